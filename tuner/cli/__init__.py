@@ -1,0 +1,1 @@
+"""One command a file: parse options, call a workflow, print."""

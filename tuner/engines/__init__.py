@@ -1,0 +1,1 @@
+"""Make a candidate serve, say what is really in force, stop cleanly."""

@@ -1,0 +1,1 @@
+"""Answers become classes, classes become a verdict."""

@@ -1,0 +1,1 @@
+"""Arrivals, the streaming client and its samples."""

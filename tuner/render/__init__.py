@@ -1,0 +1,1 @@
+"""A candidate becomes artifacts; Modelfiles are written and read."""

@@ -1,0 +1,1 @@
+"""A result becomes a terminal table and JSON documents."""

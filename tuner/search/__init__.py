@@ -1,0 +1,1 @@
+"""From a space to candidates: the Optuna study, its budget and its finalists."""

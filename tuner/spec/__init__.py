@@ -1,0 +1,1 @@
+"""The study file and the value types that everything speaks; errors."""

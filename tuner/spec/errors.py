@@ -1,0 +1,76 @@
+"""Every error a user can meet, each with the exit code that the command line returns.
+
+    TunerError                1   (never raised itself)
+    ├── InputError            2   a study file, option or other input is wrong
+    │   └── NotBuiltYet       2   a valid idea that this version does not offer
+    ├── EngineError           5   the engine is missing, cannot start or died
+    │   ├── EngineMissing     5   a program or package has to be installed first
+    │   ├── StartFailed       5   typed by `reason`, with the tail of the engine's log
+    │   └── EngineDied        5   the engine stopped answering during a trial
+    └── Locked               75   another run owns the output folder
+
+A traceback that reaches the user means a bug; one of these means a sentence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+StartReason = Literal["out_of_memory", "bad_flag", "crashed", "timeout", "wrong_server"]
+
+
+class TunerError(Exception):
+    """Base of all errors that are shown to the user as one sentence."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(TunerError):
+    """A study file, an option or another input cannot be used as it is."""
+
+    exit_code = 2
+
+
+class NotBuiltYet(InputError):
+    """The input asks for something this version does not offer yet."""
+
+
+class EngineError(TunerError):
+    """The engine is missing, cannot be started or died."""
+
+    exit_code = 5
+
+
+class EngineMissing(EngineError):
+    """A program or package has to be installed; the text holds the exact command."""
+
+
+class StartFailed(EngineError):
+    """The engine did not reach a serving state.
+
+    `reason` is the type of the failure, `log_tail` the last lines of the engine's log.
+    """
+
+    def __init__(self, reason: StartReason, message: str, log: Path | None = None) -> None:
+        self.reason: StartReason = reason
+        self.log_tail = tail(log) if log else ""
+        shown = f"\nLast lines of {log}:\n{self.log_tail}" if self.log_tail else ""
+        super().__init__(f"{message} ({reason}){shown}")
+
+
+class EngineDied(EngineError):
+    """The engine's process ended while it was being used."""
+
+
+class Locked(TunerError):
+    """Another run owns the output folder."""
+
+    exit_code = 75
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """Return the last `lines` lines of a log file, or "" where there is none."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,1 @@
+"""Quantiles, certificates and comparisons: pure functions on arrays."""

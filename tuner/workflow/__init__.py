@@ -1,0 +1,1 @@
+"""Run and measure: plain functions, usable from Python without the command line."""
