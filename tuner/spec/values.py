@@ -1,0 +1,200 @@
+"""The values that every room speaks: knobs, candidates, prompts, samples and SLOs.
+
+Seconds inside, nanoseconds in stamps (one monotonic clock); milliseconds only on screen
+and where a name says `ms`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+Setting: TypeAlias = str | int | float | bool
+Candidate: TypeAlias = Mapping[str, Setting]
+"""One point of the space: every knob that is relied on, with its value."""
+
+Tier = Literal["request", "reload", "restart"]
+Outcome = Literal["ok", "error", "timeout", "incomplete"]
+Role = Literal["system", "user", "assistant"]
+GuardClass = Literal[
+    "correct",
+    "wrong_fields",
+    "schema_violation",
+    "unparseable",
+    "truncated",
+    "empty",
+    "refused",
+    "error",
+]
+Verdict = Literal["PASS", "FAIL", "UNDECIDED"]
+Metric = Literal["e2e", "ttft", "tpot"]
+
+NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting of an engine: what it costs to change and what holds when nobody sets it.
+
+    `where` names the artifact that can hold it: a Modelfile PARAMETER, the server's
+    environment, or only the client.
+    """
+
+    name: str
+    tier: Tier
+    default: Setting
+    where: Literal["modelfile", "environment", "client"] = "modelfile"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One request of the workload and what a right answer to it holds.
+
+    `cluster` names the template it came from: answers to one template are not independent.
+    """
+
+    id: str
+    cluster: str
+    kind: str
+    messages: tuple[Message, ...]
+    expect: Mapping[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        """Return what the user says: all that dynamic shots may look at."""
+        return "\n".join(m.content for m in self.messages if m.role == "user")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One request as measured: a line of `samples.jsonl`.
+
+    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content.
+    `server` holds the engine's own timings as given.
+    """
+
+    prompt_id: str
+    kind: str
+    planned_ns: int
+    sent_ns: int
+    first_ns: int | None
+    last_ns: int | None
+    connect_ns: int
+    prompt_tokens: int | None
+    output_tokens: int | None
+    finish: str | None
+    outcome: Outcome
+    error: str | None
+    answer: str
+    guard: GuardClass | None = None
+    server: Mapping[str, Any] = field(default_factory=dict)
+    engine_start: int = 1
+    warmup: bool = False
+    cluster: str = ""
+
+    def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
+        """Return one latency in seconds; infinite for a request that was not served.
+
+        `scheduled` counts from the planned time (open loop). TPOT is
+        (E2E - TTFT) / (output tokens - 1), and 0 for answers of at most one token.
+        """
+        if self.outcome != "ok" or self.last_ns is None:
+            return math.inf
+        start = self.planned_ns if scheduled else self.sent_ns
+        first = self.last_ns if self.first_ns is None else self.first_ns
+        if metric == "e2e":
+            return (self.last_ns - start) / 1e9
+        if metric == "ttft":
+            return (first - start) / 1e9
+        if self.output_tokens is None or self.output_tokens <= 1:
+            return 0.0
+        return (self.last_ns - first) / 1e9 / (self.output_tokens - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """A bound on a quantile of a latency metric."""
+
+    metric: Metric
+    quantile: float
+    max_s: float
+
+    def __str__(self) -> str:
+        return f"{self.metric} p{self.quantile * 100:g} <= {self.max_s * 1000:g} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Floors on the answers; None means that the floor is not asked for."""
+
+    min_valid: float | None = None
+    min_correct: float | None = None
+    max_drop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How requests arrive: closed loop with a concurrency, or open loop with a rate (1/s)."""
+
+    concurrency: int = 1
+    rate: float | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    timeout_s: float = 30.0
+
+    @property
+    def open_loop(self) -> bool:
+        """Tell whether requests are sent at planned times, whatever the server does."""
+        return self.rate is not None
+
+    def __str__(self) -> str:
+        if self.open_loop:
+            return f"open loop, {self.rate:g} requests/s ({self.arrivals})"
+        return f"closed loop, concurrency {self.concurrency}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The model that is served, as far as its file tells.
+
+    `source` is what FROM names: a path or a model name. `chat_template` is the Jinja text
+    of the GGUF metadata; `train_ctx` the context length in tokens it was trained with.
+    """
+
+    name: str
+    source: str
+    digest: str | None = None
+    path: Path | None = None
+    chat_template: str | None = None
+    train_ctx: int | None = None
+    bos_token: str = ""
+    eos_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What is really in force after a candidate was applied, as the engine itself says.
+
+    `settings` were read back; `unverified` names what was sent and cannot be read back;
+    `mismatches` says, in sentences, where the engine differs from what was asked.
+    """
+
+    settings: Mapping[str, Setting]
+    unverified: tuple[str, ...]
+    mismatches: tuple[str, ...]
+    changed: Literal["nothing", "reload", "restart"]
+    engine_start: int
+    pid: int | None
+    address: str
+    version: str
