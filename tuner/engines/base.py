@@ -1,0 +1,76 @@
+"""The contract of an engine. `tuner.testing.engine_contract` holds the suite that tests it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from tuner.load.drive import Reply
+from tuner.load.wire import Exchange, Request, Transport
+from tuner.spec.values import Candidate, Effective, Knob, Message, Model
+
+
+class Engine(Protocol):
+    """Makes a candidate serve, says what is really in force, stops cleanly.
+
+    Life: `apply` any number of times, then `aclose`; one task at a time. A candidate holds a
+    value for each of `knobs`; other keys of it (system, shots, format) belong to the prompt.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the kind of the engine, as the study file names it."""
+        ...
+
+    @property
+    def model(self) -> Model:
+        """Return the model that is served."""
+        ...
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the engine's knobs with their tiers and defaults."""
+        ...
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Reach a serving state for the candidate at the least cost and read it back.
+
+        The cost is nothing where only request-tier knobs differ from what is in force, else
+        a reload, else a restart; `fresh` asks for a restart in any case. What is returned
+        comes from the engine itself, never from the request: a setting that it ignores
+        shows as a mismatch. Raises StartFailed, EngineDied.
+        """
+        ...
+
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the HTTP request that carries a conversation under the candidate.
+
+        `response_format` is None, "json", or a JSON Schema.
+        """
+        ...
+
+    def read(self, exchange: Exchange) -> Reply:
+        """Return what an exchange brought: stamps, tokens, finish reason, server timings.
+
+        An answer without its final frame is `incomplete`. Never raises for anything a
+        server can send.
+        """
+        ...
+
+    def transport(self) -> Transport:
+        """Return a transport to the address that now serves."""
+        ...
+
+    def memory_bytes(self) -> int | None:
+        """Return the memory that serving takes now, or None where it cannot be seen."""
+        ...
+
+    def alive(self) -> bool:
+        """Tell whether the engine still runs, as far as its process tells."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop what was started, wait until it is gone; harmless when called twice."""
+        ...

@@ -1,0 +1,296 @@
+"""The embedded engine: llama.cpp's server in a child process, in Ollama's words.
+
+num_ctx is per slot (n_ctx = num_ctx x num_parallel) and num_batch sets both -b and -ub, as
+Ollama does it (llm/llama_server.go). llama.cpp changes none of its load-time settings while
+it runs, so each costs a restart, which takes well under a second for a small model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tuner.engines import control, process
+from tuner.engines.chat import chat_request, read_chat
+from tuner.load.drive import Reply
+from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.spec.errors import EngineDied, EngineMissing, StartFailed, StartReason, tail
+from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
+
+START_DEADLINE_S = 120.0
+_CONTEXT_STEP = 256
+"""llama.cpp pads a slot's context up to this multiple (src/llama-context.cpp)."""
+
+
+def _cores() -> int:
+    """Return the cores this process may use: llama.cpp itself ignores cpusets."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+KNOBS: Mapping[str, Knob] = MappingProxyType(
+    {
+        k.name: k
+        for k in (
+            Knob("num_ctx", "restart", 4096),
+            Knob("num_batch", "restart", 512),
+            Knob("num_thread", "restart", _cores()),
+            Knob("num_parallel", "restart", 1, "environment"),
+            Knob("kv_cache_type", "restart", "f16", "environment"),
+            Knob("flash_attention", "restart", "auto", "environment"),
+            Knob("num_predict", "request", -1),
+            Knob("temperature", "request", 0.8),
+            Knob("top_k", "request", 40),
+            Knob("top_p", "request", 0.9),
+            Knob("min_p", "request", 0.0),
+            Knob("repeat_penalty", "request", 1.0),
+        )
+    }
+)
+"""Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
+
+_FIELDS = {"num_predict": "max_tokens"}
+_LOGGED = {
+    "num_batch": re.compile(r"n_ubatch\s+= (\d+)"),
+    "num_thread": re.compile(r"threadpool init, n_threads = (\d+)"),
+    "kv_cache_type": re.compile(r"K \((\w+)\):.*V \((\w+)\):"),
+    "flash_attention": re.compile(r"flash_attn\s+= (\w+)"),
+}
+_OUT_OF_MEMORY = re.compile(
+    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate", re.IGNORECASE
+)
+_BAD_SETTING = re.compile(
+    r"requires flash|invalid (argument|parameter|value)|unsupported|must be", re.IGNORECASE
+)
+
+
+class LlamaCpp:
+    """The `Engine` over llama.cpp's HTTP server; `server` is the program that speaks it."""
+
+    name = "llamacpp"
+    knobs = KNOBS
+
+    def __init__(self, model: Model, logs: Path, server: Sequence[str] | None = None) -> None:
+        self.model = model
+        self._logs = logs
+        self._server = tuple(server or _embedded_server())
+        self._process: process.EngineProcess | None = None
+        self._port = 0
+        self._starts = 0
+        self._in_force: Candidate = {}
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Reach a serving state for the candidate; see `Engine.apply`."""
+        restart = fresh or not self.alive() or self._needs_restart(candidate)
+        if restart:
+            await self.aclose()
+            await self._start(candidate)
+        self._in_force = dict(candidate)
+        return await self._effective(candidate, "restart" if restart else "nothing")
+
+    def _needs_restart(self, candidate: Candidate) -> bool:
+        dear = (k.name for k in self.knobs.values() if k.tier != "request")
+        return any(candidate[name] != self._in_force.get(name) for name in dear)
+
+    # starting
+    async def _start(self, candidate: Candidate) -> None:
+        self._starts += 1
+        log = self._logs / f"engine-{self._starts}.log"
+        log.unlink(missing_ok=True)
+        command = (*self._server, json.dumps(self._settings(candidate)))
+        self._process = await process.start(command, log)
+        try:
+            async with asyncio.timeout(START_DEADLINE_S):
+                self._port = await self._ready(self._process)
+        except TimeoutError:
+            await self.aclose()
+            raise StartFailed(
+                "timeout", f"llama.cpp was not ready after {START_DEADLINE_S:g} s", log
+            ) from None
+
+    def _settings(self, candidate: Candidate) -> dict[str, Any]:
+        parallel = int(candidate["num_parallel"])
+        return {
+            "model": self.model.source,
+            "n_ctx": int(candidate["num_ctx"]) * parallel,
+            "n_parallel": parallel,
+            "n_batch": candidate["num_batch"],
+            "n_threads": candidate["num_thread"],
+            "cache_type": candidate["kv_cache_type"],
+            "flash_attention": candidate["flash_attention"],
+            "port": 0,
+        }
+
+    async def _ready(self, running: process.EngineProcess) -> int:
+        """Wait until a port that the engine itself listens on answers; return the port."""
+        while running.alive:
+            for port in process.listening_ports(running.pid):
+                status, _ = await control.call("GET", f"http://127.0.0.1:{port}/health")
+                if status == 200:
+                    return port
+            await asyncio.sleep(0.02)
+        await self.aclose()
+        reason = start_failure(running.exit_code, tail(running.log, 200))
+        raise StartFailed(reason, f"llama.cpp ended at start ({_ending(running)})", running.log)
+
+    # reading back
+    async def _effective(self, candidate: Candidate, changed: Any) -> Effective:
+        props = await self._get("/props")
+        await self._probe(candidate)
+        settings = self._from_props(props) | self._from_log() | await self._from_slots()
+        return Effective(
+            settings=settings,
+            unverified=("format",) if "format" in candidate else (),
+            mismatches=tuple(mismatches(candidate, settings)),
+            changed=changed,
+            engine_start=self._starts,
+            pid=self._process.pid if self._process else None,
+            address=f"http://127.0.0.1:{self._port}",
+            version=f"llama.cpp {self._version(props)}",
+        )
+
+    def _from_props(self, props: Mapping[str, Any]) -> dict[str, Setting]:
+        return {
+            "num_ctx": props["default_generation_settings"]["n_ctx"],
+            "num_parallel": props["total_slots"],
+        }
+
+    def _from_log(self) -> dict[str, Setting]:
+        assert self._process is not None
+        text = self._process.log.read_text(errors="replace")
+        found: dict[str, Setting] = {}
+        for name, pattern in _LOGGED.items():
+            if match := pattern.search(text):
+                found[name] = int(match[1]) if match[1].isdigit() else match[1]
+        if match := _LOGGED["kv_cache_type"].search(text):
+            found["kv_cache_type"] = match[1] if match[1] == match[2] else f"{match[1]}/{match[2]}"
+        if "flash_attention" in found:
+            attention = {"enabled": "on", "disabled": "off"}
+            found["flash_attention"] = attention.get(str(found["flash_attention"]), "auto")
+        return found
+
+    async def _probe(self, candidate: Candidate) -> None:
+        """Send one short request, so that the slot can tell what sampling it really used."""
+        request = self.request((Message("user", "ok"),), candidate, "json")
+        async with asyncio.timeout(START_DEADLINE_S):
+            await self._send_once(request)
+
+    async def _send_once(self, request: Request) -> None:
+        body = json.loads(request.body)
+        stop_early = {"n_probs": 0, "stream": False, "stop": ['"', "{", "\n"]}
+        body.pop("stream_options", None)
+        status, answer = await control.call(
+            "POST", f"http://127.0.0.1:{self._port}{request.path}", {**body, **stop_early}
+        )
+        if status != 200:
+            raise EngineDied(
+                f"llama.cpp answered its first request with {status or 'nothing'}: {answer}"
+            )
+
+    async def _from_slots(self) -> dict[str, Setting]:
+        used = [s for s in await self._get("/slots") if "params" in s]
+        if not used:
+            return {}
+        params = max(used, key=lambda s: s["id_task"])["params"]
+        names = (k.name for k in self.knobs.values() if k.tier == "request")
+        read = {n: params[_FIELDS.get(n, n)] for n in names if _FIELDS.get(n, n) in params}
+        return {n: round(v, 6) if isinstance(v, float) else v for n, v in read.items()}
+
+    async def _get(self, path: str) -> Any:
+        return await control.get(f"http://127.0.0.1:{self._port}{path}")
+
+    def _version(self, props: Mapping[str, Any]) -> str:
+        package = importlib.util.find_spec("xllamacpp") and _package_version()
+        return f"via xllamacpp {package}" if package else str(props.get("build_info"))
+
+    # serving
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the chat request; every sampling field is sent, none left to a default."""
+        names = (k.name for k in self.knobs.values() if k.tier == "request")
+        fields = {_FIELDS.get(n, n): candidate[n] for n in names}
+        return chat_request(messages, fields, response_format)
+
+    def read(self, exchange: Exchange) -> Reply:
+        """Return what an exchange brought; see `Engine.read`."""
+        return read_chat(exchange)
+
+    def transport(self) -> HttpTransport:
+        """Return a transport to the port that now serves."""
+        return HttpTransport("127.0.0.1", self._port)
+
+    def memory_bytes(self) -> int | None:
+        """Return the resident memory of the child process."""
+        return process.resident_bytes(self._process.pid) if self._process else None
+
+    def alive(self) -> bool:
+        """Tell whether the child process still runs."""
+        return self._process is not None and self._process.alive
+
+    async def aclose(self) -> None:
+        """Stop the child process and wait until it is gone."""
+        running, self._process = self._process, None
+        if running is not None:
+            await running.stop()
+
+
+def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[str]:
+    """Return a sentence for each knob that the engine does not run as asked."""
+    found = []
+    for name, knob in KNOBS.items():
+        asked, real = candidate[name], settings.get(name)
+        if name == "num_ctx":
+            asked = -(-int(asked) // _CONTEXT_STEP) * _CONTEXT_STEP
+        if name == "flash_attention" and asked == "auto":
+            continue
+        if real is None:
+            found.append(f"{name}: asked for {asked}, the engine does not say what is in force")
+        elif not _same(asked, real):
+            found.append(f"{name}: asked for {asked}, in force is {real} (tier {knob.tier})")
+    return found
+
+
+def _same(asked: Setting, real: Setting) -> bool:
+    if isinstance(asked, int | float) and isinstance(real, int | float):
+        return abs(asked - real) <= 1e-4 * max(1.0, abs(asked))  # llama.cpp keeps 32-bit floats
+    return asked == real
+
+
+def start_failure(exit_code: int | None, log_tail: str) -> StartReason:
+    """Return the type of a failed start from its exit status and the end of its log."""
+    if _OUT_OF_MEMORY.search(log_tail) or exit_code == -9:
+        return "out_of_memory"
+    if _BAD_SETTING.search(log_tail):
+        return "bad_flag"
+    return "crashed"
+
+
+def _ending(running: process.EngineProcess) -> str:
+    code = running.exit_code or 0
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _embedded_server() -> tuple[str, ...]:
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise EngineMissing(
+            "the embedded engine (llama.cpp) is not installed; install it with:\n"
+            "  python -m pip install 'modelfile-tuner[embedded]'"
+        )
+    return (sys.executable, "-m", "tuner.engines.llamacpp_server")
+
+
+def _package_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        return "unknown"

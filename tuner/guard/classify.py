@@ -1,0 +1,100 @@
+"""Put every answer into one class, with the reason."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from tuner.spec.values import GuardClass, Prompt, Sample
+
+Judge: TypeAlias = Callable[[Prompt, Sample], GuardClass]
+
+MATCHES = ("exact", "contains", "regex")
+"""Keys of an `expect` for answers in plain text; any other `expect` is JSON."""
+
+_REFUSAL = re.compile(
+    r"\b(i('m| am) sorry|i can(no|')t|i am (unable|not able)|as an ai)\b", re.IGNORECASE
+)
+VALID: frozenset[GuardClass] = frozenset({"correct", "wrong_fields"})
+
+
+def judge(schema: Mapping[str, Any] | None) -> Judge:
+    """Return the judge of a workload's answers.
+
+    With a schema an answer must be JSON that fits it; without one it must be JSON only where
+    `expect` holds fields. Prompts without `expect` are correct when they are valid.
+    """
+    fits = _validator(schema)
+
+    def classify(prompt: Prompt, sample: Sample) -> GuardClass:
+        if sample.outcome != "ok":
+            return "error"
+        if sample.finish == "length":
+            return "truncated"
+        if not sample.answer.strip():
+            return "empty"
+        if schema is None and _plain(prompt.expect):
+            return _judge_text(prompt.expect or {}, sample.answer)
+        return _judge_json(prompt.expect, sample.answer, fits)
+
+    return classify
+
+
+def _judge_json(
+    expect: Mapping[str, Any] | None, answer: str, fits: Callable[[Any], bool]
+) -> GuardClass:
+    try:
+        document = json.loads(answer)
+    except ValueError:
+        return "refused" if _REFUSAL.search(answer) else "unparseable"
+    if not fits(document):
+        return "schema_violation"
+    return "correct" if expect is None or matches(expect, document) else "wrong_fields"
+
+
+def matches(expect: Any, found: Any) -> bool:
+    """Tell whether every field that is expected is there with its value; others are free.
+
+    True and 1 differ, as they do in JSON.
+    """
+    if isinstance(expect, Mapping):
+        return isinstance(found, Mapping) and all(
+            key in found and matches(value, found[key]) for key, value in expect.items()
+        )
+    if isinstance(expect, list):
+        same = isinstance(found, list) and len(found) == len(expect)
+        return same and all(matches(e, f) for e, f in zip(expect, found, strict=True))
+    return isinstance(expect, bool) == isinstance(found, bool) and bool(expect == found)
+
+
+def _plain(expect: Mapping[str, Any] | None) -> bool:
+    return expect is None or (len(expect) == 1 and next(iter(expect)) in MATCHES)
+
+
+def _judge_text(expect: Mapping[str, Any], answer: str) -> GuardClass:
+    for kind, wanted in expect.items():
+        text = answer.strip()
+        right = {
+            "exact": lambda: text == wanted,
+            "contains": lambda: wanted in text,
+            "regex": lambda: re.search(wanted, text) is not None,
+        }[kind]()
+        if not right:
+            return "refused" if _REFUSAL.search(answer) else "wrong_fields"
+    return "correct"
+
+
+def _validator(schema: Mapping[str, Any] | None) -> Callable[[Any], bool]:
+    if schema is None:
+        return lambda document: True
+    return _draft202012(json.dumps(schema)).is_valid  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=8)
+def _draft202012(schema: str) -> Any:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(schema))

@@ -1,0 +1,39 @@
+"""Samples as JSON lines: the one source from which every number can be computed again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from tuner.spec.errors import InputError
+from tuner.spec.values import Sample
+
+_FIELDS = {f.name for f in fields(Sample)}
+
+
+def to_line(sample: Sample) -> str:
+    """Return a sample as one line of JSON."""
+    return json.dumps(asdict(sample), ensure_ascii=False)
+
+
+def from_line(line: str) -> Sample:
+    """Read a sample back; fields that a newer version wrote are ignored."""
+    return Sample(**{k: v for k, v in json.loads(line).items() if k in _FIELDS})
+
+
+def write(path: Path, samples: Iterable[Sample]) -> None:
+    """Write samples to `path`, one a line."""
+    path.write_text("".join(to_line(s) + "\n" for s in samples), encoding="utf-8")
+
+
+def read(path: Path) -> tuple[Sample, ...]:
+    """Read all samples of a file; raise InputError where a line is not one."""
+    samples = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            samples.append(from_line(line))
+        except (ValueError, TypeError) as broken:
+            raise InputError(f"{path}:{number}: not a sample ({broken})") from broken
+    return tuple(samples)

@@ -1,0 +1,101 @@
+"""The space of a study: its knobs and the values each may take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tuner.spec.values import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A list of values; `ordered` when all are numbers, so that neighbours have a meaning."""
+
+    values: tuple[Setting, ...]
+
+    @property
+    def ordered(self) -> bool:
+        """Tell whether the values are numbers in rising order."""
+        return _rising(self.values)
+
+    def contains(self, value: Setting) -> bool:
+        """Tell whether a value is one of them."""
+        return value in self.values
+
+    def neighbours(self, value: Setting) -> tuple[Setting, ...]:
+        """Return the values next to one: both sides where ordered, else all others."""
+        if value not in self.values:
+            return self.values
+        if not self.ordered:
+            return tuple(v for v in self.values if v != value)
+        at = self.values.index(value)
+        return tuple(self.values[i] for i in (at - 1, at + 1) if 0 <= i < len(self.values))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers from `low` to `high`, by `step` or continuous, evenly or on a log scale."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+    @property
+    def integer(self) -> bool:
+        """Tell whether all values are whole numbers."""
+        return all(isinstance(v, int) for v in (self.low, self.high, self.step or 0)) and (
+            self.step is not None or self.log
+        )
+
+    def contains(self, value: Setting) -> bool:
+        """Tell whether a value lies in the range (not whether a step hits it)."""
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def neighbours(self, value: Setting) -> tuple[Setting, ...]:
+        """Return a value below and one above, an eighth of the range away or one step."""
+        if not isinstance(value, int | float):
+            return (self.low, self.high)
+        moved = (self._moved(value, -1), self._moved(value, +1))
+        return tuple(v for v in dict.fromkeys(moved) if v != value)
+
+    def _moved(self, value: float, sign: int) -> Setting:
+        if self.log:
+            factor = math.exp(math.log(self.high / self.low) / 8)
+            new = value * factor**sign
+        else:
+            new = value + sign * max(self.step or 0.0, (self.high - self.low) / 8)
+        return self.nearest(new)
+
+    def nearest(self, value: float) -> Setting:
+        """Return the value of the range that is closest."""
+        if self.step is not None and not self.log:
+            value = self.low + round((value - self.low) / self.step) * self.step
+        value = min(max(value, self.low), self.high)
+        return round(value) if self.integer else round(float(value), 3)
+
+    def __len__(self) -> int:
+        """Return how many values there are, counting a continuous range as many."""
+        if self.step is None:
+            return 1000
+        return int((self.high - self.low) / self.step) + 1
+
+
+Dimension: TypeAlias = Choices | Range
+Space: TypeAlias = Mapping[str, Dimension]
+
+
+def size(space: Space) -> int:
+    """Return the number of candidates in a space, capped where a range is continuous."""
+    return math.prod(len(d) for d in space.values())
+
+
+def _rising(values: tuple[Setting, ...]) -> bool:
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    return len(numbers) == len(values) and numbers == sorted(numbers)

@@ -1,0 +1,314 @@
+"""A study as values: what to serve, what to send, what to reach, where to search."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from tuner.spec.errors import InputError
+from tuner.spec.space import Choices, Dimension, Range, Space
+from tuner.spec.study_file import (
+    DynamicPart,
+    LoadPart,
+    ObjectivePart,
+    RangePart,
+    StudyFile,
+    WorkloadPart,
+    check,
+    nearest,
+)
+from tuner.spec.values import Candidate, Guard, Load, Message, Slo
+from tuner.spec.workload import Shot, ShotRule, Template, Workload
+
+Objective = Literal["correct", "e2e_p99", "ttft_p99"]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything a run needs to know, from the file and the options that override it."""
+
+    name: str
+    engine: str
+    model: str
+    workload: Workload
+    url: str | None = None
+    slos: tuple[Slo, ...] = ()
+    guard: Guard = field(default_factory=Guard)
+    baseline: Candidate = field(default_factory=dict)
+    space: Space = field(default_factory=dict)
+    budget_s: float = 600.0
+    sampler: Literal["tpe", "random"] = "tpe"
+    seed: int = 0
+    objective: Objective = "e2e_p99"
+    file: str = ""
+
+
+def load(path: Path) -> Study:
+    """Read a study file and all that it names; raise InputError with what to mend."""
+    content = _yaml(path)
+    return from_file(check(content, str(path)), path)
+
+
+def from_file(parsed: StudyFile, path: Path) -> Study:
+    """Return the study of a parsed file whose other files lie beside `path`."""
+    folder, file = path.parent, str(path)
+    workload = _workload(parsed.workload, folder, file)
+    return Study(
+        name=parsed.name,
+        engine=parsed.engine.kind,
+        model=_model_source(parsed.engine.model, folder),
+        url=parsed.engine.url,
+        workload=workload,
+        slos=tuple(Slo(s.metric, s.quantile, s.max_ms / 1000) for s in parsed.slo),  # type: ignore[arg-type]
+        guard=_guard(parsed, workload, file),
+        baseline=dict(parsed.baseline),
+        space=_space(parsed.space),
+        budget_s=parsed.search.budget,
+        sampler=parsed.search.sampler,
+        seed=parsed.search.seed,
+        objective=_objective(parsed.objective, workload, file),
+        file=file,
+    )
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such study file") from None
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise InputError(f"{path}: cannot be read ({unreadable})") from None
+    except yaml.YAMLError as broken:
+        raise InputError(f"{path}: not valid YAML: {' '.join(str(broken).split())}") from None
+
+
+def _model_source(model: str, folder: Path) -> str:
+    if model.endswith(".gguf"):
+        return str(folder / model)
+    return model
+
+
+def _guard(parsed: StudyFile, workload: Workload, file: str) -> Guard:
+    g = parsed.guard
+    if (g.min_correct is not None or g.max_drop is not None) and not workload.expects:
+        raise InputError(
+            f"{file}: guard.min_correct and guard.max_drop compare answers with `expect`, which "
+            "some prompts lack; add it to every prompt or drop these two floors"
+        )
+    return Guard(g.min_valid, g.min_correct, g.max_drop)
+
+
+def _objective(part: ObjectivePart | None, workload: Workload, file: str) -> Objective:
+    if part is None:
+        return "correct" if workload.expects else "e2e_p99"
+    if part.maximize == "correct" and not workload.expects:
+        raise InputError(f"{file}: objective.maximize: correct needs `expect` on every prompt")
+    return part.maximize or part.minimize or "e2e_p99"
+
+
+def _space(parts: Mapping[str, Any]) -> dict[str, Dimension]:
+    space: dict[str, Dimension] = {}
+    for name, part in parts.items():
+        if isinstance(part, RangePart):
+            space[name] = Range(part.low, part.high, part.step, part.log)
+        else:
+            space[name] = Choices(tuple(part))
+    return space
+
+
+# the workload's files
+def _workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
+    reader = _Reader(folder, file)
+    slots = reader.slots(part.slots)
+    shots = reader.shots(part.prompt.shots)
+    rules, default = reader.dynamic(part.prompt.dynamic, shots)
+    return Workload(
+        templates=reader.templates(part.prompts, slots),
+        slots=slots,
+        schema=reader.schema(part.schema_),
+        systems={
+            k: reader.text(v, f"workload.prompt.system.{k}").strip()
+            for k, v in part.prompt.system.items()
+        },
+        shots=shots,
+        rules=rules,
+        default_shots=default,
+        load=_load(part.load),
+        hash=reader.hash(),
+    )
+
+
+def _load(part: LoadPart) -> Load:
+    return Load(part.concurrency, part.rate, part.arrivals, part.timeout)
+
+
+class _Reader:
+    """Reads the files that a study names, relative to its folder, and hashes their content."""
+
+    def __init__(self, folder: Path, file: str) -> None:
+        self._folder, self._file = folder, file
+        self._digest = hashlib.sha256()
+
+    def hash(self) -> str:
+        return self._digest.hexdigest()[:16]
+
+    def text(self, name: str, key: str) -> str:
+        path = self._folder / name
+        try:
+            content = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise InputError(f"{self._file}: {key}: no such file: {path}") from None
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise InputError(f"{self._file}: {key}: {path} cannot be read ({unreadable})") from None
+        self._digest.update(f"{key}\0{content}\0".encode())
+        return content
+
+    def lines(self, name: str, key: str) -> list[tuple[str, Any]]:
+        """Return (place, decoded line) of a JSON-lines file."""
+        found = []
+        for number, line in enumerate(self.text(name, key).splitlines(), start=1):
+            place = f"{self._folder / name}:{number}"
+            if line.strip():
+                found.append((place, _json(line, place)))
+        if not found:
+            raise InputError(f"{self._folder / name}: empty; expected one JSON object a line")
+        return found
+
+    def templates(self, name: str, slots: Mapping[str, Any]) -> tuple[Template, ...]:
+        templates = tuple(
+            _template(line, place) for place, line in self.lines(name, "workload.prompts")
+        )
+        for template, (place, _) in zip(
+            templates, self.lines(name, "workload.prompts"), strict=True
+        ):
+            if missing := sorted(template.slots - slots.keys()):
+                raise InputError(
+                    f"{place}: unknown slot {missing[0]!r}; the slots file has: "
+                    f"{', '.join(sorted(slots)) or 'none'}{nearest(missing[0], slots)}"
+                )
+        return templates
+
+    def slots(self, name: str | None) -> dict[str, tuple[Any, ...]]:
+        if name is None:
+            return {}
+        content = yaml.safe_load(self.text(name, "workload.slots"))
+        if not isinstance(content, dict) or not all(
+            isinstance(v, list) and v for v in content.values()
+        ):
+            raise InputError(
+                f"{self._folder / name}: expected slot names with non-empty lists of values"
+            )
+        return {k: tuple(v) for k, v in content.items()}
+
+    def schema(self, name: str | None) -> Mapping[str, Any] | None:
+        if name is None:
+            return None
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import SchemaError
+
+        schema = _json(self.text(name, "workload.schema"), str(self._folder / name))
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as broken:
+            at = "/".join(str(p) for p in broken.path) or "its top level"
+            raise InputError(
+                f"{self._folder / name}: not a JSON Schema: {broken.message} (at {at})"
+            ) from None
+        return schema  # type: ignore[no-any-return]
+
+    def shots(self, name: str | None) -> tuple[Shot, ...]:
+        if name is None:
+            return ()
+        return tuple(
+            _shot(line, place) for place, line in self.lines(name, "workload.prompt.shots")
+        )
+
+    def dynamic(
+        self, part: str | DynamicPart | None, shots: tuple[Shot, ...]
+    ) -> tuple[tuple[ShotRule, ...], tuple[str, ...]]:
+        if part is None:
+            return (), ()
+        key = "workload.prompt.dynamic"
+        if isinstance(part, str):
+            content = yaml.safe_load(self.text(part, key))
+            part = (
+                DynamicPart.model_validate(content)
+                if isinstance(content, dict)
+                else DynamicPart(rules=())
+            )
+        known = {s.id for s in shots}
+        rules = tuple(ShotRule(r.match, r.shots) for r in part.rules)
+        for name in (*part.default, *(s for r in rules for s in r.shots)):
+            if name not in known:
+                raise InputError(
+                    f"{self._file}: {key}: unknown shot {name!r}{nearest(name, known)}"
+                )
+        for rule in rules:
+            _regex(rule.match, f"{self._file}: {key}")
+        return rules, part.default
+
+
+def _regex(pattern: str, where: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as broken:
+        raise InputError(f"{where}: {pattern!r} is not a regular expression ({broken})") from None
+
+
+def _json(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as broken:
+        raise InputError(f"{place}: not valid JSON ({broken})") from None
+
+
+_LINE_KEYS = ("template", "messages", "expect", "kind", "weight", "held_out", "id")
+
+
+def _template(line: Any, place: str) -> Template:
+    if not isinstance(line, dict) or ("template" in line) == ("messages" in line):
+        raise InputError(f"{place}: expected an object with either template or messages")
+    for key in line:
+        if key not in _LINE_KEYS:
+            raise InputError(f"{place}: unknown key {key!r}{nearest(key, _LINE_KEYS)}")
+    weight = line.get("weight", 1)
+    if not isinstance(weight, int | float) or weight <= 0:
+        raise InputError(f"{place}: weight must be a number above zero, found {weight!r}")
+    return Template(
+        id=str(line.get("id", place.rsplit("/", 1)[-1])),
+        messages=_messages(line, place),
+        expect=line.get("expect"),
+        kind=str(line.get("kind", "any")),
+        weight=float(weight),
+        held_out=bool(line.get("held_out", False)),
+    )
+
+
+def _messages(line: dict[str, Any], place: str) -> tuple[Message, ...]:
+    if "template" in line:
+        return (Message("user", str(line["template"])),)
+    try:
+        messages = tuple(Message(m["role"], m["content"]) for m in line["messages"])
+    except (TypeError, KeyError):
+        raise InputError(
+            f"{place}: messages must be a list of objects with role and content"
+        ) from None
+    if not messages or messages[-1].role != "user":
+        raise InputError(f"{place}: the last message must be the user's")
+    return messages
+
+
+def _shot(line: Any, place: str) -> Shot:
+    if not isinstance(line, dict) or not {"id", "user", "assistant"} <= line.keys():
+        raise InputError(f"{place}: a shot needs id, user and assistant")
+    answer = line["assistant"]
+    if not isinstance(answer, str):
+        answer = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    return Shot(str(line["id"]), str(line["user"]), answer)

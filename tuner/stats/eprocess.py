@@ -1,0 +1,298 @@
+"""Certificates for a tail quantile: sequential tests on the late rate.
+
+"p99 <= target" says that fewer than 1 % of requests are late. Two e-processes bet against
+the two ways of being wrong; a verdict falls when one of them has multiplied its stake by
+1 / alpha. They may be looked at after every request.
+
+What a PASS promises, and what not:
+
+- Independent lateness (m = 0): the chance of a PASS at a late rate of 1 - q or more is at
+  most alpha, however often and whenever one looks (Ville's inequality).
+- m-dependent lateness for a stated m: each interleaved subsequence is independent, and its
+  e-process valid; their average is an e-value at every n fixed beforehand and, after a stop
+  at n, at n + m. The bar is tested at n itself; what this gives away is an edge of m
+  requests, and simulations (bench/certificate.py) find no more than alpha.
+- Longer bursts than the stated m: nothing. While no burst has been seen there is nothing in
+  the data that could tell bursts from good service: at 1 % late in bursts of b, n requests
+  hold no late one with probability 0.99**(n / b), which is 44 % at b = 4 when an independent
+  PASS falls (n = 325). So `Certificate.bursts` states up to which burst length a PASS stands.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special, stats
+
+from tuner.spec.values import Verdict
+
+MAX_LAG = 32
+"""The longest dependence, in requests, that is looked for."""
+
+PASS_SHARES = (0.0, 0.1, 0.2, 0.4)
+"""Where PASS bets: late rates as shares of 1 - q; 0, 0.1, 0.2, 0.4 % for p99."""
+
+FAIL_RATES = (0.02, 0.04, 0.10, 0.30, 0.90)
+"""Where FAIL bets for p99; other quantiles get the same ratios of odds."""
+
+MIXTURE_COST = 1.1
+"""Requests of the mixture relative to the SPRT that knows the rate; simulated 1.04-1.10."""
+
+_CAP = 680.0  # keeps exp() finite, sums of subsequences included
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A verdict on a late rate, with its evidence.
+
+    `n` is where the verdict fell, or the requests looked at; `late` counts among them.
+    `e_pass` and `e_fail` are the largest e-values up to there (finite). `m` is the
+    dependence allowed for, `clusters` the independent blocks n / (m + 1), `bursts` the
+    longest burst of late requests for which a PASS stands (0 without a PASS).
+    """
+
+    verdict: Verdict
+    n: int
+    late: int
+    e_pass: float
+    e_fail: float
+    m: int
+    confidence: float
+    clusters: float
+    bursts: int = 0
+
+
+def pass_rates(quantile: float) -> Floats:
+    """Return the late rates below 1 - quantile on which PASS bets, with equal mass."""
+    return (1 - quantile) * np.array(PASS_SHARES)
+
+
+def fail_rates(quantile: float) -> Floats:
+    """Return the late rates above 1 - quantile on which FAIL bets, with equal mass.
+
+    FAIL_RATES for p99; elsewhere the odds keep their ratio to the odds of the bound, so
+    that every rate stays between the bound and 1.
+    """
+    ratios = special.logit(np.array(FAIL_RATES)) - special.logit(0.01)
+    rates: Floats = special.expit(special.logit(1 - quantile) + ratios)
+    return rates
+
+
+def certify(
+    late: npt.ArrayLike,
+    quantile: float = 0.99,
+    alpha: float = 0.05,
+    m: int = 0,
+    min_n_pass: int = 0,
+) -> Certificate:
+    """Judge whether fewer than 1 - quantile of requests are late.
+
+    `late`: booleans of shape (n,), in time order. PASS when the e-process against a late
+    rate >= 1 - quantile reaches 1 / alpha, FAIL when the one against <= 1 - quantile does;
+    the first to fall decides, FAIL where both fall together. A PASS falls at the first
+    n >= `min_n_pass` by which the bar was reached (Ville's inequality covers the running
+    maximum). With `m` the e-values are averages over the m + 1 interleaved subsequences.
+    A verdict taken at n does not change with later data. Time O(n).
+
+    Raises ValueError for quantile or alpha outside (0, 1), a negative m, late not 1-d.
+    Source: mixtures as in Wald (1945) and Robbins (1970); Ville (1939); Ramdas et al.,
+    Game-theoretic statistics (2023); interleaving: Arnold, Henzi and Ziegel (2023).
+    """
+    seen = _checked(late, quantile, alpha, m)
+    bound = 1 - quantile
+    passing = np.maximum.accumulate(_path(seen, pass_rates(quantile), bound, m))
+    failing = np.maximum.accumulate(_path(seen, fail_rates(quantile), bound, m))
+    verdict, n = _decide(passing >= 1 / alpha, failing >= 1 / alpha, min_n_pass)
+    return Certificate(
+        verdict=verdict,
+        n=n,
+        late=int(seen[:n].sum()),
+        e_pass=float(passing[n - 1]) if n else 1.0,
+        e_fail=float(failing[n - 1]) if n else 1.0,
+        m=m,
+        confidence=1 - alpha,
+        clusters=n / (m + 1),
+        bursts=m + 1 if verdict == "PASS" else 0,
+    )
+
+
+def dependence(late: npt.ArrayLike, level: float = 0.05) -> int:
+    """Return over how many requests lateness hangs together, as far as it was observed.
+
+    `late`: booleans of shape (n,), in time order. For each lag k up to min(MAX_LAG, n // 4)
+    the pairs of late requests k apart are counted; under independence they are about
+    Poisson with mean L (L - 1) (n - k) / (n (n - 1)) for L late ones. Lag k is tested at
+    level / (k (k + 1)), which sums to `level`: short lags, where bursts show first, get most.
+    With no lag significant, or fewer than two late, the result is 0 (it exceeds 0 in about
+    `level` of runs or fewer where lateness is independent). Otherwise late requests no
+    farther apart than the largest significant lag form chains, and the result is the extent
+    of the longest: one burst of b gives b - 1.
+    """
+    places = np.flatnonzero(np.asarray(late, dtype=np.bool_))
+    n = np.size(np.asarray(late))
+    cap = min(MAX_LAG, n // 4)
+    if places.size < 2 or cap < 1:
+        return 0
+    lags = np.arange(1, cap + 1)
+    pairs = _pairs(np.asarray(late, dtype=np.bool_), cap)
+    expected = places.size * (places.size - 1) * (n - lags) / (n * (n - 1))
+    chance = stats.poisson.sf(pairs - 1, expected)
+    found = lags[(pairs > 0) & (chance <= level / (lags * (lags + 1)))]
+    return min(_longest_chain(places, int(found[-1])), cap) if found.size else 0
+
+
+def certify_observed(
+    late: npt.ArrayLike,
+    quantile: float = 0.99,
+    alpha: float = 0.05,
+    min_n_pass: int = 0,
+    least_m: int = 0,
+) -> Certificate:
+    """Judge a late rate with the dependence that the late requests themselves show.
+
+    m is the larger of `least_m` and `dependence(late)`, measured on all requests given, so
+    that bursts seen late can still withdraw a PASS. Too few blocks n / (m + 1) cannot reach
+    the bar and leave UNDECIDED; so does clustering that reaches the longest lag looked for,
+    since it may reach farther. `bursts` is the longest burst for which the PASS stands.
+
+    Promised: false PASS at most alpha for independent lateness and for bursts of at most
+    least_m + 1. For longer bursts, only that no PASS rests on bursts which were seen and
+    counted as independent; a PASS before the first burst is not excluded (see the module).
+    Stating least_m = b - 1 excludes it at about b times the requests. Errors as `certify`.
+    """
+    observed = dependence(late)
+    found = certify(late, quantile, alpha, max(least_m, observed), min_n_pass)
+    if found.verdict != "PASS":
+        return found
+    if observed >= MAX_LAG:
+        total = np.asarray(late, dtype=np.bool_)
+        n = total.size
+        blocks = n / (found.m + 1)
+        return replace(
+            found, verdict="UNDECIDED", n=n, late=int(total.sum()), clusters=blocks, bursts=0
+        )
+    return replace(found, bursts=_bursts(late, quantile, alpha, found.m))
+
+
+def expected_requests(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) -> float:
+    """Return about how many requests a PASS takes at a true late rate; inf if it never falls.
+
+    log(1 / alpha) / KL(late_rate || 1 - quantile), the bound of Wald's SPRT that knows the
+    rate (1945), times MIXTURE_COST. Independent lateness. Raises ValueError for a late rate
+    outside [0, 1], quantile or alpha outside (0, 1).
+    """
+    _check_levels(quantile, alpha)
+    if not 0 <= late_rate <= 1:
+        raise ValueError(f"late_rate must lie in [0, 1], not {late_rate!r}")
+    if late_rate >= 1 - quantile:
+        return math.inf
+    growth = special.rel_entr(late_rate, 1 - quantile) + special.rel_entr(1 - late_rate, quantile)
+    return float(MIXTURE_COST * math.log(1 / alpha) / growth)
+
+
+def pass_probability(
+    late_so_far: int,
+    n_so_far: int,
+    n_more: int,
+    quantile: float,
+    alpha: float,
+    rng: np.random.Generator,
+    draws: int = 200,
+) -> float:
+    """Predict the chance that PASS falls within `n_more` further requests.
+
+    Late rates are drawn from the Jeffreys posterior Beta(late + 1/2, n - late + 1/2), futures
+    from each, and the e-processes (m = 0) continued from the counts; a FAIL first counts
+    against. For dropping a finalist, not for a verdict. Raises ValueError for impossible
+    counts, or quantile or alpha outside (0, 1).
+    """
+    _check_levels(quantile, alpha)
+    if not 0 <= late_so_far <= n_so_far or n_more < 0 or draws < 1:
+        raise ValueError("need 0 <= late_so_far <= n_so_far, n_more >= 0 and draws >= 1")
+    rate = rng.beta(late_so_far + 0.5, n_so_far - late_so_far + 0.5, size=(draws, 1))
+    future = rng.random((draws, n_more)) < rate
+    late = late_so_far + np.hstack([np.zeros((draws, 1), np.int64), future.cumsum(axis=1)])
+    total = n_so_far + np.arange(n_more + 1)
+    passed = _first(_wealth(late, total, pass_rates(quantile), 1 - quantile) >= 1 / alpha)
+    failed = _first(_wealth(late, total, fail_rates(quantile), 1 - quantile) >= 1 / alpha)
+    return float(np.mean(passed < failed))
+
+
+def _wealth(late: npt.ArrayLike, total: npt.ArrayLike, rates: Floats, bound: float) -> Floats:
+    """Return the mixture's e-value after `late` of `total` requests (broadcast)."""
+    bad = np.asarray(late)[..., None]
+    good = np.asarray(total)[..., None] - bad
+    grown = special.xlogy(bad, rates / bound) + good * (np.log1p(-rates) - np.log1p(-bound))
+    wealth: Floats = np.exp(np.minimum(grown, _CAP)).mean(axis=-1)
+    return wealth
+
+
+def _path(late: Bools, rates: Floats, bound: float, m: int) -> Floats:
+    """Return the average e-value of the m + 1 interleaved subsequences after each request."""
+    stride = m + 1
+    rows = -(-late.size // stride)
+    grid = np.zeros(rows * stride, dtype=np.int64)
+    grid[: late.size] = late
+    counts = grid.reshape(rows, stride).cumsum(axis=0)
+    now = _wealth(counts, np.arange(1, rows + 1)[:, None], rates, bound)
+    # Columns left of the request have been updated in this row, those right of it not yet.
+    before = np.vstack([np.ones((1, stride)), now])[:rows]
+    pending = before[:, ::-1].cumsum(axis=1)[:, ::-1]
+    pending = np.hstack([pending[:, 1:], np.zeros((rows, 1))])
+    path: Floats = ((now.cumsum(axis=1) + pending) / stride).ravel()[: late.size]
+    return path
+
+
+def _decide(passed: Bools, failed: Bools, min_n_pass: int) -> tuple[Verdict, int]:
+    """Return the first verdict and the n at which it fell, or UNDECIDED and all n."""
+    n = passed.size
+    first_pass = max(int(_first(passed)) + 1, min_n_pass)
+    first_fail = int(_first(failed)) + 1
+    if min(first_pass, first_fail) > n:
+        return "UNDECIDED", n
+    return ("FAIL", first_fail) if first_fail <= first_pass else ("PASS", first_pass)
+
+
+def _first(reached: Bools) -> npt.NDArray[np.int64]:
+    """Return the first true index along the last axis, and its length where there is none."""
+    if reached.shape[-1] == 0:
+        return np.zeros(reached.shape[:-1], dtype=np.int64)
+    return np.where(reached.any(axis=-1), reached.argmax(axis=-1), reached.shape[-1])
+
+
+def _pairs(late: Bools, cap: int) -> npt.NDArray[np.int64]:
+    return np.array([np.count_nonzero(late[k:] & late[:-k]) for k in range(1, cap + 1)])
+
+
+def _longest_chain(places: npt.NDArray[np.int64], link: int) -> int:
+    """Return the longest extent of sorted places whose neighbours are within `link`."""
+    chains = np.split(places, np.flatnonzero(np.diff(places) > link) + 1)
+    return max(int(chain[-1] - chain[0]) for chain in chains)
+
+
+def _bursts(late: npt.ArrayLike, quantile: float, alpha: float, m: int) -> int:
+    """Return the longest burst, up to MAX_LAG + 1, for which a PASS at m still stands."""
+    while m < MAX_LAG and certify(late, quantile, alpha, m + 1).verdict == "PASS":
+        m += 1
+    return m + 1
+
+
+def _checked(late: npt.ArrayLike, quantile: float, alpha: float, m: int) -> Bools:
+    _check_levels(quantile, alpha)
+    seen = np.asarray(late, dtype=np.bool_)
+    if seen.ndim != 1:
+        raise ValueError(f"late must be one-dimensional, not of shape {seen.shape}")
+    if m < 0:
+        raise ValueError(f"m must not be negative, not {m!r}")
+    return seen
+
+
+def _check_levels(quantile: float, alpha: float) -> None:
+    if not (0 < quantile < 1 and 0 < alpha < 1):
+        raise ValueError("quantile and alpha must lie strictly between 0 and 1")

@@ -1,0 +1,97 @@
+"""Quantiles of latencies with bounds that assume no distribution.
+
+A failed request is infinitely late, so values may hold `inf`; a quantile that falls on it
+has no value, and a bound that falls on it is no bound.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An estimate and its interval, in the unit of the values; None where there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def quantile_bounds(values: npt.ArrayLike, q: float, confidence: float = 0.95) -> Bound:
+    """Return the q-quantile of latencies with its order-statistic interval.
+
+    `values`: shape (n,), seconds, in any order; `inf` is a failed request. `value` is
+    numpy's linear interpolation, None only when infinite. `low` and `high` each hold with
+    probability (1 + confidence) / 2, so together with `confidence`; each is None where n
+    cannot bound it, and `high` also where its order statistic is infinite. No values give
+    three None. Right for independent values of any distribution, at an n that was not
+    chosen by looking at them.
+
+    Raises ValueError for q or confidence outside (0, 1), for NaN and for -inf.
+    Source: David and Nagaraja, Order Statistics (2003), section 7.1.
+    """
+    _inside(q, "q")
+    _inside(confidence, "confidence")
+    ordered = _ordered(values)
+    if ordered.size == 0:
+        return Bound(None, None, None)
+    lower, upper = order_ranks(ordered.size, q, (1 + confidence) / 2)
+    return Bound(_interpolated(ordered, q), _at(ordered, lower), _at(ordered, upper))
+
+
+def order_ranks(n: int, q: float, confidence: float) -> tuple[int | None, int | None]:
+    """Return the ranks (1 to n) of the order statistics that bound the q-quantile.
+
+    Each of the two holds with probability `confidence` at least; None where n values cannot
+    hold it. The number of values below the quantile is Binomial(n, q): the lower rank is
+    the largest i with P(Binomial <= i - 1) <= 1 - confidence, the upper one the smallest j
+    with P(Binomial <= j - 1) >= confidence (Clopper-Pearson, turned around).
+    """
+    below = stats.binom.cdf(np.arange(n), n, q)  # P(Binomial <= rank - 1) for ranks 1 to n
+    lower = int(np.searchsorted(below, 1 - confidence, side="right"))
+    upper = int(np.searchsorted(below, confidence, side="left")) + 1
+    return lower or None, upper if upper <= n else None
+
+
+def minimum_n(q: float, confidence: float = 0.95) -> int:
+    """Return the least n at which the largest of n values bounds the q-quantile from above.
+
+    `confidence` is one-sided: 299 for p99 at 95 %. Smallest n with 1 - q**n >= confidence.
+    Raises ValueError for q or confidence outside (0, 1).
+    """
+    _inside(q, "q")
+    _inside(confidence, "confidence")
+    return math.ceil(math.log1p(-confidence) / math.log(q))
+
+
+def _ordered(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
+    if np.isnan(ordered).any() or np.isneginf(ordered).any():
+        raise ValueError("latencies must be numbers or +inf")
+    return ordered
+
+
+def _interpolated(ordered: npt.NDArray[np.float64], q: float) -> float | None:
+    """Return numpy's linear quantile of sorted values, None when it is infinite."""
+    above = ordered[math.ceil(q * (ordered.size - 1))]
+    if np.isinf(above):
+        return None
+    # Everything above the upper neighbour is pressed onto it: inf - inf would give NaN.
+    return float(np.quantile(np.minimum(ordered, above), q))
+
+
+def _at(ordered: npt.NDArray[np.float64], rank: int | None) -> float | None:
+    if rank is None or np.isinf(ordered[rank - 1]):
+        return None
+    return float(ordered[rank - 1])
+
+
+def _inside(value: float, name: str) -> None:
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie strictly between 0 and 1, not {value!r}")
