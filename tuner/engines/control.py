@@ -8,7 +8,7 @@ import aiohttp
 
 from tuner.spec.errors import EngineError
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 
 
 async def call(method: str, url: str, body: Any = None) -> tuple[int, Any]:

@@ -18,11 +18,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tuner.engines import control, process
+from tuner.engines import control, models, process
 from tuner.engines.chat import chat_request, read_chat
 from tuner.load.drive import Reply
 from tuner.load.wire import Exchange, HttpTransport, Request
-from tuner.spec.errors import EngineDied, EngineMissing, StartFailed, StartReason, tail
+from tuner.spec.errors import (
+    EngineDied,
+    EngineMissing,
+    InputError,
+    StartFailed,
+    StartReason,
+    tail,
+)
+from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
 
 START_DEADLINE_S = 120.0
@@ -77,10 +85,10 @@ class LlamaCpp:
     name = "llamacpp"
     knobs = KNOBS
 
-    def __init__(self, model: Model, logs: Path, server: Sequence[str] | None = None) -> None:
+    def __init__(self, model: Model, logs: Path, server: Sequence[str]) -> None:
         self.model = model
         self._logs = logs
-        self._server = tuple(server or _embedded_server())
+        self._server = tuple(server)
         self._process: process.EngineProcess | None = None
         self._port = 0
         self._starts = 0
@@ -177,22 +185,17 @@ class LlamaCpp:
         return found
 
     async def _probe(self, candidate: Candidate) -> None:
-        """Send one short request, so that the slot can tell what sampling it really used."""
-        request = self.request((Message("user", "ok"),), candidate, "json")
-        async with asyncio.timeout(START_DEADLINE_S):
-            await self._send_once(request)
+        """Send one request, so that the slot can tell what sampling it really used.
 
-    async def _send_once(self, request: Request) -> None:
-        body = json.loads(request.body)
-        stop_early = {"n_probs": 0, "stream": False, "stop": ['"', "{", "\n"]}
-        body.pop("stream_options", None)
-        status, answer = await control.call(
-            "POST", f"http://127.0.0.1:{self._port}{request.path}", {**body, **stop_early}
-        )
+        The answer is one boolean, however large the output limit is.
+        """
+        request = self.request((Message("user", "ok?"),), candidate, {"type": "boolean"})
+        body = json.loads(request.body) | {"stream": False}
+        del body["stream_options"]
+        url = f"http://127.0.0.1:{self._port}{request.path}"
+        status, answer = await control.call("POST", url, body)
         if status != 200:
-            raise EngineDied(
-                f"llama.cpp answered its first request with {status or 'nothing'}: {answer}"
-            )
+            raise EngineDied(f"llama.cpp answered its first request with {status}: {answer}")
 
     async def _from_slots(self) -> dict[str, Setting]:
         used = [s for s in await self._get("/slots") if "params" in s]
@@ -240,6 +243,17 @@ class LlamaCpp:
         running, self._process = self._process, None
         if running is not None:
             await running.stop()
+
+
+def create(study: Study, logs: Path) -> LlamaCpp:
+    """Return the engine for a study's model: a GGUF file, or "default"."""
+    if study.model != "default" and not study.model.endswith(".gguf"):
+        raise InputError(
+            f"engine llamacpp serves a GGUF file, found model {study.model!r}; name a path that "
+            "ends in .gguf, or `default` for the packaged SmolLM2"
+        )
+    path = models.default_path() if study.model == "default" else Path(study.model)
+    return LlamaCpp(models.from_gguf(path), logs, _embedded_server())
 
 
 def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[str]:

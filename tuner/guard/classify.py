@@ -75,16 +75,18 @@ def _plain(expect: Mapping[str, Any] | None) -> bool:
 
 
 def _judge_text(expect: Mapping[str, Any], answer: str) -> GuardClass:
-    for kind, wanted in expect.items():
-        text = answer.strip()
-        right = {
-            "exact": lambda: text == wanted,
-            "contains": lambda: wanted in text,
-            "regex": lambda: re.search(wanted, text) is not None,
-        }[kind]()
-        if not right:
-            return "refused" if _REFUSAL.search(answer) else "wrong_fields"
-    return "correct"
+    text = answer.strip()
+    if all(_text_matches(kind, wanted, text) for kind, wanted in expect.items()):
+        return "correct"
+    return "refused" if _REFUSAL.search(text) else "wrong_fields"
+
+
+def _text_matches(kind: str, wanted: str, text: str) -> bool:
+    if kind == "exact":
+        return text == wanted
+    if kind == "contains":
+        return wanted in text
+    return re.search(wanted, text) is not None
 
 
 def _validator(schema: Mapping[str, Any] | None) -> Callable[[Any], bool]:

@@ -12,27 +12,33 @@ from tuner.spec.values import Setting
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """A list of values; `ordered` when all are numbers, so that neighbours have a meaning."""
+    """A list of values; words among numbers (0, 1, 2, dynamic) stand after the last one."""
 
     values: tuple[Setting, ...]
 
     @property
     def ordered(self) -> bool:
-        """Tell whether the values are numbers in rising order."""
-        return _rising(self.values)
+        """Tell whether the numbers come first and rise, so that an index has a meaning."""
+        numbers = [v for v in self.values if _is_number(v)]
+        first = self.values[: len(numbers)]
+        return len(numbers) > 1 and list(first) == sorted(numbers, key=float)
 
     def contains(self, value: Setting) -> bool:
         """Tell whether a value is one of them."""
-        return value in self.values
+        return any(value == v and isinstance(value, str) == isinstance(v, str) for v in self.values)
 
     def neighbours(self, value: Setting) -> tuple[Setting, ...]:
-        """Return the values next to one: both sides where ordered, else all others."""
-        if value not in self.values:
-            return self.values
-        if not self.ordered:
-            return tuple(v for v in self.values if v != value)
+        """Return the values next to one: the numbers on both sides, and every word."""
+        others = tuple(v for v in self.values if v != value)
+        if not self.ordered or not _is_number(value) or value not in self.values:
+            return others
         at = self.values.index(value)
-        return tuple(self.values[i] for i in (at - 1, at + 1) if 0 <= i < len(self.values))
+        beside = {i for i in (at - 1, at + 1) if 0 <= i < len(self.values)}
+        return tuple(
+            v
+            for i, v in enumerate(self.values)
+            if v != value and (i in beside or not _is_number(v))
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -96,6 +102,5 @@ def size(space: Space) -> int:
     return math.prod(len(d) for d in space.values())
 
 
-def _rising(values: tuple[Setting, ...]) -> bool:
-    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    return len(numbers) == len(values) and numbers == sorted(numbers)
+def _is_number(value: Setting) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -62,15 +62,18 @@ class EnginePart(_Part):
 
     @model_validator(mode="after")
     def _known(self) -> EnginePart:
-        if self.kind in LATER_ENGINES:
-            raise ValueError(f"engine {self.kind!r} is not built yet; {_built()}")
-        if self.kind not in BUILT_ENGINES:
-            raise ValueError(
-                f"unknown engine {self.kind!r}; {_built()}{nearest(self.kind, BUILT_ENGINES)}"
-            )
-        if self.kind == "openai" and not self.url:
-            raise ValueError("engine openai measures a running server: it needs url")
+        check_engine(self.kind, self.url)
         return self
+
+
+def check_engine(kind: str, url: str | None) -> None:
+    """Raise ValueError when there is no such engine, or not yet."""
+    if kind in LATER_ENGINES:
+        raise ValueError(f"engine {kind!r} is not built yet; {_built()}")
+    if kind not in BUILT_ENGINES:
+        raise ValueError(f"unknown engine {kind!r}; {_built()}{nearest(kind, BUILT_ENGINES)}")
+    if kind == "openai" and not url:
+        raise ValueError("engine openai measures a running server: it needs url")
 
 
 def _built() -> str:

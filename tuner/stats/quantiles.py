@@ -29,9 +29,9 @@ def quantile_bounds(values: npt.ArrayLike, q: float, confidence: float = 0.95) -
     `values`: shape (n,), seconds, in any order; `inf` is a failed request. `value` is
     numpy's linear interpolation, None only when infinite. `low` and `high` each hold with
     probability (1 + confidence) / 2, so together with `confidence`; each is None where n
-    cannot bound it, and `high` also where its order statistic is infinite. No values give
-    three None. Right for independent values of any distribution, at an n that was not
-    chosen by looking at them.
+    cannot bound it, and `high` also where it or the value is infinite. Bounds are order
+    statistics, or the value itself where it lies outside of them. No values give three None.
+    Right for independent values of any distribution, at an n not chosen by looking at them.
 
     Raises ValueError for q or confidence outside (0, 1), for NaN and for -inf.
     Source: David and Nagaraja, Order Statistics (2003), section 7.1.
@@ -42,7 +42,24 @@ def quantile_bounds(values: npt.ArrayLike, q: float, confidence: float = 0.95) -
     if ordered.size == 0:
         return Bound(None, None, None)
     lower, upper = order_ranks(ordered.size, q, (1 + confidence) / 2)
-    return Bound(_interpolated(ordered, q), _at(ordered, lower), _at(ordered, upper))
+    value = _interpolated(ordered, q)
+    # Of very few values the interpolated one can lie outside its order statistics.
+    low = None if lower is None else min(float(ordered[lower - 1]), value)
+    high = None if upper is None else max(float(ordered[upper - 1]), value)
+    return Bound(_finite(value), _finite(low), _finite(high))
+
+
+def quantile(values: npt.ArrayLike, q: float) -> float:
+    """Return the q-quantile of latencies, interpolated linearly; `inf` where it is infinite.
+
+    `values`: shape (n,), n >= 1, seconds, may hold `inf`. A statistic for `tuner.stats.noise`.
+    Errors as `quantile_bounds`, and ValueError for no values.
+    """
+    _inside(q, "q")
+    ordered = _ordered(values)
+    if ordered.size == 0:
+        raise ValueError("no values have no quantile")
+    return _interpolated(ordered, q)
 
 
 def order_ranks(n: int, q: float, confidence: float) -> tuple[int | None, int | None]:
@@ -77,19 +94,17 @@ def _ordered(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return ordered
 
 
-def _interpolated(ordered: npt.NDArray[np.float64], q: float) -> float | None:
-    """Return numpy's linear quantile of sorted values, None when it is infinite."""
+def _interpolated(ordered: npt.NDArray[np.float64], q: float) -> float:
+    """Return numpy's linear quantile of sorted values that may end in infinities."""
     above = ordered[math.ceil(q * (ordered.size - 1))]
     if np.isinf(above):
-        return None
+        return math.inf
     # Everything above the upper neighbour is pressed onto it: inf - inf would give NaN.
     return float(np.quantile(np.minimum(ordered, above), q))
 
 
-def _at(ordered: npt.NDArray[np.float64], rank: int | None) -> float | None:
-    if rank is None or np.isinf(ordered[rank - 1]):
-        return None
-    return float(ordered[rank - 1])
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _inside(value: float, name: str) -> None:

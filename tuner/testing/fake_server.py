@@ -25,30 +25,34 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuner.testing import fake_world as world
-from tuner.testing.fake_world import BadRequest, Job, Options, Settings
-
-BORN = time.monotonic()
-
-
-@dataclass(slots=True)
-class Slot:
-    """One sequence that the fake model can work on, and what it worked on last."""
-
-    id: int
-    busy: bool = False
-    used: float = 0.0
-    job: Job | None = None
-    task: int = -1
-
-    def similarity(self, prompt: tuple[str, ...]) -> float:
-        """Return which share of a prompt is still cached here, 0 where too little is."""
-        known = self.job.prompt if self.job else ()
-        share = world.common_prefix(known, prompt) / max(1, len(prompt))
-        return share if share > 0.1 else 0.0
+from tuner.testing.fake_settings import (
+    IGNORABLE,
+    TRAINED_CTX,
+    Options,
+    Settings,
+    failure,
+    log,
+    settings_in_force,
+    start_lines,
+)
+from tuner.testing.fake_wire import (
+    END,
+    GARBAGE,
+    MAX_REQUESTS,
+    Request,
+    Wire,
+    chunk,
+    closing,
+    read_request,
+    token,
+    whole,
+)
+from tuner.testing.fake_world import BadRequest, Faults, Job, Slot, due
 
 
 @dataclass(slots=True)
@@ -63,10 +67,18 @@ class State:
     params: Mapping[str, Any] = field(default_factory=world.default_params)
     ready: bool = False
     asked: int = 0
+    clients: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 def _error(code: int, message: str, kind: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "code": code}}
+
+
+def _welcome(state: State, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve a client in a task of our own: asyncio's would log that it was cancelled."""
+    task = asyncio.create_task(_serve(state, reader, writer))
+    state.clients.add(task)
+    task.add_done_callback(state.clients.discard)
 
 
 async def _serve(state: State, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,23 +127,11 @@ async def _props(state: State, wire: Wire, request: Request, keep: bool) -> bool
 
 
 async def _slots(state: State, wire: Wire, request: Request, keep: bool) -> bool:
-    return await wire.reply(200, [_shown(slot, state) for slot in state.slots], keep)
-
-
-def _shown(slot: Slot, state: State) -> dict[str, Any]:
-    basic = {"id": slot.id, "n_ctx": state.settings.ctx_per_slot, "speculative": False}
-    basic["is_processing"] = slot.busy
-    if slot.job is None:
-        return basic
-    done = {"n_prompt_tokens_processed": 0, "n_prompt_tokens_cache": 0, "params": slot.job.params}
-    following = {"has_next_token": slot.busy, "has_new_line": False, "n_remain": -1}
-    size = len(slot.job.prompt)
-    last = {"next_token": [{**following, "n_decoded": 0}]}
-    return {**basic, "id_task": slot.task, "n_prompt_tokens": size, **done, **last}
+    return await wire.reply(200, [s.shown(state.settings) for s in state.slots], keep)
 
 
 async def _models(state: State, wire: Wire, request: Request, keep: bool) -> bool:
-    meta = {"n_ctx": state.settings.ctx_per_slot, "n_ctx_train": world.TRAINED_CTX}
+    meta = {"n_ctx": state.settings.ctx_per_slot, "n_ctx_train": TRAINED_CTX}
     model = {"id": state.settings.model, "object": "model", "owned_by": "llamacpp", "meta": meta}
     return await wire.reply(200, {"object": "list", "data": [model]}, keep)
 
@@ -147,19 +147,22 @@ async def _chat(state: State, wire: Wire, request: Request, keep: bool) -> bool:
     number, options = state.asked, state.options
     if options.crash_after and number > options.crash_after:
         os._exit(139)
-    if _due(number, options.error_every):
+    if due(number, options.error_every):
         return await wire.reply(500, _error(500, "made to fail", "server_error"))
     if options.replay:
         await wire.send((world.RECORDED / "chat.http").read_bytes())
         return False
-    body = _body(request)
-    params = world.request_params(body, state.params, options.ignore)
-    letters = string.ascii_letters + string.digits
-    name = "chatcmpl-" + "".join(state.rng.choices(letters, k=32))
-    job = world.plan(options, state.settings, body, params, name)
+    job = _planned(state, _body(request))
     async with state.gate:
         with _slot(state, job, number) as cached:
             return await _answer(state, wire, job, cached, number) and keep
+
+
+def _planned(state: State, body: world.Body) -> Job:
+    params = world.request_params(body, state.params, state.options.ignore)
+    letters = string.ascii_letters + string.digits
+    name = "chatcmpl-" + "".join(state.rng.choices(letters, k=32))
+    return world.plan(state.options, state.settings, body, params, name)
 
 
 @contextlib.contextmanager
@@ -177,57 +180,166 @@ def _slot(state: State, job: Job, number: int) -> Iterator[int]:
 
 async def _answer(state: State, wire: Wire, job: Job, cached: int, number: int) -> bool:
     """Say a job's answer at its instants; return whether the connection stays open."""
-    loop, fresh = asyncio.get_running_loop(), len(job.prompt) - cached
-    start, count = loop.time(), max(1, len(job.answer))
-    threads = state.settings.n_threads
-    due = world.instants(state.options, threads, fresh, count, state.rng)
-    told = _accounts(job, cached, due)
+    start, count = asyncio.get_running_loop().time(), max(1, len(job.answer))
+    fresh, threads = len(job.prompt) - cached, state.settings.n_threads
+    planned = world.instants(state.options, threads, fresh, count, state.rng)
+    accounts, faults = world.accounts(job, cached, planned), Faults.of(state.options, number)
     if not job.stream:
-        await asyncio.sleep(due[-1])
-        return await _whole(state.options, wire, job, told, number)
-    for place, instant in enumerate(due):
-        if place == (count + 1) // 2 and await _disturbed(state.options, wire, number):
+        await _until(start + planned[-1])
+        return await _whole(wire, job, accounts, faults)
+    for place, instant in enumerate(planned):
+        await _until(start + instant)
+        await wire.send(token(job, place))
+        if place == (count - 1) // 2 and not await _go_on(wire, faults):
             return False
-        await asyncio.sleep(start + instant - loop.time())
-        await wire.send(said(job, place))
-    await _finish(state.options, wire, job, told, number)
+    await wire.send(END if faults.no_done else closing(job, accounts))
     return state.options.keep_alive
 
 
-async def _disturbed(options: Options, wire: Wire, number: int) -> bool:
-    """Do what goes wrong in the middle of an answer; return whether that ends it."""
-    every, seconds = options.stall_every
-    if _due(number, every):
-        await asyncio.sleep(seconds)
-    if _due(number, options.garbage_every):
+async def _until(instant: float) -> None:
+    await asyncio.sleep(instant - asyncio.get_running_loop().time())
+
+
+async def _go_on(wire: Wire, faults: Faults) -> bool:
+    """Do what goes wrong in the middle of a stream; return whether it goes on."""
+    await asyncio.sleep(faults.stall_s)
+    if faults.garbage:
         await wire.send(chunk(GARBAGE))
-    return _due(number, options.cut_every)
+    return not faults.cut
 
 
-def _due(number: int, every: float) -> bool:
-    return every > 0 and number % every == 0
+async def _whole(wire: Wire, job: Job, accounts: Mapping[str, Any], faults: Faults) -> bool:
+    await asyncio.sleep(faults.stall_s)
+    document = GARBAGE if faults.garbage else whole(job, accounts)
+    return not faults.cut and await wire.reply(200, document)
 
 
-async def _whole(options: Options, wire: Wire, job: Job, told: world.Body, number: int) -> bool:
-    every, seconds = options.stall_every
-    if _due(number, every):
-        await asyncio.sleep(seconds)
-    if _due(number, options.cut_every):
-        return False
-    message = {"role": "assistant", "content": "".join(job.answer)}
-    choice = {"finish_reason": job.finish, "index": 0, "message": message}
-    document = {"choices": [choice], **named(job, "chat.completion"), **told}
-    broken = GARBAGE.decode() if _due(number, options.garbage_every) else document
-    return await wire.reply(200, broken)
+ROUTES: dict[str, Callable[[State, Wire, Request, bool], Awaitable[bool]]] = {
+    "GET /health": _health,
+    "GET /props": _props,
+    "GET /slots": _slots,
+    "GET /v1/models": _models,
+    "POST /apply-template": _template,
+    "POST /v1/chat/completions": _chat,
+    "POST /chat/completions": _chat,
+}
 
 
-async def _finish(options: Options, wire: Wire, job: Job, told: world.Body, number: int) -> None:
-    if _due(number, options.no_done_every):
-        return await wire.send(END)
-    more = {} if job.usage else {"timings": told["timings"]}
-    frames = frame(job, {"finish_reason": job.finish, "index": 0, "delta": {}}, **more)
-    if job.usage:
-        frames += frame(job, None, **told)
-    return await wire.send(chunk(frames) + DONE + END)
+async def _run(options: Options, settings: Settings) -> int:
+    slots = [Slot(i) for i in range(settings.n_parallel)]
+    gate, rng = asyncio.Semaphore(len(slots)), random.Random(options.seed)
+    state, stop = State(options, settings, slots, gate, rng), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, _nothing if options.ignore_sigterm else stop.set)
+    server = await asyncio.start_server(partial(_welcome, state), "127.0.0.1", settings.port)
+    loading = asyncio.create_task(_load(state, server.sockets[0].getsockname()[1]))
+    await stop.wait()
+    loading.cancel()
+    server.close()
+    return 0
 
 
+def _nothing() -> None:
+    """Take a signal and go on."""
+
+
+async def _load(state: State, port: int) -> None:
+    """Become ready, as slowly as asked for, and tell so in the log."""
+    log(f"I fake         init: bound to http://127.0.0.1:{port}")
+    if state.options.never_ready:
+        return
+    await asyncio.sleep(state.options.load_s)
+    state.ready = True
+    log(f"I srv          init: listening on http://127.0.0.1:{port}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fake_server", description=__doc__.split("\n\n")[0])
+    parser.add_argument("settings", nargs="?", default="{}", help="the engine's settings, as JSON")
+    for known in fields(Options):
+        flag, shown = "--" + known.name.replace("_", "-"), str(known.metadata["help"])
+        how: dict[str, Any] = {"type": type(known.default), "default": known.default}
+        if known.default is False:
+            how = {"action": "store_true"}
+        elif known.name == "ignore":
+            how = {"action": "append", "choices": IGNORABLE, "metavar": "KNOB", "default": []}
+        elif known.name == "stall_every":
+            how = {"nargs": 2, "type": float, "metavar": ("N", "SECONDS"), "default": (0, 0)}
+        parser.add_argument(flag, help=shown, **how)
+    return parser
+
+
+def main() -> int:
+    """Run the fake server until it is told to stop; return the exit code."""
+    given = vars(_parser().parse_args())
+    settings = settings_in_force(given.pop("settings"), given["ignore"])
+    options = Options(**{**given, "ignore": tuple(given["ignore"])})
+    code, last = failure(options, settings)
+    for line in [*start_lines(settings)][: 3 if code else None] + last:
+        log(line)
+    if options.spawn_grandchild and not code:
+        log(f"I fake         init: grandchild pid = {_spawn()}")
+    try:
+        return code or asyncio.run(_run(options, settings))
+    except OSError as wrong:
+        log(f"E srv         start: couldn't bind HTTP server socket: {wrong}")
+        return 1
+
+
+def _spawn() -> int:
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        sleeper, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    ).pid
+
+
+def command(*options: str, **settings: str | int) -> list[str]:
+    """Return the command line that starts a fake server."""
+    return [sys.executable, "-m", "tuner.testing.fake_server", json.dumps(settings), *options]
+
+
+@contextlib.contextmanager
+def running(
+    *options: str, log: Path | None = None, ready: str = "listening on", **settings: str | int
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a fake server; yield its process and port; end that process in any case.
+
+    `ready` is the text of the log line to wait for: "bound to" comes before the model has
+    loaded. The log goes to `log`, or to a temporary file.
+    """
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        path = log or Path(folder, "fake.log")
+        out = stack.enter_context(path.open("wb"))
+        process = subprocess.Popen(
+            command(*options, **settings), stdout=out, stderr=out, start_new_session=True
+        )
+        stack.callback(_end, process)
+        yield process, _port(process, path, ready)
+
+
+def _port(process: subprocess.Popen[bytes], path: Path, ready: str) -> int:
+    """Wait for the log line that names the port."""
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline:
+        told = path.read_text(errors="replace")
+        if found := re.search(rf"{re.escape(ready)} \S+:(\d+)\n", told):
+            return int(found[1])
+        if process.poll() is not None:
+            break
+        time.sleep(0.01)
+    raise RuntimeError(f"no line '{ready}' from the fake server:\n{told}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(1.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,6 +7,7 @@ the first token, role and first token share a chunk, so do finish and usage.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -58,8 +59,8 @@ class Wire:
             await asyncio.sleep(0)
 
     async def reply(self, status: int, value: object, keep: bool = True) -> bool:
-        """Send one JSON document; return whether the connection stays open."""
-        body = dumps(value)
+        """Send one document; return whether the connection stays open."""
+        body = value if isinstance(value, bytes) else dumps(value)
         keep = keep and status == 200
         last = f"Keep-Alive: timeout=5, max={MAX_REQUESTS}" if keep else "Connection: close"
         head = f"HTTP/1.1 {status} {REASONS[status]}\r\n{COMMON}"
@@ -73,10 +74,11 @@ def _pieces(data: bytes) -> Iterator[bytes]:
     """Yield data in pieces of at most seven bytes, cut inside each UTF-8 sequence."""
     cuts = set(range(0, len(data), 7)) | {i + 1 for i, b in enumerate(data) if b >= 0xC0}
     ends = [*sorted(cuts), len(data)]
-    yield from (data[a:b] for a, b in zip(ends, ends[1:], strict=False))
+    yield from (data[a:b] for a, b in itertools.pairwise(ends))
 
 
 def dumps(value: object) -> bytes:
+    """Return JSON as the server writes it: no spaces, UTF-8 unescaped."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -91,28 +93,44 @@ async def read_request(reader: asyncio.StreamReader, idle_s: float) -> Request:
     return Request(f"{method} {target.partition('?')[0]}", headers, body)
 
 
-def said(job: Job, place: int) -> bytes:
-    """Return what goes out with one token: its frame, and all that opens a stream."""
-    first = {"role": "assistant", "content": None}
-    deltas = [{"content": said} for said in job.answer[place : place + 1]]
-    frames = b"".join(frame(job, _choice(d)) for d in ([first] if place == 0 else []) + deltas)
-    return (STREAM_HEAD if place == 0 else b"") + chunk(frames)
+def token(job: Job, place: int) -> bytes:
+    """Return what goes out with one token: its frame and, at the first, all that opens a stream."""
+    deltas: list[dict[str, Any]] = [{"content": said} for said in job.answer[place : place + 1]]
+    if place > 0:
+        return chunk(b"".join(_delta(job, delta) for delta in deltas))
+    deltas.insert(0, {"role": "assistant", "content": None})
+    return STREAM_HEAD + chunk(b"".join(_delta(job, delta) for delta in deltas))
 
 
-def _choice(delta: Mapping[str, Any]) -> dict[str, Any]:
-    return {"finish_reason": None, "index": 0, "delta": delta}
+def closing(job: Job, accounts: Mapping[str, Any]) -> bytes:
+    """Return what ends a stream: finish frame, usage and timings, [DONE], last chunk."""
+    end = {"finish_reason": job.finish, "index": 0, "delta": {}}
+    if not job.usage:
+        return chunk(_frame(job, [end], timings=accounts["timings"])) + DONE + END
+    return chunk(_frame(job, [end]) + _frame(job, [], **accounts)) + DONE + END
 
 
-def named(job: Job, kind: str) -> dict[str, Any]:
-    named = {"created": job.created, "id": job.id, "model": job.model}
-    return {**named, "system_fingerprint": "fake", "object": kind}
-
-
-def frame(job: Job, choice: Mapping[str, Any] | None, **more: object) -> bytes:
-    choices = [] if choice is None else [choice]
-    document = {"choices": choices, **named(job, "chat.completion.chunk"), **more}
-    return b"data: " + dumps(document) + b"\n\n"
+def whole(job: Job, accounts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document that answers a request which does not stream."""
+    message = {"role": "assistant", "content": "".join(job.answer)}
+    choice = {"finish_reason": job.finish, "index": 0, "message": message}
+    return {"choices": [choice], **_head(job, "chat.completion"), **accounts}
 
 
 def chunk(data: bytes) -> bytes:
+    """Return one piece of a chunked body."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def _delta(job: Job, delta: Mapping[str, Any]) -> bytes:
+    return _frame(job, [{"finish_reason": None, "index": 0, "delta": delta}])
+
+
+def _frame(job: Job, choices: list[dict[str, Any]], **more: object) -> bytes:
+    document = {"choices": choices, **_head(job, "chat.completion.chunk"), **more}
+    return b"data: " + dumps(document) + b"\n\n"
+
+
+def _head(job: Job, kind: str) -> dict[str, Any]:
+    head = {"created": job.created, "id": job.id, "model": job.model}
+    return {**head, "system_fingerprint": "fake", "object": kind}

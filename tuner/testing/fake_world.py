@@ -1,7 +1,6 @@
-"""The world inside FakeServer: settings in force, log lines, tokens, answers, time, frames.
+"""The world inside FakeServer: what a request asks, what is answered, and when.
 
-Nothing here opens a socket. What the real server (llama.cpp in xllamacpp) says stands in
-`recorded/`; the lines and frames below have the same form.
+Nothing here opens a socket or sleeps: requests become jobs, jobs become tokens with instants.
 """
 
 from __future__ import annotations
@@ -12,24 +11,17 @@ import random
 import re
 import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
+from tuner.testing.fake_settings import Options, Settings
+
 Body = Mapping[str, Any]
 
 RECORDED = Path(__file__).parent / "recorded"
-TRAINED_CTX = 8192
-LAYERS, KV_WIDTH = 30, 192
-BYTES_PER_VALUE = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
-FLASH_SHOWN = {"auto": "auto", "on": "enabled", "off": "disabled"}
 SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-IGNORABLE = (
-    "n_ctx n_parallel n_batch n_threads cache_type flash_attention "
-    "temperature top_k top_p min_p repeat_penalty seed n_predict max_tokens"
-).split()
 ACTIONS = {
     "delete_task": "delete remove drop cancel",
     "complete_task": "complete completed done finish finished tick",
@@ -46,137 +38,6 @@ class BadRequest(Exception):
         self.error = {"code": 400, "message": message, "type": kind, **more}
 
 
-def option(default: T, text: str) -> T:
-    """Declare a field of `Options`; its text is the help of the command-line option."""
-    declared: T = field(default=default, metadata={"help": text})
-    return declared
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How the fake behaves; every field is a command-line option, 0 means never."""
-
-    ttft_ms: float = option(20.0, "time to the first token of an empty prompt, at 2 threads")
-    prompt_us_per_token: float = option(100.0, "time per prompt token that is not cached")
-    itl_ms: float = option(2.0, "time between two tokens, at 2 threads")
-    noise: float = option(0.0, "sigma of the lognormal noise on both times")
-    load_s: float = option(0.0, "answer 503 'Loading model' for this many seconds")
-    seed: int = option(0, "seed of noise and answers")
-    answer: str = option(
-        "task-api",
-        "task-api (a JSON action, right more often the more example turns there are; prose "
-        "without examples and response_format; above temperature 0.9 partly broken), prose, "
-        "or a JSON file {part of the last user message: answer}",
-    )
-    ignore: tuple[str, ...] = option((), "keep this setting's own default; may be repeated")
-    never_ready: bool = option(False, "load for ever: 503 and no 'listening' line")
-    die_at_start: int = option(0, "print an error line and exit with this code")
-    oom_at_start: bool = option(False, "fail to allocate the KV buffer and exit with 1")
-    crash_after: int = option(0, "exit with 139 when one more chat request than this arrives")
-    error_every: int = option(0, "answer every Nth chat request with 500")
-    cut_every: int = option(0, "close the socket in the middle of every Nth answer")
-    no_done_every: int = option(0, "end every Nth stream without finish frame and [DONE]")
-    garbage_every: int = option(0, "put invalid JSON into every Nth answer")
-    stall_every: tuple[float, ...] = option((0, 0), "stop for SECONDS inside every Nth answer")
-    close_idle_after_ms: float = option(5000.0, "close a connection that is idle for this long")
-    keep_alive: bool = option(False, "keep the connection after a streamed answer")
-    split_writes: bool = option(False, "send in odd pieces that cut UTF-8 sequences")
-    replay: bool = option(False, "answer each chat request with the bytes of recorded/chat.http")
-    spawn_grandchild: bool = option(False, "start a sleeping process in a session of its own")
-    ignore_sigterm: bool = option(False, "go on when told to stop")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What an engine asks for: the JSON argument; the defaults are the server's own."""
-
-    model: str = "/models/model.gguf"
-    n_ctx: int = 4096
-    n_parallel: int = 1
-    n_batch: int = 2048
-    n_threads: int = 2
-    cache_type: str = "f16"
-    flash_attention: str = "auto"
-    port: int = 0
-
-    @property
-    def ctx_per_slot(self) -> int:
-        """Return the context of one slot, padded as llama.cpp pads it."""
-        return _padded(_padded(self.n_ctx) // self.n_parallel)
-
-
-def settings_in_force(text: str, ignore: Sequence[str]) -> Settings:
-    """Return the settings of the JSON argument, less those that are to be ignored."""
-    asked = json.loads(text)
-    known = {f.name for f in fields(Settings)} - set(ignore)
-    return Settings(**{name: asked[name] for name in known & set(asked)})
-
-
-def start_lines(settings: Settings) -> Iterator[str]:
-    """Yield the log lines of a start from which an engine reads its settings back."""
-    threads, slots, ctx = settings.n_threads, settings.n_parallel, settings.ctx_per_slot
-    yield f"I cmn  common_param: system_info: n_threads = {threads} (n_threads_batch = {threads})"
-    yield f"I srv    load_model: loading model '{settings.model}'"
-    yield f"I print_info: n_ctx_train           = {TRAINED_CTX}"
-    yield from _context_lines(settings)
-    yield _cache_line(settings)
-    if settings.flash_attention == "auto":
-        yield "I resolve_fused_ops: Flash Attention enabled"
-    yield f"I cmn          init: llama threadpool init, n_threads = {threads}"
-    shape = f"n_slots = {slots}, n_ctx_slot = {ctx}, kv_unified = 'false'"
-    yield f"I srv    load_model: initializing, {shape}"
-
-
-def failure_lines(settings: Settings) -> Iterator[str]:
-    """Yield what the server says last when no context could be made."""
-    told = f"failed to create context with model '{settings.model}'"
-    yield f"E cmn  common_init_: {told}"
-    yield "I srv    operator(): operator(): cleaning up before exit..."
-    yield "E srv          init: exiting due to model loading error"
-
-
-def out_of_memory_lines(settings: Settings) -> Iterator[str]:
-    """Yield what the server says when the KV cache does not fit into memory."""
-    size = int(_cache_bytes(settings) * 2)
-    yield f"E ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size {size}"
-    tail = f"failed to allocate CPU buffer of size {size}"
-    yield f"E ggml_backend_buft_alloc_buffer_n_default: {tail}"
-    why = "failed to allocate buffer for kv cache"
-    yield f"E llama_init_from_model: failed to initialize the context: {why}"
-    yield from failure_lines(settings)
-
-
-def _padded(tokens: int) -> int:
-    return -(-tokens // 256) * 256
-
-
-def _context_lines(settings: Settings) -> Iterator[str]:
-    ctx = settings.ctx_per_slot
-    total = ctx * settings.n_parallel
-    batch = min(settings.n_batch, total)
-    if total != _padded(settings.n_ctx):
-        told = "n_ctx is not divisible by n_seq_max - rounding down to"
-        yield f"W llama_context: {told} {total}"
-    yield f"I llama_context: n_seq_max             = {settings.n_parallel}"
-    yield f"I llama_context: n_ctx                 = {total}"
-    yield f"I llama_context: n_ctx_seq             = {ctx}"
-    yield f"I llama_context: n_batch               = {batch}"
-    yield f"I llama_context: n_ubatch              = {batch}"
-    yield f"I llama_context: flash_attn            = {FLASH_SHOWN[settings.flash_attention]}"
-
-
-def _cache_bytes(settings: Settings) -> float:
-    cells = settings.ctx_per_slot * settings.n_parallel
-    return cells * LAYERS * KV_WIDTH * BYTES_PER_VALUE[settings.cache_type]
-
-
-def _cache_line(settings: Settings) -> str:
-    one, kind, seqs = _cache_bytes(settings) / 2**20, settings.cache_type, settings.n_parallel
-    shape = f"{settings.ctx_per_slot:6d} cells, {LAYERS:3d} layers, {seqs:2d}/{seqs} seqs"
-    parts = f"K ({kind}): {one:7.2f} MiB, V ({kind}): {one:7.2f} MiB"
-    return f"I llama_kv_cache: size = {2 * one:7.2f} MiB ({shape}), {parts}"
-
-
 def default_params() -> dict[str, Any]:
     """Return the generation settings that hold when a request says nothing."""
     props = json.loads((RECORDED / "props.json").read_text())
@@ -187,7 +48,8 @@ def default_params() -> dict[str, Any]:
 def request_params(body: Body, defaults: Body, ignore: Sequence[str]) -> dict[str, Any]:
     """Return the generation settings in force for a request, as /slots shows them."""
     taken = {k: _checked(k, body[k], v) for k, v in defaults.items() if body.get(k) is not None}
-    limit = body.get("n_predict", body.get("max_tokens", -1))
+    limits = (body.get(name) for name in ("n_predict", "max_tokens", "max_completion_tokens"))
+    limit = next((given for given in limits if given is not None), -1)
     taken |= {"max_tokens": limit, "n_predict": limit}
     ignored = set(ignore) | ({"max_tokens", "n_predict"} if "n_predict" in ignore else set())
     kept = {k: v for k, v in taken.items() if k not in ignored}
@@ -319,3 +181,73 @@ def _too_long(asked: int, n_ctx: int) -> BadRequest:
     told = f"request ({asked} tokens) exceeds the available context size ({n_ctx} tokens)"
     kind = "exceed_context_size_error"
     return BadRequest(f"{told}, try increasing it", kind, n_prompt_tokens=asked, n_ctx=n_ctx)
+
+
+def accounts(job: Job, cached: int, due: Sequence[float]) -> dict[str, Any]:
+    """Return usage and timings of a job whose tokens came at `due`."""
+    asked, said = len(job.prompt), len(job.answer)
+    usage = {"completion_tokens": said, "prompt_tokens": asked, "total_tokens": said + asked}
+    parts = {"cache_n": cached, **_rates("prompt", asked - cached, asked - cached, due[0])}
+    spoken = _rates("predicted", said, max(1, said - 1), due[-1] - due[0])
+    details = {"prompt_tokens_details": {"cached_tokens": cached}}
+    return {"usage": {**usage, **details}, "timings": {**parts, **spoken}}
+
+
+def _rates(name: str, count: int, steps: int, seconds: float) -> dict[str, float]:
+    ms = seconds * 1000.0
+    each = {f"{name}_n": count, f"{name}_ms": round(ms, 3), f"{name}_per_token_ms": ms / steps}
+    return {**each, f"{name}_per_second": steps / seconds if seconds else 0.0}
+
+
+@dataclass(slots=True)
+class Slot:
+    """One sequence that the fake model can work on, and what it worked on last."""
+
+    id: int
+    busy: bool = False
+    used: float = 0.0
+    job: Job | None = None
+    task: int = -1
+
+    def similarity(self, prompt: tuple[str, ...]) -> float:
+        """Return which share of a prompt is still cached here, 0 where too little is."""
+        known = self.job.prompt if self.job else ()
+        share = common_prefix(known, prompt) / max(1, len(prompt))
+        return share if share > 0.1 else 0.0
+
+    def shown(self, settings: Settings) -> dict[str, Any]:
+        """Return what /slots says about this slot."""
+        seen: dict[str, Any] = {"id": self.id, "n_ctx": settings.ctx_per_slot, "speculative": False}
+        seen["is_processing"] = self.busy
+        if self.job is None:
+            return seen
+        seen |= {"id_task": self.task, "n_prompt_tokens": len(self.job.prompt)}
+        seen |= {"n_prompt_tokens_processed": 0, "n_prompt_tokens_cache": 0}
+        following = {"has_next_token": self.busy, "has_new_line": False, "n_remain": -1}
+        return {**seen, "params": self.job.params, "next_token": [{**following, "n_decoded": 0}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong with one answer."""
+
+    stall_s: float
+    garbage: bool
+    cut: bool
+    no_done: bool
+
+    @classmethod
+    def of(cls, options: Options, number: int) -> Faults:
+        """Return the faults of the chat request with this number."""
+        every, seconds = options.stall_every
+        return cls(
+            stall_s=seconds if due(number, every) else 0.0,
+            garbage=due(number, options.garbage_every),
+            cut=due(number, options.cut_every),
+            no_done=due(number, options.no_done_every),
+        )
+
+
+def due(number: int, every: float) -> bool:
+    """Return whether something that comes every so often comes with this number."""
+    return every > 0 and number % every == 0

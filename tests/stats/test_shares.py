@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.stats.quantiles import Bound
+from tuner.stats.shares import (
+    cluster_means,
+    evidence_above,
+    judge_share,
+    share_bounds,
+    show_above,
+    show_below,
+)
+
+SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
+
+
+def names(values: np.ndarray) -> list[str]:
+    """Return one cluster for each value."""
+    return [str(i) for i in range(len(values))]
+
+
+def test_clusters_are_averaged_in_order_of_appearance() -> None:
+    """Each cluster gives one mean, however its answers are interleaved."""
+    means = cluster_means(["b", "a", "b", "c"], [1, 0, 0, 1])
+    np.testing.assert_array_equal(means, [0.5, 0, 1])
+    assert cluster_means([], []).size == 0
+    with pytest.raises(ValueError, match="do not fit"):
+        cluster_means(["a"], [1, 2])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1), st.integers(2, 5))
+def test_repeated_answers_of_a_cluster_add_no_evidence(
+    answers: list[tuple[str, bool]], times: int
+) -> None:
+    """A verdict counts clusters: asking every prompt again with equal answers changes nothing."""
+    clusters, values = zip(*answers, strict=True)
+    repeated = judge_share(clusters * times, values * times, 0.5, 0.3)
+    assert repeated == judge_share(clusters, values, 0.5, 0.3)
+
+
+@given(SHARES, st.floats(0, 1), st.floats(0, 1))
+def test_evidence_falls_as_the_floor_rises(values: list[float], one: float, other: float) -> None:
+    """What is shown above a floor is shown above every lower one."""
+    low, high = sorted((one, other))
+    slack = 1 + 1e-9
+    assert (evidence_above(values, high) <= evidence_above(values, low) * slack).all()
+
+
+@given(SHARES)
+def test_nothing_is_shown_of_what_the_values_contradict(values: list[float]) -> None:
+    """The bounds contain the mean and lie in [0, 1]; both sides are mirror images."""
+    found = share_bounds(values)
+    mirrored = share_bounds(1 - np.array(values))
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.value == pytest.approx(np.mean(values), abs=1e-8)
+    assert found.low == pytest.approx(1 - mirrored.high, abs=1e-7)
+
+
+def test_a_fair_game_wins_nothing_on_average() -> None:
+    """At the floor the e-value of one bet has mean 1 over the outcomes, below it less."""
+    for floor in (0.1, 0.5, 0.95):
+        win, lose = evidence_above([1.0], floor)[0], evidence_above([0.0], floor)[0]
+        assert floor * win + (1 - floor) * lose == pytest.approx(1)
+        assert 0.9 * floor * win + (1 - 0.9 * floor) * lose < 1
+
+
+def test_bounds_are_where_the_tests_change_their_mind() -> None:
+    """Just below `low` the mean is shown to be above; just above it no longer."""
+    values = np.tile([1.0, 1.0, 1.0, 0.5], 40)
+    low = share_bounds(values, 0.9).low
+    assert show_above(values, low - 1e-6, 0.05)
+    assert not show_above(values, low + 1e-6, 0.05)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_shares_at_the_floor_are_rarely_judged(share: float, rng: np.random.Generator) -> None:
+    """At the floor, and looking after each value, at most 5 % PASS and 5 % FAIL."""
+    runs = [(rng.random(400) < share) * 1.0 for _ in range(500)]
+    assert 0 < np.mean([show_above(r, share, 0.05) for r in runs]) < 0.07
+    assert 0 < np.mean([show_below(r, share, 0.05) for r in runs]) < 0.07
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.995, "PASS"), (0.7, "FAIL")])
+def test_clear_shares_are_judged(share: float, verdict: str, rng: np.random.Generator) -> None:
+    """Well above or below its floor a share is judged within 300 clusters."""
+    runs = [(rng.random(300) < share) * 1.0 for _ in range(50)]
+    assert np.mean([judge_share(names(r), r, 0.95, 0.05) == verdict for r in runs]) > 0.9
+
+
+def test_few_perfect_clusters_leave_a_high_floor_undecided() -> None:
+    """A floor of 95 % takes 86 perfect clusters (58 for a bet that knew)."""
+    assert judge_share(names(np.ones(85)), np.ones(85), 0.95) == "UNDECIDED"
+    assert judge_share(names(np.ones(86)), np.ones(86), 0.95) == "PASS"
+
+
+def test_a_floor_of_zero_asks_for_nothing() -> None:
+    """Every share reaches 0, and none can be shown above 1."""
+    assert judge_share(["a"], [0.0], 0.0) == "PASS"
+    assert judge_share(names(np.ones(999)), np.ones(999), 1.0) == "UNDECIDED"
+    assert np.isinf(evidence_above([0.0], -0.1)).all()
+
+
+def test_no_answers_decide_nothing() -> None:
+    """Nothing asked, nothing shown."""
+    assert share_bounds([]) == Bound(None, None, None)
+    assert judge_share([], [], 0.5) == "UNDECIDED"
+
+
+@pytest.mark.parametrize("values", [[1.1], [-0.1], [float("nan")]])
+def test_values_outside_the_unit_interval_are_refused(values: list[float]) -> None:
+    """Bets are only fair on values in [0, 1]."""
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        show_above(values, 0.5, 0.05)
+
+
+def test_impossible_levels_are_refused() -> None:
+    """Alpha lies strictly between 0 and 1, and a floor is a number."""
+    with pytest.raises(ValueError, match="alpha"):
+        show_above([1.0], 0.5, 1.0)
+    with pytest.raises(ValueError, match="floor"):
+        show_above([1.0], float("nan"), 0.5)

@@ -1,0 +1,87 @@
+"""The command `tune`: finds the subcommand, turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from click_default_group import DefaultGroup
+
+from tuner import __version__
+from tuner.spec.errors import TunerError
+
+COMMANDS = ("run", "measure")
+_DEFAULT = "run"
+
+
+class _Commands(DefaultGroup):  # type: ignore[misc]
+    """Imports a subcommand when it is used; the first word may also be a study file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            _refuse_mistyped(name)
+            return super().get_command(ctx, name)  # type: ignore[no-any-return]
+        return importlib.import_module(f"tuner.cli.{name}").command  # type: ignore[no-any-return]
+
+
+def _refuse_mistyped(word: str) -> None:
+    """Raise UsageError for a word that is neither a command nor anything like a study file."""
+    path = Path(word)
+    if word.startswith("-") or path.exists() or path.suffix in (".yaml", ".yml"):
+        return
+    if os.sep in word:
+        raise click.UsageError(f"no such study file: {word}")
+    near = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.5)
+    hint = f"did you mean `tune {near[0]}`?" if near else f"commands: {', '.join(COMMANDS)}"
+    raise click.UsageError(f"{word!r} is neither a command nor a study file; {hint}")
+
+
+@click.group(
+    cls=_Commands,
+    default=_DEFAULT,
+    default_if_no_args=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="tune")
+def cli() -> None:
+    r"""Find and prove the serving configuration that meets a latency target.
+
+    \b
+    tune --target-p99 500                    tune the packaged study on the embedded engine
+    tune my-study.yaml --budget 30m          tune a study of your own
+    tune measure my-study.yaml --requests 300
+
+    `tune [STUDY] ...` without a command is `tune run`.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that the outcome has."""
+    sys.exit(_outcome())
+
+
+def _outcome() -> int:
+    try:
+        result: Any = cli.main(prog_name="tune", standalone_mode=False)
+        return int(result or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return wrong.exit_code
+    except click.Abort:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TunerError as error:
+        click.echo(f"tune: {error}", err=True)
+        return error.exit_code

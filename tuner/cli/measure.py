@@ -1,0 +1,88 @@
+"""`tune measure`: one candidate, so many requests, its verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tuner.cli.options import option, read_study, run_loop, shared, show
+
+
+@click.command(name="measure")
+@shared
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KNOB=VALUE",
+    help="A setting on top of the study's baseline; may be repeated.",
+)
+@option(
+    "--requests",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    help="Measure exactly so many requests.",
+)
+@click.option(
+    "--until-decided", is_flag=True, help="Measure until every verdict has fallen, within --budget."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    study_file: Path | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    settings: tuple[str, ...],
+    requests: int,
+    until_decided: bool,
+    **overrides: Any,
+) -> int:
+    r"""Measure one candidate: the study's baseline with --set on top.
+
+    The study needs no space, guard, schema or baseline. Exit code 0: every target is proven
+    (or there is none); 3: not proven.
+
+    \b
+    Example:  tune measure my-study.yaml --set num_batch=128 --requests 400 --json
+    """  # fmt: skip
+    from tuner.report.documents import measurement_document
+    from tuner.report.progress import Lines
+    from tuner.report.terminal import console, show_measurement
+    from tuner.workflow.measure import measure
+    from tuner.workflow.session import default_out
+
+    study = read_study(study_file, **overrides)
+    lines = Lines(console(stderr=True), quiet)
+    folder = out or default_out(f"{study.name}-measure")
+    measured = run_loop(
+        lambda: measure(
+            study,
+            folder,
+            settings=dict(map(_setting, settings)),
+            requests=requests,
+            until_decided=until_decided,
+            progress=lines.note,
+        )
+    )
+    m, environment = measured
+    document = measurement_document(m, study, environment)
+    show(document if as_json else show_measurement(m, study))
+    lines.note(f"samples: {folder}")
+    proven = all(c.verdict == "PASS" for c in m.certificates.values()) and m.valid_run
+    return 0 if proven else 3
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return (knob, value) of KNOB=VALUE; the value is read as YAML, as in the study."""
+    import yaml
+
+    from tuner.spec.errors import InputError
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set: expected KNOB=VALUE, found {text!r}")
+    return name.strip(), yaml.safe_load(value)

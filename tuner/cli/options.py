@@ -1,0 +1,165 @@
+"""What the commands share: options, the study with its overrides, the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tuner.spec.study import Study
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or a number with s, m or h."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        from tuner.spec.study_file import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as wrong:
+            self.fail(f"{wrong}, found {value!r}", param, ctx)
+
+
+def option(name: str, *names: str, **settings: Any) -> Callable[[F], F]:
+    """Return an option that TUNE_<NAME> in the environment sets as well."""
+    variable = "TUNE_" + name.removeprefix("--").replace("-", "_").upper()
+    return click.option(name, *names, envvar=variable, show_envvar=True, **settings)
+
+
+_MILLISECONDS = click.FloatRange(min=0, min_open=True)
+
+_SHARED = (
+    click.argument("study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path)),
+    option("--target-p99", type=_MILLISECONDS, metavar="MS",
+           help="Bound on the p99 of the end-to-end latency, in ms."),
+    option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",
+           help="Bound on the p99 of the time to first token, in ms."),
+    option("--engine", metavar="KIND", help="Engine: llamacpp, openai or fake."),
+    option("--model", metavar="MODEL",
+           help="Path of a GGUF file, or `default` for the packaged SmolLM2-135M."),
+    option("--budget", type=Duration(), help="Time for everything, such as 10m."),
+    option("--seed", type=int, help="Seed of every random choice."),
+    option("--out", type=click.Path(path_type=Path, file_okay=False),
+           help="Folder for the results; default out/<study>/<timestamp>."),
+    click.option("--json", "as_json", is_flag=True,
+                 help="Print one JSON document on standard output."),
+    click.option("--quiet", "-q", is_flag=True, help="Show no progress."),
+)  # fmt: skip
+
+
+def shared(command: F) -> F:
+    """Add the options that every measuring command has."""
+    for add in reversed(_SHARED):
+        command = add(command)
+    return command
+
+
+def read_study(path: Path | None, **overrides: Any) -> Study:
+    """Return the study with the options on top: flag over environment over file."""
+    from tuner.spec.shipped import studies
+    from tuner.spec.study import load
+
+    if path is None:
+        path = Path("tune.yaml") if Path("tune.yaml").exists() else studies() / "task-api.yaml"
+    return overridden(load(path), **overrides)
+
+
+def overridden(
+    study: Study,
+    *,
+    target_p99: float | None = None,
+    target_ttft_p99: float | None = None,
+    engine: str | None = None,
+    model: str | None = None,
+    budget: float | None = None,
+    seed: int | None = None,
+    sampler: str | None = None,
+) -> Study:
+    """Return a study in which the given options replace what the file says."""
+    kind = engine or (_engine_for(model) if model else study.engine)
+    _check_engine(kind, study.url)
+    slos = _with_target(study.slos, "e2e", target_p99)
+    slos = _with_target(slos, "ttft", target_ttft_p99)
+    changed = {"budget_s": budget, "seed": seed, "sampler": sampler, "model": model}
+    given: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
+    return replace(study, slos=slos, engine=kind, **given)
+
+
+def _check_engine(kind: str, url: str | None) -> None:
+    from tuner.spec.errors import InputError
+    from tuner.spec.study_file import check_engine
+
+    try:
+        check_engine(kind, url)
+    except ValueError as wrong:
+        raise InputError(f"--engine or --model: {wrong}") from None
+
+
+def _engine_for(model: str) -> str:
+    """Return the engine that serves such a model: design.md's auto-choice."""
+    if model == "default" or model.endswith(".gguf"):
+        return "llamacpp"
+    return "vllm" if Path(model).is_dir() else "ollama"
+
+
+def _with_target(slos: tuple[Any, ...], metric: Any, target_ms: float | None) -> tuple[Any, ...]:
+    """Return SLOs with a p99 target put first in place of the one on the same metric."""
+    from tuner.spec.values import Slo
+
+    if target_ms is None:
+        return slos
+    others = tuple(s for s in slos if (s.metric, s.quantile) != (metric, 0.99))
+    return (Slo(metric, 0.99, target_ms / 1000), *others)
+
+
+def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a workflow; SIGINT ends it with exit code 130, SIGTERM with 143, both cleanly."""
+
+    async def main() -> T:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        assert task is not None
+        caught: list[int] = []
+
+        def end(number: int) -> None:
+            caught.append(number)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, end, number)
+        try:
+            return await work()
+        except asyncio.CancelledError:
+            code = 128 + (caught[0] if caught else signal.SIGINT)
+            raise click.exceptions.Exit(int(code)) from None
+
+    return asyncio.run(main())
+
+
+def show(what: Any) -> None:
+    """Print a result on standard output: a document as JSON, all else for people."""
+    import json
+
+    from tuner.report.terminal import console
+
+    if isinstance(what, dict):
+        click.echo(json.dumps(what, indent=2, ensure_ascii=False))
+    else:
+        console().print(what)

@@ -1,0 +1,71 @@
+"""`tune run`: search, prove, write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tuner.cli.options import read_study, run_loop, shared
+
+
+@click.command(name="run")
+@shared
+@click.option(
+    "--sampler", type=click.Choice(["tpe", "random"]), help="How candidates are proposed."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    study_file: Path | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+    dry_run: bool,
+    **overrides: Any,
+) -> int:
+    r"""Tune a study: find, prove and write the best serving configuration.
+
+    Without STUDY it is ./tune.yaml, else the packaged task-api study. Exit code 0: proven;
+    3: not proven, the best is written all the same.
+
+    \b
+    Example:  tune run --target-p99 500 --budget 10m --seed 1
+    """
+    from tuner.report.documents import plan_document, result_document
+    from tuner.report.terminal import console, show_plan, show_result
+    from tuner.search.budget import plan
+    from tuner.workflow.run import check, run
+    from tuner.workflow.session import default_out
+
+    study = read_study(study_file, **overrides)
+    check(study)
+    errors = console(stderr=True)
+    if dry_run:
+        planned = plan(study)
+        show(plan_document(planned, study) if as_json else show_plan(planned, study))
+        return 0
+    if not quiet:
+        errors.print(show_plan(plan(study), study))
+    folder = out or default_out(study.name)
+    watcher = _watcher(errors, quiet, study.budget_s)
+    try:
+        result = run_loop(lambda: run(study, folder, watcher))
+    except click.exceptions.Exit as interrupted:
+        watcher.close()
+        click.echo(
+            f"interrupted; the engine is stopped, finished trials stay in {folder}", err=True
+        )
+        return interrupted.exit_code
+    finally:
+        watcher.close()
+    show(result_document(result) if as_json else show_result(result))
+    return 0 if result.verdict == "PASS" else 3
+
+
+def _watcher(errors: Any, quiet: bool, budget_s: float) -> Any:
+    from tuner.report.progress import Bar, Lines
+
+    return Bar(errors, budget_s) if errors.is_terminal and not quiet else Lines(errors, quiet)

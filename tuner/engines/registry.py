@@ -1,0 +1,25 @@
+"""From the study's engine to one that can serve; every engine is imported only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from tuner.engines.base import Engine
+from tuner.spec.study import Study
+
+FACTORIES = {
+    "llamacpp": "tuner.engines.llamacpp:create",
+    "openai": "tuner.engines.openai:create",
+    "fake": "tuner.testing.fake_engine:create",
+}
+"""Kind -> "module:function"; the function takes (study, folder for logs) and gives an Engine."""
+
+
+def create(study: Study, logs: Path) -> Engine:
+    """Return the study's engine, not started; raise EngineMissing, InputError."""
+    module, name = FACTORIES[study.engine].split(":")
+    factory = cast(Callable[[Study, Path], Engine], getattr(import_module(module), name))
+    return factory(study, logs)

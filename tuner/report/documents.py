@@ -1,0 +1,167 @@
+"""The JSON documents: `tuner.measurement/1` and `tuner.result/1`. Seconds throughout."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tuner import __version__
+from tuner.guard.verdict import GuardReport
+from tuner.report.measurement import METRICS, Measurement
+from tuner.report.result import Gain, Result
+from tuner.search.propose import changes
+from tuner.search.trial import Trial, shares
+from tuner.spec.study import Study
+from tuner.spec.values import Slo
+from tuner.stats.eprocess import Certificate
+from tuner.stats.quantiles import Bound
+
+
+def measurement_document(
+    measured: Measurement, study: Study, environment: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a measurement as the one JSON object it is everywhere."""
+    return {
+        "schema": "tuner.measurement/1",
+        "tuner_version": __version__,
+        "candidate": dict(measured.candidate),
+        "effective": asdict(measured.effective) if measured.effective else None,
+        "n": measured.n,
+        "engine_starts": measured.starts,
+        "warmups": measured.warmups,
+        "load": str(study.workload.load),
+        "verdict": measured.verdict,
+        "verdicts": [_verdict(slo, c) for slo, c in measured.certificates.items()],
+        **{metric: _quantiles(measured, metric) for metric in METRICS},
+        "guard": _guard(measured.guard),
+        "failures": dict(measured.failures),
+        "throughput": dict(measured.throughput),
+        "memory_bytes": measured.memory_bytes,
+        "client": asdict(measured.client) | {"valid": measured.valid_run},
+        "environment": dict(environment),
+        "workload_hash": study.workload.hash,
+    }
+
+
+def result_document(result: Result) -> dict[str, Any]:
+    """Return the outcome of a run as JSON."""
+    study, env = result.study, result.environment
+
+    def doc(m: Measurement | None) -> dict[str, Any] | None:
+        return measurement_document(m, study, env) if m else None
+
+    return {
+        "schema": "tuner.result/1",
+        "tuner_version": __version__,
+        "study": study.name,
+        "verdict": result.verdict,
+        "target": [_slo(s) for s in study.slos],
+        "objective": study.objective,
+        "load": str(study.workload.load),
+        "reasons": list(result.reasons),
+        "baseline": doc(result.baseline),
+        "best": doc(result.best),
+        "changed": {k: result.best_candidate[k] for k in result.changed},
+        "gain": _gain(result.gain),
+        "noise_floor": _number(result.noise_floor),
+        "finalists": [doc(m) for m in result.finalists],
+        "trials": [_trial(t, result) for t in result.trials],
+        "artifacts": {name: str(path) for name, path in result.artifacts.items()},
+        "environment": dict(env),
+        "workload_hash": study.workload.hash,
+        "seed": study.seed,
+        "sampler": study.sampler,
+        "spent": dict(result.spent),
+    }
+
+
+def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
+    """Return what `--dry-run` says."""
+    return {
+        "schema": "tuner.plan/1",
+        "tuner_version": __version__,
+        "study": study.name,
+        "target": [_slo(s) for s in study.slos],
+        "trials": result_plan.trials,
+        "restarts": result_plan.restarts,
+        "budget_s": result_plan.budget_s,
+        "search_s": result_plan.search_s,
+        "shortlist_s": result_plan.shortlist_s,
+        "confirmation_s": result_plan.confirmation_s,
+    }
+
+
+def _verdict(slo: Slo, c: Certificate) -> dict[str, Any]:
+    return _slo(slo) | {
+        "verdict": c.verdict,
+        "confidence": c.confidence,
+        "n": c.n,
+        "late": c.late,
+        "m": c.m,
+        "bursts": c.bursts,
+        "e_pass": c.e_pass,
+        "e_fail": c.e_fail,
+    }
+
+
+def _slo(slo: Slo) -> dict[str, Any]:
+    return {"metric": slo.metric, "quantile": slo.quantile, "max_ms": round(slo.max_s * 1000, 6)}
+
+
+def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:
+    found = measured.quantiles[metric]
+    return {"unit": "s", "quantiles": {f"{q:g}": _bound(b) for q, b in found.items()}}
+
+
+def _guard(guard: GuardReport) -> dict[str, Any]:
+    return {
+        "classes": dict(guard.counts),
+        "valid": _bound(guard.valid),
+        "correct": _bound(guard.correct),
+        "clusters": guard.clusters,
+        "verdict": guard.verdict,
+        "verdicts": dict(guard.verdicts),
+        "correct_minus_baseline": _bound(guard.difference),
+        "pairs": guard.pairs,
+        "pairs_needed": _number(guard.pairs_needed),
+    }
+
+
+def _gain(gain: Gain | None) -> dict[str, Any] | None:
+    if gain is None:
+        return None
+    return {
+        "metric": gain.metric,
+        "quantile": gain.quantile,
+        "ratio": _bound(gain.ratio),
+        "confidence": gain.confidence,
+    }
+
+
+def _trial(trial: Trial, result: Result) -> dict[str, Any]:
+    valid, correct = shares(trial.samples)
+    base = result.baseline.candidate if result.baseline else {}
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "origin": trial.origin,
+        "reason": trial.reason,
+        "candidate": dict(trial.candidate),
+        "changed": list(changes(trial.candidate, base)),
+        "n": len(trial.samples),
+        "valid": valid,
+        "correct": correct,
+        "value": _number(trial.value),
+        "violations": {k: _number(v) for k, v in trial.violations.items()},
+    }
+
+
+def _bound(bound: Bound) -> dict[str, Any]:
+    return {"value": _number(bound.value), "low": _number(bound.low), "high": _number(bound.high)}
+
+
+def _number(value: float | None) -> float | None:
+    """Return a number that JSON can hold; what is infinite or undefined is null."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,182 @@
+"""Everything that is said about one candidate, computed from its samples and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.guard.verdict import GuardReport, overall, report
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
+from tuner.stats.eprocess import Certificate, certify_observed
+from tuner.stats.quantiles import Bound, quantile_bounds
+
+QUANTILES = (0.5, 0.95, 0.99)
+METRICS: tuple[Metric, ...] = ("e2e", "ttft", "tpot")
+
+LAG_LIMIT_S = 0.005
+LAG_LIMIT_SHARE = 0.05
+"""A client that sends later than this (seconds; share of the target) spoils the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the measuring side itself spent and missed."""
+
+    cpu_s: float = 0.0
+    elapsed_s: float = 0.0
+    lag_p99_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One candidate as measured: the numbers of `tuner.measurement/1`."""
+
+    candidate: Candidate
+    effective: Effective | None
+    samples: tuple[Sample, ...]
+    certificates: Mapping[Slo, Certificate]
+    quantiles: Mapping[str, Mapping[float, Bound]]
+    guard: GuardReport
+    failures: Mapping[str, int]
+    throughput: Mapping[str, float]
+    client: Client
+    valid_run: bool
+    memory_bytes: int | None = None
+    warmups: int = 0
+
+    @property
+    def n(self) -> int:
+        """Return the number of measured requests."""
+        return len(self.samples)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return PASS when every SLO and every floor of the guard passed."""
+        if not self.valid_run:
+            return "UNDECIDED"
+        return overall([*(c.verdict for c in self.certificates.values()), self.guard.verdict])
+
+    @property
+    def starts(self) -> int:
+        """Return how many engine starts the samples come from."""
+        return len({s.engine_start for s in self.samples})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a verdict: its error, and what it has to rest on."""
+
+    alpha: float = 0.05
+    visits: int = 1
+    starts: int = 1
+    baseline: tuple[Sample, ...] = field(default=())
+
+
+def measurement(
+    study: Study,
+    candidate: Candidate,
+    effective: Effective | None,
+    samples: Sequence[Sample],
+    *,
+    terms: Terms | None = None,
+    client: Client | None = None,
+    memory_bytes: int | None = None,
+) -> Measurement:
+    """Compute a measurement; warm-up samples are counted and left out of every number."""
+    terms, client = terms or Terms(), client or Client()
+    kept = tuple(s for s in samples if not s.warmup)
+    return Measurement(
+        candidate=candidate,
+        effective=effective,
+        samples=kept,
+        certificates={slo: certificate(study, slo, kept, terms) for slo in study.slos},
+        quantiles={m: _quantiles(study, m, kept) for m in METRICS},
+        guard=report(
+            kept, study.guard, alpha=terms.alpha, visits=terms.visits, baseline=terms.baseline
+        ),
+        failures=_failures(kept),
+        throughput=_throughput(kept),
+        client=client,
+        valid_run=not lagging(study, client),
+        memory_bytes=memory_bytes,
+        warmups=len(samples) - len(kept),
+    )
+
+
+def latencies(study: Study, metric: Metric, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
+    """Return latencies in seconds, inf for failed requests; from the plan in open loop."""
+    scheduled = study.workload.load.open_loop
+    return np.array([s.latency_s(metric, scheduled=scheduled) for s in samples], dtype=np.float64)
+
+
+def certificate(study: Study, slo: Slo, samples: Sequence[Sample], terms: Terms) -> Certificate:
+    """Return the sequential verdict on one SLO, resting on at least `terms.starts` starts."""
+    late = latencies(study, slo.metric, samples) > slo.max_s
+    enough = starts_reached(samples, terms.starts)
+    found = certify_observed(late, slo.quantile, terms.alpha, min_n_pass=enough or 0)
+    if enough is None and found.verdict == "PASS":
+        return certify_observed(late, slo.quantile, terms.alpha, min_n_pass=len(late) + 1)
+    return found
+
+
+def starts_reached(samples: Sequence[Sample], starts: int) -> int | None:
+    """Return after how many samples that many engine starts have been seen, or None."""
+    seen: set[int] = set()
+    for number, sample in enumerate(samples, start=1):
+        seen.add(sample.engine_start)
+        if len(seen) >= starts:
+            return number
+    return None if starts > 0 else 0
+
+
+def blocks(
+    study: Study, metric: Metric, samples: Sequence[Sample]
+) -> list[npt.NDArray[np.float64]]:
+    """Return the latencies of each engine start, in order."""
+    groups = groupby(samples, key=lambda s: s.engine_start)
+    return [latencies(study, metric, list(group)) for _, group in groups]
+
+
+def lagging(study: Study, client: Client) -> bool:
+    """Tell whether the client sent so late that the run is invalid, not slow."""
+    tightest = min((s.max_s for s in study.slos if s.metric != "tpot"), default=1.0)
+    return client.lag_p99_s > max(LAG_LIMIT_S, LAG_LIMIT_SHARE * tightest)
+
+
+def _quantiles(study: Study, metric: Metric, samples: Sequence[Sample]) -> dict[float, Bound]:
+    values = latencies(study, metric, samples)
+    wanted = sorted({*QUANTILES, *(s.quantile for s in study.slos if s.metric == metric)})
+    return {q: quantile_bounds(values, q) for q in wanted}
+
+
+def _failures(samples: Sequence[Sample]) -> dict[str, int]:
+    counts = Counter(s.outcome for s in samples)
+    return {outcome: counts[outcome] for outcome in ("error", "timeout", "incomplete")}
+
+
+def _throughput(samples: Sequence[Sample]) -> dict[str, float]:
+    """Return requests and output tokens a second while requests were in flight.
+
+    The pauses between blocks (restarts, the other candidate's turn) are not counted.
+    """
+    served = [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
+    busy_s = 0.0
+    for _, group in groupby(served, key=lambda s: s.engine_start):
+        block = list(group)
+        busy_s += (max(s.last_ns or 0 for s in block) - min(s.sent_ns for s in block)) / 1e9
+    if busy_s <= 0:
+        return {"requests_per_s": 0.0, "output_tokens_per_s": 0.0}
+    tokens = sum(s.output_tokens or 0 for s in served)
+    return {"requests_per_s": len(served) / busy_s, "output_tokens_per_s": tokens / busy_s}
+
+
+def environment_lines(environment: Mapping[str, Any]) -> list[str]:
+    """Return the environment as short lines for a terminal or a header."""
+    return [f"{key}: {value}" for key, value in environment.items() if value is not None]

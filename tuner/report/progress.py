@@ -1,0 +1,79 @@
+"""How a run goes: a bar with the time left on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from tuner.search.trial import Trial, shares
+from tuner.spec.values import Slo
+from tuner.stats.quantiles import quantile
+
+_METRIC = Slo("e2e", 0.99, 1.0)
+
+
+class Lines:
+    """Writes a line for each finished trial and each note."""
+
+    def __init__(self, console: Console, quiet: bool = False) -> None:
+        self._console, self._quiet = console, quiet
+
+    def phase(self, text: str) -> None:
+        """Say that a phase begins."""
+        self._print(f"-- {text}")
+
+    def trial(self, trial: Trial, planned: int, left_s: float) -> None:
+        """Say how a trial went."""
+        self._print(f"{describe(trial)}  (about {planned} planned, {left_s / 60:.1f} min left)")
+
+    def note(self, text: str) -> None:
+        """Say something worth showing."""
+        self._print(f"   {text}")
+
+    def close(self) -> None:
+        """Do nothing: lines need no end."""
+
+    def _print(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, markup=False)
+
+
+class Bar(Lines):
+    """Shows a bar over the run's time with the minutes left, and the lines above it."""
+
+    def __init__(self, console: Console, budget_s: float) -> None:
+        super().__init__(console)
+        self._budget_s = budget_s
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"),
+            console=console, transient=True,
+        )  # fmt: skip
+        self._task = self._progress.add_task("starting", total=budget_s, left="")
+        self._progress.start()
+
+    def phase(self, text: str) -> None:
+        """Name the phase beside the bar."""
+        super().phase(text)
+        self._progress.update(self._task, description=text)
+
+    def trial(self, trial: Trial, planned: int, left_s: float) -> None:
+        """Move the bar and say how the trial went."""
+        self._progress.update(
+            self._task, completed=self._budget_s - left_s, left=f"{left_s / 60:.1f} min left"
+        )
+        self._print(describe(trial))
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._progress.stop()
+
+
+def describe(trial: Trial) -> str:
+    """Return a trial as one line: screening estimates, marked as such."""
+    head = f"trial {trial.number:3d} {trial.origin:9s}"
+    if trial.state == "pruned":
+        return f"{head} pruned: {(trial.reason or '')[:100]}"
+    p99 = quantile([s.latency_s("e2e") for s in trial.samples], 0.99)
+    valid, correct = shares(trial.samples)
+    fits = "meets all estimates" if trial.feasible else f"misses by {trial.total_violation:.2f}"
+    return f"{head} p99 ~{p99 * 1000:5.0f} ms, valid {valid:4.0%}, correct {correct:4.0%}  {fits}"

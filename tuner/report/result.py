@@ -1,0 +1,56 @@
+"""The outcome of a run as values, from which every document and table is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.report.measurement import Measurement
+from tuner.search.budget import Plan
+from tuner.search.trial import Trial
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Verdict
+from tuner.stats.quantiles import Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """How much faster the best is than the baseline: ratio of a quantile, with its interval."""
+
+    metric: str
+    quantile: float
+    ratio: Bound
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything a finished run says.
+
+    `best` is None when nothing could be measured; `gain` is None below the noise floor;
+    `reasons` says what stood in the way of a proof.
+    """
+
+    study: Study
+    out: Path
+    verdict: Verdict
+    baseline: Measurement | None
+    best: Measurement | None
+    changed: tuple[str, ...]
+    gain: Gain | None
+    noise_floor: float | None
+    trials: Sequence[Trial]
+    finalists: Sequence[Measurement]
+    artifacts: Mapping[str, Path]
+    environment: Mapping[str, Any]
+    spent: Mapping[str, float]
+    plan: Plan
+    reasons: tuple[str, ...]
+    knobs_where: Mapping[str, str]
+
+    @property
+    def best_candidate(self) -> Candidate:
+        """Return the settings of the best candidate, {} when there is none."""
+        return self.best.candidate if self.best else {}

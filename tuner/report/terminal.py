@@ -1,0 +1,215 @@
+"""The closing table and its words, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tuner.report.measurement import Measurement
+from tuner.report.result import Result
+from tuner.search.budget import Plan
+from tuner.spec.study import Study
+from tuner.spec.values import Slo
+from tuner.stats.quantiles import Bound
+
+_STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
+
+
+def show_plan(plan: Plan, study: Study) -> Text:
+    """Return what is going to happen, before it does."""
+    targets = ", ".join(map(str, study.slos))
+    return Text(
+        f"Study {study.name}: {targets}; {study.workload.load}; seed {study.seed}.\n"
+        f"Plan for {plan.budget_s / 60:.1f} minutes: about {plan.trials} trials in "
+        f"{plan.search_s / 60:.1f} min, a longer look at the best few in "
+        f"{plan.shortlist_s / 60:.1f} min, proof on held-out prompts in "
+        f"{plan.confirmation_s / 60:.1f} min; up to {plan.restarts} engine starts."
+    )
+
+
+def show_result(result: Result) -> Group:
+    """Return the closing words: verdict, baseline against best, where it holds, the files."""
+    parts: list[RenderableType] = [_headline(result)]
+    if result.best is not None:
+        parts.append(_table(result))
+        parts.append(Text(_settings(result)))
+    parts += [Text(f"  - {reason}", style="yellow") for reason in result.reasons]
+    parts.append(Text(_closing(result)))
+    return Group(*parts)
+
+
+def _headline(result: Result) -> Text:
+    targets = ", ".join(map(str, result.study.slos))
+    if result.verdict == "PASS":
+        words = f"PROVEN: {targets}, with the answers guarded."
+    else:
+        words = (
+            f"NOT PROVEN ({result.verdict}): {targets}. The best candidate is written, unproven."
+        )
+    return Text(words, style=_STYLE[result.verdict])
+
+
+def _table(result: Result) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("")
+    table.add_column("baseline", justify="right")
+    table.add_column("best", justify="right", style="bold")
+    pair = (result.baseline, result.best)
+    for label, cells in rows(result.study, pair):
+        table.add_row(label, *cells)
+    return table
+
+
+def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[str, list[str]]]:
+    """Return the lines of a comparison: a label and a cell for each measurement."""
+    present = [m for m in measured if m is not None]
+    metrics = [(m, q) for m in ("e2e", "ttft", "tpot") for q in (0.5, 0.99)]
+    lines = [
+        (f"{metric} p{q * 100:g} ms", [_quantile(m, metric, q) for m in measured])
+        for metric, q in metrics
+    ]
+    for slo in study.slos:
+        lines.append((str(slo), [_verdict(m, slo) for m in measured]))
+    lines.append(("requests (starts)", [f"{m.n} ({m.starts})" if m else "-" for m in measured]))
+    lines.append(("valid %", [_percent(m.guard.valid) if m else "-" for m in measured]))
+    lines.append(("correct %", [_percent(m.guard.correct) if m else "-" for m in measured]))
+    for name in dict.fromkeys(k for m in present for k in m.guard.verdicts):
+        lines.append((name, [m.guard.verdicts.get(name, "-") if m else "-" for m in measured]))
+    for name in sorted({k for m in present for k in m.guard.counts}):
+        lines.append(
+            (f"  {name}", [str(m.guard.counts.get(name, 0)) if m else "-" for m in measured])
+        )
+    lines.append(
+        ("failed requests", [str(sum(m.failures.values())) if m else "-" for m in measured])
+    )
+    lines.append(("output tokens/s", [_rate(m) for m in measured]))
+    lines.append(("memory MiB", [_mebibytes(m) for m in measured]))
+    return lines
+
+
+def _quantile(m: Measurement | None, metric: str, q: float) -> str:
+    if m is None:
+        return "-"
+    scale = 1000.0
+    return _interval(m.quantiles[metric][q], scale, 1 if metric == "tpot" else 0)
+
+
+def _interval(b: Bound, scale: float, digits: int) -> str:
+    def cell(value: float | None, missing: str) -> str:
+        return missing if value is None else f"{value * scale:.{digits}f}"
+
+    return f"{cell(b.value, 'inf')} [{cell(b.low, '?')}, {cell(b.high, '?')}]"
+
+
+def _percent(b: Bound) -> str:
+    return _interval(b, 100.0, 1)
+
+
+def _verdict(m: Measurement | None, slo: Slo) -> str:
+    if m is None:
+        return "-"
+    c = m.certificates[slo]
+    return f"{c.verdict} ({c.late}/{c.n} late)"
+
+
+def _rate(m: Measurement | None) -> str:
+    return f"{m.throughput['output_tokens_per_s']:.1f}" if m else "-"
+
+
+def _mebibytes(m: Measurement | None) -> str:
+    return f"{m.memory_bytes / 2**20:.0f}" if m and m.memory_bytes else "-"
+
+
+def _settings(result: Result) -> str:
+    base = result.baseline.candidate if result.baseline else {}
+    found = [f"{k}: {base.get(k, '-')} -> {result.best_candidate[k]}" for k in result.changed]
+    return "Changed: " + ("; ".join(found) or "nothing; the baseline stays")
+
+
+def _closing(result: Result) -> str:
+    best = result.best
+    lines = [f"Load: {result.study.workload.load}. Model: {result.environment.get('model')}."]
+    if best is not None:
+        lines.append(_terms(best))
+    lines.append(_gain(result))
+    spent = result.spent
+    lines.append(
+        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests, "
+        f"{spent['restarts']:.0f} engine starts; the engine was working "
+        f"{spent['engine_busy_s'] / max(spent['seconds'], 1e-9):.0%} of the time."
+    )
+    for name, path in result.artifacts.items():
+        lines.append(f"{name}: {path}{_holds(name, result)}")
+    lines.append(f"All numbers and samples: {result.out}")
+    return "\n".join(lines)
+
+
+def _terms(best: Measurement) -> str:
+    parts = [
+        f"{slo}: {c.confidence:.1%} confidence, n = {c.n}, m = {c.m}"
+        + (f", stands for bursts of late requests up to {c.bursts}" if c.verdict == "PASS" else "")
+        for slo, c in best.certificates.items()
+    ]
+    return "Terms: " + "; ".join(
+        [*parts, f"{best.starts} engine starts", "brackets are 95 % bounds"]
+    )
+
+
+def _gain(result: Result) -> str:
+    floor = "unknown" if result.noise_floor is None else f"{result.noise_floor:.1%}"
+    if result.gain is None:
+        return f"Gain in latency: none claimed (noise floor {floor})."
+    g, r = result.gain, result.gain.ratio
+    faster = f"{(1 - (r.value or 1)) * 100:.0f} % less"
+    interval = f"{_change(r.high)} to {_change(r.low)}"
+    return (
+        f"Gain: {g.metric} p{g.quantile * 100:g} {faster} than the baseline "
+        f"({interval} at {g.confidence:.1%} confidence; noise floor {floor})."
+    )
+
+
+def _change(ratio: float | None) -> str:
+    return "unbounded" if ratio is None else f"{(1 - ratio) * 100:.0f} %"
+
+
+_WHAT = {
+    "Modelfile": ("modelfile", ""),
+    "ollama.env": ("environment", " (server environment, which a Modelfile cannot hold: {})"),
+    "client.json": ("client", " (only the client can send it: {})"),
+}
+
+
+def _holds(name: str, result: Result) -> str:
+    where, text = _WHAT.get(name, ("", ""))
+    names = _names(where, result.knobs_where, result.best_candidate)
+    return text.format(", ".join(names)) if text else ""
+
+
+def _names(where: str, knobs: Mapping[str, str], candidate: Mapping[str, object]) -> list[str]:
+    found = [name for name, place in knobs.items() if place == where and name in candidate]
+    if where == "client" and candidate.get("shots") == "dynamic":
+        found.append("dynamic shots")
+    if where == "client" and candidate.get("format") == "none" and "format" in found:
+        found.remove("format")
+    return found
+
+
+def show_measurement(m: Measurement, study: Study) -> Group:
+    """Return one measurement as a table."""
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("")
+    table.add_column("measured", justify="right")
+    for label, cells in rows(study, (m,)):
+        table.add_row(label, *cells)
+    words = [Text(f"Load: {study.workload.load}; {m.warmups} warm-up requests left out.")]
+    if not m.valid_run:
+        words.append(Text("INVALID: the client sent too late; lower the rate.", style="bold red"))
+    return Group(table, *words)
+
+
+def console(stderr: bool = False) -> Console:
+    """Return a console; rich honours NO_COLOR, TERM=dumb and pipes by itself."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)

@@ -1,0 +1,56 @@
+"""Choose who is looked at again and who is proven, and which of the proven is taken."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tuner.search.propose import changes
+from tuner.search.trial import Trial, chance, shares
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate
+
+_PRIOR_REQUESTS = 8
+"""Weight of the prior that pulls a share seen on few requests towards the middle."""
+
+
+def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
+    """Return measured trials, the most promising first.
+
+    Promise is the chance of meeting every constraint times what the objective gains, the
+    latter shrunk against the winner's curse; among equals the smallest change comes first.
+    """
+    measured = [t for t in trials if t.state == "complete"]
+    return sorted(
+        measured,
+        key=lambda t: (-round(promise(study, t), 3), len(changes(t.candidate, base))),
+    )
+
+
+def promise(study: Study, trial: Trial) -> float:
+    """Return the rank of a trial: chance times shrunk worth."""
+    return chance(study, trial) * _worth(study, trial)
+
+
+def _worth(study: Study, trial: Trial) -> float:
+    if study.objective != "correct":
+        return math.exp(min(trial.value, 50.0))
+    n = len(trial.samples)
+    return (shares(trial.samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
+
+
+EQUAL = 0.95
+"""Promises within this share of the best are within the noise of screening."""
+
+
+def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
+    """Return whom to prove, in order: of those as promising as the best the least changed first."""
+    left = rank(study, trials, base)
+    chosen: list[Trial] = []
+    while left and len(chosen) < count:
+        best = promise(study, left[0])
+        equals = [t for t in left if promise(study, t) >= EQUAL * best]
+        pick = min(equals, key=lambda t: len(changes(t.candidate, base)))
+        chosen.append(pick)
+        left.remove(pick)
+    return chosen

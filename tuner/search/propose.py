@@ -1,0 +1,206 @@
+"""Propose candidates: Optuna's TPE over ordered choices, and neighbours of the incumbent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from tuner.search.trial import WORST_VIOLATION, Origin, Trial
+from tuner.spec.space import Choices, Dimension, Range, Space
+from tuner.spec.values import Candidate, Setting
+
+STARTUP_TRIALS = 10
+"""Finished trials before TPE models anything (Optuna's default)."""
+
+_RETRIES = 20
+
+
+class Proposer:
+    """Asks Optuna for candidates and tells it what became of them.
+
+    Only the knobs of the space are proposed; the others keep the value of `base`. The
+    study lives in SQLite beside the trials and is kept by Optuna's own rules: a crash is
+    PRUNED with a large finite violation, constraints are set once, at the end.
+    """
+
+    def __init__(
+        self, space: Space, base: Candidate, sampler: str, seed: int, storage: Path
+    ) -> None:
+        self._space, self._base = space, base
+        self._local_moves = sampler == "tpe"
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with _quiet():
+            self._storage = optuna.storages.RDBStorage(f"sqlite:///{storage}")
+            self._study = optuna.create_study(
+                storage=self._storage,
+                study_name="tune",
+                direction="maximize",
+                sampler=_sampler(sampler, seed),
+            )
+        self._distributions = {name: _distribution(d) for name, d in space.items()}
+        self._asked: dict[int, optuna.Trial] = {}
+        self._tried: set[str] = set()
+        self._outside: set[int] = set()
+
+    def close(self) -> None:
+        """Release the storage."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def batch(self, size: int, trials: Sequence[Trial]) -> list[tuple[int, Candidate, Origin]]:
+        """Return up to `size` untried candidates with their trial numbers; [] when none is left.
+
+        Every second one is a neighbour of the best trial so far: one knob moved a step, or
+        put back to what the baseline has. `--sampler random` proposes none.
+        """
+        proposals = []
+        for _ in range(size):
+            local = self._local_moves and (len(self._tried) + 1) % 2 == 0
+            proposal = (self._neighbour(trials) if local else None) or self._sampled()
+            if proposal is None:
+                break
+            proposals.append(proposal)
+        return proposals
+
+    def fixed(self, candidate: Candidate, origin: Origin) -> tuple[int, Candidate, Origin]:
+        """Return a given candidate as a proposal.
+
+        One with a value outside the space is measured too, but teaches the sampler nothing.
+        """
+        inside = all(d.contains(candidate[name]) for name, d in self._space.items())
+        params = {n: _encode(d, candidate[n]) for n, d in self._space.items()} if inside else {}
+        trial = self._ask(params)
+        if not inside:
+            self._outside.add(trial.number)
+        self._tried.add(_key(candidate))
+        self._asked[trial.number] = trial
+        return trial.number, candidate, origin
+
+    def tell(self, trial: Trial) -> None:
+        """Record a finished trial: constraints first, then its value or that it was pruned."""
+        asked = self._asked.pop(trial.number)
+        if trial.number in self._outside:
+            self._study.tell(asked, state=TrialState.FAIL)
+            return
+        violations = trial.violations or {"failed": WORST_VIOLATION}
+        for name, amount in violations.items():
+            asked.set_constraint(name, min(amount, WORST_VIOLATION))
+        if trial.state == "complete" and math.isfinite(trial.value):
+            self._study.tell(asked, trial.value)
+        else:
+            self._study.tell(asked, state=TrialState.PRUNED)
+
+    def _sampled(self) -> tuple[int, Candidate, Origin] | None:
+        for _ in range(_RETRIES):
+            trial = self._ask({})
+            params = {n: trial.params[n] for n in self._space}
+            candidate = dict(self._base) | {
+                n: _decode(d, params[n]) for n, d in self._space.items()
+            }
+            if _key(candidate) not in self._tried:
+                self._tried.add(_key(candidate))
+                self._asked[trial.number] = trial
+                return trial.number, candidate, "sampler"
+            self._study.tell(trial, state=TrialState.FAIL)  # a repetition teaches nothing
+        return None
+
+    def _neighbour(self, trials: Sequence[Trial]) -> tuple[int, Candidate, Origin] | None:
+        """Return the first untried neighbour of the best trials, best trial first."""
+        for trial in sorted(trials, key=Trial.rank)[:3]:
+            moves = neighbours(trial.candidate, self._space, self._base)
+            fresh = [c for c in moves if _key(c) not in self._tried]
+            if fresh:
+                number, candidate, _ = self.fixed(_least_tried(fresh, trials), "neighbour")
+                return number, candidate, "neighbour"
+        return None
+
+    def _ask(self, params: dict[str, Any]) -> optuna.Trial:
+        with _quiet():
+            if params:
+                self._study.enqueue_trial(params)
+            return self._study.ask(fixed_distributions=self._distributions)
+
+
+def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[dict[str, Setting]]:
+    """Yield candidates that differ in one knob: a step away, or back at the baseline's value."""
+    for name, dimension in space.items():
+        values = dimension.neighbours(candidate[name])
+        for value in dict.fromkeys((*values, base[name])):
+            if value != candidate[name]:
+                yield {**candidate, name: value}
+
+
+def changes(candidate: Candidate, base: Candidate) -> tuple[str, ...]:
+    """Return the knobs in which a candidate differs from the baseline."""
+    return tuple(name for name, value in candidate.items() if base.get(name) != value)
+
+
+def _least_tried(fresh: Sequence[Candidate], trials: Sequence[Trial]) -> Candidate:
+    """Return the candidate whose settings were measured least often: move a new knob first."""
+
+    def seen(candidate: Candidate) -> int:
+        return sum(
+            trial.candidate.get(name) == value
+            for trial in trials
+            for name, value in candidate.items()
+        )
+
+    return min(fresh, key=seen)
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    with _quiet():
+        return optuna.samplers.TPESampler(
+            n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=seed
+        )
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    """Return Optuna's distribution: numeric choices are an ordered index, not a category."""
+    if isinstance(dimension, Choices):
+        if dimension.ordered:
+            return IntDistribution(0, len(dimension) - 1)
+        return CategoricalDistribution(dimension.values)
+    if dimension.integer:
+        step = 1 if dimension.log else int(dimension.step or 1)
+        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, step)
+    return FloatDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
+
+
+def _decode(dimension: Dimension, param: Any) -> Setting:
+    if isinstance(dimension, Range):
+        return dimension.nearest(param)
+    return dimension.values[param] if dimension.ordered else param  # type: ignore[no-any-return]
+
+
+def _encode(dimension: Dimension, value: Setting) -> Any:
+    if isinstance(dimension, Choices) and dimension.ordered:
+        return dimension.values.index(value)
+    return dimension.nearest(float(value)) if isinstance(dimension, Range) else value
+
+
+def _key(candidate: Candidate) -> str:
+    return json.dumps(dict(candidate), sort_keys=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

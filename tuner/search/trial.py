@@ -1,0 +1,133 @@
+"""What a trial brought, as point estimates for the sampler.
+
+Screening numbers rank candidates and teach the sampler; no verdict is ever drawn from them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from tuner.guard.classify import VALID
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Sample, Slo
+from tuner.stats.predict import late_probability, share_probability
+
+State = Literal["complete", "pruned"]
+Origin = Literal["baseline", "default", "neighbour", "sampler"]
+
+WORST_VIOLATION = 10.0
+"""What a crash, a failed start or an ignored knob counts: large, but finite, so that TPE
+can still rank it; real violations are log ratios and differences of shares, below 5."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate measured once. `reason` says why a pruned one has no full measurement.
+
+    `violations` are zero or less where a constraint holds, all of comparable scale.
+    """
+
+    number: int
+    candidate: Candidate
+    origin: Origin
+    state: State
+    reason: str | None = None
+    samples: tuple[Sample, ...] = ()
+    violations: Mapping[str, float] = field(default_factory=dict)
+    value: float = math.nan
+    memory_bytes: int | None = None
+
+    @property
+    def feasible(self) -> bool:
+        """Tell whether it was fully measured and no point estimate breaks a constraint."""
+        return self.state == "complete" and all(v <= 0 for v in self.violations.values())
+
+    @property
+    def total_violation(self) -> float:
+        """Return the sum of what is broken, as TPE ranks infeasible trials."""
+        return sum(max(0.0, v) for v in self.violations.values())
+
+    def rank(self) -> tuple[bool, float, float]:
+        """Return a key that sorts better trials first: feasible, least broken, best value."""
+        return (not self.feasible, self.total_violation, -self.value)
+
+
+def shares(samples: Sequence[Sample]) -> tuple[float, float]:
+    """Return (valid share, correct share) of judged samples; 0 for none."""
+    if not samples:
+        return 0.0, 0.0
+    valid = sum(s.guard in VALID for s in samples)
+    return valid / len(samples), sum(s.guard == "correct" for s in samples) / len(samples)
+
+
+def latencies(samples: Sequence[Sample], slo: Slo, *, scheduled: bool) -> list[float]:
+    """Return the latencies of a metric in seconds, inf for requests that failed."""
+    return [s.latency_s(slo.metric, scheduled=scheduled) for s in samples]
+
+
+def violations(
+    study: Study, samples: Sequence[Sample], baseline_correct: float | None
+) -> dict[str, float]:
+    """Return each constraint's violation: log ratio to an SLO's bound, missing share."""
+    found = {}
+    for slo in study.slos:
+        values = latencies(samples, slo, scheduled=study.workload.load.open_loop)
+        found[str(slo)] = _log_ratio(_quantile(values, slo.quantile), slo.max_s)
+    valid, correct = shares(samples)
+    guard = study.guard
+    if guard.min_valid is not None:
+        found["min_valid"] = guard.min_valid - valid
+    if guard.min_correct is not None:
+        found["min_correct"] = guard.min_correct - correct
+    if guard.max_drop is not None and baseline_correct is not None:
+        found["max_drop"] = baseline_correct - guard.max_drop - correct
+    return found
+
+
+def value(study: Study, samples: Sequence[Sample]) -> float:
+    """Return what the objective makes of the samples; greater is better.
+
+    With `correct`, latency breaks ties between equal shares; latencies count as negative
+    logarithms, so that equal ratios weigh the same.
+    """
+    scheduled = study.workload.load.open_loop
+    metric = Slo("ttft" if study.objective == "ttft_p99" else "e2e", 0.99, 1.0)
+    p99 = _quantile(latencies(samples, metric, scheduled=scheduled), 0.99)
+    speed = -_log_ratio(p99, 1.0)
+    return shares(samples)[1] + 0.01 * speed if study.objective == "correct" else speed
+
+
+def chance(study: Study, trial: Trial) -> float:
+    """Return how likely a trial's candidate is to meet every constraint with margin.
+
+    A rank for choosing finalists, from few samples; never a verdict. A predicted late rate
+    counts as exp(-rate / allowed rate): what is late half as often as allowed is proven
+    several times slower than what is hardly ever late.
+    """
+    result = 1.0
+    for slo in study.slos:
+        seconds = latencies(trial.samples, slo, scheduled=study.workload.load.open_loop)
+        late = late_probability(np.array(seconds), slo.max_s)
+        result *= math.exp(-late / (1 - slo.quantile))
+    n = len(trial.samples)
+    valid, correct = shares(trial.samples)
+    for floor, share in ((study.guard.min_valid, valid), (study.guard.min_correct, correct)):
+        if floor is not None:
+            result *= share_probability(round(share * n), n, floor)
+    return result
+
+
+def _quantile(values: Sequence[float], q: float) -> float:
+    # the upper neighbour instead of interpolation: inf - inf has no value
+    return float(np.quantile(values, q, method="higher")) if values else math.inf
+
+
+def _log_ratio(value: float, bound: float) -> float:
+    if not math.isfinite(value):
+        return WORST_VIOLATION / 2
+    return math.log(max(value, 1e-9) / bound)

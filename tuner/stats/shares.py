@@ -1,0 +1,137 @@
+"""Shares of good answers: betting e-processes for means of values in [0, 1].
+
+Answers to one template are not independent, so values are averaged per cluster first and
+the bets are made on cluster means. The estimand is therefore the mean over clusters, in
+which each cluster weighs the same.
+
+The e-value against "mean <= floor" is the wealth of a gambler who stakes a fixed fraction
+of it on every value: the product of 1 + lambda (x - floor). A mixture over fixed lambda in
+[0, 1 / floor) needs no tuning and stays valid (Waudby-Smith and Ramdas, Estimating means
+of bounded random variables by betting, JRSS B 2024, section 4). It may be looked at after
+every cluster that is complete. A cluster that still grows changes values already bet on:
+looking while that goes on is outside of the promise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.spec.values import Verdict
+from tuner.stats.quantiles import Bound
+
+BETS = (0.03, 0.1, 0.25, 0.5, 0.75, 0.99)
+"""The mixture's stakes as shares of the largest allowed one, 1 / floor, with equal mass.
+
+(p - floor) / (1 - floor) is the best one for a share p of yes-or-no values: large where all
+answers are good, small where a share lies little above its floor.
+"""
+
+_STEPS = 30  # halvings of [0, 1] when a bound is sought: 1e-9
+_CAP = 680.0  # keeps exp() finite
+
+Floats = npt.NDArray[np.float64]
+
+
+def cluster_means(clusters: Sequence[str], values: npt.ArrayLike) -> Floats:
+    """Return the mean of each cluster, in order of first appearance.
+
+    `values`: shape (n,), one for each entry of `clusters`. Shape of the result: (number of
+    clusters,). Raises ValueError where the lengths differ.
+    """
+    given = np.asarray(values, dtype=np.float64)
+    if given.shape != (len(clusters),):
+        raise ValueError(f"{len(clusters)} clusters do not fit values of shape {given.shape}")
+    places: dict[str, int] = {}
+    index = np.array([places.setdefault(c, len(places)) for c in clusters], dtype=np.intp)
+    means: Floats = np.bincount(index, weights=given) / np.maximum(np.bincount(index), 1)
+    return means
+
+
+def evidence_above(values: npt.ArrayLike, floor: float) -> Floats:
+    """Return the e-value against "mean <= floor" after each value.
+
+    `values`: shape (n,), independent, in [0, 1], in an order that does not depend on them.
+    A floor below 0 cannot be missed: the e-values are infinite. Raises ValueError for values
+    outside [0, 1] and a NaN floor. Source: see the module.
+    """
+    x = _checked(values, floor)
+    if floor < 0:
+        return np.full(x.size, np.inf)
+    bets = np.array(BETS)
+    # lambda = bet / floor; a floor of 0 allows any stake, 1e-9 stands for it.
+    factors = 1 - bets + bets * x[:, None] / max(floor, 1e-9)
+    grown = np.log(factors).cumsum(axis=0)
+    wealth: Floats = np.exp(np.minimum(grown, _CAP)).mean(axis=1)
+    return wealth
+
+
+def show_above(values: npt.ArrayLike, floor: float, alpha: float) -> bool:
+    """Tell whether the mean is shown to lie above `floor`, wrongly in at most alpha of cases.
+
+    True when `evidence_above` reaches 1 / alpha after any value (Ville's inequality); also
+    errors as there, and ValueError for alpha outside (0, 1).
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie strictly between 0 and 1, not {alpha!r}")
+    return bool((evidence_above(values, floor) >= 1 / alpha).any())
+
+
+def show_below(values: npt.ArrayLike, ceiling: float, alpha: float) -> bool:
+    """Tell whether the mean is shown to lie below `ceiling`: `show_above` turned around."""
+    return show_above(1 - np.asarray(values, dtype=np.float64), 1 - ceiling, alpha)
+
+
+def share_bounds(values: npt.ArrayLike, confidence: float = 0.95) -> Bound:
+    """Return the mean of values in [0, 1] with an interval that holds at every n at once.
+
+    `values`: shape (n,), independent, in order. `low` and `high` are the tests of
+    `show_above` and `show_below`, each at (1 - confidence) / 2, inverted by bisection: the
+    evidence falls as the floor rises. 0 and 1 where nothing tighter is shown; three None
+    for no values. Errors as `show_above`.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    if x.size == 0:
+        return Bound(None, None, None)
+    alpha = (1 - confidence) / 2
+    low, high = _highest_floor(x, alpha), 1 - _highest_floor(1 - x, alpha)
+    # Rounding alone can put a mean of 1 a hair below its own bounds.
+    return Bound(float(np.clip(x.mean(), low, high)), low, high)
+
+
+def judge_share(
+    clusters: Sequence[str], values: npt.ArrayLike, floor: float, alpha: float = 0.05
+) -> Verdict:
+    """Judge whether the share of good answers, as a mean over clusters, reaches `floor`.
+
+    `values` in [0, 1], one for each entry of `clusters`. PASS when shown above the floor,
+    FAIL when shown below it, else UNDECIDED; each is wrong in at most alpha of cases. A
+    floor of 0 asks for nothing: PASS. Errors as `cluster_means` and `show_above`.
+    """
+    means = cluster_means(clusters, values)
+    if floor <= 0:
+        return "PASS"
+    if show_above(means, floor, alpha):
+        return "PASS"
+    return "FAIL" if show_below(means, floor, alpha) else "UNDECIDED"
+
+
+def _highest_floor(values: Floats, alpha: float) -> float:
+    """Return the highest floor above which the mean is shown to lie, 0 if there is none."""
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if show_above(values, middle, alpha) else (low, middle)
+    return low
+
+
+def _checked(values: npt.ArrayLike, floor: float) -> Floats:
+    x = np.asarray(values, dtype=np.float64).ravel()
+    if math.isnan(floor):
+        raise ValueError("the floor of a mean must be a number")
+    if not ((x >= 0) & (x <= 1)).all():
+        raise ValueError("values must lie in [0, 1]")
+    return x

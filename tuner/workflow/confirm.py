@@ -1,0 +1,247 @@
+"""Prove a finalist on fresh, held-out prompts, interleaved with the baseline."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
+from tuner.search.budget import (
+    BASELINE_BLOCK_REQUESTS,
+    BASELINE_BLOCKS,
+    FINALIST_STARTS,
+    RESTART_S,
+)
+from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
+from tuner.spec.workload import CLUSTER_GROUP, Supply
+from tuner.stats.eprocess import pass_probability
+from tuner.workflow.session import Measured, Session
+
+FINALIST_BLOCK_REQUESTS = 110
+VISITS = 3
+"""Prompts of each held-out template before the next group of templates comes."""
+
+HOPELESS = 0.10
+"""A finalist whose predicted chance of a PASS in the time left is below this is dropped."""
+
+
+@dataclass(slots=True)
+class Side:
+    """One candidate's samples over several engine starts, and the prompts still to come."""
+
+    candidate: Candidate
+    name: str
+    prompts: Iterator[Prompt]
+    samples: list[Sample] = field(default_factory=list)
+    effective: Effective | None = None
+    memory_bytes: int | None = None
+    client: Client = field(default_factory=Client)
+    failed: str | None = None
+    blocks: int = 0
+
+    @property
+    def measured(self) -> tuple[Sample, ...]:
+        """Return the samples that count."""
+        return tuple(s for s in self.samples if not s.warmup)
+
+    def pace_s(self, otherwise: float) -> float:
+        """Return the wall-clock seconds a request takes, restarts included."""
+        n = len(self.measured)
+        return (self.client.elapsed_s + self.blocks * RESTART_S) / n if n else otherwise
+
+    def add(self, measured: Measured) -> None:
+        """Add a block."""
+        self.blocks += 1
+        self.samples += measured.samples
+        self.effective = measured.effective or self.effective
+        self.memory_bytes = max(
+            filter(None, (self.memory_bytes, measured.memory_bytes)), default=None
+        )
+        self.failed = measured.failed
+        ours, new = self.client, measured.client
+        self.client = Client(
+            ours.cpu_s + new.cpu_s,
+            ours.elapsed_s + new.elapsed_s,
+            max(ours.lag_p99_s, new.lag_p99_s),
+        )
+
+
+def held_out(session: Session, fill: int) -> Iterator[Prompt]:
+    """Return held-out prompts in their fixed order; the same ones for every side."""
+    supply = Supply(session.study.workload, held_out=True, seed=session.study.seed)
+    return supply.prompts(fill, visits(session))
+
+
+def visits(session: Session) -> int:
+    """Return how often a template is visited before its cluster counts.
+
+    Prompts that are no templates are each a cluster of their own.
+    """
+    part = session.study.workload.part(held_out=True)
+    return VISITS if any(t.slots for t in part) else 1
+
+
+async def confirm(
+    session: Session,
+    finalist: Side,
+    baseline: Side,
+    alpha: float,
+    until: Callable[[], float],
+    progress: Callable[[str], None],
+) -> Measurement:
+    """Measure a finalist in blocks, each on a fresh engine start, until its verdict falls.
+
+    Before each block the baseline gets one of its own until it has enough. `until` gives
+    the seconds that are left. Ends at a verdict, when time is up, or when a PASS in the
+    time left has become unlikely.
+    """
+    terms = Terms(alpha=alpha, visits=visits(session), starts=FINALIST_STARTS)
+    while True:
+        if baseline.blocks < BASELINE_BLOCKS and baseline.candidate != finalist.candidate:
+            await _block(session, baseline, BASELINE_BLOCK_REQUESTS, until, lambda sample: False)
+        await _block(
+            session, finalist, FINALIST_BLOCK_REQUESTS, until, _decided(session, finalist, terms)
+        )
+        now = judged(session, finalist, baseline, terms)
+        progress(_progress_line(now))
+        if (
+            finalist.failed
+            or now.verdict != "UNDECIDED"
+            or _give_up(session, now, finalist, until, alpha)
+        ):
+            return now
+
+
+async def complete_baseline(session: Session, baseline: Side, until: Callable[[], float]) -> None:
+    """Give the baseline the blocks that the noise floor needs, as far as time allows."""
+    while baseline.blocks < BASELINE_BLOCKS and until() > 0 and not baseline.failed:
+        await _block(session, baseline, BASELINE_BLOCK_REQUESTS, until, lambda sample: False)
+
+
+def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
+    """Return a side's measurement as it stands, against the baseline where that is another."""
+    terms = terms or Terms(visits=visits(session))
+    if side is not baseline and side.candidate != baseline.candidate:
+        terms = replace(terms, baseline=baseline.measured)
+    return measurement(
+        session.study,
+        side.candidate,
+        side.effective,
+        side.samples,
+        terms=terms,
+        client=side.client,
+        memory_bytes=side.memory_bytes,
+    )
+
+
+async def _block(
+    session: Session,
+    side: Side,
+    n: int,
+    until: Callable[[], float],
+    decided: Callable[[Sample], bool],
+) -> None:
+    def stop(sample: Sample) -> bool:
+        return until() <= 0 or decided(sample)
+
+    name = f"{side.name}-{side.blocks + 1}"
+    prompts = itertools.islice(side.prompts, n)
+    side.add(await session.measure(side.candidate, prompts, name, n=n, fresh=True, stop=stop))
+
+
+def _decided(session: Session, side: Side, terms: Terms) -> Callable[[Sample], bool]:
+    """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end."""
+    seen = list(side.measured)
+
+    def stop(sample: Sample) -> bool:
+        seen.append(sample)
+        return any(
+            _late(session, slo, sample)
+            and certificate(session.study, slo, seen, terms).verdict == "FAIL"
+            for slo in session.study.slos
+        )
+
+    return stop
+
+
+def _late(session: Session, slo: Slo, sample: Sample) -> bool:
+    scheduled = session.study.workload.load.open_loop
+    return sample.latency_s(slo.metric, scheduled=scheduled) > slo.max_s
+
+
+def _give_up(
+    session: Session, now: Measurement, side: Side, until: Callable[[], float], alpha: float
+) -> bool:
+    """Tell whether time is up or a PASS in the time left has become unlikely."""
+    more = int(until() / side.pace_s(1.0))
+    if more < 10:
+        return True
+    rng = np.random.default_rng(session.study.seed)
+    undecided = ((slo, c) for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
+    return any(
+        pass_probability(c.late, c.n, more, slo.quantile, alpha, rng) < HOPELESS
+        for slo, c in undecided
+    ) or _guard_exhausted(session, now)
+
+
+def _guard_exhausted(session: Session, now: Measurement) -> bool:
+    """Tell whether every held-out cluster has been seen and only the guard is open."""
+    part = session.study.workload.part(held_out=True)
+    slos_decided = all(c.verdict == "PASS" for c in now.certificates.values())
+    clustered = any(t.slots for t in part)
+    return slos_decided and clustered and now.guard.clusters >= len(part) and _pairs_spent(now)
+
+
+def _pairs_spent(now: Measurement) -> bool:
+    return now.guard.pairs >= BASELINE_BLOCKS * BASELINE_BLOCK_REQUESTS - CLUSTER_GROUP
+
+
+def _progress_line(now: Measurement) -> str:
+    parts = [
+        f"{slo}: {c.verdict} after {c.n} ({c.late} late)" for slo, c in now.certificates.items()
+    ]
+    guard = [f"{key}: {verdict}" for key, verdict in now.guard.verdicts.items()]
+    return "; ".join([*parts, *guard])
+
+
+def what_stood_in_the_way(now: Measurement | None) -> list[str]:
+    """Return sentences that say what kept a finalist from being proven, and by how much."""
+    if now is None:
+        return ["no candidate could be measured in the time given"]
+    reasons = [_slo_reason(slo, now) for slo, c in now.certificates.items() if c.verdict != "PASS"]
+    for key, verdict in now.guard.verdicts.items():
+        if verdict != "PASS":
+            reasons.append(_guard_reason(key, verdict, now))
+    if not now.valid_run:
+        reasons.append(
+            f"client: requests were sent up to {now.client.lag_p99_s * 1000:.1f} ms late (p99), "
+            "so the run is invalid; lower the rate"
+        )
+    return reasons
+
+
+def _slo_reason(slo: Slo, now: Measurement) -> str:
+    c = now.certificates[slo]
+    p = now.quantiles[slo.metric][slo.quantile]
+    value = "no bound" if p.value is None else f"{p.value * 1000:.0f} ms"
+    if c.verdict == "FAIL":
+        return f"latency: {slo} FAILED, {c.late} of {c.n} late, measured {value}"
+    return (
+        f"budget: {slo} is UNDECIDED after {c.n} requests, {c.late} late, measured {value}; "
+        "a larger --budget may decide it"
+    )
+
+
+def _guard_reason(key: str, verdict: Verdict, now: Measurement) -> str:
+    g = now.guard
+    share = {"min_valid": g.valid, "min_correct": g.correct, "max_drop": g.difference}[key]
+    low = "none" if share.low is None else f"{share.low:.3f}"
+    value = "none" if share.value is None else f"{share.value:.3f}"
+    needed = (
+        f", about {g.pairs_needed:.0f} pairs needed" if key == "max_drop" and g.pairs_needed else ""
+    )
+    seen = f"lower bound {low}, {g.clusters} templates{needed}"
+    return f"guard: {key} is {verdict}, measured {value} ({seen})"

@@ -1,0 +1,43 @@
+"""What a run was measured on: runs that differ here are not compared."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tuner import __version__
+from tuner.engines.base import Engine
+
+
+def environment(engine: Engine, version: str | None) -> dict[str, Any]:
+    """Return the facts about machine, engine and model that a comparison must share."""
+    return {
+        "tuner_version": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "cpu": _cpu_name(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "engine": engine.name,
+        "engine_version": version,
+        "model": engine.model.name,
+        "model_digest": engine.model.digest,
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _first_line(path: Path) -> str | None:
+    return path.read_text().strip() if path.exists() else None

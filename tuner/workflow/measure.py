@@ -1,0 +1,95 @@
+"""Measure one candidate: exactly so many requests, or until its verdict falls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.registry import create
+from tuner.report.documents import measurement_document
+from tuner.report.measurement import Measurement, Terms, certificate, measurement
+from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.study import Study
+from tuner.spec.values import Sample, Setting
+from tuner.spec.workload import Supply
+from tuner.workflow.environment import environment
+from tuner.workflow.session import Session, check_knobs, claim, complete, write_json
+
+UNBOUNDED = 10**9
+
+
+async def measure(
+    study: Study,
+    out: Path,
+    *,
+    settings: Mapping[str, Setting] | None = None,
+    requests: int | None = 300,
+    until_decided: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> tuple[Measurement, dict[str, Any]]:
+    """Return a measurement and its environment: the baseline with `settings` on top.
+
+    With `until_decided` the first verdict on every SLO ends it, or the study's budget.
+    Raises EngineDied when nothing came of it.
+    """
+    if until_decided and not study.slos:
+        raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
+    loop = asyncio.get_running_loop()
+    engine = create(study, out / "engine")
+    session = Session(study, engine, claim(out), loop.time() + study.budget_s)
+    wanted = {**study.baseline, **(settings or {})}
+    check_knobs(list(wanted), session.knobs, study.file or "--set")
+    candidate = complete(wanted, session.knobs)
+    held_out = study.workload.held_out and until_decided
+    prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)
+    terms = Terms()
+    stop = _decided(study, session, terms, progress) if until_decided else _counting(progress)
+    try:
+        n = UNBOUNDED if until_decided else requests or 0
+        measured = await session.measure(candidate, prompts, "0000", n=n, stop=stop)
+    finally:
+        await session.aclose()
+    if measured.failed:
+        raise EngineDied(measured.failed)
+    found = measurement(
+        study,
+        candidate,
+        measured.effective,
+        measured.samples,
+        terms=terms,
+        client=measured.client,
+        memory_bytes=measured.memory_bytes,
+    )
+    facts = environment(engine, measured.effective.version if measured.effective else None)
+    write_json(out / "measurement.json", measurement_document(found, study, facts))
+    return found, facts
+
+
+def _decided(
+    study: Study, session: Session, terms: Terms, progress: Callable[[str], None]
+) -> Callable[[Sample], bool]:
+    seen: list[Sample] = []
+
+    def stop(sample: Sample) -> bool:
+        seen.append(sample)
+        found = [certificate(study, slo, seen, terms).verdict for slo in study.slos]
+        if len(seen) % 25 == 0:
+            progress(f"{len(seen)} requests: {', '.join(found)}")
+        return session.left_s() <= 0 or all(v != "UNDECIDED" for v in found)
+
+    return stop
+
+
+def _counting(progress: Callable[[str], None]) -> Callable[[Sample], bool]:
+    count = 0
+
+    def stop(sample: Sample) -> bool:
+        nonlocal count
+        count += 1
+        if count % 25 == 0:
+            progress(f"{count} requests")
+        return False
+
+    return stop
