@@ -141,6 +141,16 @@ def go(program: Path, template: str, messages: list[list[Message]]) -> list[str]
     return texts
 
 
+def test_a_turn_marker_that_is_named_bos_stays_in_every_turn() -> None:
+    """SmolLM2 names its ChatML marker as BOS: the prompt still starts with it."""
+    fmt = derive(SMOLLM2, "<|im_start|>", "<|im_end|>")
+
+    assert fmt is not None
+    assert fmt.before_all == ""
+    assert (fmt.default_system or "").startswith("<|im_start|>system")
+    assert "<|im_start|>system" in go_template(fmt)
+
+
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_compose_gives_jinjas_prompt(name: str) -> None:
     """A derived format composes exactly what the Jinja template renders."""

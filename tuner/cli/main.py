@@ -52,7 +52,7 @@ def _refuse_mistyped(word: str) -> None:
 )
 @click.version_option(__version__, prog_name="tune")
 def cli() -> None:
-    r"""Find and prove the serving configuration that meets a latency target.
+    """Find and prove the serving configuration that meets a latency target.
 
     \b
     tune --target-p99 500                    tune the packaged study on the embedded engine
@@ -60,7 +60,7 @@ def cli() -> None:
     tune measure my-study.yaml --requests 300
 
     `tune [STUDY] ...` without a command is `tune run`.
-    """
+    """  # noqa: D301
 
 
 def main() -> NoReturn:

@@ -29,9 +29,7 @@ from tuner.cli.options import option, read_study, run_loop, shared, show
 @click.option(
     "--until-decided", is_flag=True, help="Measure until every verdict has fallen, within --budget."
 )
-@click.pass_context
 def command(
-    ctx: click.Context,
     study_file: Path | None,
     out: Path | None,
     as_json: bool,
@@ -41,14 +39,14 @@ def command(
     until_decided: bool,
     **overrides: Any,
 ) -> int:
-    r"""Measure one candidate: the study's baseline with --set on top.
+    """Measure one candidate: the study's baseline with --set on top.
 
     The study needs no space, guard, schema or baseline. Exit code 0: every target is proven
     (or there is none); 3: not proven.
 
     \b
     Example:  tune measure my-study.yaml --set num_batch=128 --requests 400 --json
-    """  # fmt: skip
+    """  # noqa: D301
     from tuner.report.documents import measurement_document
     from tuner.report.progress import Lines
     from tuner.report.terminal import console, show_measurement

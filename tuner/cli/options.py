@@ -45,7 +45,9 @@ def option(name: str, *names: str, **settings: Any) -> Callable[[F], F]:
 _MILLISECONDS = click.FloatRange(min=0, min_open=True)
 
 _SHARED = (
-    click.argument("study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path)),
+    click.argument(
+        "study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path)
+    ),
     option("--target-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the end-to-end latency, in ms."),
     option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",

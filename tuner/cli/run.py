@@ -7,18 +7,14 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import read_study, run_loop, shared
+from tuner.cli.options import option, read_study, run_loop, shared, show
 
 
 @click.command(name="run")
 @shared
-@click.option(
-    "--sampler", type=click.Choice(["tpe", "random"]), help="How candidates are proposed."
-)
+@option("--sampler", type=click.Choice(["tpe", "random"]), help="How candidates are proposed.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     study_file: Path | None,
     out: Path | None,
     as_json: bool,
@@ -26,14 +22,14 @@ def command(
     dry_run: bool,
     **overrides: Any,
 ) -> int:
-    r"""Tune a study: find, prove and write the best serving configuration.
+    """Tune a study: find, prove and write the best serving configuration.
 
     Without STUDY it is ./tune.yaml, else the packaged task-api study. Exit code 0: proven;
     3: not proven, the best is written all the same.
 
     \b
     Example:  tune run --target-p99 500 --budget 10m --seed 1
-    """
+    """  # noqa: D301
     from tuner.report.documents import plan_document, result_document
     from tuner.report.terminal import console, show_plan, show_result
     from tuner.search.budget import plan

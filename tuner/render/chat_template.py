@@ -159,17 +159,17 @@ def _guesses(jinja: _Jinja, bos: str) -> list[ChatFormat]:
     whole = jinja([user, answer, again], generation=False)
     between = _after(whole.partition(_MARKS[0])[2].partition(_MARKS[1])[0], suffix)
     turnover = whole.partition(_MARKS[1])[2].partition(_MARKS[2])[0]
-    before = bos if bos and head.startswith(bos) else ""
     guesses = []
     for end in dict.fromkeys((_assistant_end(jinja, user, answer), suffix)):
         if end is None or not turnover.startswith(end) or not head.endswith(turnover[len(end) :]):
             continue
-        turns: dict[Role, Turn] = {
-            "user": (turnover[len(end) :], suffix),
-            "assistant": (between, end),
-        }
-        default = head[len(before) : len(head) - len(turns["user"][0])]
-        turns |= _system(jinja, before, turns["user"][0])
+        prefix = turnover[len(end) :]
+        turns: dict[Role, Turn] = {"user": (prefix, suffix), "assistant": (between, end)}
+        # ChatML models name their turn marker as BOS: there it belongs to every turn
+        separate = bos and head.startswith(bos) and not prefix.startswith(bos)
+        before = bos if separate else ""
+        default = head[len(before) : len(head) - len(prefix)]
+        turns |= _system(jinja, before, prefix)
         guesses.append(ChatFormat(before, default or None, MappingProxyType(turns), generation))
     return guesses
 
@@ -202,6 +202,7 @@ def _agrees(jinja: _Jinja, fmt: ChatFormat) -> bool:
         starts += [[Message("system", text)] for text in _NASTY]
     turns = [_conversation(*_NASTY[:n]) for n in (1, 3, 5)]
     turns += [_conversation(text, *reversed(_NASTY[:4])) for text in _NASTY]
+    turns += [_conversation("ask", text, "again") for text in _NASTY]
     turns += [_conversation(text) for text in _NASTY]
     conversations = [start + turn for start in starts for turn in turns]
     return all(compose(fmt, messages) == jinja(messages) for messages in conversations)

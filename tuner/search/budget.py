@@ -8,7 +8,7 @@ from tuner.spec.study import Study
 from tuner.stats.eprocess import expected_requests
 
 SCREENING_REQUESTS = 20
-SHORTLIST = 5
+SHORTLIST = 4
 SHORTLIST_REQUESTS = 40
 BASELINE_BLOCKS = 4
 BASELINE_BLOCK_REQUESTS = 30
@@ -64,7 +64,7 @@ def plan(study: Study, request_s: float | None = None) -> Plan:
     e2e = [s.max_s for s in study.slos if s.metric == "e2e"]
     per_request = (request_s or 0.8 * min(e2e, default=0.625)) / _parallel(study)
     proof = confirmation_requests(study) * per_request + 8 * RESTART_S
-    confirmation = min(0.55 * study.budget_s, max(proof, 0.45 * study.budget_s))
+    confirmation = min(0.5 * study.budget_s, max(proof, 0.4 * study.budget_s))
     shortlist = min(0.15 * study.budget_s, SHORTLIST * SHORTLIST_REQUESTS * per_request)
     return Plan(study.budget_s, per_request, confirmation, shortlist)
 

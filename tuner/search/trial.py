@@ -89,6 +89,26 @@ def violations(
     return found
 
 
+def hopeless(study: Study, samples: Sequence[Sample], planned: int) -> bool:
+    """Tell whether a trial is beyond rescue, so that the rest of it would teach nothing.
+
+    So it is when a quarter of all planned requests were late already, or when too many
+    answers were invalid for the floor to be met, with as many to spare.
+    """
+    slack = planned / 4
+    late = max(
+        (
+            sum(s > slo.max_s for s in latencies(samples, slo, scheduled=False))
+            for slo in study.slos
+            if slo.quantile >= 0.9
+        ),
+        default=0,
+    )
+    invalid = sum(s.guard not in VALID for s in samples)
+    allowed = planned * (1 - (study.guard.min_valid or 0.0)) + slack
+    return late >= slack or invalid >= allowed
+
+
 def value(study: Study, samples: Sequence[Sample]) -> float:
     """Return what the objective makes of the samples; greater is better.
 

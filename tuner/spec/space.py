@@ -65,7 +65,7 @@ class Range:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def neighbours(self, value: Setting) -> tuple[Setting, ...]:
-        """Return a value below and one above, an eighth of the range away or one step."""
+        """Return a value below and one above, a quarter of the range away or one step."""
         if not isinstance(value, int | float):
             return (self.low, self.high)
         moved = (self._moved(value, -1), self._moved(value, +1))
@@ -73,10 +73,10 @@ class Range:
 
     def _moved(self, value: float, sign: int) -> Setting:
         if self.log:
-            factor = math.exp(math.log(self.high / self.low) / 8)
+            factor = math.exp(math.log(self.high / self.low) / 4)
             new = value * factor**sign
         else:
-            new = value + sign * max(self.step or 0.0, (self.high - self.low) / 8)
+            new = value + sign * max(self.step or 0.0, (self.high - self.low) / 4)
         return self.nearest(new)
 
     def nearest(self, value: float) -> Setting:

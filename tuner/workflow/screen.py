@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from tuner.guard.classify import judge
 from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST, SHORTLIST_REQUESTS, Plan
 from tuner.search.finalists import rank
 from tuner.search.propose import Proposer
-from tuner.search.trial import Origin, Trial, shares, value, violations
+from tuner.search.trial import Origin, Trial, hopeless, shares, value, violations
 from tuner.spec.conversation import PROMPT_KNOBS
-from tuner.spec.values import Candidate, Sample, Setting
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Prompt, Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.workflow.session import Measured, Session, complete
 
@@ -86,7 +88,7 @@ class _Screening:
         prompts = self.supply.prompts(number)
         measured = await self.session.measure(
             candidate, prompts, f"{number:04d}", n=SCREENING_REQUESTS,
-            stop=_cap(CAP * self.plan.trial_s),
+            stop=_cut(self.session.study, CAP * self.plan.trial_s),
         )  # fmt: skip
         trial = judged(self.session, number, candidate, origin, measured, self._baseline_correct())
         self.proposer.tell(trial)
@@ -117,8 +119,8 @@ def judged(
         measured.memory_bytes,
     )  # fmt: skip
     if len(samples) < SCREENING_REQUESTS:
-        reason = f"too slow: {len(samples)} of {SCREENING_REQUESTS} requests in the time given"
-        return replace(trial, state="pruned", reason=reason)
+        reason = f"hopeless after {len(samples)} of {SCREENING_REQUESTS} requests"
+        return replace(trial, state="pruned", reason=f"{reason}: {_broken(trial)}")
     return trial
 
 
@@ -166,15 +168,22 @@ def _grouped(
     return sorted(batch, key=lambda p: (settings(p[1]) != now, settings(p[1])))
 
 
-def _cap(seconds: float) -> Callable[[Sample], bool]:
-    started: list[float] = []
+def _cut(study: Study, seconds: float) -> Callable[[Sample], bool]:
+    """Return a stop rule: beyond rescue, or so slow that the time is better spent elsewhere."""
+    classify, nothing_expected = judge(study.workload.schema), Prompt("", "", "", ())
+    end = asyncio.get_running_loop().time() + seconds
+    seen: list[Sample] = []
 
     def stop(sample: Sample) -> bool:
-        now = asyncio.get_running_loop().time()
-        started.append(now) if not started else None
-        return now - started[0] > seconds
+        seen.append(replace(sample, guard=classify(nothing_expected, sample)))
+        slow = asyncio.get_running_loop().time() > end
+        return slow or hopeless(study, seen, SCREENING_REQUESTS)
 
     return stop
+
+
+def _broken(trial: Trial) -> str:
+    return ", ".join(f"{name} missed" for name, v in trial.violations.items() if v > 0)
 
 
 def _until(end: float) -> Callable[[Sample], bool]:

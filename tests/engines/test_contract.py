@@ -1,0 +1,145 @@
+"""Every engine against the one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tuner.engines.base import Engine
+from tuner.engines.llamacpp import LlamaCpp, _embedded_server
+from tuner.engines.models import default_path, from_gguf
+from tuner.engines.openai import OpenAI
+from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.values import Model
+from tuner.testing.engine_contract import EngineContract, send
+from tuner.testing.fake_engine import FakeEngine
+from tuner.testing.fake_server import running
+from tuner.testing.simulated import Answered, SimulatedEngine
+from tuner.testing.virtual_time import run
+
+T = TypeVar("T")
+FAST = ("--ttft-ms", "2", "--itl-ms", "0.2", "--prompt-us-per-token", "1")
+READ_BACK_NAMES = {"num_batch": "n_batch"}
+
+
+class TestFake(EngineContract):
+    """LlamaCpp's code over FakeServer."""
+
+    def engine(self, logs: Path) -> Engine:
+        return FakeEngine(logs, FAST)
+
+    def ignoring(self, logs: Path, knob: str) -> Engine:
+        return FakeEngine(logs, (*FAST, "--ignore", READ_BACK_NAMES.get(knob, knob)))
+
+    def failing(self, logs: Path) -> Engine:
+        return FakeEngine(logs, ("--die-at-start", "3"))
+
+
+class TestSimulated(EngineContract):
+    """A world in virtual time, with all three tiers."""
+
+    reload = ("num_ctx", 512)
+
+    def engine(self, logs: Path) -> Engine:
+        return SimulatedEngine(lambda settings, text, rng: Answered(0.1, 0.01, "{}"))
+
+    def ignoring(self, logs: Path, knob: str) -> Engine:
+        return SimulatedEngine(
+            lambda settings, text, rng: Answered(0.1, 0.01, "{}"), ignored=frozenset({knob})
+        )
+
+    def failing(self, logs: Path) -> Engine:
+        return SimulatedEngine(
+            lambda settings, text, rng: Answered(0.1, 0.01, "{}"), crashes=lambda c: True
+        )
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return run(work)
+
+
+@pytest.mark.embedded
+class TestLlamaCpp(EngineContract):
+    """The real llama.cpp with the real default model."""
+
+    def engine(self, logs: Path) -> Engine:
+        return LlamaCpp(_model(), logs, _embedded_server())
+
+    def ignoring(self, logs: Path, knob: str) -> Engine:
+        pytest.skip("llama.cpp ignores no knob that it has; the fake plays one that does")
+
+    def failing(self, logs: Path) -> Engine:
+        broken = logs / "broken.gguf"
+        broken.write_bytes(b"GGUF" + bytes(100))
+        return LlamaCpp(Model("broken", str(broken)), logs, _embedded_server())
+
+
+_MODELS: list[Model] = []
+
+
+def _model() -> Model:
+    if not _MODELS:
+        _MODELS.append(from_gguf(default_path()))
+    return _MODELS[0]
+
+
+class TestOpenAI(EngineContract):
+    """A running server, which is measured and never changed."""
+
+    cheap = ("temperature", 0.25)
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> Any:
+        with running(*FAST) as (_, port):
+            self.url = f"http://127.0.0.1:{port}"
+            yield
+
+    def engine(self, logs: Path) -> Engine:
+        return OpenAI(self.url, "default")
+
+    def test_a_request_knob_costs_nothing_and_is_in_force(self, tmp_path: Path) -> None:
+        pytest.skip("an attached server's settings cannot be read back: they are unverified")
+
+    def test_a_restart_knob_restarts(self, tmp_path: Path) -> None:
+        pytest.skip("an attached server is never restarted")
+
+    def test_fresh_restarts_in_any_case(self, tmp_path: Path) -> None:
+        pytest.skip("an attached server is never restarted")
+
+    def test_an_ignored_knob_is_a_mismatch(self, tmp_path: Path, which: str = "cheap") -> None:
+        pytest.skip("an attached server's settings cannot be read back: they are unverified")
+
+    def test_closing_leaves_no_process(self, tmp_path: Path) -> None:
+        """Closing leaves the server as it is: it still answers."""
+
+        async def work(engine: Engine) -> None:
+            await engine.apply(self.default(engine))
+            await engine.aclose()
+            assert (await send(engine, self.default(engine), "x"))[0].outcome == "ok"
+
+        self.use(self.engine(tmp_path), work)
+
+    def test_a_failed_start_is_typed(self, tmp_path: Path) -> None:
+        """A server that is not there is an EngineDied that says where it was looked for."""
+
+        async def work(engine: Engine) -> None:
+            with pytest.raises(EngineDied, match=r"127\.0\.0\.1:9"):
+                await engine.apply({})
+
+        self.use(OpenAI("http://127.0.0.1:9", "m"), work)
+
+    def test_a_model_that_is_not_served_is_refused(self, tmp_path: Path) -> None:
+        """The names that the server does serve are in the message."""
+
+        async def work(engine: Engine) -> None:
+            with pytest.raises(InputError, match="does not serve model 'other'"):
+                await engine.apply({})
+
+        self.use(OpenAI(self.url, "other"), work)
+
+    def test_a_bad_url_is_refused(self) -> None:
+        """An address without a scheme is bad input."""
+        with pytest.raises(InputError, match="expected http"):
+            OpenAI("127.0.0.1:80", "m")

@@ -1,0 +1,155 @@
+"""A candidate as the files that put it into service.
+
+A Modelfile holds what Ollama keeps with a model; the server's environment and what only a
+client can send stand in files beside it. Only settings of the candidate are written, and all
+of them: a derived model would otherwise inherit what its base says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.render.chat_template import derive, go_template
+from tuner.render.modelfile import Modelfile, write
+from tuner.render.parameters import KINDS, written
+from tuner.render.templates import fill
+from tuner.spec.values import Candidate, Knob, Message, Model, Setting
+
+CLIENT_SCHEMA = "tuner.client/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a candidate was proven on: it stands in the header of each file.
+
+    `verdict` is PASS, or words that say what is not proven; `lines` are measured facts.
+    """
+
+    engine: str
+    load: str
+    verdict: str
+    lines: tuple[str, ...] = ()
+    measured_under_ollama: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the prompt knobs stand for: texts, fixed shots, rules for dynamic ones, format.
+
+    `response_format` is None, "json" or a JSON Schema: Ollama's `format`.
+    """
+
+    system: str | None = None
+    shots: tuple[Message, ...] = ()
+    dynamic_shots: Mapping[str, Any] | None = None
+    response_format: Mapping[str, Any] | str | None = None
+
+
+def artifacts(
+    candidate: Candidate,
+    knobs: Mapping[str, Knob],
+    model: Model,
+    serving: Serving,
+    evidence: Evidence,
+) -> dict[str, str]:
+    """Return file name -> text; a file with nothing to say is left out.
+
+    Raises InputError for texts that a Modelfile cannot hold.
+    """
+    client = _client(serving)
+    environment = _environment(candidate, knobs)
+    beside = [
+        name for name, there in (("client.json", client), ("ollama.env", environment)) if there
+    ]
+    header = _header(evidence, beside)
+    files = {"Modelfile": write(_modelfile(candidate, knobs, model, serving, header))}
+    if environment:
+        files["ollama.env"] = _environment_file(environment, header)
+    if client:
+        document = {"schema": CLIENT_SCHEMA, **client}
+        files["client.json"] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return files
+
+
+def _modelfile(
+    candidate: Candidate,
+    knobs: Mapping[str, Knob],
+    model: Model,
+    serving: Serving,
+    header: tuple[str, ...],
+) -> Modelfile:
+    template, remark = _template(model)
+    settings = (
+        (name, written(name, candidate[name]))
+        for name, knob in knobs.items()
+        if knob.where == "modelfile" and name in KINDS and name in candidate
+    )
+    return Modelfile(
+        base=model.source,
+        template=template,
+        system=serving.system,
+        parameters=tuple(settings),
+        messages=serving.shots,
+        header=(*header, *remark),
+    )
+
+
+def _template(model: Model) -> tuple[str | None, tuple[str, ...]]:
+    """Return Ollama's TEMPLATE for the model's own chat template, or why there is none."""
+    if model.chat_template is None:
+        return None, ()
+    fmt = derive(model.chat_template, model.bos_token, model.eos_token)
+    if fmt is None:
+        return None, (
+            "No TEMPLATE: the model's chat template cannot be said in Ollama's language word by",
+            "word, so the prompt is the one that Ollama detects, not the one measured.",
+        )
+    return go_template(fmt), ()
+
+
+def _header(evidence: Evidence, beside: list[str]) -> tuple[str, ...]:
+    """Return what the candidate was proven on, and what was not measured."""
+    together = f" with {' and '.join(beside)}" if beside else ""
+    proven = "proven" if evidence.verdict == "PASS" else "measured"
+    first = f"{proven} on {evidence.engine}, {evidence.load}{together}"
+    ollama = "" if evidence.measured_under_ollama else "; not measured under Ollama"
+    warning = () if evidence.verdict == "PASS" else (evidence.verdict,)
+    return ("Written by modelfile-tuner.", *warning, first + ollama, *evidence.lines)
+
+
+def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Setting]:
+    return {
+        f"OLLAMA_{name.upper()}": candidate[name]
+        for name, knob in knobs.items()
+        if knob.where == "environment" and name in candidate
+    }
+
+
+def _environment_file(environment: Mapping[str, Setting], header: tuple[str, ...]) -> str:
+    """Return lines that systemd's EnvironmentFile and docker's --env-file both read."""
+    automatic = [name for name, value in environment.items() if value == "auto"]
+    switches = {"on": "1", "off": "0"}
+    settings = [
+        (name, switches.get(str(value), _flag(value)))
+        for name, value in environment.items()
+        if name not in automatic
+    ]
+    left_out = [f"{name} is left to Ollama (auto), as it was measured" for name in automatic]
+    return fill("ollama.env.j2", {"header": header, "left_out": left_out, "settings": settings})
+
+
+def _flag(value: Setting) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _client(serving: Serving) -> dict[str, Any]:
+    """Return what only the client can send; {} when that is nothing."""
+    found: dict[str, Any] = {}
+    if serving.response_format is not None:
+        found["format"] = serving.response_format
+    if serving.dynamic_shots is not None:
+        found["dynamic_shots"] = dict(serving.dynamic_shots)
+    return found

@@ -1,0 +1,181 @@
+"""SimulatedEngine: an engine without a process, in a world given as a function.
+
+Run it under `tuner.testing.virtual_time.run`: its restarts and answers take virtual time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from tuner.engines.chat import chat_request, read_chat
+from tuner.load.drive import Reply
+from tuner.load.wire import Exchange, Request
+from tuner.spec.errors import StartFailed
+from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the world makes of one request; `late_by_s` on top of TTFT plays a stall."""
+
+    ttft_s: float
+    tpot_s: float
+    text: str
+    output_tokens: int = 20
+    finish: str = "stop"
+    fails: bool = False
+
+
+World: TypeAlias = Callable[[Candidate, str, np.random.Generator], Answered]
+"""(settings in force, text of the user, random generator) -> what is answered, and when."""
+
+KNOBS: Mapping[str, Knob] = {
+    "num_batch": Knob("num_batch", "restart", 128),
+    "num_ctx": Knob("num_ctx", "reload", 4096),
+    "num_predict": Knob("num_predict", "request", 128),
+    "temperature": Knob("temperature", "request", 0.8),
+}
+
+
+@dataclass(slots=True)
+class SimulatedEngine:
+    """The `Engine` over a world.
+
+    `ignored` knobs keep their default, as a bad engine does it; `crashes` says for which
+    candidates a start fails.
+    """
+
+    world: World
+    knobs: Mapping[str, Knob] = field(default_factory=lambda: dict(KNOBS))
+    restart_s: float = 0.5
+    reload_s: float = 0.2
+    ignored: frozenset[str] = frozenset()
+    crashes: Callable[[Candidate], bool] = lambda candidate: False
+    seed: int = 0
+    parallel: int = 1
+    name: str = "simulated"
+    model: Model = field(default_factory=lambda: Model("simulated", "simulated", "sha256:0"))
+    _in_force: dict[str, Setting] = field(default_factory=dict)
+    _starts: int = 0
+    _running: bool = False
+    _rng: np.random.Generator = field(default_factory=np.random.default_rng)
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Reach the candidate at the cost of its dearest changed knob; see `Engine.apply`."""
+        changed = "restart" if fresh or not self._running else self._change(candidate)
+        if changed == "restart":
+            self._starts += 1
+            self._rng = np.random.default_rng([self.seed, self._starts])
+        await asyncio.sleep({"restart": self.restart_s, "reload": self.reload_s}.get(changed, 0.0))
+        if changed != "nothing" and self.crashes(candidate):
+            self._running = False
+            raise StartFailed("crashed", "the simulated engine ended at start")
+        self._running = True
+        self._in_force = {
+            name: knob.default if name in self.ignored else candidate[name]
+            for name, knob in self.knobs.items()
+        }
+        return self._effective(candidate, changed)
+
+    def _change(self, candidate: Candidate) -> Literal["nothing", "reload", "restart"]:
+        tiers = {k.tier for n, k in self.knobs.items() if candidate[n] != self._in_force.get(n)}
+        return "restart" if "restart" in tiers else "reload" if "reload" in tiers else "nothing"
+
+    def _effective(
+        self, candidate: Candidate, changed: Literal["nothing", "reload", "restart"]
+    ) -> Effective:
+        different = (n for n, real in self._in_force.items() if candidate[n] != real)
+        return Effective(
+            settings=dict(self._in_force),
+            unverified=(),
+            mismatches=tuple(
+                f"{n}: asked for {candidate[n]}, in force is {self._in_force[n]}" for n in different
+            ),
+            changed=changed,
+            engine_start=self._starts,
+            pid=None,
+            address="simulated",
+            version="simulated",
+        )
+
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the chat request that carries the conversation."""
+        return chat_request(messages, {}, response_format)
+
+    def read(self, exchange: Exchange) -> Reply:
+        """Return what an exchange brought, with the reader of the real engines."""
+        return read_chat(exchange)
+
+    def transport(self) -> _Transport:
+        """Return a transport into the world."""
+        return _Transport(self.world, dict(self._in_force), self._rng, self.parallel)
+
+    def memory_bytes(self) -> int | None:
+        """Return a fixed amount."""
+        return 2**27
+
+    def alive(self) -> bool:
+        """Tell whether it was started and neither crashed nor closed."""
+        return self._running
+
+    async def aclose(self) -> None:
+        """Stop."""
+        self._running = False
+
+
+class _Transport:
+    """Answers requests in virtual time; `parallel` at once, the others wait their turn."""
+
+    def __init__(
+        self, world: World, settings: Candidate, rng: np.random.Generator, parallel: int
+    ) -> None:
+        self._world, self._settings, self._rng = world, settings, rng
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def send(self, request: Request, timeout_s: float) -> Exchange:
+        """Return the world's answer as a stamped stream; see `tuner.load.wire.Transport`."""
+        sent = _now_ns()
+        text = json.loads(request.body)["messages"][-1]["content"]
+        try:
+            async with asyncio.timeout(timeout_s), self._slots:
+                return await self._answer(sent, text)
+        except TimeoutError:
+            return Exchange(sent, _now_ns(), 0, None, (), "timeout", "no answer in time")
+
+    async def _answer(self, sent: int, text: str) -> Exchange:
+        answered = self._world(self._settings, text, self._rng)
+        await asyncio.sleep(answered.ttft_s)
+        first = _now_ns()
+        await asyncio.sleep(answered.tpot_s * max(answered.output_tokens - 1, 0))
+        if answered.fails:
+            return Exchange(sent, _now_ns(), 0, 500, ((first, b"{}"),), "ok")
+        half = len(answered.text) // 2
+        frames = (
+            (first, _frame(answered.text[:half], None)),
+            (_now_ns(), _frame(answered.text[half:], None)),
+            (_now_ns(), _frame("", answered.finish, answered.output_tokens)),
+            (_now_ns(), b"data: [DONE]\n\n"),
+        )
+        return Exchange(sent, _now_ns(), 0, 200, frames, "ok")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+def _frame(text: str, finish: str | None, tokens: int | None = None) -> bytes:
+    frame: dict[str, Any] = {"choices": [{"delta": {"content": text}, "finish_reason": finish}]}
+    if tokens is not None:
+        frame["usage"] = {"completion_tokens": tokens, "prompt_tokens": 10}
+    return b"data: " + json.dumps(frame).encode() + b"\n\n"
+
+
+def _now_ns() -> int:
+    return int(asyncio.get_running_loop().time() * 1e9)
