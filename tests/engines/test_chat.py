@@ -110,7 +110,7 @@ def test_text_does_not_depend_on_how_the_bytes_are_cut(texts: list[str], size: i
 
 
 def test_the_format_becomes_response_format() -> None:
-    """json asks for an object, a schema for that schema, None for nothing."""
+    """Json asks for an object, a schema for that schema, None for nothing."""
     message = (Message("user", "x"),)
 
     def wanted(response_format: Any) -> Any:

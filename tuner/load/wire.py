@@ -247,6 +247,7 @@ class HttpTransport:
             connection = self._idle.popleft()
             if connection.reusable:
                 return connection, 0
+            self._closing_server = True
             connection.close()
         return await self._connect(deadline)
 

@@ -6,9 +6,9 @@ import contextlib
 import json
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import optuna
 from optuna.distributions import (
@@ -32,6 +32,10 @@ LOCAL_SHARE = 3
 _RETRIES = 20
 
 
+Hints: TypeAlias = Callable[[Trial, str, Dimension], Sequence[Setting]]
+"""(trial, knob, its dimension) -> values that the trial's samples suggest."""
+
+
 class Proposer:
     """Asks Optuna for candidates and tells it what became of them.
 
@@ -41,10 +45,17 @@ class Proposer:
     """
 
     def __init__(
-        self, space: Space, base: Candidate, sampler: str, seed: int, storage: Path
+        self,
+        space: Space,
+        base: Candidate,
+        sampler: str,
+        seed: int,
+        storage: Path,
+        hints: Hints = lambda trial, name, dimension: (),
     ) -> None:
         self._space, self._base = space, base
         self._local_moves = sampler == "tpe"
+        self._hints = hints
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _quiet():
             self._storage = optuna.storages.RDBStorage(f"sqlite:///{storage}")
@@ -67,8 +78,9 @@ class Proposer:
     def batch(self, size: int, trials: Sequence[Trial]) -> list[tuple[int, Candidate, Origin]]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
 
-        Most are a neighbour of the best trial so far: one knob moved a step, or
-        put back to what the baseline has. `--sampler random` proposes none.
+        Most are a neighbour of the best trial so far: one knob moved a step, put back to
+        what the baseline has, or set to what its samples suggest. `--sampler random`
+        proposes none.
         """
         proposals = []
         for _ in range(size):
@@ -124,12 +136,17 @@ class Proposer:
     def _neighbour(self, trials: Sequence[Trial]) -> tuple[int, Candidate, Origin] | None:
         """Return the first untried neighbour of the best trials, best trial first."""
         for trial in sorted(trials, key=Trial.rank)[:3]:
-            moves = neighbours(trial.candidate, self._space, self._base)
+            moves = [*self._hinted(trial), *neighbours(trial.candidate, self._space, self._base)]
             fresh = [c for c in moves if _key(c) not in self._tried]
             if fresh:
                 number, candidate, _ = self.fixed(_least_tried(fresh, trials), "neighbour")
                 return number, candidate, "neighbour"
         return None
+
+    def _hinted(self, trial: Trial) -> Iterator[dict[str, Setting]]:
+        for name, dimension in self._space.items():
+            for value in self._hints(trial, name, dimension):
+                yield {**trial.candidate, name: value}
 
     def _ask(self, params: dict[str, Any]) -> optuna.Trial:
         with _quiet():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.report.documents import measurement_document
 from tuner.report.measurement import Measurement, Terms, certificate, measurement
@@ -28,6 +29,7 @@ async def measure(
     requests: int | None = 300,
     until_decided: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    engine: Engine | None = None,
 ) -> tuple[Measurement, dict[str, Any]]:
     """Return a measurement and its environment: the baseline with `settings` on top.
 
@@ -37,7 +39,7 @@ async def measure(
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
     loop = asyncio.get_running_loop()
-    engine = create(study, out / "engine")
+    engine = engine or create(study, out / "engine")
     session = Session(study, engine, claim(out), loop.time() + study.budget_s)
     wanted = {**study.baseline, **(settings or {})}
     check_knobs(list(wanted), session.knobs, study.file or "--set")

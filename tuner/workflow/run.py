@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.render.artifacts import Evidence
 from tuner.report.documents import result_document
 from tuner.report.measurement import Measurement, blocks
 from tuner.report.result import Gain, Result
+from tuner.search import hints
 from tuner.search.budget import ALPHAS, MAX_FINALISTS, Plan, plan
 from tuner.search.finalists import finalists
 from tuner.search.propose import Proposer, changes
@@ -56,18 +59,21 @@ def check(study: Study) -> None:
         )
 
 
-async def run(study: Study, out: Path, watcher: Watcher) -> Result:
-    """Tune a study into the folder `out`; raise InputError, EngineError before any trial.
+async def run(study: Study, out: Path, watcher: Watcher, engine: Engine | None = None) -> Result:
+    """Tune a study into the folder `out`; `engine` is one's own instead of the study's.
 
-    However it ends, the engine is stopped and every finished trial stays in `out`.
+    However it ends, the engine is stopped and every finished trial stays in `out`. Raises
+    InputError, and EngineError where the engine is missing or nothing could be measured.
     """
     check(study)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    engine = create(study, out / "engine")
+    engine = engine or create(study, out / "engine")
     session = Session(study, engine, claim(out), began + study.budget_s - WRAP_UP_S)
     base = _checked_base(study, session)
-    proposer = Proposer(study.space, base, study.sampler, study.seed, out / "study.db")
+    proposer = Proposer(
+        study.space, base, study.sampler, study.seed, out / "study.db", partial(hints.values, study)
+    )
     try:
         plan_ = plan(study)
         watcher.phase("search")

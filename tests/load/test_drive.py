@@ -1,0 +1,196 @@
+"""Closed and open loop, in virtual time where time matters."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuner.load import samples as sample_file
+from tuner.load.arrivals import offsets_s
+from tuner.load.drive import Call, Driven, drive
+from tuner.load.sse import events
+from tuner.spec.errors import InputError
+from tuner.spec.values import Load, Message, Prompt, Sample
+from tuner.testing.simulated import Answered, SimulatedEngine, World
+from tuner.testing.virtual_time import run
+
+
+def _calls(engine: SimulatedEngine) -> Iterator[Call]:
+    for i in itertools.count():
+        prompt = Prompt(str(i), "t", "k", (Message("user", str(i)),))
+        yield Call(prompt, engine.request(prompt.messages, {}, None))
+
+
+def driven(world: World, load: Load, n: int, parallel: int = 64) -> Driven:
+    """Drive n requests through a world in virtual time."""
+
+    async def work() -> Driven:
+        engine = SimulatedEngine(world, parallel=parallel)
+        await engine.apply({name: k.default for name, k in engine.knobs.items()})
+        calls = itertools.islice(_calls(engine), n)
+        return await drive(calls, load, engine.transport(), engine.read, engine_start=1,
+                           rng=np.random.default_rng(1))  # fmt: skip
+
+    return run(work())
+
+
+def steady(settings: object, text: str, rng: np.random.Generator) -> Answered:
+    """Answer with 0.1 s for the first token and 0.19 s for the others."""
+    return Answered(0.1, 0.01, "{}", output_tokens=20)
+
+
+def test_closed_loop_keeps_so_many_in_flight() -> None:
+    """With concurrency 4 the same requests take a quarter of the time."""
+    one = driven(steady, Load(concurrency=1), 40)
+    four = driven(steady, Load(concurrency=4), 40)
+
+    assert one.elapsed_s == pytest.approx(40 * 0.29)
+    assert four.elapsed_s == pytest.approx(10 * 0.29)
+
+
+def test_definitions_of_the_metrics() -> None:
+    """TTFT, E2E and TPOT are as the specification defines them."""
+    sample = driven(steady, Load(), 1).samples[0]
+
+    assert sample.latency_s("ttft") == pytest.approx(0.1)
+    assert sample.latency_s("e2e") == pytest.approx(0.29)
+    assert sample.latency_s("tpot") == pytest.approx(0.01)
+
+
+def test_failures_are_infinitely_late() -> None:
+    """What was not served has no latency that a quantile could be flattered by."""
+    failing = driven(lambda s, t, r: replace(steady(s, t, r), fails=True), Load(), 2)
+    slow = driven(lambda s, t, r: Answered(9.0, 0.0, "{}"), Load(timeout_s=1.0), 2)
+
+    assert [s.outcome for s in (*failing.samples, *slow.samples)] == [
+        "error", "error", "timeout", "timeout",
+    ]  # fmt: skip
+    assert all(s.latency_s("e2e") == math.inf for s in (*failing.samples, *slow.samples))
+
+
+def test_open_loop_shows_a_stall_that_closed_loop_hides() -> None:
+    """One stall of 2 s: in open loop everyone who came meanwhile waited for it."""
+
+    def stalling(settings: object, text: str, rng: np.random.Generator) -> Answered:
+        return Answered(2.0 if text == "50" else 0.01, 0.0, "{}", output_tokens=1)
+
+    closed = driven(stalling, Load(), 200, parallel=1).samples
+    opened = driven(stalling, Load(rate=50.0, arrivals="constant"), 200, parallel=1).samples
+
+    assert np.quantile([s.latency_s("e2e") for s in closed], 0.95) < 0.1
+    assert np.quantile([s.latency_s("e2e", scheduled=True) for s in opened], 0.95) > 1.0
+
+
+def test_open_loop_counts_from_the_plan() -> None:
+    """Requests are sent when planned, however many are unanswered, and the lag is recorded."""
+    found = driven(steady, Load(rate=100.0, arrivals="constant"), 20)
+    planned = [s.planned_ns for s in found.samples]
+
+    assert np.diff(planned) / 1e9 == pytest.approx(0.01)
+    assert found.client_lag_p99_s < 1e-6
+    assert found.elapsed_s == pytest.approx(0.19 + 0.29)
+
+
+def test_poisson_gaps_are_exponential() -> None:
+    """The gaps of planned arrivals pass a Kolmogorov-Smirnov test against their distribution."""
+    from scipy import stats
+
+    plan = offsets_s(Load(rate=5.0), np.random.default_rng(3))
+    gaps = np.diff(list(itertools.islice(plan, 2000)))
+
+    assert stats.kstest(gaps, "expon", args=(0, 0.2)).pvalue > 0.01
+
+
+def test_a_closed_loop_has_no_plan() -> None:
+    """Asking for its arrivals is a mistake of the caller."""
+    with pytest.raises(ValueError, match="closed loop"):
+        next(offsets_s(Load(), np.random.default_rng()))
+
+
+def test_stop_ends_the_run_and_loses_nothing_in_flight() -> None:
+    """Requests that were sent when the stop rule fired are waited for and kept."""
+
+    async def work() -> Driven:
+        engine = SimulatedEngine(steady, parallel=8)
+        await engine.apply({name: k.default for name, k in engine.knobs.items()})
+        return await drive(_calls(engine), Load(concurrency=4), engine.transport(), engine.read,
+                           engine_start=1, stop=lambda s: s.prompt_id == "9")  # fmt: skip
+
+    found = run(work())
+
+    assert 10 <= len(found.samples) <= 13
+    assert all(s.outcome == "ok" for s in found.samples)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Sample,
+            prompt_id=st.text(max_size=5), kind=st.text(max_size=5),
+            planned_ns=st.integers(0), sent_ns=st.integers(0),
+            first_ns=st.none() | st.integers(0), last_ns=st.none() | st.integers(0),
+            connect_ns=st.integers(0), prompt_tokens=st.none() | st.integers(0),
+            output_tokens=st.none() | st.integers(0), finish=st.none() | st.text(max_size=5),
+            outcome=st.sampled_from(["ok", "error"]), error=st.none() | st.text(max_size=5),
+            answer=st.text(max_size=20), guard=st.none(),
+            server=st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+        ),
+        max_size=4,
+    )
+)  # fmt: skip
+def test_samples_survive_their_file(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]
+) -> None:
+    """Line breaks, quotes and any Unicode in an answer come back as they were."""
+    path = tmp_path_factory.mktemp("s") / "samples.jsonl"
+    sample_file.write(path, samples)
+
+    assert list(sample_file.read(path)) == samples
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    """File and line number are in the message."""
+    path = tmp_path / "samples.jsonl"
+    path.write_text("{oops\n")
+
+    with pytest.raises(InputError, match=r"samples\.jsonl:1"):
+        sample_file.read(path)
+
+
+@given(st.lists(st.text(alphabet="abc é\t", min_size=1), min_size=1, max_size=4), st.integers(1, 9))
+def test_events_do_not_depend_on_chunking(data: list[str], size: int) -> None:
+    """Comments, CRLF and any cut between chunks leave the same events."""
+    raw = b"".join(b": ping\r\ndata: " + d.encode() + b"\r\n\r\n" for d in data)
+    chunks = [(i, raw[i : i + size]) for i in range(0, len(raw), size)]
+
+    assert [text for _, text in events(chunks)] == data
+
+
+def test_an_event_without_its_end_did_not_arrive() -> None:
+    """Bytes after the last line break are dropped."""
+    assert list(events([(1, b"data: a\n\ndata: b")])) == [(1, "a")]
+
+
+def test_virtual_time_does_not_wait() -> None:
+    """An hour of sleep passes at once, and in order."""
+
+    async def work() -> list[int]:
+        order: list[int] = []
+
+        async def after(seconds: float, mark: int) -> None:
+            await asyncio.sleep(seconds)
+            order.append(mark)
+
+        await asyncio.gather(after(3600, 2), after(60, 1))
+        return order
+
+    assert run(work()) == [1, 2]

@@ -1,0 +1,71 @@
+"""Artifacts: every setting that is relied on, where it can be held, with its evidence."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tuner.engines.llamacpp import KNOBS
+from tuner.render.artifacts import Evidence, Serving, artifacts
+from tuner.render.modelfile import parse
+from tuner.spec.errors import InputError
+from tuner.spec.values import Message
+from tuner.testing.fake_engine import MODEL
+
+CANDIDATE = {name: knob.default for name, knob in KNOBS.items()} | {
+    "num_thread": 2, "num_ctx": 1024, "num_predict": 40, "temperature": 0.1 + 0.2,
+    "system": "none", "shots": 1, "format": "schema",
+}  # fmt: skip
+PROVEN = Evidence("llama.cpp X", "closed loop, concurrency 1", "PASS", ("e2e p99 <= 500 ms: PASS",))
+SHOT = (Message("user", "Delete 1"), Message("assistant", '{"id":1}'))
+SERVING = Serving(shots=SHOT, response_format={"type": "object"})
+
+
+def test_the_emitted_files(snapshot: SnapshotAssertion) -> None:
+    """What is written for a proven candidate, to the letter."""
+    assert artifacts(CANDIDATE, KNOBS, MODEL, SERVING, PROVEN) == snapshot
+
+
+def test_the_modelfile_states_every_setting_it_can_hold() -> None:
+    """Each PARAMETER is a setting of the candidate, without float noise; nothing else is one."""
+    found = parse(artifacts(CANDIDATE, KNOBS, MODEL, SERVING, PROVEN)["Modelfile"])
+
+    assert dict(found.parameters)["temperature"] == "0.3"
+    assert set(dict(found.parameters)) == {n for n, k in KNOBS.items() if k.where == "modelfile"}
+    assert found.messages == SHOT
+    assert found.system is None
+
+
+def test_what_a_modelfile_cannot_hold_stands_beside_it() -> None:
+    """Environment and client settings have files of their own, named in the header."""
+    files = artifacts(CANDIDATE | {"flash_attention": "on"}, KNOBS, MODEL, SERVING, PROVEN)
+
+    assert "OLLAMA_FLASH_ATTENTION=1" in files["ollama.env"]
+    assert "OLLAMA_NUM_PARALLEL=1" in files["ollama.env"]
+    assert json.loads(files["client.json"])["format"] == {"type": "object"}
+    assert "with client.json and ollama.env; not measured under Ollama" in files["Modelfile"]
+
+
+def test_files_with_nothing_to_say_are_left_out() -> None:
+    """Without format and dynamic shots there is no client.json."""
+    files = artifacts(CANDIDATE, KNOBS, MODEL, replace(SERVING, response_format=None), PROVEN)
+
+    assert "client.json" not in files
+
+
+def test_an_unproven_candidate_says_so_first() -> None:
+    """NOT PROVEN stands at the top, and nothing below says proven."""
+    evidence = replace(PROVEN, verdict="NOT PROVEN (UNDECIDED)")
+    text = artifacts(CANDIDATE, KNOBS, MODEL, SERVING, evidence)["Modelfile"]
+
+    assert text.splitlines()[1] == "# NOT PROVEN (UNDECIDED)"
+    assert "# proven" not in text
+
+
+def test_a_text_that_cannot_be_written_is_refused() -> None:
+    """A system text with a character that Ollama drops is named instead of changed."""
+    with pytest.raises(InputError):
+        artifacts(CANDIDATE, KNOBS, MODEL, replace(SERVING, system="a\u200bb"), PROVEN)

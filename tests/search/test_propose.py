@@ -1,0 +1,117 @@
+"""Proposals: inside the space, never twice, near the best; what is told teaches the right thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from tuner.search.propose import Proposer, changes, neighbours
+from tuner.search.trial import Trial
+from tuner.spec.space import Choices, Range, Space
+from tuner.spec.values import Candidate
+
+SPACE: Space = {
+    "n": Choices((1, 2, 4, 8)),
+    "word": Choices(("a", "b", "c")),
+    "t": Range(0.0, 1.0),
+    "k": Range(1, 100, log=True),
+    "p": Range(24, 256, step=8),
+}
+BASE = {"n": 4, "word": "a", "t": 0.7, "k": 40, "p": 256, "outside": 5}
+
+
+@pytest.fixture(params=["tpe", "random"])
+def proposer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Proposer]:
+    """Give a proposer on a new storage."""
+    made = Proposer(SPACE, BASE, request.param, 3, tmp_path / "study.db")
+    yield made
+    made.close()
+
+
+def told(proposer: Proposer, number: int, candidate: Candidate, value: float) -> Trial:
+    """Tell a proposer of a measured trial and return it."""
+    trial = Trial(number, candidate, "sampler", "complete", None, (), {"slo": -0.1}, value)
+    proposer.tell(trial)
+    return trial
+
+
+def test_candidates_lie_in_the_space_and_do_not_repeat(proposer: Proposer) -> None:
+    """Thirty candidates are thirty different ones, complete, with values that are allowed."""
+    trials: list[Trial] = []
+    while len(trials) < 30:
+        for number, candidate, _ in proposer.batch(3, trials):
+            trials.append(told(proposer, number, candidate, float(len(trials))))
+
+    seen = {tuple(sorted(t.candidate.items(), key=str)) for t in trials}
+    assert len(seen) == len(trials)
+    for trial in trials:
+        assert trial.candidate["outside"] == 5
+        assert all(d.contains(trial.candidate[name]) for name, d in SPACE.items())
+
+
+def test_a_small_space_is_exhausted(tmp_path: Path) -> None:
+    """When every candidate has been proposed there is nothing more, and no endless loop."""
+    space: Space = {"n": Choices((1, 2, 3))}
+    proposer = Proposer(space, {"n": 1}, "tpe", 0, tmp_path / "s.db")
+    proposer.tell(Trial(*proposer.fixed({"n": 1}, "baseline"), "complete", value=1.0))
+    found = []
+    while batch := proposer.batch(2, []):
+        for number, candidate, origin in batch:
+            proposer.tell(Trial(number, candidate, origin, "complete", value=1.0))
+            found.append(candidate["n"])
+    proposer.close()
+
+    assert sorted(found) == [2, 3]
+
+
+def test_neighbours_change_one_knob() -> None:
+    """A neighbour is one knob away, and putting a knob back to the baseline is one."""
+    start = {**BASE, "n": 8, "t": 0.1}
+    found = list(neighbours(start, SPACE, BASE))
+
+    assert all(len(changes(c, start)) == 1 for c in found)
+    assert {**start, "t": 0.7} in found
+    assert {**start, "n": 4} in found
+
+
+def test_tpe_proposes_neighbours_of_the_best_and_random_does_not(tmp_path: Path) -> None:
+    """--sampler random is an honest comparison: it draws, and nothing else."""
+    origins = {}
+    for kind in ("tpe", "random"):
+        proposer = Proposer(SPACE, BASE, kind, 0, tmp_path / f"{kind}.db")
+        first = told(proposer, *proposer.fixed(BASE, "baseline")[:2], 1.0)
+        origins[kind] = [origin for _, _, origin in proposer.batch(6, [first])]
+        proposer.close()
+
+    assert origins["tpe"].count("neighbour") >= 3
+    assert origins["random"] == ["sampler"] * 6
+
+
+def test_a_crash_is_pruned_with_a_large_finite_violation(tmp_path: Path) -> None:
+    """A crashed trial is never FAIL (which samplers ignore) and never a good value."""
+    proposer = Proposer(SPACE, BASE, "tpe", 0, tmp_path / "s.db")
+    number, candidate, origin = proposer.fixed(BASE, "baseline")
+    proposer.tell(Trial(number, candidate, origin, "pruned", "crashed"))
+    proposer.close()
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 's.db'}")
+    (stored,) = optuna.load_study(study_name="tune", storage=storage).trials
+    storage.remove_session()
+    storage.engine.dispose()
+
+    assert stored.state == optuna.trial.TrialState.PRUNED
+    assert max(stored.constraints.values()) == 10.0
+
+
+def test_values_outside_the_space_teach_nothing(tmp_path: Path) -> None:
+    """A baseline that the space does not hold is measured, but not told as another point."""
+    proposer = Proposer(SPACE, {**BASE, "n": 3}, "tpe", 0, tmp_path / "s.db")
+    number, candidate, _ = proposer.fixed({**BASE, "n": 3}, "baseline")
+    told(proposer, number, candidate, 5.0)
+    states = [t.state for t in proposer._study.trials]
+    proposer.close()
+
+    assert candidate["n"] == 3
+    assert states == [optuna.trial.TrialState.FAIL]

@@ -1,0 +1,109 @@
+"""Point estimates of a trial, their scales, and who becomes a finalist."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.guard.test_classify import sample
+from tuner.search.budget import ALPHAS, plan
+from tuner.search.finalists import finalists
+from tuner.search.trial import Trial, chance, hopeless, value, violations
+from tuner.spec.study import Study
+from tuner.spec.values import Guard, GuardClass, Sample, Slo
+from tuner.spec.workload import Workload
+
+SLO = Slo("e2e", 0.99, 0.5)
+STUDY = Study(
+    "s", "fake", "default", Workload(()), slos=(SLO,),
+    guard=Guard(0.9, 0.5, 0.02), objective="correct", file=str(Path("s.yaml")),
+)  # fmt: skip
+
+
+def served(ms: float, guard: GuardClass = "correct", **changes: Any) -> Sample:
+    """Return a sample that took so many milliseconds."""
+    return sample("x", last_ns=int(ms * 1e6), guard=guard, **changes)
+
+
+def trial(samples: list[Sample], number: int = 0, **candidate: Any) -> Trial:
+    """Return a complete trial of samples."""
+    found = violations(STUDY, samples, 0.3)
+    return Trial(number, candidate, "sampler", "complete", None, tuple(samples), found,
+                 value(STUDY, samples))  # fmt: skip
+
+
+def test_violations_are_of_one_scale() -> None:
+    """Twice the target is log 2; a missing share is what is missing."""
+    slow = trial([served(1000, "wrong_fields")] * 20)
+
+    assert slow.violations[str(SLO)] == pytest.approx(math.log(2))
+    assert slow.violations["min_correct"] == pytest.approx(0.5)
+    assert slow.violations["min_valid"] <= 0
+    assert slow.violations["max_drop"] == pytest.approx(0.28)
+    assert not slow.feasible
+
+
+def test_failed_requests_count_as_late_and_stay_finite() -> None:
+    """One failure of twenty breaks a p99, by an amount that a sampler can take."""
+    broken = trial([served(100)] * 19 + [served(100, "error", outcome="error")])
+
+    assert 0 < broken.violations[str(SLO)] < 10
+    assert math.isfinite(broken.total_violation)
+
+
+def test_a_trial_is_hopeless_when_a_quarter_was_late() -> None:
+    """Five late ones of twenty planned are beyond rescue, four are not."""
+    late, good = served(600), served(100)
+
+    assert hopeless(STUDY, [good, late, late, late, late, late], 20)
+    assert not hopeless(STUDY, [good, late, late, late, late], 20)
+
+
+def test_a_trial_is_hopeless_when_its_answers_are() -> None:
+    """Seven invalid answers of twenty cannot be made good."""
+    assert hopeless(STUDY, [served(100, "truncated")] * 7, 20)
+    assert not hopeless(STUDY, [served(100, "truncated")] * 6, 20)
+
+
+def test_faster_and_better_is_more_likely_to_be_proven() -> None:
+    """The chance of meeting everything falls with latency and with errors."""
+    fast = trial([served(300 + i) for i in range(20)])
+    slow = trial([served(480 + i) for i in range(20)])
+    worse = trial([served(300 + i, "wrong_fields" if i % 2 else "correct") for i in range(20)])
+
+    assert chance(STUDY, fast) > chance(STUDY, slow)
+    assert chance(STUDY, fast) > chance(STUDY, worse)
+
+
+def test_among_equals_the_smallest_change_comes_first() -> None:
+    """Two candidates that measured alike: the one nearer to the baseline is proven first."""
+    samples = [served(300 + i) for i in range(20)]
+    far, near = trial(samples, 1, a=1, b=1), trial(samples, 2, a=0, b=1)
+
+    assert [t.number for t in finalists(STUDY, [far, near], {"a": 0, "b": 0}, 2)] == [2, 1]
+
+
+def test_pruned_trials_are_no_finalists() -> None:
+    """Only what was measured in full can be proven."""
+    cut = replace(trial([served(300)] * 20), state="pruned")
+
+    assert finalists(STUDY, [cut], {}, 3) == []
+
+
+def test_the_plan_keeps_time_for_the_proof() -> None:
+    """Search, shortlist and proof share the budget, and the proof has nearly half of it."""
+    planned = plan(STUDY)
+    total = planned.search_s + planned.shortlist_s + planned.confirmation_s
+
+    assert total == pytest.approx(STUDY.budget_s)
+    assert 0.35 * STUDY.budget_s < planned.confirmation_s <= 0.5 * STUDY.budget_s
+    assert planned.trials >= 15
+
+
+def test_finalists_share_five_percent() -> None:
+    """The errors that finalists may spend are fixed beforehand and sum to 5 %."""
+    assert sum(ALPHAS) == pytest.approx(0.05)

@@ -1,0 +1,149 @@
+"""The study file: what it gives, and what its errors say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tuner.spec.errors import InputError
+from tuner.spec.shipped import studies
+from tuner.spec.space import Choices, Range
+from tuner.spec.study import Study, load
+
+MINIMAL: dict[str, Any] = {"version": 1, "name": "x", "workload": {"prompts": "p.jsonl"}}
+PROMPT = {"template": "do {task}", "expect": {"action": "do"}, "kind": "a"}
+
+
+def write(folder: Path, prompts: list[Any] | None = None, **changes: Any) -> Path:
+    """Write a study with its files into a folder."""
+    (folder / "p.jsonl").write_text("\n".join(map(json.dumps, prompts or [PROMPT])))
+    (folder / "slots.yaml").write_text("task: [sleep, work]")
+    study = MINIMAL | {"workload": {"prompts": "p.jsonl", "slots": "slots.yaml"}} | changes
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(study))
+    return path
+
+
+def loaded(folder: Path, **changes: Any) -> Study:
+    """Write and load a study."""
+    return load(write(folder, **changes))
+
+
+def test_the_packaged_study_loads() -> None:
+    """What ships is valid and says what the README promises."""
+    study = load(studies() / "task-api.yaml")
+
+    assert study.objective == "correct"
+    assert study.slos[0].max_s == 0.5
+    assert study.workload.held_out
+    assert study.workload.expects
+    assert study.baseline["shots"] == 3
+    assert isinstance(study.space["num_predict"], Range)
+    assert isinstance(study.space["shots"], Choices)
+
+
+def test_defaults_of_a_minimal_study(tmp_path: Path) -> None:
+    """A study that only names prompts can be measured."""
+    study = loaded(tmp_path)
+
+    assert (study.engine, study.model, study.budget_s, study.seed) == (
+        "llamacpp",
+        "default",
+        600,
+        0,
+    )
+    assert study.slos == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"spce": {}}, ["spce: unknown key 'spce'", "did you mean space?"]),
+        ({"slo": [{"metric": "e2e", "max_mss": 5}]}, ["slo.0.max_mss", "did you mean max_ms?"]),
+        ({"slo": [{"metric": "e3e", "max_ms": 5}]}, ["unknown metric 'e3e'"]),
+        ({"slo": [{"metric": "throughput", "max_ms": 5}]}, ["not built yet"]),
+        ({"slo": [{"metric": "e2e", "max_ms": -5}]}, ["slo.0.max_ms", "found -5"]),
+        ({"engine": {"kind": "ollama"}}, ["engine 'ollama' is not built yet"]),
+        ({"engine": {"kind": "lamacpp"}}, ["did you mean llamacpp?"]),
+        ({"engine": {"kind": "openai"}}, ["it needs url"]),
+        ({"version": 2}, ["version"]),
+        ({"space": {"num_ctx": []}}, ["space.num_ctx"]),
+        ({"space": {"num_ctx": {"low": 9, "high": 1}}}, ["low 9 is not below high 1"]),
+        ({"space": {"num_ctx": {"low": 1, "high": 9, "step": 90}}}, ["step 90 does not fit"]),
+        ({"space": {"num_ctx": {"low": 0, "high": 9, "log": True}}}, ["above zero"]),
+        ({"search": {"budget": "soon"}}, ["search.budget", "such as 90s"]),
+        ({"search": {"sampler": "magic"}}, ["search.sampler", "'tpe' or 'random'", "'magic'"]),
+        ({"guard": {"min_valid": 1.5}}, ["guard.min_valid", "1.5"]),
+        ({"objective": {}}, ["exactly one of maximize and minimize"]),
+        ({"workload": {"prompts": "nowhere.jsonl"}}, ["no such file", "nowhere.jsonl"]),
+        ({"workload": {"prompts": "p.jsonl", "load": {"concurrency": "two"}}}, ["workload.load"]),
+    ],
+)
+def test_errors_name_file_key_and_remedy(
+    tmp_path: Path, changes: dict[str, Any], words: list[str]
+) -> None:
+    """Each message holds the file, the key, what was found and what is allowed."""
+    with pytest.raises(InputError) as error:
+        loaded(tmp_path, **changes)
+
+    text = str(error.value)
+    assert "study.yaml" in text
+    assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize(
+    ("prompts", "words"),
+    [
+        ([{"template": "x {day}"}], "unknown slot 'day'"),
+        ([{"template": "x", "expct": {}}], "unknown key 'expct'; did you mean expect"),
+        ([{"text": "x"}], "either template or messages"),
+        (
+            [{"messages": [{"role": "assistant", "content": "x"}]}],
+            "last message must be the user's",
+        ),
+        ([{"template": "x", "weight": 0}], "weight must be a number above zero"),
+    ],
+)
+def test_errors_in_prompts_name_the_line(tmp_path: Path, prompts: list[Any], words: str) -> None:
+    """A bad line of prompts.jsonl is found by its number."""
+    with pytest.raises(InputError, match=r"p\.jsonl:1") as error:
+        load(write(tmp_path, prompts))
+
+    assert words in str(error.value)
+
+
+def test_an_invalid_schema_is_refused(tmp_path: Path) -> None:
+    """A file that is no JSON Schema is bad input."""
+    (tmp_path / "s.json").write_text('{"type": "objekt"}')
+
+    with pytest.raises(InputError, match="not a JSON Schema"):
+        loaded(tmp_path, workload={"prompts": "p.jsonl", "slots": "slots.yaml", "schema": "s.json"})
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", ""])
+def test_what_is_no_study_is_refused(tmp_path: Path, text: str) -> None:
+    """Broken YAML and YAML of another shape are bad input."""
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+
+    with pytest.raises(InputError, match=r"study\.yaml"):
+        load(path)
+
+
+def test_a_floor_on_correctness_needs_expectations(tmp_path: Path) -> None:
+    """min_correct without `expect` cannot be judged, and that is said at once."""
+    with pytest.raises(InputError, match="min_correct"):
+        load(write(tmp_path, [{"template": "x"}], guard={"min_correct": 0.5}))
+
+
+def test_the_workload_hash_follows_the_content(tmp_path: Path) -> None:
+    """Another prompt is another workload, so that unlike runs are not compared."""
+    first = loaded(tmp_path).workload.hash
+    other = load(write(tmp_path, [PROMPT | {"kind": "b"}])).workload.hash
+
+    assert first == loaded(tmp_path).workload.hash
+    assert first != other

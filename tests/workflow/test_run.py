@@ -1,0 +1,242 @@
+"""Whole studies in virtual time: what is proven, what is not, and what is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workflow.worlds import Recorder, study, trial_folders, world
+from tuner.load import samples as sample_file
+from tuner.report.documents import measurement_document, result_document
+from tuner.report.measurement import Terms, measurement
+from tuner.report.result import Result
+from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.space import Choices
+from tuner.spec.values import Guard, Slo
+from tuner.testing.simulated import SimulatedEngine
+from tuner.testing.virtual_time import run as virtually
+from tuner.workflow.measure import measure
+from tuner.workflow.run import run
+
+
+def tuned(
+    out: Path, engine: SimulatedEngine | None = None, **changes: Any
+) -> tuple[Result, Recorder]:
+    """Tune the world's study in virtual time."""
+    recorder = Recorder()
+    made = engine or SimulatedEngine(world)
+    return virtually(run(study(**changes), out, recorder, made)), recorder
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """Give a finished run of the ordinary world."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    return tuned(out)[0], out
+
+
+def test_the_target_is_proven_by_changing_several_knobs(proven: tuple[Result, Path]) -> None:
+    """The best meets the target and the guard, and is better than the baseline at both."""
+    result, _ = proven
+
+    assert result.verdict == "PASS", result.reasons
+    assert result.best is not None
+    assert result.baseline is not None
+    assert float(result.best_candidate["temperature"]) < 0.5
+    assert int(result.best_candidate["num_batch"]) >= 64
+    assert result.best.guard.correct.value > result.baseline.guard.correct.value  # type: ignore[operator]
+    assert result.gain is not None
+    assert result.gain.ratio.high < 1  # type: ignore[operator]
+
+
+def test_a_verdict_rests_on_several_engine_starts_and_held_out_prompts(
+    proven: tuple[Result, Path],
+) -> None:
+    """Finalist and baseline were measured afresh, each block on an engine start of its own."""
+    result, out = proven
+    assert result.best is not None
+    searched = {s.cluster for t in result.trials for s in t.samples}
+    confirmed = {s.cluster for s in result.best.samples}
+
+    assert result.best.starts >= 3
+    assert result.baseline is not None
+    assert result.baseline.starts >= 4
+    assert not searched & confirmed
+    starts = [
+        json.loads((folder / "effective.json").read_text())["effective"]["engine_start"]
+        for folder in (out / "trials").glob("*-[0-9]")
+        if folder.name.startswith(("baseline", "finalist-1"))
+    ]
+    assert len(set(starts)) == len(starts)
+
+
+def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result, Path]) -> None:
+    """result.json holds nothing that the samples of the trials do not give again."""
+    result, out = proven
+    document = json.loads((out / "result.json").read_text())
+    assert document == json.loads(json.dumps(result_document(result)))
+
+    samples = read_side(out, "finalist-1")
+    theirs = read_side(out, "baseline")
+    assert result.best is not None
+    terms = Terms(alpha=0.03, visits=3, starts=3,
+                  baseline=tuple(s for s in theirs if not s.warmup))  # fmt: skip
+    again = measurement(
+        result.study, result.best.candidate, result.best.effective, samples, terms=terms,
+        client=result.best.client, memory_bytes=result.best.memory_bytes,
+    )  # fmt: skip
+    assert (
+        json.loads(json.dumps(measurement_document(again, result.study, result.environment)))
+        == document["best"]
+    )
+
+
+def read_side(out: Path, name: str) -> list[Any]:
+    """Return the samples of a side's blocks, in order."""
+    folders = sorted(
+        (out / "trials").glob(f"{name}-*"), key=lambda f: int(f.name.rsplit("-", 1)[1])
+    )
+    return [s for f in folders for s in sample_file.read(f / "samples.jsonl")]
+
+
+def test_every_trial_keeps_its_folder(proven: tuple[Result, Path]) -> None:
+    """Candidate, settings in force, samples, log and artifact of each trial are there, whole."""
+    result, out = proven
+    names = {f.name for f in trial_folders(out)}
+
+    assert {f"{t.number:04d}" for t in result.trials} <= names
+    assert not [n for n in names if n.startswith(".")]
+    for folder in trial_folders(out):
+        files = {f.name for f in folder.iterdir()}
+        assert {
+            "candidate.json",
+            "effective.json",
+            "samples.jsonl",
+            "engine.log",
+            "Modelfile",
+        } <= files
+
+
+def test_the_controls_are_measured(proven: tuple[Result, Path]) -> None:
+    """Every study holds the baseline and the engine's default."""
+    assert [t.origin for t in proven[0].trials][:2] == ["baseline", "default"]
+
+
+def test_the_time_is_kept(proven: tuple[Result, Path]) -> None:
+    """A run ends within its budget."""
+    assert proven[0].spent["seconds"] <= 900
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
+    """Two runs of one seed propose the same candidates and end alike."""
+    first, _ = tuned(tmp_path / "a", budget_s=300.0)
+    second, _ = tuned(tmp_path / "b", budget_s=300.0)
+
+    assert [t.candidate for t in first.trials] == [t.candidate for t in second.trials]
+    assert first.best_candidate == second.best_candidate
+
+
+def test_an_impossible_target_is_never_proven(tmp_path: Path) -> None:
+    """Where nothing can meet the target, the best is named unproven, with what stood in the way."""
+    result, _ = tuned(tmp_path / "o", slos=(Slo("e2e", 0.99, 0.1),), budget_s=300.0)
+
+    assert result.verdict != "PASS"
+    assert any("latency" in reason or "budget" in reason for reason in result.reasons)
+    assert "NOT PROVEN" in (tmp_path / "o" / "Modelfile").read_text()
+
+
+def test_fast_wrong_answers_do_not_win(tmp_path: Path) -> None:
+    """A guard that nothing meets blocks the proof however fast the candidate is."""
+    result, _ = tuned(
+        tmp_path / "o", guard=Guard(0.9, 0.8), budget_s=400.0,
+        space={"temperature": Choices((0.7, 0.9, 1.0)), "num_batch": Choices((32, 128))},
+    )  # fmt: skip
+
+    assert result.verdict != "PASS"
+    assert any("min_correct" in reason for reason in result.reasons)
+
+
+def test_an_ignored_knob_makes_a_trial_infeasible(tmp_path: Path) -> None:
+    """What the engine does not take is pruned with its name, and never chosen."""
+    engine = SimulatedEngine(world, ignored=frozenset({"num_ctx"}))
+    result, _ = tuned(
+        tmp_path / "o", engine, budget_s=300.0,
+        space={**study().space, "num_ctx": Choices((512, 4096))},
+    )  # fmt: skip
+    ignored = [t for t in result.trials if t.candidate["num_ctx"] == 512]
+
+    assert ignored
+    assert all(t.state == "pruned" and "num_ctx" in (t.reason or "") for t in ignored)
+    assert result.best_candidate["num_ctx"] == 4096
+
+
+def test_a_crash_is_a_trial_and_the_study_goes_on(tmp_path: Path) -> None:
+    """Candidates that cannot be started are pruned; the others are still searched."""
+    engine = SimulatedEngine(world, crashes=lambda c: c["num_batch"] == 256)
+    result, _ = tuned(tmp_path / "o", engine, budget_s=400.0)
+    crashed = [t for t in result.trials if t.candidate["num_batch"] == 256]
+
+    assert all(t.state == "pruned" for t in crashed)
+    assert result.best_candidate["num_batch"] != 256
+
+
+def test_an_engine_that_never_starts_ends_the_run(tmp_path: Path) -> None:
+    """When nothing at all can be measured, that is said, and what the first failure was."""
+    engine = SimulatedEngine(world, crashes=lambda c: True)
+
+    with pytest.raises(EngineDied, match="no candidate could be measured"):
+        tuned(tmp_path / "o", engine, budget_s=60.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"slos": ()}, "no target"),
+        ({"space": {}}, "space: missing"),
+        ({"space": {"num_batsh": Choices((1, 2))}}, "did you mean num_batch"),
+        ({"baseline": {"temprature": 1}}, "did you mean temperature"),
+        ({"space": {"system": Choices(("none", "full"))}}, "system: 'full' is not there"),
+        ({"engine": "openai"}, "can be measured"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused_first(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    """Bad input is a sentence before the engine is started."""
+    with pytest.raises(InputError, match=words):
+        tuned(tmp_path / "o", **changes)
+
+
+def test_a_used_folder_is_never_overwritten(proven: tuple[Result, Path]) -> None:
+    """A second run into the same folder is refused."""
+    with pytest.raises(InputError, match="already holds a run"):
+        tuned(proven[1])
+
+
+def test_measure_takes_exactly_so_many_requests(tmp_path: Path) -> None:
+    """`tune measure` needs no space, guard or baseline, and its verdict carries its n."""
+    bare = replace(study(), space={}, guard=Guard(), baseline={"num_batch": 128})
+    found, _ = virtually(
+        measure(bare, tmp_path / "m", requests=400, settings={"temperature": 0.1},
+                engine=SimulatedEngine(world))
+    )  # fmt: skip
+
+    assert found.n == 400
+    assert found.candidate["temperature"] == 0.1
+    assert found.certificates[study().slos[0]].verdict == "PASS"
+    assert found.certificates[study().slos[0]].n < 400
+
+
+def test_measure_until_decided_stops_at_the_verdict(tmp_path: Path) -> None:
+    """A target that is missed most of the time is decided within a few requests."""
+    bare = replace(study(), space={}, guard=Guard(), slos=(Slo("e2e", 0.99, 0.1),))
+    found, _ = virtually(
+        measure(bare, tmp_path / "m", until_decided=True, engine=SimulatedEngine(world))
+    )
+
+    assert found.certificates[bare.slos[0]].verdict == "FAIL"
+    assert found.n < 20

@@ -1,0 +1,55 @@
+"""Values worth trying that follow from what a trial measured, beside blind steps.
+
+An output limit bounds the latency of the longest answers: with the time to first token and
+the time per output token measured, the limit that keeps a target can be computed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tuner.search.trial import Trial
+from tuner.spec.space import Dimension, Range
+from tuner.spec.study import Study
+from tuner.spec.values import Sample, Setting
+
+LIMIT = "num_predict"
+_HEADROOM = 0.97
+_ENOUGH = (0.9, 1.0)
+"""Shares of the answers seen that a limit should leave whole."""
+
+
+def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
+    """Return values of a knob that the trial's own samples suggest; none for most knobs."""
+    served = [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
+    if name != LIMIT or len(served) < 5:
+        return ()
+    wanted = [_fast_enough(study, served), *_long_enough(served)]
+    found = (_nearest(dimension, limit) for limit in wanted if limit is not None)
+    return tuple(v for v in dict.fromkeys(found) if v != trial.candidate.get(name))
+
+
+def _fast_enough(study: Study, served: list[Sample]) -> float | None:
+    """Return the output limit at which a p99 request would just keep the e2e target."""
+    targets = [s.max_s for s in study.slos if s.metric == "e2e"]
+    per_token = float(np.quantile([s.latency_s("tpot") for s in served], 0.9))
+    if not targets or per_token <= 0:
+        return None
+    first = float(np.quantile([s.latency_s("ttft") for s in served], 0.95))
+    return max(1.0, math.floor((_HEADROOM * min(targets) - first) / per_token) + 1)
+
+
+def _long_enough(served: list[Sample]) -> list[float]:
+    """Return output limits that would have left most and all of the answers whole."""
+    tokens = [s.output_tokens or 0 for s in served]
+    return [float(math.ceil(np.quantile(tokens, share))) + 1 for share in _ENOUGH]
+
+
+def _nearest(dimension: Dimension, value: float) -> Setting:
+    """Return the largest value of the dimension that is not above `value`, or its smallest."""
+    if isinstance(dimension, Range):
+        return dimension.nearest(value - (dimension.step or 0) / 2)
+    numbers = [v for v in dimension.values if isinstance(v, int | float)]
+    return max((v for v in numbers if v <= value), default=min(numbers))
