@@ -88,10 +88,12 @@ def test_among_equals_the_smallest_change_comes_first() -> None:
 
 
 def test_pruned_trials_are_no_finalists() -> None:
-    """Only what was measured in full can be proven."""
-    cut = replace(trial([served(300)] * 20), state="pruned")
+    """What was cut is not proven, unless there is nothing else to show."""
+    whole = trial([served(400)] * 20)
+    cut = replace(trial([served(300)] * 20, 1), state="pruned")
 
-    assert finalists(STUDY, [cut], {}, 3) == []
+    assert finalists(STUDY, [cut, whole], {}, 3) == [whole]
+    assert finalists(STUDY, [cut], {}, 3) == [cut]
 
 
 def test_the_plan_keeps_time_for_the_proof() -> None:

@@ -24,11 +24,11 @@ from tuner.workflow.run import run
 
 
 def tuned(
-    out: Path, engine: SimulatedEngine | None = None, **changes: Any
+    out: Path, served: SimulatedEngine | None = None, **changes: Any
 ) -> tuple[Result, Recorder]:
     """Tune the world's study in virtual time."""
     recorder = Recorder()
-    made = engine or SimulatedEngine(world)
+    made = served or SimulatedEngine(world)
     return virtually(run(study(**changes), out, recorder, made)), recorder
 
 

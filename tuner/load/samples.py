@@ -31,7 +31,10 @@ def write(path: Path, samples: Iterable[Sample]) -> None:
 def read(path: Path) -> tuple[Sample, ...]:
     """Read all samples of a file; raise InputError where a line is not one."""
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # not splitlines(): it also splits at U+0085 and U+2028, which JSON keeps inside strings
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
         try:
             samples.append(from_line(line))
         except (ValueError, TypeError) as broken:

@@ -15,12 +15,13 @@ _PRIOR_REQUESTS = 8
 
 
 def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
-    """Return measured trials, the most promising first.
+    """Return trials measured in full, the most promising first; cut ones where there are no others.
 
     Promise is the chance of meeting every constraint times what the objective gains, the
     latter shrunk against the winner's curse; among equals the smallest change comes first.
     """
     measured = [t for t in trials if t.state == "complete"]
+    measured = measured or [t for t in trials if t.samples]
     return sorted(
         measured,
         key=lambda t: (-round(promise(study, t), 3), len(changes(t.candidate, base))),

@@ -173,7 +173,7 @@ class _Reader:
     def lines(self, name: str, key: str) -> list[tuple[str, Any]]:
         """Return (place, decoded line) of a JSON-lines file."""
         found = []
-        for number, line in enumerate(self.text(name, key).splitlines(), start=1):
+        for number, line in enumerate(self.text(name, key).split("\n"), start=1):
             place = f"{self._folder / name}:{number}"
             if line.strip():
                 found.append((place, _json(line, place)))

@@ -233,7 +233,7 @@ def _gain(
     floor: float | None,
 ) -> Gain | None:
     """Return the gain in the target's quantile, or None where it is within the noise."""
-    if baseline is None or best is None or floor is None:
+    if baseline is None or best is None or floor is None or best.starts < 2:
         return None
     slo = _slo(session.study)
     ours = blocks(session.study, slo.metric, best.samples)
