@@ -1,12 +1,15 @@
-"""Values worth trying that follow from what a trial measured, beside blind steps.
+"""Values worth trying that follow from the workload or from what a trial measured.
 
 An output limit bounds the latency of the longest answers: with the time to first token and
-the time per output token measured, the limit that keeps a target can be computed.
+the time per output token measured, the limit that keeps a target can be computed. Where
+answers are right or wrong, the least temperature is worth a look: sampling only adds errors.
+Hints are proposals like any other: they are measured, and win or not.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,19 +18,25 @@ from tuner.spec.space import Dimension, Range
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Setting
 
-LIMIT = "num_predict"
+LIMIT, TEMPERATURE = "num_predict", "temperature"
 _HEADROOM = 0.97
 _ENOUGH = (0.9, 1.0)
 """Shares of the answers seen that a limit should leave whole."""
 
 
 def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
-    """Return values of a knob that the trial's own samples suggest; none for most knobs."""
+    """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
+    if name == TEMPERATURE and study.workload.expects:
+        return _others((_nearest(dimension, 0.0),), trial, name)
     served = [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
     if name != LIMIT or len(served) < 5:
         return ()
     wanted = [_fast_enough(study, served), *_long_enough(served)]
     found = (_nearest(dimension, limit) for limit in wanted if limit is not None)
+    return _others(found, trial, name)
+
+
+def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting, ...]:
     return tuple(v for v in dict.fromkeys(found) if v != trial.candidate.get(name))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import warnings
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import optuna
 from optuna.distributions import (
     BaseDistribution,
@@ -26,11 +28,20 @@ from tuner.spec.values import Candidate, Setting
 STARTUP_TRIALS = 6
 """Finished trials before TPE models anything: a run of ten minutes has some twenty."""
 
-LOCAL_SHARE = 3
-"""Of so many proposals all but one are neighbours of the best: two of three."""
+BEST = 3
+"""How many of the best trials are built upon."""
+
+MOVE = 0.25
+"""Chance that a mutant moves a knob."""
+
+HINT = 0.5
+"""Chance that a mutant takes a hint."""
 
 _RETRIES = 20
 
+
+Proposal: TypeAlias = tuple[int, Candidate, Origin]
+"""(trial number, candidate, where it came from)"""
 
 Hints: TypeAlias = Callable[[Trial, str, Dimension], Sequence[Setting]]
 """(trial, knob, its dimension) -> values that the trial's samples suggest."""
@@ -56,6 +67,7 @@ class Proposer:
         self._space, self._base = space, base
         self._local_moves = sampler == "tpe"
         self._hints = hints
+        self._rng = np.random.default_rng(seed)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _quiet():
             self._storage = optuna.storages.RDBStorage(f"sqlite:///{storage}")
@@ -75,23 +87,35 @@ class Proposer:
         self._storage.remove_session()
         self._storage.engine.dispose()
 
-    def batch(self, size: int, trials: Sequence[Trial]) -> list[tuple[int, Candidate, Origin]]:
+    def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
 
-        Most are a neighbour of the best trial so far: one knob moved a step, put back to
-        what the baseline has, or set to what its samples suggest. `--sampler random`
-        proposes none.
+        They come in turn from the sampler, as a neighbour of the best trials (one knob moved
+        a step, or put back to what the baseline has) and as a mutant of them (several knobs
+        moved, hints taken); the best trial with all its hints comes before any.
+        `--sampler random` draws, and nothing else.
         """
         proposals = []
         for _ in range(size):
-            local = self._local_moves and len(self._tried) % LOCAL_SHARE != 0
-            proposal = (self._neighbour(trials) if local else None) or self._sampled()
+            proposal = self._local(trials) or self._sampled()
             if proposal is None:
                 break
             proposals.append(proposal)
         return proposals
 
-    def fixed(self, candidate: Candidate, origin: Origin) -> tuple[int, Candidate, Origin]:
+    def _local(self, trials: Sequence[Trial]) -> Proposal | None:
+        best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
+        if not best:
+            return None
+        turn = (self._mutants, self._neighbours, None)[len(self._tried) % 3]
+        moves = itertools.chain(self._informed(best), turn(best) if turn else ())
+        fresh = next((c for c in moves if _key(c) not in self._tried), None)
+        if fresh is None:
+            return None
+        number, candidate, _ = self.fixed(fresh, "neighbour")
+        return number, candidate, "neighbour"
+
+    def fixed(self, candidate: Candidate, origin: Origin) -> Proposal:
         """Return a given candidate as a proposal.
 
         One with a value outside the space is measured too, but teaches the sampler nothing.
@@ -119,7 +143,7 @@ class Proposer:
         else:
             self._study.tell(asked, state=TrialState.PRUNED)
 
-    def _sampled(self) -> tuple[int, Candidate, Origin] | None:
+    def _sampled(self) -> Proposal | None:
         for _ in range(_RETRIES):
             trial = self._ask({})
             params = {n: trial.params[n] for n in self._space}
@@ -133,20 +157,41 @@ class Proposer:
             self._study.tell(trial, state=TrialState.FAIL)  # a repetition teaches nothing
         return None
 
-    def _neighbour(self, trials: Sequence[Trial]) -> tuple[int, Candidate, Origin] | None:
-        """Return the first untried neighbour of the best trials, best trial first."""
-        for trial in sorted(trials, key=Trial.rank)[:3]:
-            moves = [*self._hinted(trial), *neighbours(trial.candidate, self._space, self._base)]
-            fresh = [c for c in moves if _key(c) not in self._tried]
-            if fresh:
-                number, candidate, _ = self.fixed(_least_tried(fresh, trials), "neighbour")
-                return number, candidate, "neighbour"
-        return None
+    def _informed(self, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
+        """Yield the best candidate with the first hint for each knob that has one."""
+        found = {name: hints[0] for name, hints in self._hints_for(best[0]).items()}
+        if found:
+            yield {**best[0].candidate, **found}
 
-    def _hinted(self, trial: Trial) -> Iterator[dict[str, Setting]]:
-        for name, dimension in self._space.items():
-            for value in self._hints(trial, name, dimension):
-                yield {**trial.candidate, name: value}
+    def _neighbours(self, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
+        """Yield what is one knob away from the best, knobs that were moved least often first."""
+        for trial in best:
+            moves = list(neighbours(trial.candidate, self._space, self._base))
+            yield from sorted(moves, key=lambda c: self._times_moved(c, trial.candidate))
+
+    def _times_moved(self, candidate: Candidate, origin: Candidate) -> int:
+        (knob,) = changes(candidate, origin)
+        return sum(json.loads(tried)[knob] != origin[knob] for tried in self._tried)
+
+    def _mutants(self, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
+        """Yield candidates in which several knobs of one of the best are moved at once."""
+        for _ in range(_RETRIES):
+            trial = best[int(self._rng.integers(len(best)))]
+            hints, mutant = self._hints_for(trial), dict(trial.candidate)
+            for name, dimension in self._space.items():
+                values = hints.get(name, ())
+                if values and self._rng.random() < HINT:
+                    mutant[name] = self._pick(values)
+                elif self._rng.random() < MOVE and (moves := dimension.neighbours(mutant[name])):
+                    mutant[name] = self._pick(moves)
+            yield mutant
+
+    def _pick(self, values: Sequence[Setting]) -> Setting:
+        return values[int(self._rng.integers(len(values)))]
+
+    def _hints_for(self, trial: Trial) -> dict[str, Sequence[Setting]]:
+        found = {n: self._hints(trial, n, dimension) for n, dimension in self._space.items()}
+        return {name: values for name, values in found.items() if values}
 
     def _ask(self, params: dict[str, Any]) -> optuna.Trial:
         with _quiet():
@@ -167,19 +212,6 @@ def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[
 def changes(candidate: Candidate, base: Candidate) -> tuple[str, ...]:
     """Return the knobs in which a candidate differs from the baseline."""
     return tuple(name for name, value in candidate.items() if base.get(name) != value)
-
-
-def _least_tried(fresh: Sequence[Candidate], trials: Sequence[Trial]) -> Candidate:
-    """Return the candidate whose settings were measured least often: move a new knob first."""
-
-    def seen(candidate: Candidate) -> int:
-        return sum(
-            trial.candidate.get(name) == value
-            for trial in trials
-            for name, value in candidate.items()
-        )
-
-    return min(fresh, key=seen)
 
 
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:

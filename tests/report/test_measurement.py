@@ -1,0 +1,131 @@
+"""A measurement says only what its samples support, in one JSON shape."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.guard.test_classify import sample
+from tuner.report.documents import measurement_document
+from tuner.report.measurement import (
+    Client,
+    Measurement,
+    Terms,
+    blocks,
+    lagging,
+    measurement,
+    starts_reached,
+)
+from tuner.report.terminal import rows
+from tuner.spec.study import Study
+from tuner.spec.values import Load, Sample, Slo
+from tuner.spec.workload import Workload
+
+SLO = Slo("e2e", 0.99, 0.5)
+STUDY = Study("s", "fake", "default", Workload((), hash="h"), slos=(SLO,))
+
+
+def served(count: int, ms: float = 100.0, **changes: Any) -> list[Sample]:
+    """Return samples that took so many milliseconds each, half of it to the first token."""
+    facts: dict[str, Any] = {"guard": "correct", "output_tokens": 11} | changes
+    return [
+        sample("{}", first_ns=int(ms * 5e5), last_ns=int(ms * 1e6), prompt_id=str(i),
+               cluster=str(i), **facts)
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def measured(samples: list[Sample], **terms: Any) -> Measurement:
+    """Return their measurement."""
+    return measurement(STUDY, {}, None, samples, terms=Terms(**terms))
+
+
+def document(m: Measurement) -> Any:
+    """Return a measurement as a reader of the JSON gets it."""
+    return json.loads(json.dumps(measurement_document(m, STUDY, {}), allow_nan=False))
+
+
+def test_bounds_are_null_where_n_cannot_support_them() -> None:
+    """Forty requests have a p99 value and no upper bound for it; four hundred have one."""
+    few, many = document(measured(served(40))), document(measured(served(400)))
+
+    assert few["e2e"]["quantiles"]["0.99"]["value"] == pytest.approx(0.1)
+    assert few["e2e"]["quantiles"]["0.99"]["high"] is None
+    assert many["e2e"]["quantiles"]["0.99"]["high"] == pytest.approx(0.1)
+    assert many["tpot"]["quantiles"]["0.5"]["value"] == pytest.approx(0.005)
+
+
+def test_failures_spoil_the_tail_and_are_counted() -> None:
+    """Five of a hundred requests that failed make the p99 infinite, which JSON says as null."""
+    failed = served(5, outcome="error", guard="error")
+    found = document(measured([*served(95), *failed]))
+
+    assert found["e2e"]["quantiles"]["0.99"]["value"] is None
+    assert found["failures"] == {"error": 5, "timeout": 0, "incomplete": 0}
+    assert found["guard"]["classes"] == {"correct": 95, "error": 5}
+
+
+def test_warm_up_is_counted_and_left_out() -> None:
+    """A slow first request that was marked as warm-up is in no number."""
+    found = measured([*served(1, 9000.0, warmup=True), *served(50)])
+
+    assert (found.n, found.warmups) == (50, 1)
+    assert found.quantiles["e2e"][0.99].value == pytest.approx(0.1)
+
+
+def test_a_pass_needs_its_engine_starts() -> None:
+    """A thousand good requests on one engine start pass nothing that asks for two."""
+    one = served(1000)
+    two = [*served(500), *served(500, engine_start=2)]
+
+    assert measured(one).certificates[SLO].verdict == "PASS"
+    assert measured(one, starts=2).certificates[SLO].verdict == "UNDECIDED"
+    assert measured(two, starts=2).certificates[SLO].verdict == "PASS"
+    assert starts_reached(two, 2) == 501
+    assert starts_reached(one, 2) is None
+
+
+def test_a_lagging_client_decides_nothing() -> None:
+    """A run whose requests were sent too late is invalid, not slow."""
+    found = measurement(STUDY, {}, None, served(1000), client=Client(lag_p99_s=0.1))
+
+    assert lagging(STUDY, Client(lag_p99_s=0.1))
+    assert not lagging(STUDY, Client(lag_p99_s=0.02))
+    assert found.verdict == "UNDECIDED"
+
+
+def test_open_loop_counts_from_the_plan() -> None:
+    """In open loop a request that waited before it was sent was late by that."""
+    study = replace(STUDY, workload=Workload((), load=Load(rate=5.0)))
+    late = [replace(s, sent_ns=10**9, last_ns=int(1.1e9), first_ns=int(1.05e9)) for s in served(50)]
+
+    assert measurement(study, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(1.1)
+    assert measurement(STUDY, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(0.1)
+
+
+def test_blocks_are_engine_starts() -> None:
+    """Samples are grouped by the start that served them, in order."""
+    two = [*served(3), *served(2, 200.0, engine_start=2)]
+
+    assert [len(b) for b in blocks(STUDY, "e2e", two)] == [3, 2]
+
+
+def test_nothing_measured_is_a_document_too() -> None:
+    """Without samples every number is null and nothing is proven."""
+    found = document(measured([]))
+
+    assert found["n"] == 0
+    assert found["verdict"] == "UNDECIDED"
+    assert found["e2e"]["quantiles"]["0.5"] == {"value": None, "low": None, "high": None}
+
+
+def test_the_table_shows_n_and_interval() -> None:
+    """No percentile stands without its bounds; what n cannot bound is a question mark."""
+    found = dict(rows(STUDY, (measured(served(40)), None)))
+
+    assert found["e2e p99 ms"] == ["100 [100, ?]", "-"]
+    assert found["requests (starts)"] == ["40 (1)", "-"]
+    assert found["e2e p99 <= 500 ms"] == ["UNDECIDED (0/40 late)", "-"]
