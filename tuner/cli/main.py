@@ -28,7 +28,8 @@ class _Commands(DefaultGroup):  # type: ignore[misc]
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             _refuse_mistyped(name)
-            return super().get_command(ctx, name)  # type: ignore[no-any-return]
+            ctx.arg0 = name  # type: ignore[attr-defined]  # DefaultGroup hands it to the default
+            name = _DEFAULT
         return importlib.import_module(f"tuner.cli.{name}").command  # type: ignore[no-any-return]
 
 

@@ -165,7 +165,6 @@ def _now_ns() -> int:
 @contextmanager
 def _quiet_collector() -> Iterator[None]:
     """Keep the garbage collector out of the measured window: a pause would be a latency."""
-    gc.collect()
     gc.disable()
     try:
         yield

@@ -18,7 +18,7 @@ from tuner.spec.values import Candidate, Sample, Slo
 from tuner.stats.predict import late_probability, share_probability
 
 State = Literal["complete", "pruned"]
-Origin = Literal["baseline", "default", "neighbour", "sampler"]
+Origin = Literal["baseline", "default", "neighbour", "sampler", "tightened"]
 
 WORST_VIOLATION = 10.0
 """What a crash, a failed start or an ignored knob counts: large, but finite, so that TPE

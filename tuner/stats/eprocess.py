@@ -207,18 +207,21 @@ def pass_probability(
     alpha: float,
     rng: np.random.Generator,
     draws: int = 200,
+    seen_before: tuple[int, int] = (0, 0),
 ) -> float:
     """Predict the chance that PASS falls within `n_more` further requests.
 
     Late rates are drawn from the Jeffreys posterior Beta(late + 1/2, n - late + 1/2), futures
     from each, and the e-processes (m = 0) continued from the counts; a FAIL first counts
-    against. For dropping a finalist, not for a verdict. Raises ValueError for impossible
-    counts, or quantile or alpha outside (0, 1).
+    against. `seen_before` (late, n) are requests of the same candidate that inform the rate
+    but are no part of the evidence. For dropping a finalist, not for a verdict. Raises
+    ValueError for impossible counts, or quantile or alpha outside (0, 1).
     """
     _check_levels(quantile, alpha)
     if not 0 <= late_so_far <= n_so_far or n_more < 0 or draws < 1:
         raise ValueError("need 0 <= late_so_far <= n_so_far, n_more >= 0 and draws >= 1")
-    rate = rng.beta(late_so_far + 0.5, n_so_far - late_so_far + 0.5, size=(draws, 1))
+    late_all, n_all = late_so_far + seen_before[0], n_so_far + seen_before[1]
+    rate = rng.beta(late_all + 0.5, n_all - late_all + 0.5, size=(draws, 1))
     future = rng.random((draws, n_more)) < rate
     late = late_so_far + np.hstack([np.zeros((draws, 1), np.int64), future.cumsum(axis=1)])
     total = n_so_far + np.arange(n_more + 1)

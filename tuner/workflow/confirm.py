@@ -41,6 +41,7 @@ class Side:
     client: Client = field(default_factory=Client)
     failed: str | None = None
     blocks: int = 0
+    screened: tuple[Sample, ...] = ()
 
     @property
     def measured(self) -> tuple[Sample, ...]:
@@ -182,9 +183,17 @@ def _give_up(
     rng = np.random.default_rng(session.study.seed)
     undecided = ((slo, c) for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
     return any(
-        pass_probability(c.late, c.n, more, slo.quantile, alpha, rng) < HOPELESS
+        pass_probability(
+            c.late, c.n, more, slo.quantile, alpha, rng, seen_before=_screened(session, side, slo)
+        )
+        < HOPELESS
         for slo, c in undecided
     ) or _guard_exhausted(session, now)
+
+
+def _screened(session: Session, side: Side, slo: Slo) -> tuple[int, int]:
+    """Return (late, n) of the search's samples: they inform a prediction, never a verdict."""
+    return sum(_late(session, slo, s) for s in side.screened), len(side.screened)
 
 
 def _guard_exhausted(session: Session, now: Measurement) -> bool:

@@ -81,7 +81,7 @@ async def run(study: Study, out: Path, watcher: Watcher, engine: Engine | None =
         _ensure_measurable(trials)
         watcher.phase("shortlist")
         until = session.deadline - plan_.confirmation_s
-        trials = await shortlist(session, trials, base, watcher, until)
+        trials = await shortlist(session, proposer, trials, base, watcher, until)
         watcher.phase("confirmation")
         proof = await _prove(session, trials, base, watcher)
     finally:
@@ -145,7 +145,12 @@ async def _prove(
         if session.left_s() < 0.05 * study.budget_s and proof.sides:
             break
         watcher.note(f"finalist {number + 1}: {_changed_text(trial.candidate, base)}")
-        side = Side(trial.candidate, f"finalist-{number + 1}", held_out(session, fill))
+        side = Side(
+            trial.candidate,
+            f"finalist-{number + 1}",
+            held_out(session, fill),
+            screened=trial.samples,
+        )
         proof.sides.append(side)
         now = await confirm(
             session, side, proof.baseline, ALPHAS[number], session.left_s, watcher.note

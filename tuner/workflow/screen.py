@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from tuner.guard.classify import judge
+from tuner.search import hints
 from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST, SHORTLIST_REQUESTS, Plan
 from tuner.search.finalists import rank
 from tuner.search.propose import Proposer
@@ -125,31 +126,55 @@ def judged(
 
 
 async def shortlist(
-    session: Session, trials: Sequence[Trial], base: Candidate, watcher: Watcher, end: float
+    session: Session,
+    proposer: Proposer,
+    trials: Sequence[Trial],
+    base: Candidate,
+    watcher: Watcher,
+    end: float,
 ) -> list[Trial]:
-    """Return the trials with the most promising ones measured on more prompts."""
-    supply = Supply(session.study.workload, held_out=False, seed=session.study.seed)
-    known = shares(trials[0].samples)[1] if trials and trials[0].samples else None
+    """Return the trials with the most promising ones measured on more prompts.
+
+    Each gets the output limit that keeps the target first, where that is free: it is then a
+    trial of its own, which the old samples also speak for.
+    """
+    study, known = session.study, shares(trials[0].samples)[1]
+    supply = Supply(study.workload, held_out=False, seed=study.seed)
     updated = {t.number: t for t in trials}
-    for trial in rank(session.study, trials, base)[:SHORTLIST]:
+    for trial in rank(study, trials, base)[:SHORTLIST]:
         if asyncio.get_running_loop().time() >= end:
             break
-        more = itertools.islice(supply.prompts(10_000 + trial.number), SCREENING_REQUESTS, None)
+        tight = hints.tightened(study, trial, trials, study.space)
+        number = trial.number
+        if tight != trial.candidate:
+            number = proposer.fixed(tight, "tightened")[0]
+        more = itertools.islice(supply.prompts(10_000 + number), SCREENING_REQUESTS, None)
         measured = await session.measure(
-            trial.candidate, more, f"{trial.number:04d}-more", n=SHORTLIST_REQUESTS,
-            stop=_until(end),
-        )  # fmt: skip
-        if measured.failed:
-            updated[trial.number] = replace(trial, state="pruned", reason=measured.failed)
-            continue
-        both = (*trial.samples, *measured.kept)
-        updated[trial.number] = replace(
-            trial,
-            samples=both,
-            violations=violations(session.study, both, known),
-            value=value(session.study, both),
+            tight, more, f"{number:04d}-more", n=SHORTLIST_REQUESTS, stop=_until(end)
         )
+        again = _longer(study, trial, number, tight, measured, known)
+        if again.number != trial.number:
+            proposer.tell(again)
+        updated[again.number] = again
+        watcher.trial(again, len(trials), session.left_s())
     return list(updated.values())
+
+
+def _longer(
+    study: Study, trial: Trial, number: int, tight: Candidate, measured: Measured, known: float
+) -> Trial:
+    origin: Origin = trial.origin if number == trial.number else "tightened"
+    trial = replace(trial, number=number, candidate=tight, origin=origin)
+    if measured.failed:
+        return replace(trial, state="pruned", reason=measured.failed.splitlines()[0])
+    both = (*trial.samples, *measured.kept)
+    return replace(
+        trial,
+        samples=both,
+        violations=violations(study, both, known),
+        value=value(study, both),
+        memory_bytes=measured.memory_bytes,
+    )
 
 
 def _grouped(
