@@ -1,0 +1,1 @@
+"""Measurements of the tuner itself: run `make bench`."""

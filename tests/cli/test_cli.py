@@ -62,6 +62,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["--budget", "soon"], 2, "such as 90s"),
         (["measure", "--set", "num_batsh=1"], 2, "did you mean num_batch"),
         (["measure", "--set", "oops"], 2, "KNOB=VALUE"),
+        (["measure", "--set", "num_ctx=big"], 2, "expected a number, found 'big'"),
+        (["measure", "--set", "system=ful"], 2, "did you mean full?"),
     ],
 )
 def test_bad_input_is_one_message_and_a_code(

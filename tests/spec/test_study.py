@@ -69,6 +69,7 @@ def test_defaults_of_a_minimal_study(tmp_path: Path) -> None:
         ({"slo": [{"metric": "e2e", "max_ms": -5}]}, ["slo.0.max_ms", "found -5"]),
         ({"engine": {"kind": "ollama"}}, ["engine 'ollama' is not built yet"]),
         ({"engine": {"kind": "lamacpp"}}, ["did you mean llamacpp?"]),
+        ({"engine": {"kind": "command", "command": ["x"]}}, ["engine.command: not built yet"]),
         ({"engine": {"kind": "openai"}}, ["it needs url"]),
         ({"version": 2}, ["version"]),
         ({"space": {"num_ctx": []}}, ["space.num_ctx"]),

@@ -122,6 +122,15 @@ def test_every_trial_keeps_its_folder(proven: tuple[Result, Path]) -> None:
         } <= files
 
 
+def test_the_report_stands_beside_the_result(proven: tuple[Result, Path]) -> None:
+    """report.txt holds the closing words: verdict, comparison, what changed."""
+    text = (proven[1] / "report.txt").read_text()
+
+    assert text.startswith("PROVEN: e2e p99 <= 300 ms")
+    assert "num_batch: 32 -> " in text
+    assert "Gain: e2e p99" in text
+
+
 def test_the_controls_are_measured(proven: tuple[Result, Path]) -> None:
     """Every study holds the baseline and the engine's default."""
     assert [t.origin for t in proven[0].trials][:2] == ["baseline", "default"]

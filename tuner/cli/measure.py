@@ -50,8 +50,8 @@ def command(
     from tuner.report.documents import measurement_document
     from tuner.report.progress import Lines
     from tuner.report.terminal import console, show_measurement
+    from tuner.workflow.folder import default_out
     from tuner.workflow.measure import measure
-    from tuner.workflow.session import default_out
 
     study = read_study(study_file, **overrides)
     lines = Lines(console(stderr=True), quiet)

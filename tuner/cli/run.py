@@ -33,8 +33,8 @@ def command(
     from tuner.report.documents import plan_document, result_document
     from tuner.report.terminal import console, show_plan, show_result
     from tuner.search.budget import plan
+    from tuner.workflow.folder import default_out
     from tuner.workflow.run import check, run
-    from tuner.workflow.session import default_out
 
     study = read_study(study_file, **overrides)
     check(study)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -175,8 +174,3 @@ def _throughput(samples: Sequence[Sample]) -> dict[str, float]:
         return {"requests_per_s": 0.0, "output_tokens_per_s": 0.0}
     tokens = sum(s.output_tokens or 0 for s in served)
     return {"requests_per_s": len(served) / busy_s, "output_tokens_per_s": tokens / busy_s}
-
-
-def environment_lines(environment: Mapping[str, Any]) -> list[str]:
-    """Return the environment as short lines for a terminal or a header."""
-    return [f"{key}: {value}" for key, value in environment.items() if value is not None]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
 from tuner.search.trial import Trial, shares
 from tuner.spec.values import Slo
@@ -39,16 +40,16 @@ class Lines:
 
 
 class Bar(Lines):
-    """Shows a bar over the run's time with the minutes left, and the lines above it."""
+    """Shows the phase, a bar over the budget and the minutes left, below the lines."""
 
     def __init__(self, console: Console, budget_s: float) -> None:
         super().__init__(console)
-        self._budget_s = budget_s
+        # refreshed rarely: drawing takes time from the engine that is being measured
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"),
-            console=console, transient=True,
+            TextColumn("{task.description}"), BarColumn(), _Left(),
+            console=console, transient=True, refresh_per_second=1,
         )  # fmt: skip
-        self._task = self._progress.add_task("starting", total=budget_s, left="")
+        self._task = self._progress.add_task("starting", total=budget_s)
         self._progress.start()
 
     def phase(self, text: str) -> None:
@@ -56,16 +57,22 @@ class Bar(Lines):
         super().phase(text)
         self._progress.update(self._task, description=text)
 
-    def trial(self, trial: Trial, planned: int, left_s: float) -> None:
-        """Move the bar and say how the trial went."""
-        self._progress.update(
-            self._task, completed=self._budget_s - left_s, left=f"{left_s / 60:.1f} min left"
-        )
-        self._print(describe(trial))
+    def _print(self, text: str) -> None:
+        elapsed = self._progress.tasks[0].elapsed or 0.0
+        self._progress.update(self._task, completed=elapsed)
+        super()._print(text)
 
     def close(self) -> None:
         """Remove the bar."""
         self._progress.stop()
+
+
+class _Left(ProgressColumn):
+    """The minutes that are left of the budget."""
+
+    def render(self, task: Task) -> Text:
+        left_s = max(0.0, (task.total or 0.0) - (task.elapsed or 0.0))
+        return Text(f"{left_s / 60:.1f} min left")
 
 
 def describe(trial: Trial) -> str:

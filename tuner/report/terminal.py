@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import StringIO
+from typing import cast
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -208,6 +210,13 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     if not m.valid_run:
         words.append(Text("INVALID: the client sent too late; lower the rate.", style="bold red"))
     return Group(table, *words)
+
+
+def as_text(shown: RenderableType) -> str:
+    """Return what is shown as plain text, for a file."""
+    plain = Console(file=StringIO(), width=120, color_system=None)
+    plain.print(shown)
+    return cast(StringIO, plain.file).getvalue()
 
 
 def console(stderr: bool = False) -> Console:

@@ -10,6 +10,9 @@ from tuner.search.trial import Trial, chance, shares
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 
+EQUAL = 0.95
+"""Promises within this share of the best are within the noise of screening."""
+
 _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
 
@@ -38,10 +41,6 @@ def _worth(study: Study, trial: Trial) -> float:
         return math.exp(min(trial.value, 50.0))
     n = len(trial.samples)
     return (shares(trial.samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
-
-
-EQUAL = 0.95
-"""Promises within this share of the best are within the noise of screening."""
 
 
 def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:

@@ -2,12 +2,10 @@
 
     TunerError                1   (never raised itself)
     ├── InputError            2   a study file, option or other input is wrong
-    │   └── NotBuiltYet       2   a valid idea that this version does not offer
-    ├── EngineError           5   the engine is missing, cannot start or died
-    │   ├── EngineMissing     5   a program or package has to be installed first
-    │   ├── StartFailed       5   typed by `reason`, with the tail of the engine's log
-    │   └── EngineDied        5   the engine stopped answering during a trial
-    └── Locked               75   another run owns the output folder
+    └── EngineError           5   the engine is missing, cannot start or died
+        ├── EngineMissing     5   a program or package has to be installed first
+        ├── StartFailed       5   typed by `reason`, with the tail of the engine's log
+        └── EngineDied        5   the engine stopped answering during a trial
 
 A traceback that reaches the user means a bug; one of these means a sentence.
 """
@@ -17,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-StartReason = Literal["out_of_memory", "bad_flag", "crashed", "timeout", "wrong_server"]
+StartReason = Literal["out_of_memory", "bad_flag", "crashed", "timeout"]
 
 
 class TunerError(Exception):
@@ -30,10 +28,6 @@ class InputError(TunerError):
     """A study file, an option or another input cannot be used as it is."""
 
     exit_code = 2
-
-
-class NotBuiltYet(InputError):
-    """The input asks for something this version does not offer yet."""
 
 
 class EngineError(TunerError):
@@ -61,12 +55,6 @@ class StartFailed(EngineError):
 
 class EngineDied(EngineError):
     """The engine's process ended while it was being used."""
-
-
-class Locked(TunerError):
-    """Another run owns the output folder."""
-
-    exit_code = 75
 
 
 def tail(log: Path, lines: int = 12) -> str:

@@ -28,6 +28,8 @@ from tuner.spec.errors import InputError
 BUILT_ENGINES = ("llamacpp", "openai", "fake")
 LATER_ENGINES = ("ollama", "vllm", "command")
 LATER_METRICS = ("throughput", "memory")
+LATER_KEYS = ("engine.command", "engine.knobs", "engine.ready", "engine.attach", "guard.check")
+"""Keys of the design that belong to engines and checks of later versions."""
 
 Value = StrictBool | StrictInt | StrictFloat | StrictStr
 
@@ -219,6 +221,8 @@ def _sentence(error: Any) -> str:
     where = [str(p) for p in error["loc"] if not _is_branch(p)]
     key = ".".join(where) or "the file"
     if error["type"] == "extra_forbidden":
+        if key in LATER_KEYS:
+            return f"{key}: not built yet; {_built()}"
         allowed = _keys_at(where[:-1])
         return (
             f"{key}: unknown key {where[-1]!r}; allowed here: {', '.join(allowed)}"

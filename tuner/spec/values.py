@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 Setting: TypeAlias = str | int | float | bool
@@ -32,8 +31,6 @@ GuardClass = Literal[
 ]
 Verdict = Literal["PASS", "FAIL", "UNDECIDED"]
 Metric = Literal["e2e", "ttft", "tpot"]
-
-NO_MAPPING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Setting
 from tuner.spec.workload import Supply
+from tuner.workflow.candidates import baseline
 from tuner.workflow.environment import environment
-from tuner.workflow.session import Session, check_knobs, claim, complete, write_json
+from tuner.workflow.folder import claim, write_json
+from tuner.workflow.session import Session
 
 UNBOUNDED = 10**9
 
@@ -40,10 +42,8 @@ async def measure(
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
     loop = asyncio.get_running_loop()
     engine = engine or create(study, out / "engine")
+    candidate = baseline(study, engine, settings)
     session = Session(study, engine, claim(out), loop.time() + study.budget_s)
-    wanted = {**study.baseline, **(settings or {})}
-    check_knobs(list(wanted), session.knobs, study.file or "--set")
-    candidate = complete(wanted, session.knobs)
     held_out = study.workload.held_out and until_decided
     prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)
     terms = Terms()

@@ -18,7 +18,8 @@ from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample, Setting
 from tuner.spec.workload import Supply
-from tuner.workflow.session import Measured, Session, complete
+from tuner.workflow.candidates import all_knobs, complete
+from tuner.workflow.session import Measured, Session
 
 BATCH = 4
 """Candidates asked at once, so that those that share an engine start can follow each other."""
@@ -66,7 +67,7 @@ async def screen(
 def engine_default(session: Session, base: Candidate) -> dict[str, Setting]:
     """Return the engine's own defaults under the baseline's prompt: the second control."""
     prompt = {name: base[name] for name in PROMPT_KNOBS}
-    return complete(prompt, session.knobs)
+    return complete(prompt, all_knobs(session.engine))
 
 
 class _Screening:

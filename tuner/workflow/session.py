@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from tuner.engines.base import Engine
 from tuner.guard.classify import Judge, judge
@@ -18,11 +17,12 @@ from tuner.load import samples as sample_file
 from tuner.load.drive import Call, Driven, drive
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS
-from tuner.spec.conversation import PROMPT_KNOBS, conversation, response_format
-from tuner.spec.errors import EngineError, InputError, tail
+from tuner.spec.conversation import conversation, response_format
+from tuner.spec.errors import EngineError, tail
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Knob, Prompt, Sample
+from tuner.spec.values import Candidate, Effective, Prompt, Sample
 from tuner.workflow.artifacts import rendered
+from tuner.workflow.folder import write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,6 @@ class Session:
     folder: Path
     deadline: float
     spent: Spent = field(default_factory=Spent)
-
-    @property
-    def knobs(self) -> Mapping[str, Knob]:
-        """Return the engine's knobs and those of the prompt."""
-        return {**self.engine.knobs, **PROMPT_KNOBS}
 
     def left_s(self) -> float:
         """Return the seconds that are left of the budget."""
@@ -117,6 +112,7 @@ class Session:
             run = await drive(
                 itertools.islice(calls, n), load, transport, self.engine.read,
                 engine_start=start, stop=stop,
+                rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
         finally:
             await transport.aclose()
@@ -183,57 +179,3 @@ def keep_trial(folder: Path, session: Session, candidate: Candidate, measured: M
 
 def _start_number(measured: Measured) -> int:
     return measured.effective.engine_start if measured.effective else 0
-
-
-def write_json(path: Path, document: Any) -> None:
-    """Write a JSON document through a temporary file, so that a reader never sees half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
-
-
-def claim(out: Path) -> Path:
-    """Make the output folder; raise InputError when it already holds a run."""
-    if (out / "trials").exists() or (out / "result.json").exists():
-        raise InputError(
-            f"{out} already holds a run, and a run is never overwritten; name another --out "
-            "(continuing one is not built yet)"
-        )
-    try:
-        (out / "trials").mkdir(parents=True)
-        (out / "engine").mkdir()
-    except OSError as error:
-        raise InputError(f"cannot write to {out}: {error.strerror}; name another --out") from None
-    return out
-
-
-def default_out(name: str) -> Path:
-    """Return out/<study>/<timestamp> and point out/<study>/latest at it."""
-    base = Path("out") / name
-    folder = base / time.strftime("%Y%m%d-%H%M%S")
-    while folder.exists():
-        time.sleep(0.1)
-        folder = base / f"{time.strftime('%Y%m%d-%H%M%S')}"
-    base.mkdir(parents=True, exist_ok=True)
-    latest = base / "latest"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(folder.name)
-    return folder
-
-
-def complete(candidate: Mapping[str, Any], knobs: Mapping[str, Knob]) -> dict[str, Any]:
-    """Return a candidate with every knob: what it leaves open stands at its default."""
-    return {name: knob.default for name, knob in knobs.items()} | dict(candidate)
-
-
-def check_knobs(names: Sequence[str], knobs: Mapping[str, Knob], where: str) -> None:
-    """Raise InputError when a name is no knob of the engine or the prompt."""
-    from tuner.spec.study_file import nearest
-
-    for name in names:
-        if name not in knobs:
-            raise InputError(
-                f"{where}: unknown knob {name!r}; this engine has: {', '.join(sorted(knobs))}"
-                f"{nearest(name, knobs)}"
-            )

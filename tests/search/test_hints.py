@@ -1,0 +1,62 @@
+"""Hints: values that follow from what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.search.test_trial import STUDY, trial
+from tests.search.test_trial import served as slow
+from tuner.search.hints import tightened, values
+from tuner.spec.space import Choices, Range
+from tuner.spec.values import Sample
+
+FIRST_NS = 50_000_000
+LIMITS = Range(8, 256, step=4)
+
+
+def served(tokens: int) -> Sample:
+    """Return an answer with 50 ms to the first token and 20 ms for each further one."""
+    last_ns = FIRST_NS + (tokens - 1) * 20_000_000
+    return replace(slow(1), first_ns=FIRST_NS, last_ns=last_ns, output_tokens=tokens)
+
+
+def test_the_limit_that_keeps_the_target_is_proposed() -> None:
+    """500 ms at 50 ms and 20 ms a token: 22 tokens fit with headroom, the grid has 20."""
+    found = trial([served(15)] * 10, num_predict=256)
+
+    assert 20 in values(STUDY, found, "num_predict", LIMITS)
+
+
+def test_the_limit_is_taken_from_a_list_too() -> None:
+    """Where the space is a list, the largest value that keeps the target is proposed."""
+    found = trial([served(15)] * 10, num_predict=256)
+
+    assert 16 in values(STUDY, found, "num_predict", Choices((8, 16, 32, 256)))
+
+
+def test_other_knobs_and_thin_evidence_give_no_hint() -> None:
+    """Four answers, or another knob, suggest nothing."""
+    assert values(STUDY, trial([served(15)] * 4, num_predict=256), "num_predict", LIMITS) == ()
+    assert values(STUDY, trial([served(15)] * 10, num_ctx=1), "num_ctx", Choices((1, 2))) == ()
+
+
+def test_tightening_is_free_or_not_done() -> None:
+    """The limit is lowered where no answer was longer, and never where one was."""
+    short = trial([served(15)] * 10, num_predict=256, other=1)
+    long = trial([served(15)] * 9 + [served(40)], num_predict=256)
+    space = {"num_predict": LIMITS}
+
+    assert tightened(STUDY, short, [short], space) == {"num_predict": 20, "other": 1}
+    assert tightened(STUDY, long, [long], space) == long.candidate
+    assert tightened(STUDY, short, [short], {}) == short.candidate
+
+
+def test_tightening_expects_the_slowest_pace_of_the_run() -> None:
+    """A slower trial elsewhere in the run makes the limit smaller: the machine drifts."""
+    fast = trial([served(15)] * 10, num_predict=256)
+    drifted = [replace(s, last_ns=(s.first_ns or 0) + 14 * 25_000_000) for s in fast.samples] * 5
+    space = {"num_predict": LIMITS}
+
+    limit = tightened(STUDY, fast, [fast, trial(drifted, 1)], space)["num_predict"]
+
+    assert limit == 16

@@ -1,0 +1,71 @@
+"""Candidates as a study writes them, made whole and checked against what the engine has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tuner.engines.base import Engine
+from tuner.spec.conversation import PROMPT_KNOBS, allowed
+from tuner.spec.errors import InputError
+from tuner.spec.space import Choices, Dimension
+from tuner.spec.study import Study
+from tuner.spec.study_file import nearest
+from tuner.spec.values import Candidate, Knob, Setting
+
+
+def all_knobs(engine: Engine) -> dict[str, Knob]:
+    """Return the engine's knobs and those of the prompt."""
+    return {**engine.knobs, **PROMPT_KNOBS}
+
+
+def complete(candidate: Mapping[str, Any], knobs: Mapping[str, Knob]) -> dict[str, Any]:
+    """Return a candidate with every knob: what it leaves open stands at its default."""
+    return {name: knob.default for name, knob in knobs.items()} | dict(candidate)
+
+
+def baseline(
+    study: Study, engine: Engine, settings: Mapping[str, Setting] | None = None
+) -> Candidate:
+    """Return the study's baseline, with `settings` on top, as a whole candidate.
+
+    Raises InputError where the study or the settings name a knob or value that is not there.
+    """
+    knobs, where = all_knobs(engine), study.file or "the study"
+    _check(study.baseline, knobs, f"{where}: baseline")
+    _check(settings or {}, knobs, "--set")
+    for name, dimension in study.space.items():
+        for value in _some_values(dimension):
+            _check({name: value}, knobs, f"{where}: space")
+    _check_prompt(study, settings or {}, where)
+    return complete({**study.baseline, **(settings or {})}, knobs)
+
+
+def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: str) -> None:
+    for name, value in settings.items():
+        if name not in knobs:
+            raise InputError(
+                f"{where}: unknown knob {name!r}; this engine has: {', '.join(sorted(knobs))}"
+                f"{nearest(name, knobs)}"
+            )
+        number = isinstance(knobs[name].default, int | float) and name not in PROMPT_KNOBS
+        if number and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise InputError(f"{where}: {name}: expected a number, found {value!r}")
+
+
+def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:
+    """Raise InputError where a prompt knob is given a value that the workload does not have."""
+    for name, there in allowed(study.workload).items():
+        dimension = study.space.get(name)
+        used: Iterable[Setting] = dimension.values if isinstance(dimension, Choices) else ()
+        given = [source[name] for source in (study.baseline, settings) if name in source]
+        for value in (*used, *given):
+            if value not in there:
+                raise InputError(
+                    f"{where}: {name}: {value!r} is not there; the workload has: "
+                    f"{', '.join(map(str, there))}{nearest(str(value), map(str, there))}"
+                )
+
+
+def _some_values(dimension: Dimension) -> tuple[Setting, ...]:
+    return dimension.values if isinstance(dimension, Choices) else (dimension.low, dimension.high)

@@ -1,0 +1,170 @@
+"""From what was proven to a result: the best, its gain over the baseline, its artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.render.artifacts import Evidence
+from tuner.report.measurement import Measurement, blocks
+from tuner.report.result import Gain, Result
+from tuner.search.budget import MAX_FINALISTS, Plan
+from tuner.search.propose import changes
+from tuner.search.trial import Trial
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Slo
+from tuner.stats.noise import noise_floor, ratio_interval
+from tuner.stats.quantiles import quantile
+from tuner.workflow.artifacts import rendered
+from tuner.workflow.candidates import all_knobs
+from tuner.workflow.confirm import Side, judged, what_stood_in_the_way
+from tuner.workflow.environment import environment
+from tuner.workflow.session import Session
+
+
+class Proof:
+    """What confirmation brought: the baseline's side and each finalist's measurement."""
+
+    def __init__(self, baseline: Side) -> None:
+        self.baseline = baseline
+        self.sides: list[Side] = []
+        self.measured: list[Measurement] = []
+
+
+def conclude(
+    session: Session,
+    base: Candidate,
+    trials: Sequence[Trial],
+    proof: Proof,
+    plan_: Plan,
+    seconds: float,
+) -> Result:
+    """Return the result of a finished run, and write the artifacts of its best candidate."""
+    best = _best(proof.measured)
+    baseline = _baseline(session, proof)
+    chosen = best or baseline
+    floor = _noise(session, baseline)
+    version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
+    env = environment(session.engine, version)
+    changed = changes(chosen.candidate, base) if chosen else ()
+    return Result(
+        study=session.study,
+        out=session.folder,
+        verdict=best.verdict if best else "UNDECIDED",
+        baseline=baseline,
+        best=chosen,
+        changed=changed,
+        gain=_gain(session, baseline, best, floor) if changed else None,
+        noise_floor=floor,
+        trials=trials,
+        finalists=proof.measured,
+        artifacts=_write_artifacts(session, chosen),
+        environment=env,
+        spent=_spent(session, seconds),
+        plan=plan_,
+        reasons=tuple(what_stood_in_the_way(best)) if not best or best.verdict != "PASS" else (),
+        knobs_where={name: knob.where for name, knob in all_knobs(session.engine).items()},
+    )
+
+
+def _best(measured: Sequence[Measurement]) -> Measurement | None:
+    """Return the proven finalist, else the first undecided one, else the first."""
+    order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
+    return min(measured, key=lambda m: order[m.verdict], default=None)
+
+
+def _baseline(session: Session, proof: Proof) -> Measurement | None:
+    """Return the baseline as confirmed: its own blocks, or a finalist that is the baseline."""
+    if proof.baseline.measured:
+        return judged(session, proof.baseline, proof.baseline)
+    same = (m for m in proof.measured if m.candidate == proof.baseline.candidate)
+    return next(same, None)
+
+
+def _slo(study: Study) -> Slo:
+    return study.slos[0]
+
+
+def _noise(session: Session, baseline: Measurement | None) -> float | None:
+    if baseline is None:
+        return None
+    found = blocks(session.study, _slo(session.study).metric, baseline.samples)
+    if len(found) < 4:
+        return None
+    rng = np.random.default_rng(session.study.seed)
+    return noise_floor(found, _statistic(session.study), baseline.n, rng)
+
+
+def _statistic(study: Study) -> Callable[[npt.NDArray[np.float64]], float]:
+    q = _slo(study).quantile
+    return lambda values: quantile(values, q)
+
+
+def _gain(
+    session: Session,
+    baseline: Measurement | None,
+    best: Measurement | None,
+    floor: float | None,
+) -> Gain | None:
+    """Return the gain in the target's quantile, or None where it is within the noise."""
+    if baseline is None or best is None or floor is None or best.starts < 2:
+        return None
+    slo = _slo(session.study)
+    ours = blocks(session.study, slo.metric, best.samples)
+    theirs = blocks(session.study, slo.metric, baseline.samples)
+    confidence = 1 - 0.05 / MAX_FINALISTS
+    rng = np.random.default_rng(session.study.seed)
+    ratio = ratio_interval(ours, theirs, _statistic(session.study), confidence, rng)
+    if ratio.value is None or ratio.high is None or ratio.value <= 0:
+        return None
+    if -np.log(ratio.value) <= floor or ratio.high >= 1:
+        return None
+    return Gain(slo.metric, slo.quantile, ratio, confidence)
+
+
+def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, Path]:
+    if chosen is None:
+        return {}
+    files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
+    for name, text in files.items():
+        (session.folder / name).write_text(text, encoding="utf-8")
+    return {name: session.folder / name for name in files}
+
+
+def evidence(session: Session, m: Measurement) -> Evidence:
+    """Return what the header of an artifact says about its candidate."""
+    study = session.study
+    lines = [_evidence_line(slo, m) for slo in m.certificates]
+    shares = _share("valid", m.guard.valid.value), _share("correct", m.guard.correct.value)
+    lines.append(f"answers: {', '.join(shares)}")
+    lines.append(f"model: {session.engine.model.name}, {session.engine.model.digest}")
+    version = m.effective.version if m.effective else session.engine.name
+    targets = ", ".join(map(str, study.slos))
+    verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"
+    return Evidence(version, str(study.workload.load), verdict, tuple(lines), False)
+
+
+def _evidence_line(slo: Slo, m: Measurement) -> str:
+    c, p = m.certificates[slo], m.quantiles[slo.metric][slo.quantile]
+    measured = "unbounded" if p.value is None else f"{p.value * 1000:.0f} ms"
+    return (
+        f"{slo}: {c.verdict} at {c.confidence:.1%} confidence, {c.late} of {c.n} late, "
+        f"measured {measured}, {m.starts} engine starts, m = {c.m}"
+    )
+
+
+def _share(name: str, value: float | None) -> str:
+    return f"{name} {value:.1%}" if value is not None else f"{name} not measured"
+
+
+def _spent(session: Session, seconds: float) -> dict[str, float]:
+    return {
+        "seconds": seconds,
+        "engine_busy_s": session.spent.busy_s,
+        "requests": session.spent.requests,
+        "restarts": session.spent.restarts,
+        "saved_by_racing": 0.0,
+    }
