@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tuner.report.result import Result
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.space import Choices
 from tuner.spec.values import Guard, Slo
+from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measure import measure
@@ -225,6 +227,18 @@ def test_a_used_folder_is_never_overwritten(proven: tuple[Result, Path]) -> None
     """A second run into the same folder is refused."""
     with pytest.raises(InputError, match="already holds a run"):
         tuned(proven[1])
+
+
+def test_a_failed_start_keeps_the_engine_s_log(tmp_path: Path) -> None:
+    """The trial folder of a candidate that could not be started says why, in the engine's words."""
+    engine = FakeEngine(tmp_path / "o" / "engine", ("--oom-at-start",))
+    with pytest.raises(EngineDied, match="out_of_memory"):
+        asyncio.run(measure(study(engine="fake", space={}, guard=Guard()), tmp_path / "o",
+                            settings={"num_batch": 128}, engine=engine))  # fmt: skip
+    folder = tmp_path / "o" / "trials" / "0000"
+
+    assert "failed to allocate" in (folder / "engine.log").read_text()
+    assert "out_of_memory" in json.loads((folder / "effective.json").read_text())["failed"]
 
 
 def test_measure_takes_exactly_so_many_requests(tmp_path: Path) -> None:

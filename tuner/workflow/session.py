@@ -172,10 +172,11 @@ def keep_trial(folder: Path, session: Session, candidate: Candidate, measured: M
     sample_file.write(partial / "samples.jsonl", measured.samples)
     for file, text in rendered(session.study, session.engine, candidate).items():
         (partial / file).write_text(text, encoding="utf-8")
-    log = session.folder / "engine" / f"engine-{_start_number(measured)}.log"
-    (partial / "engine.log").write_text(tail(log, 200), encoding="utf-8")
+    (partial / "engine.log").write_text(_newest_log(session.folder), encoding="utf-8")
     partial.replace(folder)
 
 
-def _start_number(measured: Measured) -> int:
-    return measured.effective.engine_start if measured.effective else 0
+def _newest_log(out: Path) -> str:
+    """Return the end of the log of the last engine start, "" for an engine without logs."""
+    logs = sorted((out / "engine").glob("*.log"), key=lambda log: log.stat().st_mtime)
+    return tail(logs[-1], 200) if logs else ""
