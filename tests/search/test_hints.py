@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.search.test_trial import STUDY, trial
 from tests.search.test_trial import served as slow
-from tuner.search.hints import tightened, values
+from tuner.search.hints import projected, tightened, values
 from tuner.spec.space import Choices, Range
-from tuner.spec.values import Sample
+from tuner.spec.values import Guard, Sample
 
 FIRST_NS = 50_000_000
 LIMITS = Range(8, 256, step=4)
@@ -40,23 +42,27 @@ def test_other_knobs_and_thin_evidence_give_no_hint() -> None:
     assert values(STUDY, trial([served(15)] * 10, num_ctx=1), "num_ctx", Choices((1, 2))) == ()
 
 
-def test_tightening_is_free_or_not_done() -> None:
-    """The limit is lowered where no answer was longer, and never where one was."""
-    short = trial([served(15)] * 10, num_predict=256, other=1)
-    long = trial([served(15)] * 9 + [served(40)], num_predict=256)
+def test_tightening_is_cheap_or_not_done() -> None:
+    """The limit is lowered where it cuts at most half of what may be invalid."""
+    short = trial([served(15)] * 20, num_predict=256, other=1)
+    one_long = trial([served(15)] * 19 + [served(40)], num_predict=256)
+    long = trial([served(15)] * 18 + [served(40)] * 2, num_predict=256)
     space = {"num_predict": LIMITS}
 
-    assert tightened(STUDY, short, [short], space) == {"num_predict": 20, "other": 1}
-    assert tightened(STUDY, long, [long], space) == long.candidate
-    assert tightened(STUDY, short, [short], {}) == short.candidate
+    assert tightened(STUDY, short, space) == {"num_predict": 20, "other": 1}
+    assert tightened(STUDY, one_long, space) == {"num_predict": 20}
+    assert tightened(STUDY, long, space) == long.candidate
+    assert tightened(STUDY, short, {}) == short.candidate
+    no_floor = replace(STUDY, guard=Guard())
+    assert tightened(no_floor, one_long, space) == one_long.candidate
 
 
-def test_tightening_expects_the_slowest_pace_of_the_run() -> None:
-    """A slower trial elsewhere in the run makes the limit smaller: the machine drifts."""
-    fast = trial([served(15)] * 10, num_predict=256)
-    drifted = [replace(s, last_ns=(s.first_ns or 0) + 14 * 25_000_000) for s in fast.samples] * 5
-    space = {"num_predict": LIMITS}
+def test_cut_answers_are_projected() -> None:
+    """An answer longer than the limit ends there, at its own pace, and is truncated."""
+    before = trial([served(15), served(40)], num_predict=256)
 
-    limit = tightened(STUDY, fast, [fast, trial(drifted, 1)], space)["num_predict"]
+    kept, cut = projected(before, {"num_predict": 20})
 
-    assert limit == 16
+    assert kept == before.samples[0]
+    assert (cut.guard, cut.output_tokens) == ("truncated", 20)
+    assert cut.latency_s("e2e") == pytest.approx(0.05 + 19 * 0.02)

@@ -97,12 +97,12 @@ def test_pruned_trials_are_no_finalists() -> None:
 
 
 def test_the_plan_keeps_time_for_the_proof() -> None:
-    """Search, shortlist and proof share the budget, and the proof has nearly half of it."""
+    """Search, shortlist and proof share the budget, and the proof has about half of it."""
     planned = plan(STUDY)
     total = planned.search_s + planned.shortlist_s + planned.confirmation_s
 
     assert total == pytest.approx(STUDY.budget_s)
-    assert 0.35 * STUDY.budget_s < planned.confirmation_s <= 0.5 * STUDY.budget_s
+    assert 0.35 * STUDY.budget_s < planned.confirmation_s <= 0.55 * STUDY.budget_s
     assert planned.trials >= 15
 
 

@@ -11,12 +11,12 @@ SCREENING_REQUESTS = 20
 SHORTLIST = 4
 SHORTLIST_REQUESTS = 40
 BASELINE_BLOCKS = 4
-BASELINE_BLOCK_REQUESTS = 30
+BASELINE_BLOCK_REQUESTS = 50
 FINALIST_STARTS = 3
 """Engine starts that a verdict on a finalist rests on."""
 
 MAX_FINALISTS = 3
-ALPHAS = (0.03, 0.012, 0.008)
+ALPHAS = (0.04, 0.006, 0.004)
 """Error that each finalist may spend, fixed before confirmation; they sum to 5 %."""
 
 TYPICAL_LATE_RATE = 0.002
@@ -64,7 +64,7 @@ def plan(study: Study, request_s: float | None = None) -> Plan:
     e2e = [s.max_s for s in study.slos if s.metric == "e2e"]
     per_request = (request_s or 0.8 * min(e2e, default=0.625)) / _parallel(study)
     proof = confirmation_requests(study) * per_request + 8 * RESTART_S
-    confirmation = min(0.5 * study.budget_s, max(proof, 0.4 * study.budget_s))
+    confirmation = min(0.55 * study.budget_s, max(proof, 0.4 * study.budget_s))
     shortlist = min(0.15 * study.budget_s, SHORTLIST * SHORTLIST_REQUESTS * per_request)
     return Plan(study.budget_s, per_request, confirmation, shortlist)
 

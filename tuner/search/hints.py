@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from tuner.spec.values import Candidate, Sample, Setting
 
 LIMIT, TEMPERATURE = "num_predict", "temperature"
 _HEADROOM = 0.97
+DRIFT = 1.05
+"""How much slower a machine may become between search and proof."""
+
 _ENOUGH = (0.9, 1.0)
 """Shares of the answers seen that a limit should leave whole."""
 
@@ -28,7 +32,7 @@ def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple
     """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
     if name == TEMPERATURE and study.workload.expects:
         return _others((_nearest(dimension, 0.0),), trial, name)
-    served = [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
+    served = _served(trial)
     if name != LIMIT or len(served) < 5:
         return ()
     wanted = [_fast_enough(study, served), *_long_enough(served)]
@@ -40,34 +44,59 @@ def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting,
     return tuple(v for v in dict.fromkeys(found) if v != trial.candidate.get(name))
 
 
-def tightened(study: Study, trial: Trial, trials: Sequence[Trial], space: Space) -> Candidate:
-    """Return a trial's candidate with an output limit that keeps the target, if that is free.
+def tightened(study: Study, trial: Trial, space: Space) -> Candidate:
+    """Return a trial's candidate with an output limit that keeps the target, if that is cheap.
 
-    Free means that none of its answers was longer. Times per token are taken from all
-    trials, since a machine's pace drifts while it is searched.
+    Cheap means that the limit cuts no more answers than half of what the guard lets be
+    invalid; without a floor on valid answers, none.
     """
-    served = [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
-    all_served = [s for t in trials for s in t.samples if s.outcome == "ok" and s.output_tokens]
-    limit = _fast_enough(study, served, all_served) if served and LIMIT in space else None
+    served = _served(trial)
+    limit = _fast_enough(study, served, DRIFT) if served and LIMIT in space else None
     if limit is None:
         return trial.candidate
-    value, now = _nearest(space[LIMIT], limit), trial.candidate[LIMIT]
-    longest = max(s.output_tokens or 0 for s in served)
-    looser = not isinstance(now, int | float) or 0 < now <= float(value)
-    return (
-        trial.candidate if looser or longest >= float(value) else {**trial.candidate, LIMIT: value}
+    value, now = float(_nearest(space[LIMIT], limit)), float(trial.candidate[LIMIT])
+    cut = sum((s.output_tokens or 0) >= value for s in served) / len(served)
+    allowed = (1 - study.guard.min_valid) / 2 if study.guard.min_valid else 0.0
+    if 0 < now <= value or cut > allowed + 1e-9:
+        return trial.candidate
+    return {**trial.candidate, LIMIT: _nearest(space[LIMIT], limit)}
+
+
+def projected(trial: Trial, candidate: Candidate) -> tuple[Sample, ...]:
+    """Return a trial's samples as a tighter output limit would have cut them.
+
+    The tokens before the limit are the same ones, so the cut answer is known, and so is
+    when its last token came, at the sample's own pace. An estimate for choosing finalists.
+    """
+    limit = candidate.get(LIMIT, -1)
+    if candidate == trial.candidate or not isinstance(limit, int | float) or limit <= 0:
+        return trial.samples
+    return tuple(
+        _cut(s, int(limit)) if (s.output_tokens or 0) >= limit else s for s in trial.samples
     )
 
 
-def _fast_enough(
-    study: Study, served: Sequence[Sample], paced: Sequence[Sample] | None = None
-) -> float | None:
-    """Return the output limit at which a p99 request would just keep the e2e target."""
+def _cut(sample: Sample, limit: int) -> Sample:
+    if sample.first_ns is None:
+        return sample
+    last_ns = sample.first_ns + int(sample.latency_s("tpot") * 1e9 * (limit - 1))
+    return replace(sample, last_ns=last_ns, output_tokens=limit, finish="length", guard="truncated")
+
+
+def _served(trial: Trial) -> list[Sample]:
+    return [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
+
+
+def _fast_enough(study: Study, served: Sequence[Sample], slower: float = 1.0) -> float | None:
+    """Return the output limit at which a p99 request would just keep the e2e target.
+
+    `slower` allows for a machine whose pace drifts.
+    """
     targets = [s.max_s for s in study.slos if s.metric == "e2e"]
-    per_token = float(np.quantile([s.latency_s("tpot") for s in paced or served], 0.9))
+    per_token = slower * float(np.quantile([s.latency_s("tpot") for s in served], 0.98))
     if not targets or per_token <= 0:
         return None
-    first = float(np.quantile([s.latency_s("ttft") for s in served], 0.95))
+    first = float(np.quantile([s.latency_s("ttft") for s in served], 0.98))
     return max(1.0, math.floor((_HEADROOM * min(targets) - first) / per_token) + 1)
 
 

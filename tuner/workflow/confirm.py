@@ -15,14 +15,18 @@ from tuner.search.budget import (
     FINALIST_STARTS,
     RESTART_S,
 )
+from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
 from tuner.spec.workload import CLUSTER_GROUP, Supply
-from tuner.stats.eprocess import pass_probability
+from tuner.stats.eprocess import expected_requests, pass_probability
 from tuner.workflow.session import Measured, Session
 
-FINALIST_BLOCK_REQUESTS = 110
-VISITS = 3
+FINALIST_BLOCK_REQUESTS = 95
+VISITS = 2
 """Prompts of each held-out template before the next group of templates comes."""
+
+LEAST_REQUESTS = 10
+"""With time for fewer than so many, nothing more is started."""
 
 HOPELESS = 0.10
 """A finalist whose predicted chance of a PASS in the time left is below this is dropped."""
@@ -91,13 +95,15 @@ async def confirm(
     baseline: Side,
     alpha: float,
     until: Callable[[], float],
+    next_needs_s: float,
     progress: Callable[[str], None],
 ) -> Measurement:
     """Measure a finalist in blocks, each on a fresh engine start, until its verdict falls.
 
     Before each block the baseline gets one of its own until it has enough. `until` gives
     the seconds that are left. Ends at a verdict, when time is up, or when a PASS in the
-    time left has become unlikely.
+    time left has become unlikely while the next finalist could still get one, which takes
+    at least `next_needs_s` (infinite without a next one).
     """
     terms = Terms(alpha=alpha, visits=visits(session), starts=FINALIST_STARTS)
     while True:
@@ -108,11 +114,12 @@ async def confirm(
         )
         now = judged(session, finalist, baseline, terms)
         progress(_progress_line(now))
-        if (
-            finalist.failed
-            or now.verdict != "UNDECIDED"
-            or _give_up(session, now, finalist, until, alpha)
-        ):
+        if finalist.failed or now.verdict != "UNDECIDED" or _guard_exhausted(session, now):
+            return now
+        more = int(until() / finalist.pace_s(1.0))
+        if more < LEAST_REQUESTS:
+            return now
+        if until() > next_needs_s and _unlikely(session, now, finalist, more, alpha):
             return now
 
 
@@ -173,13 +180,8 @@ def _late(session: Session, slo: Slo, sample: Sample) -> bool:
     return sample.latency_s(slo.metric, scheduled=scheduled) > slo.max_s
 
 
-def _give_up(
-    session: Session, now: Measurement, side: Side, until: Callable[[], float], alpha: float
-) -> bool:
-    """Tell whether time is up or a PASS in the time left has become unlikely."""
-    more = int(until() / side.pace_s(1.0))
-    if more < 10:
-        return True
+def _unlikely(session: Session, now: Measurement, side: Side, more: int, alpha: float) -> bool:
+    """Tell whether a PASS within so many more requests has become unlikely."""
     rng = np.random.default_rng(session.study.seed)
     undecided = ((slo, c) for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
     return any(
@@ -188,7 +190,13 @@ def _give_up(
         )
         < HOPELESS
         for slo, c in undecided
-    ) or _guard_exhausted(session, now)
+    )
+
+
+def fastest_proof_s(study: Study, alpha: float, pace_s: float) -> float:
+    """Return the seconds in which a finalist without any late request could be proven."""
+    needed = (expected_requests(0.0, slo.quantile, alpha) for slo in study.slos)
+    return max(needed, default=0.0) * pace_s
 
 
 def _screened(session: Session, side: Side, slo: Slo) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,13 @@ from tuner.spec.values import Candidate
 from tuner.stats.paired import pairs_needed
 from tuner.workflow.candidates import baseline
 from tuner.workflow.conclude import Proof, conclude
-from tuner.workflow.confirm import Side, complete_baseline, confirm, held_out
+from tuner.workflow.confirm import (
+    Side,
+    complete_baseline,
+    confirm,
+    fastest_proof_s,
+    held_out,
+)
 from tuner.workflow.folder import claim, write_json
 from tuner.workflow.screen import Watcher, screen, shortlist
 from tuner.workflow.session import Session
@@ -117,7 +124,13 @@ async def _prove(
         )
         proof.sides.append(side)
         now = await confirm(
-            session, side, proof.baseline, ALPHAS[number], session.left_s, watcher.note
+            session,
+            side,
+            proof.baseline,
+            ALPHAS[number],
+            session.left_s,
+            _next_needs_s(study, chosen, number),
+            watcher.note,
         )
         proof.measured.append(now)
         if now.verdict == "PASS":
@@ -125,6 +138,15 @@ async def _prove(
     if not any(s.candidate == base for s in proof.sides):
         await complete_baseline(session, proof.baseline, session.left_s)
     return proof
+
+
+def _next_needs_s(study: Study, chosen: Sequence[Trial], number: int) -> float:
+    """Return the least seconds that proving the next finalist takes, infinite without one."""
+    if number + 1 >= len(chosen):
+        return math.inf
+    served = [s.latency_s("e2e") for s in chosen[number + 1].samples if s.outcome == "ok"]
+    pace_s = sum(served) / len(served) if served else math.inf
+    return fastest_proof_s(study, ALPHAS[number + 1], pace_s)
 
 
 def _pairs_text(study: Study, trial: Trial, control: Trial) -> str:

@@ -136,8 +136,8 @@ async def shortlist(
 ) -> list[Trial]:
     """Return the trials with the most promising ones measured on more prompts.
 
-    Each gets the output limit that keeps the target first, where that is free: it is then a
-    trial of its own, which the old samples also speak for.
+    Each gets the output limit that keeps the target first, where that is cheap: it is then a
+    trial of its own, which the old samples also speak for, cut as the limit would have cut them.
     """
     study, known = session.study, shares(trials[0].samples)[1]
     supply = Supply(study.workload, held_out=False, seed=study.seed)
@@ -145,7 +145,7 @@ async def shortlist(
     for trial in rank(study, trials, base)[:SHORTLIST]:
         if asyncio.get_running_loop().time() >= end:
             break
-        tight = hints.tightened(study, trial, trials, study.space)
+        tight = hints.tightened(study, trial, study.space)
         number = trial.number
         if tight != trial.candidate:
             number = proposer.fixed(tight, "tightened")[0]
@@ -165,7 +165,8 @@ def _longer(
     study: Study, trial: Trial, number: int, tight: Candidate, measured: Measured, known: float
 ) -> Trial:
     origin: Origin = trial.origin if number == trial.number else "tightened"
-    trial = replace(trial, number=number, candidate=tight, origin=origin)
+    before = hints.projected(trial, tight)
+    trial = replace(trial, number=number, candidate=tight, origin=origin, samples=before)
     if measured.failed:
         return replace(trial, state="pruned", reason=measured.failed.splitlines()[0])
     both = (*trial.samples, *measured.kept)
