@@ -12,7 +12,7 @@ import pytest
 from tests.guard.test_classify import sample
 from tuner.search.budget import ALPHAS, plan
 from tuner.search.finalists import finalists
-from tuner.search.trial import Trial, chance, hopeless, value, violations
+from tuner.search.trial import MARGIN, Trial, chance, hopeless, value, violations
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
 from tuner.spec.workload import Workload
@@ -37,10 +37,10 @@ def trial(samples: list[Sample], number: int = 0, **candidate: Any) -> Trial:
 
 
 def test_violations_are_of_one_scale() -> None:
-    """Twice the target is log 2; a missing share is what is missing."""
+    """Twice the target is log 2 and the margin; a missing share is what is missing."""
     slow = trial([served(1000, "wrong_fields")] * 20)
 
-    assert slow.violations[str(SLO)] == pytest.approx(math.log(2))
+    assert slow.violations[str(SLO)] == pytest.approx(math.log(2 * MARGIN))
     assert slow.violations["min_correct"] == pytest.approx(0.5)
     assert slow.violations["min_valid"] <= 0
     assert slow.violations["max_drop"] == pytest.approx(0.28)

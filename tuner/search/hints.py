@@ -55,7 +55,7 @@ def tightened(study: Study, trial: Trial, space: Space) -> Candidate:
     if limit is None:
         return trial.candidate
     value, now = float(_nearest(space[LIMIT], limit)), float(trial.candidate[LIMIT])
-    cut = sum((s.output_tokens or 0) >= value for s in served) / len(served)
+    cut = sum((s.output_tokens or 0) > value for s in served) / len(served)
     allowed = (1 - study.guard.min_valid) / 2 if study.guard.min_valid else 0.0
     if 0 < now <= value or cut > allowed + 1e-9:
         return trial.candidate
@@ -72,7 +72,7 @@ def projected(trial: Trial, candidate: Candidate) -> tuple[Sample, ...]:
     if candidate == trial.candidate or not isinstance(limit, int | float) or limit <= 0:
         return trial.samples
     return tuple(
-        _cut(s, int(limit)) if (s.output_tokens or 0) >= limit else s for s in trial.samples
+        _cut(s, int(limit)) if (s.output_tokens or 0) > limit else s for s in trial.samples
     )
 
 

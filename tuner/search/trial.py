@@ -20,6 +20,10 @@ from tuner.stats.predict import late_probability, share_probability
 State = Literal["complete", "pruned"]
 Origin = Literal["baseline", "default", "neighbour", "sampler", "tightened"]
 
+MARGIN = 1.05
+"""Latencies count this much longer while searching: the largest of twenty requests mostly lies
+below the p99, and a machine's pace drifts between search and proof."""
+
 WORST_VIOLATION = 10.0
 """What a crash, a failed start or an ignored knob counts: large, but finite, so that TPE
 can still rank it; real violations are log ratios and differences of shares, below 5."""
@@ -77,7 +81,7 @@ def violations(
     found = {}
     for slo in study.slos:
         values = latencies(samples, slo, scheduled=study.workload.load.open_loop)
-        found[str(slo)] = _log_ratio(_quantile(values, slo.quantile), slo.max_s)
+        found[str(slo)] = _log_ratio(MARGIN * _quantile(values, slo.quantile), slo.max_s)
     valid, correct = shares(samples)
     guard = study.guard
     if guard.min_valid is not None:
@@ -132,7 +136,7 @@ def chance(study: Study, trial: Trial) -> float:
     result = 1.0
     for slo in study.slos:
         seconds = latencies(trial.samples, slo, scheduled=study.workload.load.open_loop)
-        late = late_probability(np.array(seconds), slo.max_s)
+        late = late_probability(MARGIN * np.array(seconds), slo.max_s)
         result *= math.exp(-late / (1 - slo.quantile))
     n = len(trial.samples)
     valid, correct = shares(trial.samples)

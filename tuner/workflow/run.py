@@ -162,7 +162,7 @@ def _pairs_text(study: Study, trial: Trial, control: Trial) -> str:
     if difference <= -margin:
         return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"
     needed = pairs_needed(discordance, margin, difference, ALPHAS[0])
-    return f"max_drop: about {needed:.0f} pairs needed, {planned} planned"
+    return f"max_drop: at least {needed:.0f} pairs are needed, {planned} planned"
 
 
 def _changed_text(candidate: Candidate, base: Candidate) -> str:
