@@ -96,6 +96,15 @@ def test_pruned_trials_are_no_finalists() -> None:
     assert finalists(STUDY, [cut], {}, 3) == [cut]
 
 
+def test_a_lucky_short_look_is_no_finalist_beside_longer_ones() -> None:
+    """Twenty good requests do not outrank sixty; without longer looks they would."""
+    lucky = trial([served(200)] * 20, 1)
+    longer = trial([served(350)] * 50 + [served(350, "wrong_fields")] * 10, 2)
+
+    assert finalists(STUDY, [lucky, longer], {}, 3) == [longer]
+    assert finalists(STUDY, [lucky], {}, 3) == [lucky]
+
+
 def test_the_plan_keeps_time_for_the_proof() -> None:
     """Search, shortlist and proof share the budget, and the proof has about half of it."""
     planned = plan(STUDY)

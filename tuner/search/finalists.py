@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tuner.search.budget import SCREENING_REQUESTS
 from tuner.search.propose import changes
 from tuner.search.trial import Trial, chance, shares
 from tuner.spec.study import Study
@@ -44,8 +45,13 @@ def _worth(study: Study, trial: Trial) -> float:
 
 
 def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
-    """Return whom to prove, in order: of those as promising as the best the least changed first."""
-    left = rank(study, trials, base)
+    """Return whom to prove, in order: of those as promising as the best the least changed first.
+
+    Where some were looked at longer, only they come into question: the best of many short
+    looks is mostly the luckiest.
+    """
+    longer = [t for t in trials if t.state == "complete" and len(t.samples) > SCREENING_REQUESTS]
+    left = rank(study, longer or trials, base)
     chosen: list[Trial] = []
     while left and len(chosen) < count:
         best = promise(study, left[0])

@@ -71,9 +71,13 @@ def conclude(
 
 
 def _best(measured: Sequence[Measurement]) -> Measurement | None:
-    """Return the proven finalist, else the first undecided one, else the first."""
+    """Return the proven finalist, else the undecided one with most evidence, else a failed one."""
     order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
-    return min(measured, key=lambda m: order[m.verdict], default=None)
+
+    def evidence_for(m: Measurement) -> float:
+        return min((c.e_pass for c in m.certificates.values()), default=0.0)
+
+    return min(measured, key=lambda m: (order[m.verdict], -evidence_for(m)), default=None)
 
 
 def _baseline(session: Session, proof: Proof) -> Measurement | None:
