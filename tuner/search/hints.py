@@ -109,6 +109,7 @@ def _long_enough(served: Sequence[Sample]) -> list[float]:
 def _nearest(dimension: Dimension, value: float) -> Setting:
     """Return the largest value of the dimension that is not above `value`, or its smallest."""
     if isinstance(dimension, Range):
-        return dimension.nearest(value - (dimension.step or 0) / 2)
+        step = dimension.step or 1e-3
+        return dimension.nearest(dimension.low + math.floor((value - dimension.low) / step) * step)
     numbers = [v for v in dimension.values if isinstance(v, int | float)]
     return max((v for v in numbers if v <= value), default=min(numbers))
