@@ -21,7 +21,7 @@ from tuner.spec.values import Candidate, Sample, Setting
 
 LIMIT, TEMPERATURE = "num_predict", "temperature"
 _HEADROOM = 0.97
-DRIFT = 1.1
+DRIFT = 1.15
 """How much slower a machine may become between search and proof."""
 
 _ENOUGH = (0.9, 1.0)
