@@ -143,7 +143,7 @@ def test_measure_prints_one_document(tmp_path: Path) -> None:
 
 def test_a_run_writes_its_folder_and_says_so(tmp_path: Path) -> None:
     """A short run leaves result, Modelfile and trials; unproven is exit 3 and named so."""
-    found = tune("--engine", "fake", "--model", FAST, "--budget", "8s", "--target-p99", "400",
+    found = tune("--engine", "fake", "--model", FAST, "--budget", "8s", "--target-p99", "2",
                  cwd=tmp_path)  # fmt: skip
     out = tmp_path / "out" / "task-api" / "latest"
 
@@ -151,7 +151,9 @@ def test_a_run_writes_its_folder_and_says_so(tmp_path: Path) -> None:
     assert "NOT PROVEN" in found.stdout
     assert json.loads((out / "result.json").read_text())["schema"] == "tuner.result/1"
     assert "NOT PROVEN" in (out / "Modelfile").read_text()
-    assert "client.json" in found.stdout
+    written = [n for n in ("Modelfile", "ollama.env", "client.json") if (out / n).exists()]
+    assert {"Modelfile", "ollama.env"} <= set(written)
+    assert all(f"\n{name}: " in found.stdout for name in written)
     assert "\x1b[" not in found.stdout + found.stderr
 
 

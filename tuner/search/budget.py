@@ -16,7 +16,7 @@ FINALIST_STARTS = 3
 """Engine starts that a verdict on a finalist rests on."""
 
 MAX_FINALISTS = 3
-ALPHAS = (0.04, 0.006, 0.004)
+ALPHAS = (0.025, 0.015, 0.01)
 """Error that each finalist may spend, fixed before confirmation; they sum to 5 %."""
 
 TYPICAL_LATE_RATE = 0.002

@@ -15,13 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from tuner.search.trial import Trial
-from tuner.spec.space import Dimension, Range, Space
+from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
 
 LIMIT, TEMPERATURE = "num_predict", "temperature"
 _HEADROOM = 0.97
-DRIFT = 1.15
+DRIFT = 1.2
 """How much slower a machine may become between search and proof."""
 
 _ENOUGH = (0.9, 1.0)
@@ -31,12 +31,12 @@ _ENOUGH = (0.9, 1.0)
 def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
     """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
     if name == TEMPERATURE and study.workload.expects:
-        return _others((_nearest(dimension, 0.0),), trial, name)
+        return _others((_at_most(dimension, 0.0),), trial, name)
     served = _served(trial)
     if name != LIMIT or len(served) < 5:
         return ()
     wanted = [_fast_enough(study, served), *_long_enough(served)]
-    found = (_nearest(dimension, limit) for limit in wanted if limit is not None)
+    found = (_at_most(dimension, limit) for limit in wanted if limit is not None)
     return _others(found, trial, name)
 
 
@@ -45,21 +45,23 @@ def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting,
 
 
 def tightened(study: Study, trial: Trial, space: Space) -> Candidate:
-    """Return a trial's candidate with an output limit that keeps the target, if that is cheap.
+    """Return a trial's candidate with an output limit that keeps the target, as far as is cheap.
 
     Cheap means that the limit cuts no more answers than half of what the guard lets be
     invalid; without a floor on valid answers, none.
     """
     served = _served(trial)
-    limit = _fast_enough(study, served, DRIFT) if served and LIMIT in space else None
-    if limit is None:
+    fast = _fast_enough(study, served, DRIFT) if served and LIMIT in space else None
+    if fast is None:
         return trial.candidate
-    value, now = float(_nearest(space[LIMIT], limit)), float(trial.candidate[LIMIT])
-    cut = sum((s.output_tokens or 0) > value for s in served) / len(served)
     allowed = (1 - study.guard.min_valid) / 2 if study.guard.min_valid else 0.0
-    if 0 < now <= value or cut > allowed + 1e-9:
+    longest_first = sorted((s.output_tokens or 0 for s in served), reverse=True)
+    whole = longest_first[int(allowed * len(served) + 1e-9)]
+    value = max(_at_most(space[LIMIT], fast), _at_least(space[LIMIT], whole), key=float)
+    now = float(trial.candidate[LIMIT])
+    if 0 < now <= float(value):
         return trial.candidate
-    return {**trial.candidate, LIMIT: _nearest(space[LIMIT], limit)}
+    return {**trial.candidate, LIMIT: value}
 
 
 def projected(trial: Trial, candidate: Candidate) -> tuple[Sample, ...]:
@@ -106,10 +108,23 @@ def _long_enough(served: Sequence[Sample]) -> list[float]:
     return [float(math.ceil(np.quantile(tokens, share))) + 1 for share in _ENOUGH]
 
 
-def _nearest(dimension: Dimension, value: float) -> Setting:
+def _at_most(dimension: Dimension, value: float) -> Setting:
     """Return the largest value of the dimension that is not above `value`, or its smallest."""
     if isinstance(dimension, Range):
         step = dimension.step or 1e-3
         return dimension.nearest(dimension.low + math.floor((value - dimension.low) / step) * step)
-    numbers = [v for v in dimension.values if isinstance(v, int | float)]
+    numbers = _numbers(dimension)
     return max((v for v in numbers if v <= value), default=min(numbers))
+
+
+def _at_least(dimension: Dimension, value: float) -> Setting:
+    """Return the smallest value of the dimension that is not below `value`, or its largest."""
+    if isinstance(dimension, Range):
+        step = dimension.step or 1e-3
+        return dimension.nearest(dimension.low + math.ceil((value - dimension.low) / step) * step)
+    numbers = _numbers(dimension)
+    return min((v for v in numbers if v >= value), default=max(numbers))
+
+
+def _numbers(dimension: Choices) -> list[float]:
+    return [v for v in dimension.values if isinstance(v, int | float)]
