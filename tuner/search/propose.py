@@ -9,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import optuna
@@ -47,11 +47,35 @@ Hints: TypeAlias = Callable[[Trial, str, Dimension], Sequence[Setting]]
 """(trial, knob, its dimension) -> values that the trial's samples suggest."""
 
 
+class Strategy(Protocol):
+    """Chooses what is measured next. `Proposer` is the product's; benchmarks compare others.
+
+    Numbers are unique within a run. `fixed` registers a given candidate, `batch` asks for new
+    ones, `tell` hears of each of them once, when it was measured; `close` frees resources.
+    """
+
+    def fixed(self, candidate: Candidate, origin: Origin) -> Proposal:
+        """Return a given candidate as a proposal."""
+        ...
+
+    def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
+        """Return up to `size` untried candidates, [] when there is none left."""
+        ...
+
+    def tell(self, trial: Trial) -> None:
+        """Hear how a proposal went."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
 class Proposer:
     """Asks Optuna for candidates and tells it what became of them.
 
     Only the knobs of the space are proposed; the others keep the value of `base`. The
-    study lives in SQLite beside the trials and is kept by Optuna's own rules: a crash is
+    study lives in the SQLite file `storage` (None: in memory) and is kept by Optuna's own rules: a crash is
     PRUNED with a large finite violation, constraints are set once, at the end.
     """
 
@@ -61,7 +85,7 @@ class Proposer:
         base: Candidate,
         sampler: str,
         seed: int,
-        storage: Path,
+        storage: Path | None,
         hints: Hints = lambda trial, name, dimension: (),
     ) -> None:
         self._space, self._base = space, base
@@ -70,7 +94,7 @@ class Proposer:
         self._rng = np.random.default_rng(seed)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _quiet():
-            self._storage = optuna.storages.RDBStorage(f"sqlite:///{storage}")
+            self._storage = _storage(storage)
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name="tune",
@@ -84,8 +108,9 @@ class Proposer:
 
     def close(self) -> None:
         """Release the storage."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        if isinstance(self._storage, optuna.storages.RDBStorage):
+            self._storage.remove_session()
+            self._storage.engine.dispose()
 
     def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
@@ -212,6 +237,12 @@ def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[
 def changes(candidate: Candidate, base: Candidate) -> tuple[str, ...]:
     """Return the knobs in which a candidate differs from the baseline."""
     return tuple(name for name, value in candidate.items() if base.get(name) != value)
+
+
+def _storage(file: Path | None) -> optuna.storages.BaseStorage:
+    if file is None:
+        return optuna.storages.InMemoryStorage()
+    return optuna.storages.RDBStorage(f"sqlite:///{file}")
 
 
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:

@@ -24,7 +24,7 @@ from tuner.search.budget import (
     plan,
 )
 from tuner.search.finalists import finalists
-from tuner.search.propose import Proposer, changes
+from tuner.search.propose import Proposer, Strategy, changes
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
@@ -62,8 +62,14 @@ def check(study: Study) -> None:
         )
 
 
-async def run(study: Study, out: Path, watcher: Watcher, engine: Engine | None = None) -> Result:
-    """Tune a study into the folder `out`; `engine` is one's own instead of the study's.
+async def run(
+    study: Study,
+    out: Path,
+    watcher: Watcher,
+    engine: Engine | None = None,
+    strategy: Strategy | None = None,
+) -> Result:
+    """Tune a study into the folder `out`; `engine` and `strategy` replace the study's own.
 
     However it ends, the engine is stopped and every finished trial stays in `out`. Raises
     InputError, and EngineError where the engine is missing or nothing could be measured.
@@ -74,9 +80,7 @@ async def run(study: Study, out: Path, watcher: Watcher, engine: Engine | None =
     engine = engine or create(study, out / "engine")
     base = baseline(study, engine)
     session = Session(study, engine, claim(out), began + study.budget_s - WRAP_UP_S)
-    proposer = Proposer(
-        study.space, base, study.sampler, study.seed, out / "study.db", partial(hints.values, study)
-    )
+    proposer = strategy or _proposer(study, base, out / "study.db")
     try:
         plan_ = plan(study)
         watcher.phase("search")
@@ -95,6 +99,11 @@ async def run(study: Study, out: Path, watcher: Watcher, engine: Engine | None =
     write_json(out / "result.json", result_document(result))
     (out / "report.txt").write_text(as_text(show_result(result)), encoding="utf-8")
     return result
+
+
+def _proposer(study: Study, base: Candidate, storage: Path) -> Proposer:
+    suggested = partial(hints.values, study)
+    return Proposer(study.space, base, study.sampler, study.seed, storage, suggested)
 
 
 def _ensure_measurable(trials: Sequence[Trial]) -> None:

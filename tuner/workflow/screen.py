@@ -12,7 +12,7 @@ from tuner.guard.classify import judge
 from tuner.search import hints
 from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST, SHORTLIST_REQUESTS, Plan
 from tuner.search.finalists import rank
-from tuner.search.propose import Proposer
+from tuner.search.propose import Strategy
 from tuner.search.trial import Origin, Trial, hopeless, shares, value, violations
 from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.study import Study
@@ -42,7 +42,7 @@ class Watcher(Protocol):
 
 
 async def screen(
-    session: Session, proposer: Proposer, base: Candidate, plan: Plan, watcher: Watcher
+    session: Session, proposer: Strategy, base: Candidate, plan: Plan, watcher: Watcher
 ) -> list[Trial]:
     """Measure the baseline, the engine's default, then what the proposer asks for."""
     supply = Supply(session.study.workload, held_out=False, seed=session.study.seed)
@@ -76,7 +76,7 @@ class _Screening:
     def __init__(
         self,
         session: Session,
-        proposer: Proposer,
+        proposer: Strategy,
         supply: Supply,
         plan: Plan,
         watcher: Watcher,
@@ -128,7 +128,7 @@ def judged(
 
 async def shortlist(
     session: Session,
-    proposer: Proposer,
+    proposer: Strategy,
     trials: Sequence[Trial],
     base: Candidate,
     watcher: Watcher,
