@@ -75,8 +75,8 @@ class Proposer:
     """Asks Optuna for candidates and tells it what became of them.
 
     Only the knobs of the space are proposed; the others keep the value of `base`. The
-    study lives in the SQLite file `storage` (None: in memory) and is kept by Optuna's own rules: a crash is
-    PRUNED with a large finite violation, constraints are set once, at the end.
+    study lives in the SQLite file `storage` (None: in memory) and is kept by Optuna's own
+    rules: a crash is PRUNED with a large finite violation, constraints are set once, at the end.
     """
 
     def __init__(
