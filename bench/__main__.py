@@ -3,7 +3,7 @@
     python -m bench [RESULT.json ...] [--draws N]
 
 Without files it prints the newest demo run below out/task-api, and the recorded ones that
-the README quotes (bench/recorded/*.json; each names its machine and date).
+the README quotes (bench/recorded/demo-*.json; each names its machine and date).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    found = given.results or [p for p in (LATEST, *sorted(RECORDED.glob("*.json"))) if p.exists()]
+    found = given.results or [
+        p for p in (LATEST, *sorted(RECORDED.glob("demo-*.json"))) if p.exists()
+    ]
     print("## Demo: baseline and best\n")
     print("\n".join(demo_table(found)) if found else "No run yet: `make demo` makes one.")
     print("\n## Certificate\n")
