@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ from tuner.spec.values import Candidate, Sample
 from tuner.spec.workload import Supply
 from tuner.workflow.candidates import baseline
 from tuner.workflow.environment import environment
-from tuner.workflow.folder import claim
 from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import Place
 
 GRID = {
     "num_batch": (64, 256, 512),
@@ -50,14 +51,15 @@ def candidates(base: Candidate) -> Iterator[Candidate]:
 async def record(study: Study, out: Path) -> dict[str, Any]:
     """Measure the grid and return it as the document that `bench.worlds` reads."""
     engine = create(study, out / "engine")
-    session = Session(study, engine, claim(out), float("inf"))
+    session = Session(study, engine, out, math.inf)
     supply = Supply(study.workload, held_out=False, seed=study.seed)
     rows, version = [], None
     try:
         for number, candidate in enumerate(candidates(baseline(study, engine))):
             measured = await session.measure(
-                candidate, supply.prompts(number), f"{number:04d}", n=SCREENING_REQUESTS
-            )
+                candidate, supply.prompts(number), f"{number:04d}", Place("grid", number),
+                n=SCREENING_REQUESTS,
+            )  # fmt: skip
             version = measured.effective.version if measured.effective else version
             shown = {name: candidate[name] for name in GRID}
             rows.append(

@@ -48,8 +48,8 @@ def test_other_knobs_and_thin_evidence_give_no_hint() -> None:
 def test_tightening_goes_as_far_as_is_cheap() -> None:
     """The limit is lowered to what keeps the target, or to where it still cuts few answers."""
     short = trial([served(15)] * 20, num_predict=256, other=1)
-    one_long = trial([served(15)] * 19 + [served(40)], num_predict=256)
-    long = trial([served(15)] * 18 + [served(40)] * 2, num_predict=256)
+    one_long = trial([served(15)] * 39 + [served(40)], num_predict=256)
+    long = trial([served(15)] * 38 + [served(40)] * 2, num_predict=256)
     space = {"num_predict": LIMITS}
 
     assert tightened(STUDY, short, space) == {"num_predict": KEPT, "other": 1}

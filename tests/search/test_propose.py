@@ -115,3 +115,49 @@ def test_values_outside_the_space_teach_nothing(tmp_path: Path) -> None:
 
     assert candidate["n"] == 3
     assert states == [optuna.trial.TrialState.FAIL]
+
+
+def finished(count: int) -> list[Trial]:
+    """Return trials as an earlier part of a run measured them, with a gap in their numbers."""
+    return [
+        Trial(2 * i, {**BASE, "k": i + 1, "t": i / 20}, "sampler", "complete", None, (),
+              {"slo": -0.1}, float(i))
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def test_a_continued_run_knows_what_was_measured(tmp_path: Path) -> None:
+    """Numbers go on, nothing is proposed again, the database holds the old trials too."""
+    before = finished(8)
+    proposer = Proposer(SPACE, BASE, "tpe", 3, tmp_path / "s.db", finished=before)
+    found = [p for _ in range(6) for p in proposer.batch(2, before)]
+    proposer.close()
+
+    assert min(number for number, _, _ in found) == before[-1].number + 1
+    assert not [c for _, c, _ in found if c in [t.candidate for t in before]]
+    stored = optuna.load_study(study_name="tune", storage=f"sqlite:///{tmp_path / 's.db'}")
+    assert [t.value for t in stored.trials[: len(before)]] == [t.value for t in before]
+
+
+def test_a_continued_run_does_not_repeat_its_beginning(tmp_path: Path) -> None:
+    """Random draws depend on the seed and on how many trials are finished."""
+
+    def first(trials: list[Trial]) -> Candidate:
+        proposer = Proposer(SPACE, BASE, "random", 3, None, finished=trials)
+        return proposer.batch(1, trials)[0][1]
+
+    assert first([]) == first([])
+    assert first([]) != first(finished(3))
+
+
+def test_where_starts_are_dear_several_candidates_share_one() -> None:
+    """Beside each proposal stand as many that differ from it in free knobs alone."""
+    free = frozenset({"t", "k"})
+    before = finished(8)
+    proposer = Proposer(SPACE, BASE, "tpe", 3, None, finished=before, free=free, siblings=lambda: 2)
+    found = [candidate for _, candidate, _ in proposer.batch(3, before)]
+
+    assert len(found) > 3
+    for candidate in found:
+        near = [c for c in found if c != candidate and set(changes(c, candidate)) <= free]
+        assert near

@@ -12,7 +12,7 @@ import pytest
 from tests.guard.test_classify import sample
 from tuner.search.budget import ALPHAS, plan
 from tuner.search.finalists import finalists
-from tuner.search.trial import MARGIN, Trial, chance, hopeless, value, violations
+from tuner.search.trial import MARGIN, Trial, chance, hopeless, outraced, value, violations
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
 from tuner.spec.workload import Workload
@@ -67,6 +67,35 @@ def test_a_trial_is_hopeless_when_its_answers_are() -> None:
     """Seven invalid answers of twenty cannot be made good."""
     assert hopeless(STUDY, [served(100, "truncated")] * 7, 20)
     assert not hopeless(STUDY, [served(100, "truncated")] * 6, 20)
+
+
+def test_a_trial_is_cut_when_it_cannot_beat_the_best() -> None:
+    """Its largest latency, or the wrong answers it gave, are already worse than the best's."""
+    best = trial([served(200)] * 20)
+    for_speed = replace(STUDY, objective="e2e_p99")
+
+    assert outraced(for_speed, [served(240)], 20, best)
+    assert not outraced(for_speed, [served(220)], 20, best)
+    assert not outraced(for_speed, [served(240)], 20, None)
+    assert outraced(STUDY, [served(100, "wrong_fields")] * 4, 20, best)
+    assert not outraced(STUDY, [served(100, "wrong_fields")] * 3, 20, best)
+
+
+def test_each_objective_prefers_what_it_names() -> None:
+    """Of two trials the one that is better at the objective has the greater value."""
+    fast = [served(100, "wrong_fields", output_tokens=10)] * 20
+    right = [served(200, output_tokens=10)] * 20
+    gib = 2**30
+
+    def better(objective: Any, one: float, other: float) -> bool:
+        study = replace(STUDY, objective=objective)
+        return value(study, fast, int(one * gib)) > value(study, right, int(other * gib))
+
+    assert better("e2e_p99", 1, 1)
+    assert better("throughput", 1, 1)
+    assert not better("correct", 1, 1)
+    assert better("memory", 1, 2)
+    assert not better("memory", 2, 1)
 
 
 def test_faster_and_better_is_more_likely_to_be_proven() -> None:

@@ -70,7 +70,7 @@ def test_a_verdict_rests_on_several_engine_starts_and_held_out_prompts(
     assert result.baseline.starts >= 4
     assert not searched & confirmed
     starts = [
-        json.loads((folder / "effective.json").read_text())["effective"]["engine_start"]
+        json.loads((folder / "effective.json").read_text())["engine_start"]
         for folder in (out / "trials").glob("*-[0-9]")
         if folder.name.startswith(("baseline", "finalist-1"))
     ]
@@ -119,10 +119,65 @@ def test_every_trial_keeps_its_folder(proven: tuple[Result, Path]) -> None:
         assert {
             "candidate.json",
             "effective.json",
+            "trial.json",
             "samples.jsonl",
             "engine.log",
             "Modelfile",
         } <= files
+
+
+def test_the_frontier_is_part_of_the_result(proven: tuple[Result, Path]) -> None:
+    """What nothing measured dominates is listed, and the best screened share is on it."""
+    _, out = proven
+    document = json.loads((out / "result.json").read_text())
+    shares = [t["correct"] for t in document["trials"] if t["state"] == "complete"]
+
+    assert document["frontier"]
+    assert max(p["correct"] for p in document["frontier"]) == max(shares)
+    assert "Frontier (" in (out / "report.txt").read_text()
+
+
+def test_screening_is_held_against_the_proof(proven: tuple[Result, Path]) -> None:
+    """For each finalist the result says what screening estimated and what was found."""
+    result, out = proven
+    document = json.loads((out / "result.json").read_text())["screening"]
+
+    assert document["confirmed"] == len(result.finalists) > 0
+    assert document["finalists"][-1]["verdict"] == "PASS"
+    assert document["disagreed"] == sum(
+        f["met"] != f["confirmed_met"] for f in document["finalists"]
+    )
+    assert "Screening and proof disagreed" in (out / "report.txt").read_text()
+
+
+def test_a_run_stops_when_the_target_is_met(tmp_path: Path) -> None:
+    """With stop_when_met the first candidate that can be proven ends the run early."""
+    result, recorder = tuned(tmp_path / "o", stop_when_met=True)
+    longer, _ = tuned(tmp_path / "p")
+
+    assert result.verdict == "PASS", result.reasons
+    assert result.spent["seconds"] < 0.8 * longer.spent["seconds"]
+    assert recorder.phases[-1] == "confirmation"
+
+
+def test_an_impossible_target_is_not_met_early_either(tmp_path: Path) -> None:
+    """With stop_when_met and nothing feasible the whole budget is searched, and ends."""
+    result, _ = tuned(
+        tmp_path / "o", stop_when_met=True, slos=(Slo("e2e", 0.99, 0.1),), budget_s=300.0
+    )
+
+    assert result.verdict != "PASS"
+
+
+def test_the_objective_picks_along_the_frontier(tmp_path: Path) -> None:
+    """The least e2e p99 asks for the largest batch; correctness for the coldest answers."""
+    fast, _ = tuned(tmp_path / "f", objective="e2e_p99", guard=Guard(0.9))
+    right, _ = tuned(tmp_path / "r", objective="correct")
+
+    assert fast.best is not None
+    assert right.best is not None
+    assert int(fast.best_candidate["num_batch"]) >= 128
+    assert float(right.best_candidate["temperature"]) < 0.3
 
 
 def test_the_report_stands_beside_the_result(proven: tuple[Result, Path]) -> None:
@@ -239,7 +294,7 @@ def test_a_failed_start_keeps_the_engine_s_log(tmp_path: Path) -> None:
     folder = tmp_path / "o" / "trials" / "0000"
 
     assert "failed to allocate" in (folder / "engine.log").read_text()
-    assert "out_of_memory" in json.loads((folder / "effective.json").read_text())["failed"]
+    assert "out_of_memory" in json.loads((folder / "trial.json").read_text())["failed"]
 
 
 def test_measure_takes_exactly_so_many_requests(tmp_path: Path) -> None:

@@ -92,13 +92,19 @@ def overridden(
     budget: float | None = None,
     seed: int | None = None,
     sampler: str | None = None,
+    objective: str | None = None,
+    stop_when_met: bool | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
     kind = engine or (_engine_for(model) if model else study.engine)
     _check_engine(kind, study.url)
     slos = _with_target(study.slos, "e2e", target_p99)
     slos = _with_target(slos, "ttft", target_ttft_p99)
-    changed = {"budget_s": budget, "seed": seed, "sampler": sampler, "model": model}
+    _check_objective(objective, study)
+    changed = {
+        "budget_s": budget, "seed": seed, "sampler": sampler, "model": model,
+        "objective": objective, "stop_when_met": stop_when_met,
+    }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
     return replace(study, slos=slos, engine=kind, **given)
 
@@ -111,6 +117,13 @@ def _check_engine(kind: str, url: str | None) -> None:
         check_engine(kind, url)
     except ValueError as wrong:
         raise InputError(f"--engine or --model: {wrong}") from None
+
+
+def _check_objective(objective: str | None, study: Study) -> None:
+    from tuner.spec.errors import InputError
+
+    if objective == "correct" and not study.workload.expects:
+        raise InputError("--objective correct: the workload needs `expect` on every prompt")
 
 
 def _engine_for(model: str) -> str:

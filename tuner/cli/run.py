@@ -9,16 +9,33 @@ import click
 
 from tuner.cli.options import option, read_study, run_loop, shared, show
 
+OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
+
 
 @click.command(name="run")
 @shared
 @option("--sampler", type=click.Choice(["tpe", "random"]), help="How candidates are proposed.")
+@option(
+    "--objective",
+    type=click.Choice(OBJECTIVES),
+    help="What to make best among candidates that meet the target.",
+)
+@click.option(
+    "--stop-when-met",
+    is_flag=True,
+    default=None,
+    help="Prove the first promising candidate and stop when it is proven.",
+)
+@click.option(
+    "--resume", is_flag=True, help="Continue the run in --out, or the latest one of the study."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(
     study_file: Path | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    resume: bool,
     dry_run: bool,
     **overrides: Any,
 ) -> int:
@@ -33,7 +50,7 @@ def command(
     from tuner.report.documents import plan_document, result_document
     from tuner.report.terminal import console, show_plan, show_result
     from tuner.search.budget import plan
-    from tuner.workflow.folder import default_out
+    from tuner.workflow.folder import default_out, latest_out
     from tuner.workflow.run import check, run
 
     study = read_study(study_file, **overrides)
@@ -45,14 +62,16 @@ def command(
         return 0
     if not quiet:
         errors.print(show_plan(plan(study), study))
-    folder = out or default_out(study.name)
+    folder = out or (latest_out if resume else default_out)(study.name)
     watcher = _watcher(errors, quiet, study.budget_s)
     try:
-        result = run_loop(lambda: run(study, folder, watcher))
+        result = run_loop(lambda: run(study, folder, watcher, resume=resume))
     except click.exceptions.Exit as interrupted:
         watcher.close()
         click.echo(
-            f"interrupted; the engine is stopped, finished trials stay in {folder}", err=True
+            f"interrupted; the engine is stopped, finished trials stay in {folder}; go on with "
+            f"--out {folder} --resume",
+            err=True,
         )
         return interrupted.exit_code
     finally:

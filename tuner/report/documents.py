@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
 from tuner.report.measurement import METRICS, Measurement
-from tuner.report.result import Gain, Result
+from tuner.report.result import Gain, Result, Screened
+from tuner.search.frontier import Point
 from tuner.search.propose import changes
 from tuner.search.trial import Trial, shares
 from tuner.spec.study import Study
@@ -68,6 +69,8 @@ def result_document(result: Result) -> dict[str, Any]:
         "noise_floor": _number(result.noise_floor),
         "finalists": [doc(m) for m in result.finalists],
         "trials": [_trial(t, result) for t in result.trials],
+        "frontier": [_point(p) for p in result.frontier],
+        "screening": _screening(result.screened),
         "artifacts": {name: str(path) for name, path in result.artifacts.items()},
         "environment": dict(env),
         "workload_hash": study.workload.hash,
@@ -156,6 +159,26 @@ def _trial(trial: Trial, result: Result) -> dict[str, Any]:
         "value": _number(trial.value),
         "violations": {k: _number(v) for k, v in trial.violations.items()},
     }
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "trial": point.trial.number,
+        "candidate": dict(point.trial.candidate),
+        "n": len(point.trial.samples),
+        "meets_all_estimates": point.trial.feasible,
+        "e2e_p99_s": _number(point.e2e_p99_s),
+        "correct": point.correct,
+        "output_tokens_per_s": point.tokens_per_s,
+        "memory_bytes": point.memory_bytes,
+    }
+
+
+def _screening(screened: Sequence[Screened]) -> dict[str, Any]:
+    """Return how often screening and confirmation lay on different sides of the target."""
+    finalists = [{**asdict(s), "quantile_s": _number(s.quantile_s)} for s in screened]
+    disagreed = sum(not s.agreed for s in screened)
+    return {"confirmed": len(screened), "disagreed": disagreed, "finalists": finalists}
 
 
 def _bound(bound: Bound) -> dict[str, Any]:

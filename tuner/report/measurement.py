@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
+from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
 from tuner.stats.eprocess import Certificate, certify_observed
@@ -161,16 +162,11 @@ def _failures(samples: Sequence[Sample]) -> dict[str, int]:
 
 
 def _throughput(samples: Sequence[Sample]) -> dict[str, float]:
-    """Return requests and output tokens a second while requests were in flight.
-
-    The pauses between blocks (restarts, the other candidate's turn) are not counted.
-    """
+    """Return requests and output tokens a second while requests were in flight."""
     served = [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
-    busy_s = 0.0
-    for _, group in groupby(served, key=lambda s: s.engine_start):
-        block = list(group)
-        busy_s += (max(s.last_ns or 0 for s in block) - min(s.sent_ns for s in block)) / 1e9
-    if busy_s <= 0:
-        return {"requests_per_s": 0.0, "output_tokens_per_s": 0.0}
-    tokens = sum(s.output_tokens or 0 for s in served)
-    return {"requests_per_s": len(served) / busy_s, "output_tokens_per_s": tokens / busy_s}
+    tokens, rate = sum(s.output_tokens or 0 for s in served), tokens_per_s(samples)
+    per_request = tokens / len(served) if served else 0.0
+    return {
+        "requests_per_s": rate / per_request if per_request else 0.0,
+        "output_tokens_per_s": rate,
+    }

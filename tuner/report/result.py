@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner.report.measurement import Measurement
 from tuner.search.budget import Plan
+from tuner.search.frontier import Point
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Verdict
@@ -26,11 +27,34 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
+class Screened:
+    """What searching estimated of a finalist, beside what its confirmation found.
+
+    Quantiles are those of the first target, in seconds; `confirmed_s` is None when infinite.
+    """
+
+    number: int
+    n: int
+    quantile_s: float
+    met: bool
+    confirmed_n: int
+    confirmed_s: float | None
+    confirmed_met: bool
+    verdict: Verdict
+
+    @property
+    def agreed(self) -> bool:
+        """Tell whether both sides of the target were the same."""
+        return self.met == self.confirmed_met
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """Everything a finished run says.
 
     `best` is None when nothing could be measured; `gain` is None below the noise floor;
-    `reasons` says what stood in the way of a proof.
+    `reasons` says what stood in the way of a proof; `frontier` is what was screened and
+    dominated by nothing; `screened` tells how far screening was right about the finalists.
     """
 
     study: Study
@@ -42,6 +66,8 @@ class Result:
     gain: Gain | None
     noise_floor: float | None
     trials: Sequence[Trial]
+    frontier: Sequence[Point]
+    screened: Sequence[Screened]
     finalists: Sequence[Measurement]
     artifacts: Mapping[str, Path]
     environment: Mapping[str, Any]

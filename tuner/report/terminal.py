@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import cast
 
@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.report.measurement import Measurement
-from tuner.report.result import Result
+from tuner.report.result import Result, Screened
 from tuner.search.budget import Plan
+from tuner.search.frontier import Point
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
 from tuner.stats.quantiles import Bound
@@ -137,16 +138,55 @@ def _closing(result: Result) -> str:
     if best is not None:
         lines.append(_terms(best))
     lines.append(_gain(result))
-    spent = result.spent
-    lines.append(
-        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests, "
-        f"{spent['restarts']:.0f} engine starts; the engine was working "
-        f"{spent['engine_busy_s'] / max(spent['seconds'], 1e-9):.0%} of the time."
-    )
+    lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{_holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")
     return "\n".join(lines)
+
+
+def _frontier(result: Result) -> str:
+    """Return the two or three most different things that could be had instead."""
+    met = [p for p in result.frontier if p.trial.feasible]
+    if not met:
+        return "Frontier: no screened candidate met all estimates."
+    pairs = {
+        "fastest": min(met, key=lambda p: p.e2e_p99_s),
+        "most correct": max(met, key=lambda p: p.correct),
+        "least memory": min(met, key=lambda p: p.memory_bytes or 0),
+    }
+    shown = [f"{what} {_point(p)}" for what, p in pairs.items()]
+    return (
+        f"Frontier ({len(met)} screened candidates, estimates only; --objective picks): "
+        + "; ".join(shown)
+        + "."
+    )
+
+
+def _point(p: Point) -> str:
+    memory = f", {p.memory_bytes / 2**20:.0f} MiB" if p.memory_bytes else ""
+    return f"trial {p.trial.number} (p99 ~{p.e2e_p99_s * 1000:.0f} ms, {p.correct:.0%}{memory})"
+
+
+def _screening(screened: Sequence[Screened]) -> str:
+    wrong = [s for s in screened if not s.agreed]
+    text = f"Screening and proof disagreed about the target for {len(wrong)} of {len(screened)}"
+    for s in wrong:
+        proven = "inf" if s.confirmed_s is None else f"{s.confirmed_s * 1000:.0f}"
+        text += (
+            f"; trial {s.number}: ~{s.quantile_s * 1000:.0f} ms from {s.n} requests, "
+            f"{proven} ms from {s.confirmed_n}"
+        )
+    return text + "."
+
+
+def _spent(spent: Mapping[str, float]) -> str:
+    return (
+        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests, "
+        f"{spent['restarts']:.0f} engine starts; the engine was working "
+        f"{spent['engine_busy_s'] / max(spent['seconds'], 1e-9):.0%} of the time; cutting hopeless "
+        f"trials saved {spent['saved_by_racing_s']:.0f} s."
+    )
 
 
 def _terms(best: Measurement) -> str:

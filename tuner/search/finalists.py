@@ -18,6 +18,15 @@ _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
 
 
+MET = 0.5
+"""Chance of meeting every constraint from which on a proof is worth its time."""
+
+
+def promising(study: Study, trial: Trial) -> bool:
+    """Tell whether a trial looks as if its candidate could be proven."""
+    return trial.feasible and chance(study, trial) >= MET
+
+
 def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
     """Return trials measured in full, the most promising first; cut ones where there are no others.
 

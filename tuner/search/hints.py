@@ -47,14 +47,14 @@ def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting,
 def tightened(study: Study, trial: Trial, space: Space) -> Candidate:
     """Return a trial's candidate with an output limit that keeps the target, as far as is cheap.
 
-    Cheap means that the limit cuts no more answers than half of what the guard lets be
-    invalid; without a floor on valid answers, none.
+    Cheap means that the limit cuts no more answers than a quarter of what the guard lets be
+    invalid, so that the floor can still be shown; without a floor on valid answers, none.
     """
     served = _served(trial)
     fast = _fast_enough(study, served, DRIFT) if served and LIMIT in space else None
     if fast is None:
         return trial.candidate
-    allowed = (1 - study.guard.min_valid) / 2 if study.guard.min_valid else 0.0
+    allowed = (1 - study.guard.min_valid) / 4 if study.guard.min_valid else 0.0
     longest_first = sorted((s.output_tokens or 0 for s in served), reverse=True)
     whole = longest_first[int(allowed * len(served) + 1e-9)]
     value = max(_at_most(space[LIMIT], fast), _at_least(space[LIMIT], whole), key=float)

@@ -22,6 +22,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from tuner.search.trial import WORST_VIOLATION, Origin, Trial
+from tuner.spec.errors import OutputError
 from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.values import Candidate, Setting
 
@@ -77,6 +78,9 @@ class Proposer:
     Only the knobs of the space are proposed; the others keep the value of `base`. The
     study lives in the SQLite file `storage` (None: in memory) and is kept by Optuna's own
     rules: a crash is PRUNED with a large finite violation, constraints are set once, at the end.
+    It is made anew for each run: `finished` trials of the same run's earlier part are told again.
+    `free` are the knobs that cost nothing to change; `siblings` says how many candidates that
+    differ in those alone are worth measuring beside one that needs an engine start.
     """
 
     def __init__(
@@ -87,11 +91,17 @@ class Proposer:
         seed: int,
         storage: Path | None,
         hints: Hints = lambda trial, name, dimension: (),
+        finished: Sequence[Trial] = (),
+        free: frozenset[str] = frozenset(),
+        siblings: Callable[[], int] = lambda: 0,
     ) -> None:
         self._space, self._base = space, base
+        self._free, self._siblings = free, siblings
         self._local_moves = sampler == "tpe"
         self._hints = hints
-        self._rng = np.random.default_rng(seed)
+        # a continued run must not repeat the draws of its beginning
+        (drawn,) = np.random.SeedSequence([seed, len(finished)]).generate_state(1)
+        self._rng = np.random.default_rng(drawn)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _quiet():
             self._storage = _storage(storage)
@@ -99,12 +109,21 @@ class Proposer:
                 storage=self._storage,
                 study_name="tune",
                 direction="maximize",
-                sampler=_sampler(sampler, seed),
+                sampler=_sampler(sampler, int(drawn)),
             )
         self._distributions = {name: _distribution(d) for name, d in space.items()}
         self._asked: dict[int, optuna.Trial] = {}
         self._tried: set[str] = set()
         self._outside: set[int] = set()
+        self._numbers = itertools.count()
+        for trial in finished:
+            self._restore(trial)
+
+    def _restore(self, trial: Trial) -> None:
+        """Teach the sampler what an earlier part of the run measured."""
+        self._register(trial.number, trial.candidate)
+        self.tell(trial)
+        self._numbers = itertools.count(max(trial.number + 1, next(self._numbers)))
 
     def close(self) -> None:
         """Release the storage."""
@@ -120,13 +139,28 @@ class Proposer:
         moved, hints taken); the best trial with all its hints comes before any.
         `--sampler random` draws, and nothing else.
         """
-        proposals = []
+        proposals: list[Proposal] = []
         for _ in range(size):
             proposal = self._local(trials) or self._sampled()
             if proposal is None:
                 break
             proposals.append(proposal)
+            proposals += self._beside(proposal[1], trials)
         return proposals
+
+    def _beside(self, candidate: Candidate, trials: Sequence[Trial]) -> list[Proposal]:
+        """Return candidates that the same engine start can serve, where starts are dear.
+
+        They take the free knobs of the best trials, each with some of them moved.
+        """
+        best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
+        wanted, found = self._siblings() if best else 0, list[Proposal]()
+        for mutant in self._mutants(best) if wanted else ():
+            freely = {n: v for n, v in mutant.items() if n in self._free}
+            sibling = {**candidate, **freely}
+            if len(found) < wanted and _key(sibling) not in self._tried:
+                found.append(self.fixed(sibling, "neighbour"))
+        return found
 
     def _local(self, trials: Sequence[Trial]) -> Proposal | None:
         best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
@@ -145,18 +179,24 @@ class Proposer:
 
         One with a value outside the space is measured too, but teaches the sampler nothing.
         """
+        number = next(self._numbers)
+        self._register(number, candidate)
+        return number, candidate, origin
+
+    def _register(self, number: int, candidate: Candidate) -> None:
         inside = all(d.contains(candidate[name]) for name, d in self._space.items())
         params = {n: _encode(d, candidate[n]) for n, d in self._space.items()} if inside else {}
-        trial = self._ask(params)
         if not inside:
-            self._outside.add(trial.number)
+            self._outside.add(number)
         self._tried.add(_key(candidate))
-        self._asked[trial.number] = trial
-        return trial.number, candidate, origin
+        self._asked[number] = self._ask(params)
 
     def tell(self, trial: Trial) -> None:
         """Record a finished trial: constraints first, then its value or that it was pruned."""
-        asked = self._asked.pop(trial.number)
+        with _quiet():
+            self._tell(trial, self._asked.pop(trial.number))
+
+    def _tell(self, trial: Trial, asked: optuna.Trial) -> None:
         if trial.number in self._outside:
             self._study.tell(asked, state=TrialState.FAIL)
             return
@@ -177,8 +217,9 @@ class Proposer:
             }
             if _key(candidate) not in self._tried:
                 self._tried.add(_key(candidate))
-                self._asked[trial.number] = trial
-                return trial.number, candidate, "sampler"
+                number = next(self._numbers)
+                self._asked[number] = trial
+                return number, candidate, "sampler"
             self._study.tell(trial, state=TrialState.FAIL)  # a repetition teaches nothing
         return None
 
@@ -242,6 +283,8 @@ def changes(candidate: Candidate, base: Candidate) -> tuple[str, ...]:
 def _storage(file: Path | None) -> optuna.storages.BaseStorage:
     if file is None:
         return optuna.storages.InMemoryStorage()
+    for old in file.parent.glob(f"{file.name}*"):  # the database and its journal
+        old.unlink()
     return optuna.storages.RDBStorage(f"sqlite:///{file}")
 
 
@@ -284,6 +327,13 @@ def _key(candidate: Candidate) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
+    """Silence Optuna's notes on what is experimental; say in a sentence what it cannot store."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        yield
+        try:
+            yield
+        except optuna.exceptions.StorageInternalError as error:
+            raise OutputError(
+                f"the search's database cannot be written ({error.__cause__ or error}); finished "
+                "trials are kept: make room, then go on with --resume"
+            ) from error

@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
 
 from tuner.guard.classify import VALID
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Sample, Slo
+from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_probability, share_probability
 
 State = Literal["complete", "pruned"]
@@ -23,6 +24,10 @@ Origin = Literal["baseline", "default", "neighbour", "sampler", "tightened"]
 MARGIN = 1.05
 """Latencies count this much longer while searching: the largest of twenty requests mostly lies
 below the p99, and a machine's pace drifts between search and proof."""
+
+RACING_SLACK = 0.15
+"""How much worse than the best so far (share of correct answers, or ratio of latencies) a trial
+must be before it is cut: the best of many short looks is mostly the luckiest."""
 
 WORST_VIOLATION = 10.0
 """What a crash, a failed start or an ignored knob counts: large, but finite, so that TPE
@@ -33,7 +38,8 @@ can still rank it; real violations are log ratios and differences of shares, bel
 class Trial:
     """One candidate measured once. `reason` says why a pruned one has no full measurement.
 
-    `violations` are zero or less where a constraint holds, all of comparable scale.
+    `violations` are zero or less where a constraint holds, all of comparable scale. `of` is
+    the trial that this one continues with another output limit.
     """
 
     number: int
@@ -45,6 +51,7 @@ class Trial:
     violations: Mapping[str, float] = field(default_factory=dict)
     value: float = math.nan
     memory_bytes: int | None = None
+    of: int | None = None
 
     @property
     def feasible(self) -> bool:
@@ -113,17 +120,59 @@ def hopeless(study: Study, samples: Sequence[Sample], planned: int) -> bool:
     return late >= slack or invalid >= allowed
 
 
-def value(study: Study, samples: Sequence[Sample]) -> float:
-    """Return what the objective makes of the samples; greater is better.
+def outraced(
+    study: Study, samples: Sequence[Sample], planned: int, incumbent: Trial | None
+) -> bool:
+    """Tell whether a trial can no longer beat the best feasible one, whatever still comes.
 
-    With `correct`, latency breaks ties between equal shares; latencies count as negative
-    logarithms, so that equal ratios weigh the same.
+    Its largest latencies cannot become smaller, and its share of correct answers cannot
+    exceed what it would be if all that is left were right. SLACK allows for the
+    incumbent's luck.
     """
-    scheduled = study.workload.load.open_loop
-    metric = Slo("ttft" if study.objective == "ttft_p99" else "e2e", 0.99, 1.0)
-    p99 = _quantile(latencies(samples, metric, scheduled=scheduled), 0.99)
-    speed = -_log_ratio(p99, 1.0)
+    if incumbent is None:
+        return False
+    if study.objective == "correct":
+        missing = sum(s.guard != "correct" for s in samples) / planned
+        return 1 - missing < shares(incumbent.samples)[1] - RACING_SLACK
+    if study.objective not in ("e2e_p99", "ttft_p99"):
+        return False
+    metric: Metric = "ttft" if study.objective == "ttft_p99" else "e2e"
+    best = p99_s(study, incumbent.samples, metric)
+    return p99_s(study, samples, metric) > best * (1 + RACING_SLACK)
+
+
+def value(study: Study, samples: Sequence[Sample], memory_bytes: int | None = None) -> float:
+    """Return what the objective makes of the samples; greater is better, NaN is unknown.
+
+    With `correct`, latency breaks ties between equal shares; all else counts as logarithms,
+    so that equal ratios weigh the same. Memory is in GiB.
+    """
+    if study.objective == "memory":
+        return -math.log(memory_bytes / 2**30) if memory_bytes else math.nan
+    if study.objective == "throughput":
+        return math.log(max(tokens_per_s(samples), 1e-9))
+    metric: Metric = "ttft" if study.objective == "ttft_p99" else "e2e"
+    speed = -_log_ratio(p99_s(study, samples, metric), 1.0)
     return shares(samples)[1] + 0.01 * speed if study.objective == "correct" else speed
+
+
+def p99_s(study: Study, samples: Sequence[Sample], metric: Metric = "e2e") -> float:
+    """Return the p99 of a latency as searching estimates it, in seconds; inf without samples."""
+    scheduled = study.workload.load.open_loop
+    return _quantile(latencies(samples, Slo(metric, 0.99, 1.0), scheduled=scheduled), 0.99)
+
+
+def tokens_per_s(samples: Sequence[Sample]) -> float:
+    """Return output tokens a second while requests were in flight.
+
+    The pauses between blocks of different engine starts are not counted.
+    """
+    served = [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
+    busy_s = 0.0
+    for _, group in groupby(served, key=lambda s: s.engine_start):
+        block = list(group)
+        busy_s += (max(s.last_ns or 0 for s in block) - min(s.sent_ns for s in block)) / 1e9
+    return sum(s.output_tokens or 0 for s in served) / busy_s if busy_s > 0 else 0.0
 
 
 def chance(study: Study, trial: Trial) -> float:

@@ -1,7 +1,10 @@
 """Every error a user can meet, each with the exit code that the command line returns.
 
     TunerError                1   (never raised itself)
+    ├── OutputError           1   results cannot be written: no space, no permission
     ├── InputError            2   a study file, option or other input is wrong
+    ├── NotComparable         6   unlike runs: another machine, model, engine or workload
+    ├── Locked               75   another tune uses the same folder
     └── EngineError           5   the engine is missing, cannot start or died
         ├── EngineMissing     5   a program or package has to be installed first
         ├── StartFailed       5   typed by `reason`, with the tail of the engine's log
@@ -28,6 +31,22 @@ class InputError(TunerError):
     """A study file, an option or another input cannot be used as it is."""
 
     exit_code = 2
+
+
+class OutputError(TunerError):
+    """Results cannot be written: the disk is full, or the folder may not be written to."""
+
+
+class NotComparable(TunerError):
+    """What was measured before was measured under other circumstances."""
+
+    exit_code = 6
+
+
+class Locked(TunerError):
+    """Another process works on the same folder."""
+
+    exit_code = 75
 
 
 class EngineError(TunerError):

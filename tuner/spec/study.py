@@ -27,7 +27,7 @@ from tuner.spec.study_file import (
 from tuner.spec.values import Candidate, Guard, Load, Message, Slo
 from tuner.spec.workload import Shot, ShotRule, Template, Workload
 
-Objective = Literal["correct", "e2e_p99", "ttft_p99"]
+Objective = Literal["correct", "throughput", "e2e_p99", "ttft_p99", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Study:
     budget_s: float = 600.0
     sampler: Literal["tpe", "random"] = "tpe"
     seed: int = 0
+    stop_when_met: bool = False
     objective: Objective = "e2e_p99"
     file: str = ""
 
@@ -73,6 +74,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         budget_s=parsed.search.budget,
         sampler=parsed.search.sampler,
         seed=parsed.search.seed,
+        stop_when_met=parsed.search.stop_when_met,
         objective=_objective(parsed.objective, workload, file),
         file=file,
     )

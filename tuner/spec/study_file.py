@@ -174,13 +174,14 @@ class SearchPart(_Part):
     budget: Duration = 600.0
     sampler: Literal["tpe", "random"] = "tpe"
     seed: StrictInt = 0
+    stop_when_met: bool = False
 
 
 class ObjectivePart(_Part):
     """What to make best among candidates that meet the SLO and the guard."""
 
-    maximize: Literal["correct"] | None = None
-    minimize: Literal["e2e_p99", "ttft_p99"] | None = None
+    maximize: Literal["correct", "throughput"] | None = None
+    minimize: Literal["e2e_p99", "ttft_p99", "memory"] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> ObjectivePart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,28 +11,21 @@ import numpy.typing as npt
 
 from tuner.render.artifacts import Evidence
 from tuner.report.measurement import Measurement, blocks
-from tuner.report.result import Gain, Result
-from tuner.search.budget import MAX_FINALISTS, Plan
+from tuner.report.result import Gain, Result, Screened
+from tuner.search.budget import MAX_FINALISTS, SCREENING_REQUESTS, Plan
+from tuner.search.frontier import frontier
 from tuner.search.propose import changes
-from tuner.search.trial import Trial
+from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Slo
-from tuner.stats.noise import noise_floor, ratio_interval
+from tuner.stats.noise import LEAST_BLOCKS, noise_floor, ratio_interval
 from tuner.stats.quantiles import quantile
 from tuner.workflow.artifacts import rendered
 from tuner.workflow.candidates import all_knobs
-from tuner.workflow.confirm import Side, judged, what_stood_in_the_way
+from tuner.workflow.confirm import judged, what_stood_in_the_way
 from tuner.workflow.environment import environment
+from tuner.workflow.prove import Proof
 from tuner.workflow.session import Session
-
-
-class Proof:
-    """What confirmation brought: the baseline's side and each finalist's measurement."""
-
-    def __init__(self, baseline: Side) -> None:
-        self.baseline = baseline
-        self.sides: list[Side] = []
-        self.measured: list[Measurement] = []
 
 
 def conclude(
@@ -40,7 +34,6 @@ def conclude(
     trials: Sequence[Trial],
     proof: Proof,
     plan_: Plan,
-    seconds: float,
 ) -> Result:
     """Return the result of a finished run, and write the artifacts of its best candidate."""
     best = _best(proof.measured)
@@ -63,7 +56,9 @@ def conclude(
         finalists=proof.measured,
         artifacts=_write_artifacts(session, chosen),
         environment=env,
-        spent=_spent(session, seconds),
+        frontier=frontier(session.study, trials),
+        screened=screening(session.study, trials, proof),
+        spent=_spent(session, trials),
         plan=plan_,
         reasons=tuple(what_stood_in_the_way(best)) if not best or best.verdict != "PASS" else (),
         knobs_where={name: knob.where for name, knob in all_knobs(session.engine).items()},
@@ -96,7 +91,9 @@ def _noise(session: Session, baseline: Measurement | None) -> float | None:
     if baseline is None:
         return None
     found = blocks(session.study, _slo(session.study).metric, baseline.samples)
-    if len(found) < 4:
+    if 2 <= len(found) < LEAST_BLOCKS:
+        found = [half for block in found for half in np.array_split(block, 2)]
+    if len(found) < LEAST_BLOCKS:
         return None
     rng = np.random.default_rng(session.study.seed)
     return noise_floor(found, _statistic(session.study), baseline.n, rng)
@@ -164,11 +161,47 @@ def _share(name: str, value: float | None) -> str:
     return f"{name} {value:.1%}" if value is not None else f"{name} not measured"
 
 
-def _spent(session: Session, seconds: float) -> dict[str, float]:
+def screening(study: Study, trials: Sequence[Trial], proof: Proof) -> list[Screened]:
+    """Set what screening said of each finalist beside what confirmation found."""
+    by_number = {t.number: t for t in trials}
+    return [
+        _screened(study, by_number[side.number], m)
+        for side, m in zip(proof.sides, proof.measured, strict=True)
+        if side.number in by_number
+    ]
+
+
+def _screened(study: Study, trial: Trial, m: Measurement) -> Screened:
+    quantiles = [m.quantiles[slo.metric][slo.quantile].value for slo in study.slos]
+    met = [v is not None and v <= s.max_s for v, s in zip(quantiles, study.slos, strict=True)]
+    estimate = latencies(trial.samples, _slo(study), scheduled=study.workload.load.open_loop)
+    return Screened(
+        number=trial.number,
+        n=len(trial.samples),
+        quantile_s=quantile(estimate, _slo(study).quantile) if estimate else math.inf,
+        met=all(trial.violations.get(str(slo), math.inf) <= 0 for slo in study.slos),
+        confirmed_n=m.n,
+        confirmed_s=quantiles[0],
+        confirmed_met=all(met),
+        verdict=m.verdict,
+    )
+
+
+def _saved_s(trials: Sequence[Trial]) -> float:
+    """Return the seconds that cutting hopeless trials saved, at the pace they had."""
+    saved = 0.0
+    for t in trials:
+        served = [s.latency_s("e2e") for s in t.samples if s.outcome == "ok"]
+        if t.state == "pruned" and served:
+            saved += (SCREENING_REQUESTS - len(t.samples)) * sum(served) / len(served)
+    return max(saved, 0.0)
+
+
+def _spent(session: Session, trials: Sequence[Trial]) -> dict[str, float]:
     return {
-        "seconds": seconds,
+        "seconds": session.elapsed_s(),
         "engine_busy_s": session.spent.busy_s,
         "requests": session.spent.requests,
         "restarts": session.spent.restarts,
-        "saved_by_racing": 0.0,
+        "saved_by_racing_s": _saved_s(trials),
     }

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
-from tuner.search.budget import (
-    BASELINE_BLOCK_REQUESTS,
-    BASELINE_BLOCKS,
-    FINALIST_STARTS,
-    RESTART_S,
-)
+from tuner.search.budget import ALPHAS, Rhythm
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
 from tuner.spec.workload import CLUSTER_GROUP, Supply
 from tuner.stats.eprocess import expected_requests, pass_probability
-from tuner.workflow.session import Measured, Session
+from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 
-FINALIST_BLOCK_REQUESTS = 95
 VISITS = 2
 """Prompts of each held-out template before the next group of templates comes."""
 
@@ -34,11 +29,15 @@ HOPELESS = 0.10
 
 @dataclass(slots=True)
 class Side:
-    """One candidate's samples over several engine starts, and the prompts still to come."""
+    """One candidate's samples over several engine starts, and the prompts still to come.
+
+    `number` is the trial that the candidate comes from, `screened` that trial's samples.
+    """
 
     candidate: Candidate
     name: str
     prompts: Iterator[Prompt]
+    number: int | None = None
     samples: list[Sample] = field(default_factory=list)
     effective: Effective | None = None
     memory_bytes: int | None = None
@@ -52,10 +51,10 @@ class Side:
         """Return the samples that count."""
         return tuple(s for s in self.samples if not s.warmup)
 
-    def pace_s(self, otherwise: float) -> float:
+    def pace_s(self, restart_s: float) -> float:
         """Return the wall-clock seconds a request takes, restarts included."""
-        n = len(self.measured)
-        return (self.client.elapsed_s + self.blocks * RESTART_S) / n if n else otherwise
+        spent_s = self.client.elapsed_s + self.blocks * restart_s
+        return spent_s / max(len(self.measured), 1)
 
     def add(self, measured: Measured) -> None:
         """Add a block."""
@@ -72,6 +71,20 @@ class Side:
             ours.elapsed_s + new.elapsed_s,
             max(ours.lag_p99_s, new.lag_p99_s),
         )
+
+
+def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
+    """Return a side with the blocks that an earlier part of the run measured for it."""
+    for block in (k for k in kept if k.place.side == side.name):
+        side.add(block.measured)
+        for _ in block.measured.kept:
+            next(side.prompts)
+    return side
+
+
+def terms_of(session: Session, number: int, rhythm: Rhythm) -> Terms:
+    """Return the terms of the finalist with this number, counted from 0."""
+    return Terms(alpha=ALPHAS[number], visits=visits(session), starts=rhythm.finalist_starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
@@ -93,40 +106,56 @@ async def confirm(
     session: Session,
     finalist: Side,
     baseline: Side,
-    alpha: float,
-    until: Callable[[], float],
+    terms: Terms,
+    rhythm: Rhythm,
     next_needs_s: float,
     progress: Callable[[str], None],
 ) -> Measurement:
     """Measure a finalist in blocks, each on a fresh engine start, until its verdict falls.
 
-    Before each block the baseline gets one of its own until it has enough. `until` gives
-    the seconds that are left. Ends at a verdict, when time is up, or when a PASS in the
-    time left has become unlikely while the next finalist could still get one, which takes
-    at least `next_needs_s` (infinite without a next one).
+    Before each block the baseline gets one of its own until it has enough. Ends at a
+    verdict, when time is up, or when a PASS in the time left has become unlikely while the
+    next finalist could still get one, which takes at least `next_needs_s` (infinite without
+    a next one). Blocks that an earlier part of the run measured count.
     """
-    terms = Terms(alpha=alpha, visits=visits(session), starts=FINALIST_STARTS)
-    while True:
-        if baseline.blocks < BASELINE_BLOCKS and baseline.candidate != finalist.candidate:
-            await _block(session, baseline, BASELINE_BLOCK_REQUESTS, until, lambda sample: False)
-        await _block(
-            session, finalist, FINALIST_BLOCK_REQUESTS, until, _decided(session, finalist, terms)
-        )
-        now = judged(session, finalist, baseline, terms)
-        progress(_progress_line(now))
-        if finalist.failed or now.verdict != "UNDECIDED" or _guard_exhausted(session, now):
-            return now
-        more = int(until() / finalist.pace_s(1.0))
-        if more < LEAST_REQUESTS:
-            return now
-        if until() > next_needs_s and _unlikely(session, now, finalist, more, alpha):
-            return now
+    while not finalist.blocks or not _over(
+        session, finalist, baseline, terms, rhythm, next_needs_s
+    ):
+        if baseline.candidate != finalist.candidate:
+            await _baseline_block(session, baseline, rhythm)
+        await _block(session, finalist, rhythm.finalist_block, _decided(session, finalist, terms))
+        progress(_progress_line(judged(session, finalist, baseline, terms)))
+    return judged(session, finalist, baseline, terms)
 
 
-async def complete_baseline(session: Session, baseline: Side, until: Callable[[], float]) -> None:
+def _over(
+    session: Session,
+    finalist: Side,
+    baseline: Side,
+    terms: Terms,
+    rhythm: Rhythm,
+    next_needs_s: float,
+) -> bool:
+    """Tell whether a finalist's confirmation has come to its end."""
+    now = judged(session, finalist, baseline, terms)
+    if finalist.failed or now.verdict != "UNDECIDED" or _guard_exhausted(session, now, rhythm):
+        return True
+    left_s = session.left_s()
+    more = int(left_s / finalist.pace_s(session.pace().restart_s))
+    if more < LEAST_REQUESTS:
+        return True
+    return left_s > next_needs_s and _unlikely(session, now, finalist, more, terms.alpha)
+
+
+async def complete_baseline(session: Session, baseline: Side, rhythm: Rhythm) -> None:
     """Give the baseline the blocks that the noise floor needs, as far as time allows."""
-    while baseline.blocks < BASELINE_BLOCKS and until() > 0 and not baseline.failed:
-        await _block(session, baseline, BASELINE_BLOCK_REQUESTS, until, lambda sample: False)
+    while baseline.blocks < rhythm.baseline_blocks and session.left_s() > 0 and not baseline.failed:
+        await _baseline_block(session, baseline, rhythm)
+
+
+async def _baseline_block(session: Session, baseline: Side, rhythm: Rhythm) -> None:
+    if baseline.blocks < rhythm.baseline_blocks:
+        await _block(session, baseline, rhythm.baseline_block, lambda sample: False)
 
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
@@ -149,15 +178,18 @@ async def _block(
     session: Session,
     side: Side,
     n: int,
-    until: Callable[[], float],
     decided: Callable[[Sample], bool],
 ) -> None:
     def stop(sample: Sample) -> bool:
-        return until() <= 0 or decided(sample)
+        return session.left_s() <= 0 or decided(sample)
 
     name = f"{side.name}-{side.blocks + 1}"
     prompts = itertools.islice(side.prompts, n)
-    side.add(await session.measure(side.candidate, prompts, name, n=n, fresh=True, stop=stop))
+    place = Place("confirmation", side.number, side=side.name)
+    measured = await session.measure(
+        side.candidate, prompts, name, place, n=n, fresh=True, stop=stop
+    )
+    side.add(measured)
 
 
 def _decided(session: Session, side: Side, terms: Terms) -> Callable[[Sample], bool]:
@@ -204,16 +236,18 @@ def _screened(session: Session, side: Side, slo: Slo) -> tuple[int, int]:
     return sum(_late(session, slo, s) for s in side.screened), len(side.screened)
 
 
-def _guard_exhausted(session: Session, now: Measurement) -> bool:
+def _guard_exhausted(session: Session, now: Measurement, rhythm: Rhythm) -> bool:
     """Tell whether every held-out cluster has been seen and only the guard is open."""
     part = session.study.workload.part(held_out=True)
     slos_decided = all(c.verdict == "PASS" for c in now.certificates.values())
     clustered = any(t.slots for t in part)
-    return slos_decided and clustered and now.guard.clusters >= len(part) and _pairs_spent(now)
+    return (
+        slos_decided and clustered and now.guard.clusters >= len(part) and _pairs_spent(now, rhythm)
+    )
 
 
-def _pairs_spent(now: Measurement) -> bool:
-    return now.guard.pairs >= BASELINE_BLOCKS * BASELINE_BLOCK_REQUESTS - CLUSTER_GROUP
+def _pairs_spent(now: Measurement, rhythm: Rhythm) -> bool:
+    return now.guard.pairs >= rhythm.baseline_requests - CLUSTER_GROUP
 
 
 def _progress_line(now: Measurement) -> str:

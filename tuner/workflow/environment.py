@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import psutil
 
 from tuner import __version__
 from tuner.engines.base import Engine
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate
 
 
 def environment(engine: Engine, version: str | None) -> dict[str, Any]:
@@ -27,6 +30,28 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "engine_version": version,
         "model": engine.model.name,
         "model_digest": engine.model.digest,
+    }
+
+
+def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
+    """Return what two parts of one run must share for their samples to be pooled."""
+    return {
+        "study": study.name,
+        "tuner_version": __version__,
+        "cpu": _cpu_name(),
+        "cpus": os.cpu_count(),
+        "engine": engine.name,
+        "model": engine.model.name,
+        "model_digest": engine.model.digest,
+        "workload_hash": study.workload.hash,
+        "load": str(study.workload.load),
+        "slo": [str(slo) for slo in study.slos],
+        "guard": asdict(study.guard),
+        "baseline": dict(base),
+        "space": {name: asdict(dimension) for name, dimension in study.space.items()},
+        "objective": study.objective,
+        "sampler": study.sampler,
+        "seed": study.seed,
     }
 
 

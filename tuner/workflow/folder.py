@@ -1,36 +1,100 @@
-"""The output folder of a run, and how files get into it."""
+"""The output folder of a run: held by one process, and nothing in it is ever half written."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.spec.errors import InputError
+from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
+
+RUN_FILE = "run.json"
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write below `path` into an OutputError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; finished trials are kept: make room, "
+            "then go on with --resume"
+        ) from error
 
 
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document through a temporary file, so that a reader never sees half of it."""
     partial = path.with_name(f".{path.name}.partial")
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
+    with writing(path):
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(path)
 
 
-def claim(out: Path) -> Path:
-    """Make the output folder; raise InputError when it already holds a run."""
-    if (out / "trials").exists() or (out / "result.json").exists():
-        raise InputError(
-            f"{out} already holds a run, and a run is never overwritten; name another --out "
-            "(continuing one is not built yet)"
-        )
+@contextlib.contextmanager
+def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
+    """Hold the output folder for this process alone; it is made where it is not there.
+
+    Raises Locked while another process holds it, and InputError where it cannot be written,
+    or where it holds a run and `resume` does not ask to continue that (or the other way).
+    """
     try:
-        (out / "trials").mkdir(parents=True)
-        (out / "engine").mkdir()
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
     except OSError as error:
         raise InputError(f"cannot write to {out}: {error.strerror}; name another --out") from None
-    return out
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(
+                f"{out} is in use by another tune; wait for it or name another --out"
+            ) from None
+        _check_use(out, resume)
+        with writing(out):
+            (out / "trials").mkdir(exist_ok=True)
+            (out / "engine").mkdir(exist_ok=True)
+        yield out
+
+
+def _check_use(out: Path, resume: bool) -> None:
+    used = (out / "trials").exists() or (out / "result.json").exists()
+    if used and not resume:
+        raise InputError(
+            f"{out} already holds a run, and a run is never overwritten; continue it with "
+            "--resume, or name another --out"
+        )
+    if resume and not used:
+        raise InputError(f"{out} holds no run that could be continued; leave --resume out")
+
+
+def same_run(out: Path, identity: Mapping[str, Any]) -> None:
+    """Write down what a run is about, or check that it is the same as when it began.
+
+    Raises NotComparable with the first difference: samples of unlike runs are never pooled.
+    """
+    path = out / RUN_FILE
+    now = json.loads(json.dumps(identity))
+    if not path.exists():
+        write_json(path, {"schema": "tuner.run/1", **now})
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in now.items():
+        if before.get(key) != value:
+            raise NotComparable(
+                f"{out} was begun with another {key}: then {_short(before.get(key))}, now "
+                f"{_short(value)}; samples of unlike runs are not pooled: name another --out"
+            )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def default_out(name: str) -> Path:
@@ -45,3 +109,11 @@ def default_out(name: str) -> Path:
     latest.unlink(missing_ok=True)
     latest.symlink_to(folder.name)
     return folder
+
+
+def latest_out(name: str) -> Path:
+    """Return the folder that out/<study>/latest points at; raise InputError where there is none."""
+    latest = Path("out") / name / "latest"
+    if not latest.exists():
+        raise InputError(f"{latest} is not there, so nothing can be continued; name --out")
+    return latest.resolve().relative_to(Path.cwd())

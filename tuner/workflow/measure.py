@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from tuner.spec.values import Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.workflow.candidates import baseline
 from tuner.workflow.environment import environment
-from tuner.workflow.folder import claim, write_json
+from tuner.workflow.folder import claimed, write_json
 from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import Place
 
 UNBOUNDED = 10**9
 
@@ -40,19 +40,20 @@ async def measure(
     """
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
-    loop = asyncio.get_running_loop()
     engine = engine or create(study, out / "engine")
     candidate = baseline(study, engine, settings)
-    session = Session(study, engine, claim(out), loop.time() + study.budget_s)
     held_out = study.workload.held_out and until_decided
     prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)
-    terms = Terms()
-    stop = _decided(study, session, terms, progress) if until_decided else _counting(progress)
-    try:
-        n = UNBOUNDED if until_decided else requests or 0
-        measured = await session.measure(candidate, prompts, "0000", n=n, stop=stop)
-    finally:
-        await session.aclose()
+    terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
+    with claimed(out):
+        session = Session(study, engine, out, study.budget_s)
+        stop = _decided(study, session, terms, progress) if until_decided else _counting(progress)
+        try:
+            measured = await session.measure(
+                candidate, prompts, "0000", Place("measure"), n=n, stop=stop
+            )
+        finally:
+            await session.aclose()
     if measured.failed:
         raise EngineDied(measured.failed)
     found = measurement(

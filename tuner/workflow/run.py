@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
-from tuner.guard.verdict import is_correct
 from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search import hints
-from tuner.search.budget import (
-    ALPHAS,
-    BASELINE_BLOCK_REQUESTS,
-    BASELINE_BLOCKS,
-    MAX_FINALISTS,
-    plan,
-)
-from tuner.search.finalists import finalists
-from tuner.search.propose import Proposer, Strategy, changes
+from tuner.search.budget import MAX_FINALISTS, SHORTLIST, Plan, plan
+from tuner.search.finalists import promising
+from tuner.search.propose import Proposer, Strategy
 from tuner.search.trial import Trial
-from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.stats.paired import pairs_needed
-from tuner.workflow.candidates import baseline
-from tuner.workflow.conclude import Proof, conclude
-from tuner.workflow.confirm import (
-    Side,
-    complete_baseline,
-    confirm,
-    fastest_proof_s,
-    held_out,
-)
-from tuner.workflow.folder import claim, write_json
-from tuner.workflow.screen import Watcher, screen, shortlist
+from tuner.workflow.candidates import all_knobs, baseline
+from tuner.workflow.conclude import conclude
+from tuner.workflow.confirm import complete_baseline
+from tuner.workflow.environment import identity
+from tuner.workflow.folder import claimed, same_run, write_json, writing
+from tuner.workflow.prove import Proof, prove
+from tuner.workflow.screen import Screening, Watcher, restored, shortlist
 from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import KeptTrial, Spent, read_all
+
+MOST_SIBLINGS = 3
+"""Candidates that share an engine start with one that needs a new one, where starts are dear."""
 
 WRAP_UP_S = 3.0
 """Kept for stopping the engine and writing the result."""
@@ -68,112 +59,140 @@ async def run(
     watcher: Watcher,
     engine: Engine | None = None,
     strategy: Strategy | None = None,
+    *,
+    resume: bool = False,
 ) -> Result:
     """Tune a study into the folder `out`; `engine` and `strategy` replace the study's own.
 
-    However it ends, the engine is stopped and every finished trial stays in `out`. Raises
-    InputError, and EngineError where the engine is missing or nothing could be measured.
+    However it ends, the engine is stopped and every finished trial stays in `out`; `resume`
+    goes on with those. Raises InputError, Locked while another run uses `out`, NotComparable
+    where `out` holds a run of something else, OutputError where `out` cannot be written, and
+    EngineError where the engine is missing or nothing could be measured.
     """
     check(study)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     engine = engine or create(study, out / "engine")
     base = baseline(study, engine)
-    session = Session(study, engine, claim(out), began + study.budget_s - WRAP_UP_S)
-    proposer = strategy or _proposer(study, base, out / "study.db")
-    try:
-        plan_ = plan(study)
-        watcher.phase("search")
-        trials = await screen(session, proposer, base, plan_, watcher)
-        _ensure_measurable(trials)
-        watcher.phase("shortlist")
-        until = session.deadline - plan_.confirmation_s
-        trials = await shortlist(session, proposer, trials, base, watcher, until)
-        watcher.phase("confirmation")
-        proof = await _prove(session, trials, base, watcher)
-    finally:
-        with contextlib.ExitStack() as stack:
-            stack.callback(proposer.close)
-            await session.aclose()
-    result = conclude(session, base, trials, proof, plan_, loop.time() - began)
-    write_json(out / "result.json", result_document(result))
-    (out / "report.txt").write_text(as_text(show_result(result)), encoding="utf-8")
+    with claimed(out, resume=resume):
+        same_run(out, identity(study, engine, base))
+        kept = read_all(out)
+        trials: Sequence[Trial] = restored(study, kept)
+        session = _session(study, engine, out, kept)
+        proposer = strategy or _proposer(session, base, trials)
+        job = _Job(session, proposer, base, watcher, plan(study), kept)
+        try:
+            trials, proof = await job.search_and_prove(trials)
+        finally:
+            with contextlib.ExitStack() as stack:
+                stack.callback(proposer.close)
+                await session.aclose()
+        result = conclude(session, base, trials, proof, job.plan)
+        write_json(out / "result.json", result_document(result))
+        with writing(out / "report.txt"):
+            (out / "report.txt").write_text(as_text(show_result(result)), encoding="utf-8")
     return result
 
 
-def _proposer(study: Study, base: Candidate, storage: Path) -> Proposer:
-    suggested = partial(hints.values, study)
-    return Proposer(study.space, base, study.sampler, study.seed, storage, suggested)
+def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial]) -> Session:
+    """Return the session, which goes on counting where an earlier part of the run ended."""
+    served = [k.measured.effective for k in kept if k.measured.effective]
+    return Session(
+        study,
+        engine,
+        out,
+        study.budget_s - WRAP_UP_S,
+        kept[-1].spent if kept else Spent(),
+        max((e.engine_start for e in served), default=0),
+        served[-1].version if served else None,
+    )
 
 
-def _ensure_measurable(trials: Sequence[Trial]) -> None:
-    """Raise EngineDied when not one trial could be measured: searching on would be idle."""
-    if not any(t.samples for t in trials):
-        raise EngineDied(f"no candidate could be measured; the first failed so: {trials[0].reason}")
+def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Proposer:
+    study, knobs = session.study, all_knobs(session.engine)
+    return Proposer(
+        study.space, base, study.sampler, study.seed, session.folder / "study.db",
+        partial(hints.values, study), trials,
+        free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
+        siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
+    )  # fmt: skip
 
 
-async def _prove(
-    session: Session, trials: Sequence[Trial], base: Candidate, watcher: Watcher
-) -> Proof:
-    """Prove finalists one after the other until one is proven or time is up."""
-    study = session.study
-    fill = study.seed + 500_000
-    proof = Proof(Side(base, "baseline", held_out(session, fill)))
-    chosen = finalists(study, trials, base, MAX_FINALISTS)
-    for number, trial in enumerate(chosen):
-        if session.left_s() < 0.05 * study.budget_s and proof.sides:
-            break
-        watcher.note(f"finalist {number + 1}: {_changed_text(trial.candidate, base)}")
-        watcher.note(_pairs_text(study, trial, trials[0]))
-        side = Side(
-            trial.candidate,
-            f"finalist-{number + 1}",
-            held_out(session, fill),
-            screened=trial.samples,
+@dataclass(slots=True)
+class _Job:
+    """One run on its way."""
+
+    session: Session
+    proposer: Strategy
+    base: Candidate
+    watcher: Watcher
+    plan: Plan
+    kept: Sequence[KeptTrial]
+
+    async def search_and_prove(self, trials: Sequence[Trial]) -> tuple[Sequence[Trial], Proof]:
+        """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
+        trials = await self._controls(trials)
+        proof = Proof.of(self.session, self.base, self.kept, self.plan.pace.rhythm)
+        if self.session.study.stop_when_met:
+            trials = await self._until_met(trials, proof)
+        if not proof.sides:
+            trials = await self._search(trials)
+        if not proof.passed:
+            await self._prove(trials, proof, MAX_FINALISTS)
+        if all(side.candidate != self.base for side in proof.sides):
+            await complete_baseline(self.session, proof.baseline, proof.rhythm)
+        return trials, proof
+
+    async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:
+        """Measure what every study is compared with, and plan again at the pace that showed."""
+        self.watcher.phase("search")
+        screening = self._screening(trials)
+        await screening.controls(self.base)
+        self.plan = plan(self.session.study, self.session.pace())
+        pace = self.plan.pace
+        self.watcher.note(
+            f"a request takes {pace.request_s:.2f} s, a restart {pace.restart_s:.1f} s: about "
+            f"{self.plan.trials} trials in {self.plan.search_s / 60:.1f} min"
         )
-        proof.sides.append(side)
-        now = await confirm(
-            session,
-            side,
-            proof.baseline,
-            ALPHAS[number],
-            session.left_s,
-            _next_needs_s(study, chosen, number),
-            watcher.note,
+        return screening.trials
+
+    def _screening(self, trials: Sequence[Trial]) -> Screening:
+        return Screening(self.session, self.proposer, self.plan, self.watcher, list(trials))
+
+    async def _until_met(self, trials: Sequence[Trial], proof: Proof) -> Sequence[Trial]:
+        """Search until a trial looks as if it met everything, prove it, and so on until one is."""
+        study = self.session.study
+
+        def looks_met(trial: Trial) -> bool:
+            return trial.of is None and promising(study, trial) and trial.number not in looked
+
+        while not proof.passed and len(proof.sides) < MAX_FINALISTS:
+            looked = {t.of for t in trials}
+            trials = await self._screen(trials, looks_met)
+            if not any(map(looks_met, trials)):
+                break  # the time for searching is over
+            trials = await self._look_again(trials, 1)
+            if any(t.of is not None and t.of not in looked and promising(study, t) for t in trials):
+                await self._prove(trials, proof, 1)
+        return trials
+
+    async def _search(self, trials: Sequence[Trial]) -> Sequence[Trial]:
+        trials = await self._screen(trials, lambda trial: False)
+        return await self._look_again(trials, SHORTLIST - sum(t.of is not None for t in trials))
+
+    async def _screen(
+        self, trials: Sequence[Trial], enough: Callable[[Trial], bool]
+    ) -> Sequence[Trial]:
+        self.watcher.phase("search")
+        screening = self._screening(trials)
+        await screening.search(enough)
+        return screening.trials
+
+    async def _look_again(self, trials: Sequence[Trial], count: int) -> Sequence[Trial]:
+        self.watcher.phase("shortlist")
+        until_s = self.session.budget_s - self.plan.confirmation_s
+        return await shortlist(
+            self.session, self.proposer, trials, self.base, self.watcher, until_s, count
         )
-        proof.measured.append(now)
-        if now.verdict == "PASS":
-            break
-    if not any(s.candidate == base for s in proof.sides):
-        await complete_baseline(session, proof.baseline, session.left_s)
-    return proof
 
-
-def _next_needs_s(study: Study, chosen: Sequence[Trial], number: int) -> float:
-    """Return the least seconds that proving the next finalist takes, infinite without one."""
-    if number + 1 >= len(chosen):
-        return math.inf
-    served = [s.latency_s("e2e") for s in chosen[number + 1].samples if s.outcome == "ok"]
-    pace_s = sum(served) / len(served) if served else math.inf
-    return fastest_proof_s(study, ALPHAS[number + 1], pace_s)
-
-
-def _pairs_text(study: Study, trial: Trial, control: Trial) -> str:
-    """Say how many pairs the comparison with the baseline is expected to need."""
-    margin, planned = study.guard.max_drop, BASELINE_BLOCKS * BASELINE_BLOCK_REQUESTS
-    # screening asked both the same templates in the same order
-    gaps = [
-        is_correct(a) - is_correct(b) for a, b in zip(trial.samples, control.samples, strict=False)
-    ]
-    if margin is None or not gaps or trial.candidate == control.candidate:
-        return "no comparison of correctness is asked for"
-    discordance, difference = sum(g != 0 for g in gaps) / len(gaps), sum(gaps) / len(gaps)
-    if difference <= -margin:
-        return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"
-    needed = pairs_needed(discordance, margin, difference, ALPHAS[0])
-    return f"max_drop: at least {needed:.0f} pairs are needed, {planned} planned"
-
-
-def _changed_text(candidate: Candidate, base: Candidate) -> str:
-    found = [f"{name}={candidate[name]}" for name in changes(candidate, base)]
-    return ", ".join(found) or "the baseline itself"
+    async def _prove(self, trials: Sequence[Trial], proof: Proof, at_most: int) -> None:
+        self.watcher.phase("confirmation")
+        await prove(self.session, trials, self.base, proof, self.watcher, at_most)

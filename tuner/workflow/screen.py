@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, cast
 
 from tuner.guard.classify import judge
 from tuner.search import hints
-from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST, SHORTLIST_REQUESTS, Plan
+from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST_REQUESTS, Plan
 from tuner.search.finalists import rank
 from tuner.search.propose import Strategy
-from tuner.search.trial import Origin, Trial, hopeless, shares, value, violations
+from tuner.search.trial import (
+    Origin,
+    Trial,
+    hopeless,
+    outraced,
+    shares,
+    value,
+    violations,
+)
 from tuner.spec.conversation import PROMPT_KNOBS
+from tuner.spec.errors import EngineDied
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.workflow.candidates import all_knobs, complete
-from tuner.workflow.session import Measured, Session
+from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 
 BATCH = 4
 """Candidates asked at once, so that those that share an engine start can follow each other."""
+
+CONTROLS = ("baseline", "default")
+"""Origins of the trials that are measured in full whatever they bring."""
 
 CAP = 3.0
 """A trial is cut when it takes so many times its expected time."""
@@ -41,70 +53,107 @@ class Watcher(Protocol):
         """Hear a line that is worth showing."""
 
 
-async def screen(
-    session: Session, proposer: Strategy, base: Candidate, plan: Plan, watcher: Watcher
-) -> list[Trial]:
-    """Measure the baseline, the engine's default, then what the proposer asks for."""
-    supply = Supply(session.study.workload, held_out=False, seed=session.study.seed)
-    run = _Screening(session, proposer, supply, plan, watcher, [])
-    end = asyncio.get_running_loop().time() + plan.search_s
-    await run.one(*proposer.fixed(base, "baseline"))
-    default = engine_default(session, base)
-    if default != dict(base):
-        await run.one(*proposer.fixed(default, "default"))
-    while asyncio.get_running_loop().time() < end:
-        batch = proposer.batch(BATCH, run.trials)
-        if not batch:
-            watcher.note("every candidate of the space has been measured")
-            break
-        for number, candidate, origin in _grouped(batch, session, run.trials):
-            if asyncio.get_running_loop().time() >= end:
-                break
-            await run.one(number, candidate, origin)
-    return run.trials
-
-
 def engine_default(session: Session, base: Candidate) -> dict[str, Setting]:
     """Return the engine's own defaults under the baseline's prompt: the second control."""
     prompt = {name: base[name] for name in PROMPT_KNOBS}
     return complete(prompt, all_knobs(session.engine))
 
 
-class _Screening:
-    """The state of one screening phase."""
+@dataclass(slots=True)
+class Screening:
+    """Screens candidates with the first prompts of the search's part of the workload."""
 
-    def __init__(
-        self,
-        session: Session,
-        proposer: Strategy,
-        supply: Supply,
-        plan: Plan,
-        watcher: Watcher,
-        trials: list[Trial],
-    ) -> None:
-        self.session, self.proposer, self.supply = session, proposer, supply
-        self.plan, self.watcher, self.trials = plan, watcher, trials
+    session: Session
+    proposer: Strategy
+    plan: Plan
+    watcher: Watcher
+    trials: list[Trial]
+
+    async def search(self, enough: Callable[[Trial], bool] = lambda trial: False) -> None:
+        """Measure what the proposer asks for.
+
+        Ends when the time planned for searching is used up, when a trial is `enough`, or
+        when the space has nothing new. Raises EngineDied when nothing could be measured.
+        """
+        while not self._over() and not any(map(enough, self.trials)):
+            batch = self.proposer.batch(BATCH, self.trials)
+            if not batch:
+                self.watcher.note("every candidate of the space has been measured")
+                break
+            for proposal in _grouped(batch, self.session, self.trials):
+                await self.one(*proposal)
+                if self._over() or enough(self.trials[-1]):
+                    break
+            self._ensure_measurable()
+
+    def _ensure_measurable(self) -> None:
+        """Searching on would be idle where controls and a whole batch brought not one sample."""
+        if not any(t.samples for t in self.trials):
+            raise EngineDied(
+                f"no candidate could be measured; the first failed so: {self.trials[0].reason}"
+            )
+
+    def _over(self) -> bool:
+        return self.session.elapsed_s() >= self.plan.search_s
+
+    async def controls(self, base: Candidate) -> None:
+        """Measure what every study is compared with, where that was not done before."""
+        there = {t.origin for t in self.trials}
+        default = engine_default(self.session, base)
+        if "baseline" not in there:
+            await self.one(*self.proposer.fixed(base, "baseline"))
+        if "default" not in there and default != dict(base):
+            await self.one(*self.proposer.fixed(default, "default"))
 
     async def one(self, number: int, candidate: Candidate, origin: Origin) -> None:
         """Measure one candidate and tell the proposer."""
-        prompts = self.supply.prompts(number)
+        asked: dict[str, Prompt] = {}
+        study = self.session.study
+        supply = Supply(study.workload, held_out=False, seed=study.seed)
+        prompts = _noted(supply.prompts(number), asked)
+        stop = self._cut(asked, racing=origin not in CONTROLS)
         measured = await self.session.measure(
-            candidate, prompts, f"{number:04d}", n=SCREENING_REQUESTS,
-            stop=_cut(self.session.study, CAP * self.plan.trial_s),
+            candidate, prompts, f"{number:04d}", Place("search", number, origin),
+            n=SCREENING_REQUESTS, stop=stop,
         )  # fmt: skip
-        trial = judged(self.session, number, candidate, origin, measured, self._baseline_correct())
+        known = baseline_correct(self.trials)
+        trial = judged(study, number, candidate, origin, measured, known)
         self.proposer.tell(trial)
         self.trials.append(trial)
-        left = self.session.left_s()
-        self.watcher.trial(trial, self.plan.trials, left)
+        self.watcher.trial(trial, self.plan.trials, self.session.left_s())
 
-    def _baseline_correct(self) -> float | None:
-        baseline = next((t for t in self.trials if t.origin == "baseline"), None)
-        return shares(baseline.samples)[1] if baseline and baseline.samples else None
+    def _cut(self, asked: Mapping[str, Prompt], *, racing: bool) -> Callable[[Sample], bool]:
+        """Return a stop rule: beyond rescue, beaten, or so slow that its time is better spent."""
+        study = self.session.study
+        classify = judge(study.workload.schema)
+        incumbent = min((t for t in self.trials if t.feasible), key=Trial.rank, default=None)
+        most_s = CAP * self.plan.pace.trial_s
+        seen: list[Sample] = []
+
+        def stop(sample: Sample) -> bool:
+            seen.append(replace(sample, guard=classify(asked[sample.prompt_id], sample)))
+            slow = (sample.sent_ns - seen[0].sent_ns) / 1e9 > most_s
+            if slow or hopeless(study, seen, SCREENING_REQUESTS):
+                return True
+            return racing and outraced(study, seen, SCREENING_REQUESTS, incumbent)
+
+        return stop
+
+
+def _noted(prompts: Iterator[Prompt], asked: dict[str, Prompt]) -> Iterator[Prompt]:
+    for prompt in prompts:
+        asked[prompt.id] = prompt
+        yield prompt
+
+
+def baseline_correct(trials: Sequence[Trial]) -> float | None:
+    """Return the baseline's share of correct answers, as screened, or None."""
+    baseline = next((t for t in trials if t.origin == "baseline"), None)
+    return shares(baseline.samples)[1] if baseline and baseline.samples else None
 
 
 def judged(
-    session: Session,
+    study: Study,
     number: int,
     candidate: Candidate,
     origin: Origin,
@@ -112,18 +161,35 @@ def judged(
     baseline_correct: float | None,
 ) -> Trial:
     """Return the trial of a measured candidate: pruned where it was not measured in full."""
-    samples, study = measured.kept, session.study
+    samples = measured.kept
     if measured.failed:
         return Trial(number, candidate, origin, "pruned", measured.failed.splitlines()[0], samples)
     trial = Trial(
         number, candidate, origin, "complete", None, samples,
-        violations(study, samples, baseline_correct), value(study, samples),
-        measured.memory_bytes,
+        violations(study, samples, baseline_correct),
+        value(study, samples, measured.memory_bytes), measured.memory_bytes,
     )  # fmt: skip
     if len(samples) < SCREENING_REQUESTS:
-        reason = f"hopeless after {len(samples)} of {SCREENING_REQUESTS} requests"
-        return replace(trial, state="pruned", reason=f"{reason}: {_broken(trial)}")
+        reason = f"after {len(samples)} of {SCREENING_REQUESTS} requests: {_broken(trial)}"
+        return replace(trial, state="pruned", reason=reason)
     return trial
+
+
+def restored(study: Study, kept: Sequence[KeptTrial]) -> list[Trial]:
+    """Return the trials of a run's search and shortlist as its folders tell them."""
+    trials: dict[int, Trial] = {}
+    for k in kept:
+        number, origin = k.place.number, k.place.origin
+        if k.place.phase == "search" and number is not None:
+            known = baseline_correct(list(trials.values()))
+            trials[number] = judged(
+                study, number, k.candidate, cast(Origin, origin), k.measured, known
+            )
+        elif k.place.phase == "shortlist" and number is not None and k.place.of is not None:
+            known = baseline_correct(list(trials.values()))
+            first = trials[k.place.of]
+            trials[number] = _longer(study, first, number, k.candidate, k.measured, known)
+    return list(trials.values())
 
 
 async def shortlist(
@@ -132,41 +198,61 @@ async def shortlist(
     trials: Sequence[Trial],
     base: Candidate,
     watcher: Watcher,
-    end: float,
+    until_s: float,
+    count: int,
 ) -> list[Trial]:
     """Return the trials with the most promising ones measured on more prompts.
 
-    Each gets the output limit that keeps the target first, where that is cheap: it is then a
-    trial of its own, which the old samples also speak for, cut as the limit would have cut them.
+    Up to `count` that were not looked at before get their turn while less than `until_s` of
+    the run has passed. Each gets the output limit that keeps the target first, where that is
+    cheap: it is then a trial of its own, which the old samples also speak for, cut as the
+    limit would have cut them.
     """
-    study, known = session.study, shares(trials[0].samples)[1]
-    supply = Supply(study.workload, held_out=False, seed=study.seed)
     updated = {t.number: t for t in trials}
-    for trial in rank(study, trials, base)[:SHORTLIST]:
-        if asyncio.get_running_loop().time() >= end:
+    looked = {t.of for t in trials} | {t.number for t in trials if t.of is not None}
+    fresh = [t for t in trials if t.number not in looked]
+    for trial in rank(session.study, fresh, base)[: max(count, 0)]:
+        if session.elapsed_s() >= until_s:
             break
-        tight = hints.tightened(study, trial, study.space)
-        number = trial.number
-        if tight != trial.candidate:
-            number = proposer.fixed(tight, "tightened")[0]
-        more = itertools.islice(supply.prompts(10_000 + number), SCREENING_REQUESTS, None)
-        measured = await session.measure(
-            tight, more, f"{number:04d}-more", n=SHORTLIST_REQUESTS, stop=_until(end)
-        )
-        again = _longer(study, trial, number, tight, measured, known)
-        if again.number != trial.number:
-            proposer.tell(again)
+        again = await _look_again(session, proposer, trial, baseline_correct(trials), until_s)
         updated[again.number] = again
         watcher.trial(again, len(trials), session.left_s())
     return list(updated.values())
 
 
+async def _look_again(
+    session: Session, proposer: Strategy, trial: Trial, known: float | None, until_s: float
+) -> Trial:
+    study = session.study
+    tight = hints.tightened(study, trial, study.space)
+    number = trial.number
+    if tight != trial.candidate:
+        number = proposer.fixed(tight, "tightened")[0]
+    supply = Supply(study.workload, held_out=False, seed=study.seed)
+    more = itertools.islice(supply.prompts(10_000 + number), SCREENING_REQUESTS, None)
+    measured = await session.measure(
+        tight, more, f"{number:04d}-more", Place("shortlist", number, trial.origin, trial.number),
+        n=SHORTLIST_REQUESTS, stop=lambda sample: session.elapsed_s() >= until_s,
+    )  # fmt: skip
+    again = _longer(study, trial, number, tight, measured, known)
+    if number != trial.number:
+        proposer.tell(again)
+    return again
+
+
 def _longer(
-    study: Study, trial: Trial, number: int, tight: Candidate, measured: Measured, known: float
+    study: Study,
+    trial: Trial,
+    number: int,
+    tight: Candidate,
+    measured: Measured,
+    known: float | None,
 ) -> Trial:
     origin: Origin = trial.origin if number == trial.number else "tightened"
     before = hints.projected(trial, tight)
-    trial = replace(trial, number=number, candidate=tight, origin=origin, samples=before)
+    trial = replace(
+        trial, number=number, candidate=tight, origin=origin, samples=before, of=trial.number
+    )
     if measured.failed:
         return replace(trial, state="pruned", reason=measured.failed.splitlines()[0])
     both = (*trial.samples, *measured.kept)
@@ -174,7 +260,7 @@ def _longer(
         trial,
         samples=both,
         violations=violations(study, both, known),
-        value=value(study, both),
+        value=value(study, both, measured.memory_bytes),
         memory_bytes=measured.memory_bytes,
     )
 
@@ -195,23 +281,6 @@ def _grouped(
     return sorted(batch, key=lambda p: (settings(p[1]) != now, settings(p[1])))
 
 
-def _cut(study: Study, seconds: float) -> Callable[[Sample], bool]:
-    """Return a stop rule: beyond rescue, or so slow that the time is better spent elsewhere."""
-    classify, nothing_expected = judge(study.workload.schema), Prompt("", "", "", ())
-    end = asyncio.get_running_loop().time() + seconds
-    seen: list[Sample] = []
-
-    def stop(sample: Sample) -> bool:
-        seen.append(replace(sample, guard=classify(nothing_expected, sample)))
-        slow = asyncio.get_running_loop().time() > end
-        return slow or hopeless(study, seen, SCREENING_REQUESTS)
-
-    return stop
-
-
 def _broken(trial: Trial) -> str:
-    return ", ".join(f"{name} missed" for name, v in trial.violations.items() if v > 0)
-
-
-def _until(end: float) -> Callable[[Sample], bool]:
-    return lambda sample: asyncio.get_running_loop().time() >= end
+    missed = [f"{name} missed" for name, v in trial.violations.items() if v > 0]
+    return ", ".join(missed) or "beaten by the best so far"

@@ -4,71 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from tuner.engines.base import Engine
 from tuner.guard.classify import Judge, judge
-from tuner.load import samples as sample_file
 from tuner.load.drive import Call, Driven, drive
 from tuner.report.measurement import Client
-from tuner.search.budget import WARMUP_REQUESTS
+from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
 from tuner.spec.conversation import conversation, response_format
-from tuner.spec.errors import EngineError, tail
+from tuner.spec.errors import EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample
+from tuner.workflow import trial_folder
 from tuner.workflow.artifacts import rendered
-from tuner.workflow.folder import write_json
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What measuring a candidate once brought; `failed` says why there is nothing to compare."""
-
-    effective: Effective | None
-    samples: tuple[Sample, ...]
-    client: Client
-    memory_bytes: int | None = None
-    failed: str | None = None
-
-    @property
-    def kept(self) -> tuple[Sample, ...]:
-        """Return the samples without the warm-up."""
-        return tuple(s for s in self.samples if not s.warmup)
-
-
-@dataclass(slots=True)
-class Spent:
-    """What a run has used up so far."""
-
-    requests: int = 0
-    restarts: int = 0
-    busy_s: float = 0.0
+from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
 
 
 @dataclass(slots=True)
 class Session:
-    """The engine in use, and where its trials are kept; close it when done."""
+    """The engine in use, and where its trials are kept; close it when done.
+
+    `budget_s` covers everything since the run began; a continued run has already `spent`
+    some of it and had `starts_before` engine starts. `version` is the engine's, once known.
+    """
 
     study: Study
     engine: Engine
     folder: Path
-    deadline: float
+    budget_s: float
     spent: Spent = field(default_factory=Spent)
+    starts_before: int = 0
+    version: str | None = None
+    _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _before_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._before_s = self.spent.elapsed_s
+
+    def elapsed_s(self) -> float:
+        """Return the seconds in which the run has been running."""
+        return self._before_s + asyncio.get_running_loop().time() - self._began
 
     def left_s(self) -> float:
         """Return the seconds that are left of the budget."""
-        return self.deadline - asyncio.get_running_loop().time()
+        return self.budget_s - self.elapsed_s()
+
+    def pace(self) -> Pace:
+        """Return what requests and restarts have taken so far, on average."""
+        spent, expected = self.spent, expected_pace(self.study)
+        return Pace(
+            spent.busy_s / spent.requests if spent.requests else expected.request_s,
+            spent.restarting_s / spent.restarts if spent.restarts else expected.restart_s,
+        )
 
     async def measure(
         self,
         candidate: Candidate,
         prompts: Iterator[Prompt],
         name: str,
+        place: Place,
         *,
         n: int,
         fresh: bool = False,
@@ -79,16 +77,31 @@ class Session:
         A candidate that cannot be started or that the engine does not run as asked comes
         back with `failed`; so does one whose engine died on the way, with what it gave.
         """
+        began = self.elapsed_s()
         try:
             effective = await self.engine.apply(candidate, fresh=fresh)
         except EngineError as error:
-            return self._keep(name, candidate, Measured(None, (), Client(), failed=str(error)))
-        self.spent.restarts += effective.changed != "nothing"
+            measured = Measured(None, (), Client(), failed=str(error))
+            return self._keep(name, place, candidate, measured)
+        if effective.changed != "nothing":
+            self.spent.restarts += 1
+            self.spent.restarting_s += self.elapsed_s() - began
+        effective = replace(effective, engine_start=self.starts_before + effective.engine_start)
+        self._check_version(effective.version)
         if effective.mismatches:
             failed = "not in force: " + "; ".join(effective.mismatches)
-            return self._keep(name, candidate, Measured(effective, (), Client(), failed=failed))
-        measured = await self._drive(candidate, effective, prompts, n, stop)
-        return self._keep(name, candidate, measured)
+            measured = Measured(effective, (), Client(), failed=failed)
+        else:
+            measured = await self._drive(candidate, effective, prompts, n, stop)
+        return self._keep(name, place, candidate, measured)
+
+    def _check_version(self, version: str) -> None:
+        if self.version not in (None, version):
+            raise NotComparable(
+                f"{self.folder} was begun with {self.version}, and now {version} serves; samples "
+                "of unlike engines are not pooled: name another --out"
+            )
+        self.version = version
 
     async def _drive(
         self,
@@ -150,30 +163,16 @@ class Session:
             effective, (*warm.samples, *judged), client, self.engine.memory_bytes(), failed
         )
 
-    def _keep(self, name: str, candidate: Candidate, measured: Measured) -> Measured:
-        keep_trial(self.folder / "trials" / name, self, candidate, measured)
+    def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
+        self.spent.elapsed_s = self.elapsed_s()
+        trial = KeptTrial(name, place, candidate, measured, self.spent)
+        files = rendered(self.study, self.engine, candidate)
+        trial_folder.write(self.folder, trial, files, _newest_log(self.folder))
         return measured
 
     async def aclose(self) -> None:
         """Stop the engine."""
         await self.engine.aclose()
-
-
-def keep_trial(folder: Path, session: Session, candidate: Candidate, measured: Measured) -> None:
-    """Write a trial's folder in one step: it is there whole, or not at all."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_json(partial / "candidate.json", dict(candidate))
-    effective = asdict(measured.effective) if measured.effective else None
-    facts = {"effective": effective, "failed": measured.failed, "client": asdict(measured.client),
-             "memory_bytes": measured.memory_bytes}  # fmt: skip
-    write_json(partial / "effective.json", facts)
-    sample_file.write(partial / "samples.jsonl", measured.samples)
-    for file, text in rendered(session.study, session.engine, candidate).items():
-        (partial / file).write_text(text, encoding="utf-8")
-    (partial / "engine.log").write_text(_newest_log(session.folder), encoding="utf-8")
-    partial.replace(folder)
 
 
 def _newest_log(out: Path) -> str:

@@ -1,0 +1,48 @@
+"""What was measured and nothing else measured beats in everything: the Pareto set.
+
+From screening and shortlist samples, so no verdict: it shows what could be had instead, and
+`--objective` picks along it under the same SLO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuner.search.trial import Trial, p99_s, shares, tokens_per_s
+from tuner.spec.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A trial's estimates: p99 of the end-to-end latency, shares, output rate, memory."""
+
+    trial: Trial
+    e2e_p99_s: float
+    correct: float
+    tokens_per_s: float
+    memory_bytes: int | None
+
+    @property
+    def costs(self) -> tuple[float, ...]:
+        """Return what is to be small: latency and memory as they are, the others negated."""
+        return (self.e2e_p99_s, -self.correct, -self.tokens_per_s, float(self.memory_bytes or 0))
+
+
+def frontier(study: Study, trials: Sequence[Trial]) -> list[Point]:
+    """Return the points of completely measured trials that none dominates, fastest first."""
+    points = [_point(study, t) for t in trials if t.state == "complete"]
+    best = [p for p in points if not any(_dominates(q, p) for q in points)]
+    return sorted(best, key=lambda p: p.costs)
+
+
+def _point(study: Study, trial: Trial) -> Point:
+    samples = trial.samples
+    return Point(
+        trial, p99_s(study, samples), shares(samples)[1], tokens_per_s(samples), trial.memory_bytes
+    )
+
+
+def _dominates(one: Point, other: Point) -> bool:
+    pairs = list(zip(one.costs, other.costs, strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

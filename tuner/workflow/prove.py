@@ -1,0 +1,159 @@
+"""Prove finalists one after the other, until one is proven or time is up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tuner.guard.verdict import is_correct
+from tuner.report.measurement import Measurement
+from tuner.search.budget import ALPHAS, MAX_FINALISTS, Rhythm
+from tuner.search.finalists import finalists
+from tuner.search.propose import changes
+from tuner.search.trial import Trial
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate
+from tuner.stats.paired import pairs_needed
+from tuner.workflow.confirm import (
+    Side,
+    again,
+    confirm,
+    fastest_proof_s,
+    held_out,
+    judged,
+    terms_of,
+)
+from tuner.workflow.screen import Watcher
+from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import KeptTrial
+
+LEAST_SHARE = 0.05
+"""With less than this share of the budget left no further finalist is begun."""
+
+
+@dataclass(slots=True)
+class Proof:
+    """What confirmation brought so far: the baseline's side, and each finalist's."""
+
+    rhythm: Rhythm
+    baseline: Side
+    sides: list[Side] = field(default_factory=list)
+    measured: list[Measurement] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, session: Session, base: Candidate, kept: Sequence[KeptTrial], rhythm: Rhythm
+    ) -> Proof:
+        """Return the proof with the blocks of an earlier part of the run.
+
+        The last finalist is taken up again: whether it was done shows when it is looked at.
+        """
+        blocks = [k for k in kept if k.place.phase == "confirmation"]
+        by_side = {k.place.side: k for k in blocks if k.place.side != "baseline"}
+        proof = cls(rhythm, again(_side(session, base, "baseline", None), blocks))
+        for name, block in by_side.items():
+            side = _side(session, block.candidate, str(name), block.place.number)
+            proof.sides.append(again(side, blocks))
+        proof.measured = [
+            judged(session, side, proof.baseline, terms_of(session, number, rhythm))
+            for number, side in enumerate(proof.sides[:-1])
+        ]
+        return proof
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether a finalist is proven."""
+        return any(m.verdict == "PASS" for m in self.measured)
+
+
+async def prove(
+    session: Session,
+    trials: Sequence[Trial],
+    base: Candidate,
+    proof: Proof,
+    watcher: Watcher,
+    at_most: int,
+) -> None:
+    """Prove up to `at_most` finalists, best first, until one is proven or time is up."""
+    by_number = {t.number: t for t in trials}
+    if len(proof.sides) > len(proof.measured):
+        side = proof.sides[-1]
+        trial = by_number[side.number or 0]
+        side.screened = trial.samples
+        await _one(session, side, trial, trials, (), proof, watcher)
+        at_most -= 1
+    tried = {s.number for s in proof.sides}
+    left = [t for t in trials if t.number not in tried]
+    room = min(at_most, MAX_FINALISTS - len(proof.sides))
+    chosen = finalists(session.study, left, base, room)
+    for place, trial in enumerate(chosen):
+        late = session.left_s() < LEAST_SHARE * session.study.budget_s
+        if proof.passed or (late and proof.sides):
+            break
+        watcher.note(f"finalist {len(proof.sides) + 1}: {_changed_text(trial.candidate, base)}")
+        name = f"finalist-{len(proof.sides) + 1}"
+        side = _side(session, trial.candidate, name, trial.number)
+        side.screened = trial.samples
+        proof.sides.append(side)
+        await _one(session, side, trial, trials, chosen[place + 1 :], proof, watcher)
+
+
+async def _one(
+    session: Session,
+    side: Side,
+    trial: Trial,
+    trials: Sequence[Trial],
+    following: Sequence[Trial],
+    proof: Proof,
+    watcher: Watcher,
+) -> None:
+    """Confirm one side and keep its measurement."""
+    pairs = proof.rhythm.baseline_requests
+    watcher.note(_pairs_text(session.study, trial, trials[0], pairs))
+    number = len(proof.measured)
+    now = await confirm(
+        session,
+        side,
+        proof.baseline,
+        terms_of(session, number, proof.rhythm),
+        proof.rhythm,
+        _next_needs_s(session.study, following, number + 1),
+        watcher.note,
+    )
+    proof.measured.append(now)
+
+
+def _side(session: Session, candidate: Candidate, name: str, number: int | None) -> Side:
+    fill = session.study.seed + 500_000  # the same prompts for every side
+    return Side(candidate, name, held_out(session, fill), number)
+
+
+def _next_needs_s(study: Study, following: Sequence[Trial], number: int) -> float:
+    """Return the least seconds that proving the next finalist takes, infinite without one."""
+    if not following:
+        return math.inf
+    served = [s.latency_s("e2e") for s in following[0].samples if s.outcome == "ok"]
+    pace_s = sum(served) / len(served) if served else math.inf
+    return fastest_proof_s(study, ALPHAS[number], pace_s)
+
+
+def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str:
+    """Say how many pairs the comparison with the baseline is expected to need."""
+    margin = study.guard.max_drop
+    # screening asked both the same templates in the same order
+    gaps = [
+        is_correct(a) - is_correct(b) for a, b in zip(trial.samples, control.samples, strict=False)
+    ]
+    if margin is None or not gaps or trial.candidate == control.candidate:
+        return "no comparison of correctness is asked for"
+    discordance, difference = sum(g != 0 for g in gaps) / len(gaps), sum(gaps) / len(gaps)
+    if difference <= -margin:
+        return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"
+    needed = pairs_needed(discordance, margin, difference, ALPHAS[0])
+    return f"max_drop: at least {needed:.0f} pairs are needed, {planned} planned"
+
+
+def _changed_text(candidate: Candidate, base: Candidate) -> str:
+    found = [f"{name}={candidate[name]}" for name in changes(candidate, base)]
+    return ", ".join(found) or "the baseline itself"
