@@ -30,6 +30,7 @@ STUDY = (
 )
 MARK = "TUNER_KILL_MARK"
 LONGEST_S = 4.0
+PROGRESS_S = 60.0
 GONE_S = 15.0
 """How long a family may take to end: the engine's grace and the supervisor's own time."""
 
@@ -54,6 +55,8 @@ def kill_again_and_again(folder: Path, times: int, seed: int) -> list[Kill]:
         number, after_s = rng.choice(SIGNALS), rng.uniform(0.1, LONGEST_S)
         with start(folder, mark) as running:
             time.sleep(after_s)
+            if len(kills) % 2:  # every other one does not end before it got anywhere
+                _wait_for_progress(folder, len(before), running)
             running.send_signal(number)
             running.wait(GONE_S)
         orphans = left_behind(mark)
@@ -69,6 +72,14 @@ def start(folder: Path, mark: str, *more: str) -> subprocess.Popen[bytes]:
     command = (sys.executable, "-m", "tuner", "run", *STUDY, "--out", str(folder), *resume, *more)
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, env={**os.environ, MARK: mark}, stdout=quiet, stderr=quiet)
+
+
+def _wait_for_progress(folder: Path, so_far: int, running: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + PROGRESS_S
+    while len(finished(folder)) <= so_far and time.monotonic() < deadline:
+        if running.poll() is not None:
+            raise SystemExit(f"tune ended by itself with exit code {running.returncode}")
+        time.sleep(0.01)
 
 
 def left_behind(mark: str) -> tuple[str, ...]:
