@@ -140,8 +140,8 @@ def _over(
     now = judged(session, finalist, baseline, terms)
     if finalist.failed or now.verdict != "UNDECIDED" or _guard_exhausted(session, now, rhythm):
         return True
-    left_s = session.left_s()
-    more = int(left_s / finalist.pace_s(session.pace().restart_s))
+    left_s, restart_s = session.left_s(), session.pace().restart_s
+    more = int((left_s - restart_s) / finalist.pace_s(restart_s))
     if more < LEAST_REQUESTS:
         return True
     return left_s > next_needs_s and _unlikely(session, now, finalist, more, terms.alpha)
@@ -149,13 +149,17 @@ def _over(
 
 async def complete_baseline(session: Session, baseline: Side, rhythm: Rhythm) -> None:
     """Give the baseline the blocks that the noise floor needs, as far as time allows."""
-    while baseline.blocks < rhythm.baseline_blocks and session.left_s() > 0 and not baseline.failed:
-        await _baseline_block(session, baseline, rhythm)
+    while not baseline.failed and await _baseline_block(session, baseline, rhythm):
+        pass
 
 
-async def _baseline_block(session: Session, baseline: Side, rhythm: Rhythm) -> None:
-    if baseline.blocks < rhythm.baseline_blocks:
-        await _block(session, baseline, rhythm.baseline_block, lambda sample: False)
+async def _baseline_block(session: Session, baseline: Side, rhythm: Rhythm) -> bool:
+    """Give the baseline a block where it lacks one and time allows; tell whether it got it."""
+    time_left = session.left_s() > session.pace().restart_s
+    if baseline.blocks >= rhythm.baseline_blocks or not time_left:
+        return False
+    await _block(session, baseline, rhythm.baseline_block, lambda sample: False)
+    return True
 
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:

@@ -87,7 +87,7 @@ class Screening:
             self._ensure_measurable()
 
     def _ensure_measurable(self) -> None:
-        """Searching on would be idle where controls and a whole batch brought not one sample."""
+        """Raise EngineDied where controls and a whole batch brought not one sample."""
         if not any(t.samples for t in self.trials):
             raise EngineDied(
                 f"no candidate could be measured; the first failed so: {self.trials[0].reason}"
