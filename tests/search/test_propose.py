@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
 
-from tuner.search.propose import Proposer, changes, neighbours
+from tuner.search.propose import STUDY_NAME, Proposer, changes, neighbours
 from tuner.search.trial import Trial
 from tuner.spec.space import Choices, Range, Space
 from tuner.spec.values import Candidate
@@ -24,11 +23,9 @@ BASE = {"n": 4, "word": "a", "t": 0.7, "k": 40, "p": 256, "outside": 5}
 
 
 @pytest.fixture(params=["tpe", "random"])
-def proposer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Proposer]:
-    """Give a proposer on a new storage."""
-    made = Proposer(SPACE, BASE, request.param, 3, tmp_path / "study.db")
-    yield made
-    made.close()
+def proposer(request: pytest.FixtureRequest) -> Proposer:
+    """Give a new proposer."""
+    return Proposer(SPACE, BASE, request.param, 3)
 
 
 def told(proposer: Proposer, number: int, candidate: Candidate, value: float) -> Trial:
@@ -36,6 +33,12 @@ def told(proposer: Proposer, number: int, candidate: Candidate, value: float) ->
     trial = Trial(number, candidate, "sampler", "complete", None, (), {"slo": -0.1}, value)
     proposer.tell(trial)
     return trial
+
+
+def saved(proposer: Proposer, folder: Path) -> optuna.Study:
+    """Return a proposer's study as it can be loaded from the file it was saved in."""
+    proposer.save(folder / "study.db")
+    return optuna.load_study(study_name=STUDY_NAME, storage=f"sqlite:///{folder / 'study.db'}")
 
 
 def test_candidates_lie_in_the_space_and_do_not_repeat(proposer: Proposer) -> None:
@@ -52,17 +55,16 @@ def test_candidates_lie_in_the_space_and_do_not_repeat(proposer: Proposer) -> No
         assert all(d.contains(trial.candidate[name]) for name, d in SPACE.items())
 
 
-def test_a_small_space_is_exhausted(tmp_path: Path) -> None:
+def test_a_small_space_is_exhausted() -> None:
     """When every candidate has been proposed there is nothing more, and no endless loop."""
     space: Space = {"n": Choices((1, 2, 3))}
-    proposer = Proposer(space, {"n": 1}, "tpe", 0, tmp_path / "s.db")
+    proposer = Proposer(space, {"n": 1}, "tpe", 0)
     proposer.tell(Trial(*proposer.fixed({"n": 1}, "baseline"), "complete", value=1.0))
     found = []
     while batch := proposer.batch(2, []):
         for number, candidate, origin in batch:
             proposer.tell(Trial(number, candidate, origin, "complete", value=1.0))
             found.append(candidate["n"])
-    proposer.close()
 
     assert sorted(found) == [2, 3]
 
@@ -77,14 +79,13 @@ def test_neighbours_change_one_knob() -> None:
     assert {**start, "n": 4} in found
 
 
-def test_tpe_proposes_neighbours_of_the_best_and_random_does_not(tmp_path: Path) -> None:
+def test_tpe_proposes_neighbours_of_the_best_and_random_does_not() -> None:
     """--sampler random is an honest comparison: it draws, and nothing else."""
     origins = {}
     for kind in ("tpe", "random"):
-        proposer = Proposer(SPACE, BASE, kind, 0, tmp_path / f"{kind}.db")
+        proposer = Proposer(SPACE, BASE, kind, 0)
         first = told(proposer, *proposer.fixed(BASE, "baseline")[:2], 1.0)
         origins[kind] = [origin for _, _, origin in proposer.batch(6, [first])]
-        proposer.close()
 
     assert origins["tpe"].count("neighbour") >= 3
     assert origins["random"] == ["sampler"] * 6
@@ -92,26 +93,21 @@ def test_tpe_proposes_neighbours_of_the_best_and_random_does_not(tmp_path: Path)
 
 def test_a_crash_is_pruned_with_a_large_finite_violation(tmp_path: Path) -> None:
     """A crashed trial is never FAIL (which samplers ignore) and never a good value."""
-    proposer = Proposer(SPACE, BASE, "tpe", 0, tmp_path / "s.db")
+    proposer = Proposer(SPACE, BASE, "tpe", 0)
     number, candidate, origin = proposer.fixed(BASE, "baseline")
     proposer.tell(Trial(number, candidate, origin, "pruned", "crashed"))
-    proposer.close()
-    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 's.db'}")
-    (stored,) = optuna.load_study(study_name="tune", storage=storage).trials
-    storage.remove_session()
-    storage.engine.dispose()
+    (stored,) = saved(proposer, tmp_path).trials
 
     assert stored.state == optuna.trial.TrialState.PRUNED
     assert max(stored.constraints.values()) == 10.0
 
 
-def test_values_outside_the_space_teach_nothing(tmp_path: Path) -> None:
+def test_values_outside_the_space_teach_nothing() -> None:
     """A baseline that the space does not hold is measured, but not told as another point."""
-    proposer = Proposer(SPACE, {**BASE, "n": 3}, "tpe", 0, tmp_path / "s.db")
+    proposer = Proposer(SPACE, {**BASE, "n": 3}, "tpe", 0)
     number, candidate, _ = proposer.fixed({**BASE, "n": 3}, "baseline")
     told(proposer, number, candidate, 5.0)
     states = [t.state for t in proposer._study.trials]
-    proposer.close()
 
     assert candidate["n"] == 3
     assert states == [optuna.trial.TrialState.FAIL]
@@ -129,13 +125,12 @@ def finished(count: int) -> list[Trial]:
 def test_a_continued_run_knows_what_was_measured(tmp_path: Path) -> None:
     """Numbers go on, nothing is proposed again, the database holds the old trials too."""
     before = finished(8)
-    proposer = Proposer(SPACE, BASE, "tpe", 3, tmp_path / "s.db", finished=before)
+    proposer = Proposer(SPACE, BASE, "tpe", 3, finished=before)
     found = [p for _ in range(6) for p in proposer.batch(2, before)]
-    proposer.close()
 
     assert min(number for number, _, _ in found) == before[-1].number + 1
     assert not [c for _, c, _ in found if c in [t.candidate for t in before]]
-    stored = optuna.load_study(study_name="tune", storage=f"sqlite:///{tmp_path / 's.db'}")
+    stored = saved(proposer, tmp_path)
     assert [t.value for t in stored.trials[: len(before)]] == [t.value for t in before]
 
 
@@ -143,7 +138,7 @@ def test_a_continued_run_does_not_repeat_its_beginning(tmp_path: Path) -> None:
     """Random draws depend on the seed and on how many trials are finished."""
 
     def first(trials: list[Trial]) -> Candidate:
-        proposer = Proposer(SPACE, BASE, "random", 3, None, finished=trials)
+        proposer = Proposer(SPACE, BASE, "random", 3, finished=trials)
         return proposer.batch(1, trials)[0][1]
 
     assert first([]) == first([])
@@ -154,7 +149,7 @@ def test_where_starts_are_dear_several_candidates_share_one() -> None:
     """Beside each proposal stand as many that differ from it in free knobs alone."""
     free = frozenset({"t", "k"})
     before = finished(8)
-    proposer = Proposer(SPACE, BASE, "tpe", 3, None, finished=before, free=free, siblings=lambda: 2)
+    proposer = Proposer(SPACE, BASE, "tpe", 3, finished=before, free=free, siblings=lambda: 2)
     found = [candidate for _, candidate, _ in proposer.batch(3, before)]
 
     assert len(found) > 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -66,7 +67,17 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that the outcome has."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     sys.exit(_outcome())
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """End at once: nothing is running before the event loop takes the signals over.
+
+    A KeyboardInterrupt in the middle of an import can be lost in C code, and `tune` would go on.
+    """
+    os._exit(128 + number)
 
 
 def _outcome() -> int:

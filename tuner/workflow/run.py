@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -77,15 +76,15 @@ async def run(
         kept = read_all(out)
         trials: Sequence[Trial] = restored(study, kept)
         session = _session(study, engine, out, kept)
-        proposer = strategy or _proposer(session, base, trials)
-        job = _Job(session, proposer, base, watcher, plan(study), kept)
+        proposer = _proposer(session, base, trials)
+        job = _Job(session, strategy or proposer, base, watcher, plan(study), kept)
         try:
             trials, proof = await job.search_and_prove(trials)
         finally:
-            with contextlib.ExitStack() as stack:
-                stack.callback(proposer.close)
-                await session.aclose()
+            await session.aclose()
         result = conclude(session, base, trials, proof, job.plan)
+        if strategy is None:
+            proposer.save(out / "study.db")
         write_json(out / "result.json", result_document(result))
         with writing(out / "report.txt"):
             (out / "report.txt").write_text(as_text(show_result(result)), encoding="utf-8")
@@ -109,8 +108,7 @@ def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial])
 def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Proposer:
     study, knobs = session.study, all_knobs(session.engine)
     return Proposer(
-        study.space, base, study.sampler, study.seed, session.folder / "study.db",
-        partial(hints.values, study), trials,
+        study.space, base, study.sampler, study.seed, partial(hints.values, study), trials,
         free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
         siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
     )  # fmt: skip
