@@ -37,6 +37,9 @@ from tuner.workflow.run import run
 
 MODES = ("proof", "quality")
 
+MEMORY = Path("/dev/shm")
+"""Where the folders of runs are kept while they last, if it is there: they are many small files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -72,7 +75,7 @@ def made(task: Task) -> Run:
     study = world.study(task.seed, stop_when_met=task.mode == "proof")
     engine, clock = world.engine(task.seed), Clock()
     strategy = STRATEGIES[task.strategy](study, baseline(study, engine))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         out = Path(folder) / "out"
         try:
             result = virtually(run(study, out, clock, engine=engine, strategy=strategy))
