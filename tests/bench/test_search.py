@@ -70,7 +70,16 @@ def test_strategies_propose_candidates_of_the_space(name: str) -> None:
 def test_an_infeasible_proof_is_counted_and_never_good() -> None:
     """A wrong proof shows, and does not count as near the best."""
     wrong = Run("proof", "tail", "ours", 0, "PASS", 100.0, feasible=False, p99_s=0.1)
-    found = cell([wrong], 0.3)
+    found = cell([wrong], 0.3, 600.0)
 
     assert found.wrong == 1
     assert found.near == 0
+
+
+def test_an_unproven_run_weighs_twice_its_budget() -> None:
+    """The median calls it endless, the penalised mean counts it as two budgets."""
+    runs = [Run("proof", "tail", "ours", n, "PASS", 100.0) for n in range(2)]
+    found = cell([*runs, Run("proof", "tail", "ours", 2, "UNDECIDED")], 0.3, 600.0)
+
+    assert found.proven_s == 100.0
+    assert found.penalised_s == pytest.approx((100 + 100 + 1200) / 3)
