@@ -96,11 +96,14 @@ def _ordered(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def _interpolated(ordered: npt.NDArray[np.float64], q: float) -> float:
     """Return numpy's linear quantile of sorted values that may end in infinities."""
-    above = ordered[math.ceil(q * (ordered.size - 1))]
-    if np.isinf(above):
+    place = q * (ordered.size - 1)
+    below, above = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
+    if math.isinf(above):
         return math.inf
-    # Everything above the upper neighbour is pressed onto it: inf - inf would give NaN.
-    return float(np.quantile(np.minimum(ordered, above), q))
+    share = place - math.floor(place)
+    # To the last bit what np.quantile gives, at a small part of its time.
+    gap = above - below
+    return above - gap * (1 - share) if share >= 0.5 else below + gap * share
 
 
 def _finite(value: float | None) -> float | None:

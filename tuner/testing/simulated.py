@@ -22,7 +22,7 @@ from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Settin
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the world makes of one request; `late_by_s` on top of TTFT plays a stall."""
+    """What the world makes of one request; `dies` takes the engine down before it answers."""
 
     ttft_s: float
     tpot_s: float
@@ -30,6 +30,7 @@ class Answered:
     output_tokens: int = 20
     finish: str = "stop"
     fails: bool = False
+    dies: bool = False
 
 
 World: TypeAlias = Callable[[Candidate, str, np.random.Generator], Answered]
@@ -48,7 +49,7 @@ class SimulatedEngine:
     """The `Engine` over a world.
 
     `ignored` knobs keep their default, as a bad engine does it; `crashes` says for which
-    candidates a start fails.
+    candidates a start fails, `memory` how many bytes a candidate takes.
     """
 
     world: World
@@ -57,6 +58,7 @@ class SimulatedEngine:
     reload_s: float = 0.2
     ignored: frozenset[str] = frozenset()
     crashes: Callable[[Candidate], bool] = lambda candidate: False
+    memory: Callable[[Candidate], int] = lambda candidate: 2**27
     seed: int = 0
     parallel: int = 1
     name: str = "simulated"
@@ -116,15 +118,19 @@ class SimulatedEngine:
 
     def transport(self) -> _Transport:
         """Return a transport into the world."""
-        return _Transport(self.world, dict(self._in_force), self._rng, self.parallel)
+        return _Transport(self, dict(self._in_force), self._rng)
 
     def memory_bytes(self) -> int | None:
-        """Return a fixed amount."""
-        return 2**27
+        """Return what the settings in force take."""
+        return self.memory(self._in_force)
 
     def alive(self) -> bool:
         """Tell whether it was started and neither crashed nor closed."""
         return self._running
+
+    def die(self) -> None:
+        """End as a crash ends it: requests are refused until the next start."""
+        self._running = False
 
     async def aclose(self) -> None:
         """Stop."""
@@ -135,10 +141,10 @@ class _Transport:
     """Answers requests in virtual time; `parallel` at once, the others wait their turn."""
 
     def __init__(
-        self, world: World, settings: Candidate, rng: np.random.Generator, parallel: int
+        self, engine: SimulatedEngine, settings: Candidate, rng: np.random.Generator
     ) -> None:
-        self._world, self._settings, self._rng = world, settings, rng
-        self._slots = asyncio.Semaphore(parallel)
+        self._engine, self._settings, self._rng = engine, settings, rng
+        self._slots = asyncio.Semaphore(engine.parallel)
 
     async def send(self, request: Request, timeout_s: float) -> Exchange:
         """Return the world's answer as a stamped stream; see `tuner.load.wire.Transport`."""
@@ -151,9 +157,14 @@ class _Transport:
             return Exchange(sent, _now_ns(), 0, None, (), "timeout", "no answer in time")
 
     async def _answer(self, sent: int, text: str) -> Exchange:
-        answered = self._world(self._settings, text, self._rng)
+        if not self._engine.alive():
+            return Exchange(sent, _now_ns(), 0, None, (), "error", "connection refused")
+        answered = self._engine.world(self._settings, text, self._rng)
         await asyncio.sleep(answered.ttft_s)
         first = _now_ns()
+        if answered.dies:
+            self._engine.die()
+            return Exchange(sent, first, 0, None, (), "error", "connection reset")
         await asyncio.sleep(answered.tpot_s * max(answered.output_tokens - 1, 0))
         if answered.fails:
             return Exchange(sent, _now_ns(), 0, 500, ((first, b"{}"),), "ok")

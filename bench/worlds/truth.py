@@ -1,0 +1,158 @@
+"""The truth about a simulated world: exact late rates, exact p99s, the best of its space."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from bench.worlds.world import Behaviour, Floats, World, limit
+from tuner.spec.space import Choices, Dimension
+from tuner.spec.values import Candidate, Guard, Setting
+
+CONTINUOUS_POINTS = 21
+"""Points of a continuous range in the grid over which the best is sought."""
+
+
+class Truth:
+    """The exact distribution of latencies under some candidates, as a mixture of lognormals.
+
+    Arrays of shape (candidates, components); a request that kills the engine is late.
+    """
+
+    def __init__(self, world: World, candidates: Sequence[Candidate]) -> None:
+        found = [world.behaves(c) for c in candidates]
+        limits = [limit(c) for c in candidates]
+        most = max(len(b.answers) for b in found)
+        parts = [_parts(b, cut, most) for b, cut in zip(found, limits, strict=True)]
+        self._median, self._added, self._weight = (np.array(p) for p in zip(*parts, strict=True))
+        drift = world.pace.sd if world.pace else 0.0
+        self._spread = np.hypot(np.array([b.sigma for b in found]), drift)[:, None]
+        self.crashes = np.array([not b.starts or b.death > 0 for b in found])
+        good = [_good(b, cut) for b, cut in zip(found, limits, strict=True)]
+        self.valid, self.correct = np.array(good).T
+
+    def late(self, seconds: npt.ArrayLike) -> Floats:
+        """Return the share of requests that take longer; `seconds` one or one per candidate."""
+        left = np.reshape(np.asarray(seconds, dtype=np.float64), (-1, 1)) - self._added
+        distance = np.log(np.maximum(left, 1e-12) / self._median) / self._spread
+        shares: Floats = (self._weight * special.ndtr(-distance)).sum(axis=1)
+        return shares
+
+    def quantile(self, q: float) -> Floats:
+        """Return a quantile of the latencies in seconds, by bisection of its logarithm."""
+        low = np.full(self._median.shape[0], math.log(1e-4))
+        high = np.full_like(low, math.log(1e3))
+        for _ in range(50):
+            middle = (low + high) / 2
+            late = self.late(np.exp(middle)) > 1 - q
+            low, high = np.where(late, middle, low), np.where(late, high, middle)
+        found: Floats = np.exp(high)
+        return found
+
+    def acceptable(self, guard: Guard) -> npt.NDArray[np.bool_]:
+        """Tell which candidates start, survive and keep the guard's floors."""
+        kept: npt.NDArray[np.bool_] = (
+            ~self.crashes
+            & (self.valid >= (guard.min_valid or 0.0) - 1e-9)
+            & (self.correct >= (guard.min_correct or 0.0) - 1e-9)
+        )
+        return kept
+
+
+def _parts(
+    behaviour: Behaviour, limit: int, most: int
+) -> tuple[list[float], list[float], list[float]]:
+    """Return (median, what a stall adds, weight) of each component, padded with weight 0."""
+    median, added, weight = [], [], []
+    share, stall = behaviour.stall
+    for answer in behaviour.answers:
+        median += [answer.seconds(limit)] * 2
+        added += [0.0, stall]
+        weight += [answer.share * (1 - share), answer.share * share]
+    missing = 2 * (most - len(behaviour.answers))
+    return median + [1.0] * missing, added + [0.0] * missing, weight + [0.0] * missing
+
+
+def _good(behaviour: Behaviour, limit: int) -> tuple[float, float]:
+    pairs = [(a.share, *a.good(limit)) for a in behaviour.answers]
+    return sum(s * v for s, v, _ in pairs), sum(s * c for s, _, c in pairs)
+
+
+def true_p99(world: World, candidate: Candidate) -> float:
+    """Return the p99 of the end-to-end latency in seconds."""
+    return float(Truth(world, [candidate]).quantile(0.99)[0])
+
+
+def true_late_rate(world: World, candidate: Candidate) -> float:
+    """Return the share of requests that miss the target."""
+    return float(Truth(world, [candidate]).late(world.target_s)[0])
+
+
+def feasible(world: World, candidate: Candidate) -> bool:
+    """Tell whether a candidate starts, survives, and meets target and floors in truth."""
+    truth = Truth(world, [candidate])
+    late = truth.late(world.target_s)[0]
+    return bool(truth.acceptable(world.guard)[0] and late < 0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Landscape:
+    """What the whole space holds: the best feasible p99 (inf for none) and who has it."""
+
+    size: int
+    feasible_share: float
+    best_p99_s: float
+    best: Candidate | None
+
+
+@cache
+def landscape(world: World) -> Landscape:
+    """Return what an enumeration of the space finds, continuous ranges on a fine grid."""
+    candidates = list(grid(world))
+    truth = Truth(world, candidates)
+    meets = truth.acceptable(world.guard) & (truth.late(world.target_s) < 0.01)
+    if not meets.any():
+        return Landscape(len(candidates), 0.0, math.inf, None)
+    p99 = np.where(meets, truth.quantile(0.99), math.inf)
+    at = int(p99.argmin())
+    return Landscape(len(candidates), float(meets.mean()), float(p99[at]), candidates[at])
+
+
+def best_p99(world: World) -> float:
+    """Return the best p99 of a feasible candidate, inf where there is none."""
+    return landscape(world).best_p99_s
+
+
+def aimed(world: World, share: float) -> World:
+    """Return the world with the target at which that share of its space is feasible."""
+    truth = Truth(world, list(grid(world)))
+    p99 = np.where(truth.acceptable(world.guard), truth.quantile(0.99), math.inf)
+    at = float(np.sort(p99)[math.ceil(share * p99.size)])
+    return replace(world, target_s=round(at, 3))
+
+
+def grid(world: World) -> Iterator[dict[str, Setting]]:
+    """Yield every candidate of the space, whole."""
+    rest = {name: knob.default for name, knob in world.knobs.items()} | dict(world.baseline)
+    names = list(world.space)
+    for values in itertools.product(*(values_of(d) for d in world.space.values())):
+        yield rest | dict(zip(names, values, strict=True))
+
+
+def values_of(dimension: Dimension, points: int = CONTINUOUS_POINTS) -> tuple[Setting, ...]:
+    """Return the values of a dimension, so many of a continuous range."""
+    if isinstance(dimension, Choices):
+        return dimension.values
+    if dimension.step is not None:
+        steps = range(len(dimension))
+        return tuple(dimension.nearest(dimension.low + i * dimension.step) for i in steps)
+    spaced = np.geomspace if dimension.log else np.linspace
+    found = (dimension.nearest(v) for v in spaced(dimension.low, dimension.high, points))
+    return tuple(dict.fromkeys(found))
