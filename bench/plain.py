@@ -78,9 +78,6 @@ class Plain:
         else:
             self._study.tell(asked, state=TrialState.PRUNED)
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def _ask(self) -> optuna.Trial:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

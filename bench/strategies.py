@@ -23,11 +23,11 @@ from tuner.spec.values import Candidate
 
 
 def _ours(study: Study, base: Candidate) -> Strategy:
-    return Proposer(study.space, base, "tpe", study.seed, None, partial(hints.values, study))
+    return Proposer(study.space, base, "tpe", study.seed, partial(hints.values, study))
 
 
 def _random(study: Study, base: Candidate) -> Strategy:
-    return Proposer(study.space, base, "random", study.seed, None)
+    return Proposer(study.space, base, "random", study.seed)
 
 
 def _tpe(study: Study, base: Candidate) -> Strategy:

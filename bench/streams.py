@@ -74,9 +74,6 @@ class Listed:
         """Remember a trial."""
         self.told.append(trial)
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def random(self) -> Candidate:
         """Return a candidate drawn evenly, if possible an untried one."""
         for _ in range(RETRIES):
