@@ -21,7 +21,7 @@ from tuner.spec.conversation import conversation, response_format
 from tuner.spec.errors import EngineError, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample
-from tuner.workflow.artifacts import rendered
+from tuner.workflow.artifacts import rendered, write
 from tuner.workflow.folder import write_json
 
 
@@ -170,8 +170,7 @@ def keep_trial(folder: Path, session: Session, candidate: Candidate, measured: M
              "memory_bytes": measured.memory_bytes}  # fmt: skip
     write_json(partial / "effective.json", facts)
     sample_file.write(partial / "samples.jsonl", measured.samples)
-    for file, text in rendered(session.study, session.engine, candidate).items():
-        (partial / file).write_text(text, encoding="utf-8")
+    write(partial, rendered(session.study, session.engine, candidate))
     (partial / "engine.log").write_text(_newest_log(session.folder), encoding="utf-8")
     partial.replace(folder)
 
