@@ -14,6 +14,7 @@ import pytest
 
 from tests.engines.servers import DEFAULT, KNOBS, PROGRAM, fake
 from tests.workflow.worlds import Recorder, study
+from tuner.engines import llamacpp
 from tuner.engines.command import Command
 from tuner.engines.launch import free_port
 from tuner.search.budget import plan
@@ -23,8 +24,9 @@ from tuner.spec.errors import StartFailed
 from tuner.spec.server import DeclaredKnob, Server
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import Effective, Guard, Knob, Load
+from tuner.spec.values import Effective, Guard, Knob, Load, Slo
 from tuner.spec.workload import Supply
+from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.fake_server import running
 from tuner.workflow.candidates import baseline
 from tuner.workflow.folder import claim
@@ -136,6 +138,20 @@ def test_a_server_that_never_gets_ready_is_a_timeout(tmp_path: Path) -> None:
     assert "GET /health" in str(failed)
 
 
+def test_the_embedded_engine_has_a_deadline_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that never finishes loading ends the start, not the study's budget."""
+    monkeypatch.setattr(llamacpp, "START_DEADLINE_S", 0.5)
+    engine = FakeEngine(tmp_path, ("--never-ready",))
+
+    with pytest.raises(StartFailed, match=r"not ready after 0\.5 s") as failed:
+        asyncio.run(engine.apply({n: k.default for n, k in engine.knobs.items()}))
+
+    assert failed.value.reason == "timeout"
+    assert not engine.alive()
+
+
 def test_a_server_that_dies_at_start_is_a_crash(tmp_path: Path) -> None:
     """Exit code and the end of its log are in the message."""
     failed = failure(fake("--die-at-start", "3"), tmp_path)
@@ -150,7 +166,11 @@ def test_a_server_that_dies_in_a_trial_costs_that_trial_alone(tmp_path: Path) ->
     patience = DeclaredKnob(Knob("patience", "restart", 0, "command"))
     server = fake("--crash-after", "{{ patience }}", knobs=KNOBS | {"patience": patience})
     mortal = declared(
-        server, baseline={"patience": 7}, space={"patience": Choices((0, 7))}, budget_s=120.0
+        server,
+        baseline={"patience": 7},
+        space={"patience": Choices((0, 7))},
+        budget_s=120.0,
+        slos=(Slo("e2e", 0.99, 20.0),),  # so that no slow machine decides what is late
     )
 
     async def work() -> list[Trial]:

@@ -52,6 +52,19 @@ def test_a_whole_declaration_is_read(tmp_path: Path) -> None:
     assert found.knobs["temperature"].request_field == "temperature"
 
 
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        (("/opt/bin/my-server", "--port"), "my-server"),
+        (("python", "-m", "my.server", "x"), "my.server"),
+        (("python", "-m"), "python"),
+    ],
+)
+def test_the_program_has_a_name(command: tuple[str, ...], program: str) -> None:
+    """Messages and headers name what was started, not the interpreter that runs it."""
+    assert Server(command).program == program
+
+
 def test_a_default_may_come_from_the_baseline(tmp_path: Path) -> None:
     """A knob without a default of its own takes the baseline's value."""
     knobs = KNOBS | {"batch": {"tier": "restart"}}

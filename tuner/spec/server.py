@@ -52,7 +52,9 @@ class Server:
 
     @property
     def program(self) -> str:
-        """Return the name of the program that is started."""
+        """Return the name of the program, or of the module that Python runs."""
+        if self.command[1:2] == ("-m",) and len(self.command) > 2:
+            return self.command[2]
         return PurePath(self.command[0]).name
 
     @property
