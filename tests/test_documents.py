@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from bench.__main__ import demo_table
+from tuner.engines.launch import free_port
 from tuner.spec.study import load
 from tuner.testing.fake_server import running
 
@@ -20,9 +24,23 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ (tune .*)$", README, re.MULTILINE)
 
 
-def blocks(language: str) -> list[str]:
-    """Return the README's fenced blocks of a language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def block(language: str, holding: str) -> str:
+    """Return the README's one fenced block of a language that holds some words."""
+    found = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    (only,) = (text for text in found if holding in text)
+    return str(only)
+
+
+def tune(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `tune` in a folder as from the environment that it is installed in."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        [sys.executable, "-m", "tuner", *words],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -41,26 +59,51 @@ def test_every_command_of_the_readme_is_understood(command: str, tmp_path: Path)
 
 def test_the_readme_s_own_study_can_be_measured(tmp_path: Path) -> None:
     """Copying the example study and its prompts out of the README works at the first try."""
-    (study,), (prompts,) = blocks("yaml"), blocks("json")
+    study = block("yaml", "kind: openai")
     with running("--ttft-ms", "1", "--itl-ms", "0.1") as (_, port):
-        (tmp_path / "prompts.jsonl").write_text(prompts)
+        (tmp_path / "prompts.jsonl").write_text(block("json", "template"))
         path = tmp_path / "study.yaml"
         path.write_text(study.replace("8080", str(port)))
-        command = [
-            sys.executable,
-            "-m",
-            "tuner",
-            "measure",
-            "study.yaml",
-            "--requests",
-            "10",
-            "--json",
-        ]
-        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        found = tune(tmp_path, "measure", "study.yaml", "--requests", "10", "--json")
 
     assert load(path).engine == "openai"
     assert found.returncode == 3, found.stderr  # ten requests prove no p99
     assert json.loads(found.stdout)["n"] == 10
+
+
+def test_the_readme_s_server_of_one_s_own_can_be_tuned(tmp_path: Path) -> None:
+    """The study of a command works verbatim, and what comes out starts the server."""
+    (tmp_path / "prompts.jsonl").write_text(block("json", "template"))
+    (tmp_path / "own-server.yaml").write_text(block("yaml", "kind: command"))
+    found = tune(tmp_path, "own-server.yaml", "--budget", "10s", "--out", "o")
+
+    assert found.returncode in (0, 3), found.stderr  # ten seconds hardly prove a p99
+    assert "o/serve.sh (starts the server: threads)" in found.stdout
+    client = json.loads((tmp_path / "o" / "client.json").read_text())
+    assert {"temperature", "max_tokens"} == set(client["request"])
+    assert serves(tmp_path / "o" / "serve.sh")
+
+
+def serves(script: Path) -> bool:
+    """Tell whether a script starts a server on the port that PORT names, and end it."""
+    port = free_port()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    started = subprocess.Popen([script], env={**os.environ, "PATH": path, "PORT": str(port)},
+                               stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        return any(is_up(port) or time.sleep(0.1) for _ in range(200))
+    finally:
+        started.kill()
+        started.wait()
+
+
+def is_up(port: int) -> bool:
+    """Tell whether a server on a port says that it is healthy."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def test_the_recorded_runs_are_those_the_readme_quotes() -> None:

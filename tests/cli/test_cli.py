@@ -56,6 +56,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["nowhere.yaml"], 2, "no such study file"),
         (["--engine", "ollama"], 2, "not built yet"),
         (["--engine", "lamacpp"], 2, "did you mean llamacpp?"),
+        (["--engine", "command"], 2, "it needs engine.command in the study file"),
         (["--model", "llama3"], 2, "engine 'ollama' is not built yet"),
         (["--model", "nowhere.gguf"], 2, "no such model file"),
         (["--target-p99", "-5"], 2, "--target-p99"),

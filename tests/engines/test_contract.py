@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.engines.servers import FAST, fake
 from tuner.engines.base import Engine
+from tuner.engines.command import Command
 from tuner.engines.llamacpp import LlamaCpp, _embedded_server
 from tuner.engines.models import default_path, from_gguf
 from tuner.engines.openai import OpenAI
@@ -21,7 +23,6 @@ from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run
 
 T = TypeVar("T")
-FAST = ("--ttft-ms", "2", "--itl-ms", "0.2", "--prompt-us-per-token", "1")
 READ_BACK_NAMES = {"num_batch": "n_batch"}
 
 
@@ -58,6 +59,19 @@ class TestSimulated(EngineContract):
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return run(work)
+
+
+class TestCommand(EngineContract):
+    """A server that a study declares: here FakeServer, started by a command line."""
+
+    def engine(self, logs: Path) -> Engine:
+        return Command(fake(), "default", logs)
+
+    def ignoring(self, logs: Path, knob: str) -> Engine:
+        return Command(fake("--ignore", READ_BACK_NAMES.get(knob, knob)), "default", logs)
+
+    def failing(self, logs: Path) -> Engine:
+        return Command(fake("--die-at-start", "3"), "default", logs)
 
 
 @pytest.mark.embedded

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tuner.engines import process
-from tuner.engines.llamacpp import start_failure
+from tuner.engines.launch import start_failure
 from tuner.spec.errors import StartFailed
 
 STUBBORN = (

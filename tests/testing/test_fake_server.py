@@ -337,3 +337,19 @@ def test_recorded_bytes_name_no_path_of_a_machine() -> None:
     for path in RECORDED.iterdir():
         assert not re.search(r"/(work|tmp|home|root|usr)/|site-packages", path.read_text()), path
         assert path.stat().st_size < 40_000
+
+
+def test_an_endless_answer_goes_on() -> None:
+    """An endless stream is longer than any answer and has no end."""
+    data = json.dumps({"messages": ASK, "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+    with (
+        running(*QUICK, "--endless") as (_, endless),
+        socket.create_connection(("127.0.0.1", endless), timeout=5) as client,
+    ):
+        client.sendall(head.encode() + data)
+        got = b""
+        while got.count(b"data: ") < 200:
+            got += client.recv(65536)
+
+    assert b"[DONE]" not in got

@@ -28,7 +28,7 @@ class Duration(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return seconds."""
-        from tuner.spec.study_file import parse_duration
+        from tuner.spec.parts import parse_duration
 
         try:
             return parse_duration(value)
@@ -52,9 +52,10 @@ _SHARED = (
            help="Bound on the p99 of the end-to-end latency, in ms."),
     option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the time to first token, in ms."),
-    option("--engine", metavar="KIND", help="Engine: llamacpp, openai or fake."),
+    option("--engine", metavar="KIND", help="Engine: llamacpp, openai, command or fake."),
     option("--model", metavar="MODEL",
-           help="Path of a GGUF file, or `default` for the packaged SmolLM2-135M."),
+           help="Path of a GGUF file, or `default` for the packaged SmolLM2-135M; with engine "
+                "command the name that requests carry."),
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
     option("--seed", type=int, help="Seed of every random choice."),
     option("--out", type=click.Path(path_type=Path, file_okay=False),
@@ -96,8 +97,8 @@ def overridden(
     stop_when_met: bool | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
-    kind = engine or (_engine_for(model) if model else study.engine)
-    _check_engine(kind, study.url)
+    kind = _kind(study, engine, model)
+    _check_engine(kind, study)
     slos = _with_target(study.slos, "e2e", target_p99)
     slos = _with_target(slos, "ttft", target_ttft_p99)
     _check_objective(objective, study)
@@ -109,12 +110,21 @@ def overridden(
     return replace(study, slos=slos, engine=kind, **given)
 
 
-def _check_engine(kind: str, url: str | None) -> None:
+def _kind(study: Study, engine: str | None, model: str | None) -> str:
+    """Return the engine: as said, as the study's own server asks for, else by the model."""
+    if engine is not None:
+        return engine
+    if model is None or study.server is not None:
+        return study.engine
+    return _engine_for(model)
+
+
+def _check_engine(kind: str, study: Study) -> None:
     from tuner.spec.errors import InputError
     from tuner.spec.study_file import check_engine
 
     try:
-        check_engine(kind, url)
+        check_engine(kind, study.url, has_command=study.server is not None)
     except ValueError as wrong:
         raise InputError(f"--engine or --model: {wrong}") from None
 

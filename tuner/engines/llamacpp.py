@@ -7,7 +7,6 @@ it runs, so each costs a restart, which takes well under a second for a small mo
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -18,24 +17,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import psutil
+
 from tuner.engines import control, models, process
 from tuner.engines.chat import chat_request, read_chat
+from tuner.engines.launch import Launch, launch
+from tuner.engines.memory import CONTEXT_STEP, ensure_fits
+from tuner.engines.readback import difference
 from tuner.load.drive import Reply
 from tuner.load.wire import Exchange, HttpTransport, Request
-from tuner.spec.errors import (
-    EngineDied,
-    EngineMissing,
-    InputError,
-    StartFailed,
-    StartReason,
-    tail,
-)
+from tuner.spec.errors import EngineDied, EngineMissing, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
 
 START_DEADLINE_S = 120.0
-_CONTEXT_STEP = 256
-"""llama.cpp pads a slot's context up to this multiple (src/llama-context.cpp)."""
 
 
 def _cores() -> int:
@@ -71,12 +66,6 @@ _LOGGED = {
     "kv_cache_type": re.compile(r"K \((\w+)\):.*V \((\w+)\):"),
     "flash_attention": re.compile(r"flash_attn\s+= (\w+)"),
 }
-_OUT_OF_MEMORY = re.compile(
-    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate", re.IGNORECASE
-)
-_BAD_SETTING = re.compile(
-    r"requires flash|invalid (argument|parameter|value)|unsupported|must be", re.IGNORECASE
-)
 
 
 class LlamaCpp:
@@ -109,19 +98,15 @@ class LlamaCpp:
 
     # starting
     async def _start(self, candidate: Candidate) -> None:
+        ensure_fits(self.model, candidate, psutil.virtual_memory().available)
         self._starts += 1
-        log = self._logs / f"engine-{self._starts}.log"
-        log.unlink(missing_ok=True)
-        command = (*self._server, json.dumps(self._settings(candidate)))
-        self._process = await process.start(command, log)
-        try:
-            async with asyncio.timeout(START_DEADLINE_S):
-                self._port = await self._ready(self._process)
-        except TimeoutError:
-            await self.aclose()
-            raise StartFailed(
-                "timeout", f"llama.cpp was not ready after {START_DEADLINE_S:g} s", log
-            ) from None
+        asked = Launch(
+            what="llama.cpp",
+            command=(*self._server, json.dumps(self._settings(candidate))),
+            log=self._logs / f"engine-{self._starts}.log",
+            deadline_s=START_DEADLINE_S,
+        )
+        self._process, self._port = await launch(asked)
 
     def _settings(self, candidate: Candidate) -> dict[str, Any]:
         parallel = int(candidate["num_parallel"])
@@ -135,18 +120,6 @@ class LlamaCpp:
             "flash_attention": candidate["flash_attention"],
             "port": 0,
         }
-
-    async def _ready(self, running: process.EngineProcess) -> int:
-        """Wait until a port that the engine itself listens on answers; return the port."""
-        while running.alive:
-            for port in process.listening_ports(running.pid):
-                status, _ = await control.call("GET", f"http://127.0.0.1:{port}/health")
-                if status == 200:
-                    return port
-            await asyncio.sleep(0.02)
-        await self.aclose()
-        reason = start_failure(running.exit_code, tail(running.log, 200))
-        raise StartFailed(reason, f"llama.cpp ended at start ({_ending(running)})", running.log)
 
     # reading back
     async def _effective(self, candidate: Candidate, changed: Any) -> Effective:
@@ -260,36 +233,13 @@ def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[st
     """Return a sentence for each knob that the engine does not run as asked."""
     found = []
     for name, knob in KNOBS.items():
-        asked, real = candidate[name], settings.get(name)
+        asked = candidate[name]
         if name == "num_ctx":
-            asked = -(-int(asked) // _CONTEXT_STEP) * _CONTEXT_STEP
+            asked = -(-int(asked) // CONTEXT_STEP) * CONTEXT_STEP
         if name == "flash_attention" and asked == "auto":
             continue
-        if real is None:
-            found.append(f"{name}: asked for {asked}, the engine does not say what is in force")
-        elif not _same(asked, real):
-            found.append(f"{name}: asked for {asked}, in force is {real} (tier {knob.tier})")
-    return found
-
-
-def _same(asked: Setting, real: Setting) -> bool:
-    if isinstance(asked, int | float) and isinstance(real, int | float):
-        return abs(asked - real) <= 1e-4 * max(1.0, abs(asked))  # llama.cpp keeps 32-bit floats
-    return asked == real
-
-
-def start_failure(exit_code: int | None, log_tail: str) -> StartReason:
-    """Return the type of a failed start from its exit status and the end of its log."""
-    if _OUT_OF_MEMORY.search(log_tail) or exit_code == -9:
-        return "out_of_memory"
-    if _BAD_SETTING.search(log_tail):
-        return "bad_flag"
-    return "crashed"
-
-
-def _ending(running: process.EngineProcess) -> str:
-    code = running.exit_code or 0
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+        found.append(difference(knob, asked, settings.get(name)))
+    return [sentence for sentence in found if sentence is not None]
 
 
 def _embedded_server() -> tuple[str, ...]:

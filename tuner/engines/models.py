@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.gguf import metadata
+from tuner.engines.memory import cached_per_token
 from tuner.spec.errors import EngineMissing
 from tuner.spec.values import Model
 
@@ -41,6 +42,8 @@ def from_gguf(path: Path) -> Model:
         train_ctx=facts.get(f"{architecture}.context_length"),
         bos_token=_token(facts, "bos"),
         eos_token=_token(facts, "eos"),
+        weights_bytes=path.stat().st_size,
+        cached_per_token=cached_per_token(facts),
     )
 
 

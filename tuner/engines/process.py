@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import psutil
 
@@ -15,6 +18,9 @@ from tuner.spec.errors import StartFailed
 
 GRACE_S = 3.0
 """Seconds between SIGTERM and SIGKILL."""
+
+_LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1")
+"""Addresses on which a listening socket is reached at 127.0.0.1."""
 
 
 @dataclass(slots=True)
@@ -29,8 +35,8 @@ class EngineProcess:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the engine has not ended."""
-        return self.exit_code is None
+        """Tell whether the engine has not ended; one that waits to be reaped has."""
+        return self.exit_code is None and _runs(self.pid)
 
     async def stop(self) -> None:
         """End the whole group and wait until it is gone."""
@@ -48,14 +54,27 @@ class EngineProcess:
             self.exit_code = -9
 
 
-async def start(command: Sequence[str], log: Path) -> EngineProcess:
-    """Start a command under a supervisor; raise StartFailed when it cannot be executed."""
+def _runs(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def start(
+    command: Sequence[str], log: Path, env: Mapping[str, str] = MappingProxyType({})
+) -> EngineProcess:
+    """Start a command under a supervisor; raise StartFailed when it cannot be executed.
+
+    `env` is set on top of this process's own environment.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     supervisor = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tuner.engines.supervisor", str(log), str(GRACE_S), *command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
+        env={**os.environ, **env},
     )
     assert supervisor.stdout is not None
     report = json.loads(await supervisor.stdout.readline() or b"{}")
@@ -77,7 +96,7 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def listening_ports(pid: int) -> set[int]:
-    """Return the TCP ports on which a process or a descendant of it listens.
+    """Return the TCP ports of 127.0.0.1 on which a process or a descendant of it listens.
 
     This is the proof that the server which answers on a port is the one we started: a
     foreign server on the same port owns another process's socket.
@@ -88,8 +107,13 @@ def listening_ports(pid: int) -> set[int]:
             sockets = member.net_connections(kind="tcp")
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-        ports |= {s.laddr.port for s in sockets if s.status == psutil.CONN_LISTEN}
+        ports |= {s.laddr.port for s in sockets if _is_reached(s)}
     return ports
+
+
+def _is_reached(socket: Any) -> bool:
+    """Tell whether a socket is the one that answers on 127.0.0.1."""
+    return socket.status == psutil.CONN_LISTEN and socket.laddr.ip in _LOOPBACK
 
 
 def resident_bytes(pid: int) -> int:

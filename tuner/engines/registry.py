@@ -13,6 +13,7 @@ from tuner.spec.study import Study
 FACTORIES = {
     "llamacpp": "tuner.engines.llamacpp:create",
     "openai": "tuner.engines.openai:create",
+    "command": "tuner.engines.command:create",
     "fake": "tuner.testing.fake_engine:create",
 }
 """Kind -> "module:function"; the function takes (study, folder for logs) and gives an Engine."""

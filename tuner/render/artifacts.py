@@ -8,7 +8,7 @@ of them: a derived model would otherwise inherit what its base says.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,12 +59,13 @@ def artifacts(
 
     Raises InputError for texts that a Modelfile cannot hold.
     """
-    client = _client(serving)
+    client = client_settings(serving)
     environment = _environment(candidate, knobs)
     beside = [
         name for name, there in (("client.json", client), ("ollama.env", environment)) if there
     ]
-    header = _header(evidence, beside)
+    remark = "" if evidence.measured_under_ollama else "; not measured under Ollama"
+    header = evidence_header(evidence, beside, remark)
     files = {"Modelfile": write(_modelfile(candidate, knobs, model, serving, header))}
     if environment:
         files["ollama.env"] = _environment_file(environment, header)
@@ -110,14 +111,13 @@ def _template(model: Model) -> tuple[str | None, tuple[str, ...]]:
     return go_template(fmt), ()
 
 
-def _header(evidence: Evidence, beside: list[str]) -> tuple[str, ...]:
-    """Return what the candidate was proven on, and what was not measured."""
+def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "") -> tuple[str, ...]:
+    """Return what the candidate was proven on, and in `remark` what was not measured."""
     together = f" with {' and '.join(beside)}" if beside else ""
     proven = "proven" if evidence.verdict == "PASS" else "measured"
     first = f"{proven} on {evidence.engine}, {evidence.load}{together}"
-    ollama = "" if evidence.measured_under_ollama else "; not measured under Ollama"
     warning = () if evidence.verdict == "PASS" else (evidence.verdict,)
-    return ("Written by modelfile-tuner.", *warning, first + ollama, *evidence.lines)
+    return ("Written by modelfile-tuner.", *warning, first + remark, *evidence.lines)
 
 
 def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Setting]:
@@ -145,7 +145,7 @@ def _flag(value: Setting) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def _client(serving: Serving) -> dict[str, Any]:
+def client_settings(serving: Serving) -> dict[str, Any]:
     """Return what only the client can send; {} when that is nothing."""
     found: dict[str, Any] = {}
     if serving.response_format is not None:

@@ -220,22 +220,26 @@ def _change(ratio: float | None) -> str:
 _WHAT = {
     "Modelfile": ("modelfile", ""),
     "ollama.env": ("environment", " (server environment, which a Modelfile cannot hold: {})"),
+    "serve.sh": ("command", " (starts the server: {})"),
     "client.json": ("client", " (only the client can send it: {})"),
 }
+_SAYS_NOTHING = {"system": "none", "shots": 0, "format": "none"}
 
 
 def _holds(name: str, result: Result) -> str:
     where, text = _WHAT.get(name, ("", ""))
     names = _names(where, result.knobs_where, result.best_candidate)
-    return text.format(", ".join(names)) if text else ""
+    return text.format(", ".join(names)) if text and names else ""
 
 
 def _names(where: str, knobs: Mapping[str, str], candidate: Mapping[str, object]) -> list[str]:
-    found = [name for name, place in knobs.items() if place == where and name in candidate]
+    found = [
+        name
+        for name, place in knobs.items()
+        if place == where and name in candidate and candidate[name] != _SAYS_NOTHING.get(name)
+    ]
     if where == "client" and candidate.get("shots") == "dynamic":
-        found.append("dynamic shots")
-    if where == "client" and candidate.get("format") == "none" and "format" in found:
-        found.remove("format")
+        found = [*(name for name in found if name != "shots"), "dynamic shots"]
     return found
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
-StartReason = Literal["out_of_memory", "bad_flag", "crashed", "timeout"]
+StartReason = Literal["out_of_memory", "bad_flag", "crashed", "timeout", "wrong_server"]
 
 
 class TunerError(Exception):
@@ -62,7 +62,8 @@ class EngineMissing(EngineError):
 class StartFailed(EngineError):
     """The engine did not reach a serving state.
 
-    `reason` is the type of the failure, `log_tail` the last lines of the engine's log.
+    `reason` is the type of the failure (`wrong_server`: another program has the port),
+    `log_tail` the last lines of the engine's log.
     """
 
     def __init__(self, reason: StartReason, message: str, log: Path | None = None) -> None:

@@ -13,6 +13,9 @@ from typing import Any, Literal
 import yaml
 
 from tuner.spec.errors import InputError
+from tuner.spec.parts import nearest
+from tuner.spec.server import Server
+from tuner.spec.server_file import server
 from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.study_file import (
     DynamicPart,
@@ -22,7 +25,6 @@ from tuner.spec.study_file import (
     StudyFile,
     WorkloadPart,
     check,
-    nearest,
 )
 from tuner.spec.values import Candidate, Guard, Load, Message, Slo
 from tuner.spec.workload import Shot, ShotRule, Template, Workload
@@ -39,6 +41,7 @@ class Study:
     model: str
     workload: Workload
     url: str | None = None
+    server: Server | None = None
     slos: tuple[Slo, ...] = ()
     guard: Guard = field(default_factory=Guard)
     baseline: Candidate = field(default_factory=dict)
@@ -66,6 +69,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         engine=parsed.engine.kind,
         model=_model_source(parsed.engine.model, folder),
         url=parsed.engine.url,
+        server=server(parsed.engine, parsed.engine.kind, parsed.baseline, file),
         workload=workload,
         slos=tuple(Slo(s.metric, s.quantile, s.max_ms / 1000) for s in parsed.slo),  # type: ignore[arg-type]
         guard=_guard(parsed, workload, file),
@@ -88,7 +92,14 @@ def _yaml(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as unreadable:
         raise InputError(f"{path}: cannot be read ({unreadable})") from None
     except yaml.YAMLError as broken:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(broken).split())}") from None
+        raise InputError(f"{path}: not valid YAML: {_told(broken)}") from None
+
+
+def _told(broken: yaml.YAMLError) -> str:
+    """Return what YAML says; a template without quotes is a mapping to it, or no token at all."""
+    text = " ".join(str(broken).split())
+    unquoted = "unhashable key" in text or "character '%'" in text
+    return f"{text}; put {{{{ ... }}}} and {{% ... %}} in quotes" if unquoted else text
 
 
 def _model_source(model: str, folder: Path) -> str:

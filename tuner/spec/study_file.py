@@ -1,62 +1,35 @@
 """The study file as it is written: `version: 1`, unknown keys refused.
 
-pydantic lives here and nowhere else; `tuner.spec.study` turns it into plain values.
+pydantic lives here, in `parts` and in `server_file`; `tuner.spec.study` turns it into values.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    StrictBool,
     StrictFloat,
     StrictInt,
-    StrictStr,
     ValidationError,
     model_validator,
 )
 
 from tuner.spec.errors import InputError
+from tuner.spec.parts import Duration, Part, Value, nearest
+from tuner.spec.server_file import ServerPart
 
-BUILT_ENGINES = ("llamacpp", "openai", "fake")
-LATER_ENGINES = ("ollama", "vllm", "command")
+BUILT_ENGINES = ("llamacpp", "openai", "command", "fake")
+LATER_ENGINES = ("ollama", "vllm")
 LATER_METRICS = ("throughput", "memory")
-LATER_KEYS = ("engine.command", "engine.knobs", "engine.ready", "engine.attach", "guard.check")
+LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
 
-Value = StrictBool | StrictInt | StrictFloat | StrictStr
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def parse_duration(value: Any) -> float:
-    """Return seconds from 90, "90s", "10m" or "1.5h"; raise ValueError otherwise."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    else:
-        match = re.fullmatch(r"\s*([\d.]+)\s*(s|m|h)?\s*", str(value))
-        if not match:
-            raise ValueError("expected a duration such as 90s, 10m or 1h")
-        seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[match[2]]
-    if seconds <= 0:
-        raise ValueError("expected a duration above zero")
-    return seconds
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-
-
-class EnginePart(_Part):
-    """Which engine serves which model."""
+class EnginePart(ServerPart):
+    """Which engine serves which model, and the server where the study brings its own."""
 
     kind: str = "llamacpp"
     model: str = "default"
@@ -64,28 +37,36 @@ class EnginePart(_Part):
 
     @model_validator(mode="after")
     def _known(self) -> EnginePart:
-        check_engine(self.kind, self.url)
+        check_engine(self.kind, self.url, has_command=bool(self.command))
         return self
 
 
-def check_engine(kind: str, url: str | None) -> None:
-    """Raise ValueError when there is no such engine, or not yet."""
+def check_engine(kind: str, url: str | None, *, has_command: bool) -> None:
+    """Raise ValueError when there is no such engine, not yet, or the study lacks what it needs."""
     if kind in LATER_ENGINES:
         raise ValueError(f"engine {kind!r} is not built yet; {_built()}")
     if kind not in BUILT_ENGINES:
         raise ValueError(f"unknown engine {kind!r}; {_built()}{nearest(kind, BUILT_ENGINES)}")
     if kind == "openai" and not url:
         raise ValueError("engine openai measures a running server: it needs url")
+    if kind == "command" and not has_command:
+        raise ValueError(
+            "engine command starts a server of your own: it needs engine.command in the study "
+            'file, a list such as [my-server, --port, "{{ port }}"]'
+        )
 
 
 def _built() -> str:
-    return "available: llamacpp, openai (measure only), fake (a pretend engine for trying out)"
+    return (
+        "available: llamacpp, openai (measure only), command (a server of your own), "
+        "fake (a pretend engine for trying out)"
+    )
 
 
-class DynamicPart(_Part):
+class DynamicPart(Part):
     """Rules that choose shots from the request text alone."""
 
-    class Rule(_Part):
+    class Rule(Part):
         """Shots for texts that match."""
 
         match: str
@@ -95,7 +76,7 @@ class DynamicPart(_Part):
     default: tuple[str, ...] = ()
 
 
-class PromptPart(_Part):
+class PromptPart(Part):
     """What the prompt knobs choose from."""
 
     system: dict[str, str] = Field(default_factory=dict)
@@ -103,7 +84,7 @@ class PromptPart(_Part):
     dynamic: str | DynamicPart | None = None
 
 
-class LoadPart(_Part):
+class LoadPart(Part):
     """How requests arrive."""
 
     concurrency: StrictInt = Field(1, ge=1, le=4096)
@@ -112,7 +93,7 @@ class LoadPart(_Part):
     timeout: Duration = 30.0
 
 
-class WorkloadPart(_Part):
+class WorkloadPart(Part):
     """Prompts, what is expected of the answers, and the load."""
 
     prompts: str
@@ -122,7 +103,7 @@ class WorkloadPart(_Part):
     load: LoadPart = LoadPart()
 
 
-class SloPart(_Part):
+class SloPart(Part):
     """A bound on a quantile of a latency."""
 
     metric: str
@@ -138,7 +119,7 @@ class SloPart(_Part):
         return self
 
 
-class GuardPart(_Part):
+class GuardPart(Part):
     """Floors on the answers."""
 
     min_valid: float | None = Field(None, gt=0, lt=1)
@@ -146,7 +127,7 @@ class GuardPart(_Part):
     max_drop: float | None = Field(None, ge=0, lt=1)
 
 
-class RangePart(_Part):
+class RangePart(Part):
     """Numbers from low to high."""
 
     low: StrictInt | StrictFloat
@@ -168,7 +149,7 @@ class RangePart(_Part):
 ChoicesPart = Annotated[tuple[Value, ...], Field(min_length=1)]
 
 
-class SearchPart(_Part):
+class SearchPart(Part):
     """How long and how to search."""
 
     budget: Duration = 600.0
@@ -177,7 +158,7 @@ class SearchPart(_Part):
     stop_when_met: bool = False
 
 
-class ObjectivePart(_Part):
+class ObjectivePart(Part):
     """What to make best among candidates that meet the SLO and the guard."""
 
     maximize: Literal["correct", "throughput"] | None = None
@@ -190,7 +171,7 @@ class ObjectivePart(_Part):
         return self
 
 
-class StudyFile(_Part):
+class StudyFile(Part):
     """The whole file."""
 
     version: Literal[1]
@@ -239,7 +220,7 @@ def _sentence(error: Any) -> str:
 def _is_branch(part: Any) -> bool:
     """Tell whether a step of pydantic's location names a union's branch, not a key."""
     return isinstance(part, str) and (
-        part.startswith(("tuple[", "RangePart", "DynamicPart"))
+        part.startswith(("tuple[", "function-", "RangePart", "DynamicPart"))
         or part in ("str", "bool", "int", "float")
     )
 
@@ -247,10 +228,13 @@ def _is_branch(part: Any) -> bool:
 def _keys_at(path: list[str]) -> list[str]:
     """Return the keys that are allowed at a path of the file."""
     model: Any = StudyFile
+    is_name = False  # the next step is a name that the user chose, not a key
     for step in path:
-        if step.isdigit():
-            continue
-        model = _model_in(model.model_fields[_field(model, step)].annotation) if model else None
+        if step.isdigit() or is_name:
+            is_name = False
+        elif model is not None:
+            annotation = model.model_fields[_field(model, step)].annotation
+            model, is_name = _model_in(annotation), _is_mapping(annotation)
     if model is None:
         return []
     return [f.alias or name for name, f in model.model_fields.items()]
@@ -260,14 +244,12 @@ def _field(model: Any, key: str) -> str:
     return str(next(n for n, f in model.model_fields.items() if key in (n, f.alias)))
 
 
+def _is_mapping(annotation: Any) -> bool:
+    return get_origin(annotation) is dict or any(map(_is_mapping, get_args(annotation)))
+
+
 def _model_in(annotation: Any) -> Any:
     """Return the pydantic model inside an annotation such as tuple[SloPart, ...]."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((m for a in get_args(annotation) if (m := _model_in(a))), None)
-
-
-def nearest(word: str, allowed: Any) -> str:
-    """Return "; did you mean X?" for the closest allowed word, or nothing."""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""

@@ -38,13 +38,13 @@ class Knob:
     """One setting of an engine: what it costs to change and what holds when nobody sets it.
 
     `where` names the artifact that can hold it: a Modelfile PARAMETER, the server's
-    environment, or only the client.
+    environment, the command line that starts a server, or only the client.
     """
 
     name: str
     tier: Tier
     default: Setting
-    where: Literal["modelfile", "environment", "client"] = "modelfile"
+    where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,9 @@ class Model:
     """The model that is served, as far as its file tells.
 
     `source` is what FROM names: a path or a model name. `chat_template` is the Jinja text
-    of the GGUF metadata; `train_ctx` the context length in tokens it was trained with.
+    of the GGUF metadata; `train_ctx` the context length in tokens it was trained with;
+    `weights_bytes` the size of its file, `cached_per_token` how many values one token keeps
+    in the KV cache (None where the metadata does not say).
     """
 
     name: str
@@ -177,6 +179,8 @@ class Model:
     train_ctx: int | None = None
     bos_token: str = ""
     eos_token: str = ""
+    weights_bytes: int | None = None
+    cached_per_token: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

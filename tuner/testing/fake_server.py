@@ -46,6 +46,7 @@ from tuner.testing.fake_wire import (
     MAX_REQUESTS,
     Request,
     Wire,
+    again,
     chunk,
     closing,
     read_request,
@@ -192,6 +193,9 @@ async def _answer(state: State, wire: Wire, job: Job, cached: int, number: int) 
         await wire.send(token(job, place))
         if place == (count - 1) // 2 and not await _go_on(wire, faults):
             return False
+    while state.options.endless:
+        await wire.send(again(job))
+        await asyncio.sleep(max(1.0, state.options.itl_ms) / 1000.0)
     await wire.send(END if faults.no_done else closing(job, accounts))
     return state.options.keep_alive
 

@@ -59,6 +59,7 @@ class Options:
     cut_every: int = option(0, "close the socket in the middle of every Nth answer")
     no_done_every: int = option(0, "end every Nth stream without finish frame and [DONE]")
     garbage_every: int = option(0, "put invalid JSON into every Nth answer")
+    endless: bool = option(False, "say the last token of each stream again and again, for ever")
     stall_every: tuple[float, ...] = option((0, 0), "stop for SECONDS inside every Nth answer")
     close_idle_after_ms: float = option(5000.0, "close a connection that is idle for this long")
     keep_alive: bool = option(False, "keep the connection after a streamed answer")

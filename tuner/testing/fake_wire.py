@@ -102,6 +102,11 @@ def token(job: Job, place: int) -> bytes:
     return STREAM_HEAD + chunk(b"".join(_delta(job, delta) for delta in deltas))
 
 
+def again(job: Job) -> bytes:
+    """Return what goes out when the last token of a stream is said once more."""
+    return chunk(_delta(job, {"content": job.answer[-1] if job.answer else " "}))
+
+
 def closing(job: Job, accounts: Mapping[str, Any]) -> bytes:
     """Return what ends a stream: finish frame, usage and timings, [DONE], last chunk."""
     end = {"finish_reason": job.finish, "index": 0, "delta": {}}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from tuner.engines.base import Engine
 from tuner.render.artifacts import Evidence, Serving, artifacts
-from tuner.spec.conversation import response_format, system_text, turns
+from tuner.render.serve import serving_files
+from tuner.spec.conversation import PROMPT_KNOBS, response_format, system_text, turns
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
+from tuner.workflow.candidates import all_knobs
 
 UNPROVEN = "a candidate of a search; nothing is proven about it"
 
@@ -18,7 +23,27 @@ def rendered(
     if engine.name == "openai":
         return {}
     evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN, (), False)
-    return artifacts(candidate, engine.knobs, engine.model, serving(study, candidate), evidence)
+    prompt = serving(study, candidate)
+    if study.server is not None and engine.name == "command":
+        return serving_files(study.server, candidate, engine.model.name, prompt, evidence)
+    return artifacts(candidate, engine.knobs, engine.model, prompt, evidence)
+
+
+def write(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
+    """Write artifacts into a folder, scripts so that they can be run; return where each lies."""
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        if name.endswith(".sh"):
+            (folder / name).chmod(0o755)
+    return {name: folder / name for name in files}
+
+
+def places(engine: Engine) -> dict[str, str]:
+    """Return for each knob which artifact holds it."""
+    found = {name: str(knob.where) for name, knob in all_knobs(engine).items()}
+    if engine.name == "command":  # there is no Modelfile to hold the prompt
+        return {name: "client" if name in PROMPT_KNOBS else place for name, place in found.items()}
+    return found
 
 
 def serving(study: Study, candidate: Candidate) -> Serving:

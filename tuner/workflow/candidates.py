@@ -8,9 +8,9 @@ from typing import Any
 from tuner.engines.base import Engine
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
+from tuner.spec.parts import nearest
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
-from tuner.spec.study_file import nearest
 from tuner.spec.values import Candidate, Knob, Setting
 
 
@@ -48,9 +48,22 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
                 f"{where}: unknown knob {name!r}; this engine has: {', '.join(sorted(knobs))}"
                 f"{nearest(name, knobs)}"
             )
-        number = isinstance(knobs[name].default, int | float) and name not in PROMPT_KNOBS
-        if number and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise InputError(f"{where}: {name}: expected a number, found {value!r}")
+        expected = None if name in PROMPT_KNOBS else _expected(knobs[name].default, value)
+        if expected is not None:
+            raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
+
+
+def _expected(default: Setting, value: Setting) -> str | None:
+    """Return what is expected where a value is of another kind than the default, else None."""
+    no_number = isinstance(default, int | float) and not isinstance(value, int | float)
+    one_switch = isinstance(default, bool) != isinstance(value, bool)
+    return _kind(default) if no_number or one_switch else None
+
+
+def _kind(default: Setting) -> str:
+    if isinstance(default, bool):
+        return "true or false"
+    return "text" if isinstance(default, str) else "a number"
 
 
 def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:

@@ -20,8 +20,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Slo
 from tuner.stats.noise import LEAST_BLOCKS, noise_floor, ratio_interval
 from tuner.stats.quantiles import quantile
-from tuner.workflow.artifacts import rendered
-from tuner.workflow.candidates import all_knobs
+from tuner.workflow.artifacts import places, rendered, write
 from tuner.workflow.confirm import judged, what_stood_in_the_way
 from tuner.workflow.environment import environment
 from tuner.workflow.prove import Proof
@@ -61,7 +60,7 @@ def conclude(
         spent=_spent(session, trials),
         plan=plan_,
         reasons=tuple(what_stood_in_the_way(best)) if not best or best.verdict != "PASS" else (),
-        knobs_where={name: knob.where for name, knob in all_knobs(session.engine).items()},
+        knobs_where=places(session.engine),
     )
 
 
@@ -130,9 +129,7 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
     if chosen is None:
         return {}
     files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
-    for name, text in files.items():
-        (session.folder / name).write_text(text, encoding="utf-8")
-    return {name: session.folder / name for name in files}
+    return write(session.folder, files)
 
 
 def evidence(session: Session, m: Measurement) -> Evidence:
@@ -141,7 +138,8 @@ def evidence(session: Session, m: Measurement) -> Evidence:
     lines = [_evidence_line(slo, m) for slo in m.certificates]
     shares = _share("valid", m.guard.valid.value), _share("correct", m.guard.correct.value)
     lines.append(f"answers: {', '.join(shares)}")
-    lines.append(f"model: {session.engine.model.name}, {session.engine.model.digest}")
+    named = filter(None, (session.engine.model.name, session.engine.model.digest))
+    lines.append(f"model: {', '.join(named)}")
     version = m.effective.version if m.effective else session.engine.name
     targets = ", ".join(map(str, study.slos))
     verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"

@@ -18,6 +18,7 @@ from tuner.load import samples as sample_file
 from tuner.report.measurement import Client
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Sample
+from tuner.workflow import artifacts
 from tuner.workflow.folder import write_json, writing
 
 
@@ -74,8 +75,8 @@ class KeptTrial:
     spent: Spent = field(default_factory=Spent)
 
 
-def write(out: Path, trial: KeptTrial, artifacts: Mapping[str, str], log: str) -> None:
-    """Write a trial's folder in one step: it is there whole, or not at all.
+def write(out: Path, trial: KeptTrial, files: Mapping[str, str], log: str) -> None:
+    """Write a trial's folder in one step, `files` being its artifacts: whole, or not at all.
 
     Raises OutputError where it cannot be written.
     """
@@ -89,8 +90,8 @@ def write(out: Path, trial: KeptTrial, artifacts: Mapping[str, str], log: str) -
         write_json(partial / "effective.json", effective)
         write_json(partial / "trial.json", _facts(trial))
         sample_file.write(partial / "samples.jsonl", measured.samples)
-        for file, text in {**artifacts, "engine.log": log}.items():
-            (partial / file).write_text(text, encoding="utf-8")
+        artifacts.write(partial, files)
+        (partial / "engine.log").write_text(log, encoding="utf-8")
         partial.replace(folder)
 
 
