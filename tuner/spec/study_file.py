@@ -8,18 +8,22 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
+    Tag,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -31,11 +35,38 @@ LATER_METRICS = ("throughput", "memory")
 LATER_KEYS = ("engine.command", "engine.knobs", "engine.ready", "engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
 
-Value = StrictBool | StrictInt | StrictFloat | StrictStr
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("expected a number, true or false, or a word")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")
+    return value
+
+
+_BRANCHES = ("<mapping>", "<plain>")
+"""Steps that unions add to pydantic's locations; no key of a file is called so."""
+
+
+def _shape(part: Any) -> str:
+    """Return the branch that a part of the file is meant for, so that one complaint is made."""
+    return _BRANCHES[0] if isinstance(part, Mapping | BaseModel) else _BRANCHES[1]
+
+
+# Looked at before the union, which would complain once for each type.
+Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_scalar)]
+Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_P = TypeVar("_P", bound=_Part)
 
 
 def parse_duration(value: Any) -> float:
@@ -52,7 +83,14 @@ def parse_duration(value: Any) -> float:
     return seconds
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
+_DURATION_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^\s*[\d.]+\s*(s|m|h)?\s*$"},
+    ],
+    "examples": ["90s", "10m", "1.5h", 600],
+}
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 
 
 class EnginePart(_Part):
@@ -95,12 +133,18 @@ class DynamicPart(_Part):
     default: tuple[str, ...] = ()
 
 
+Dynamic = Annotated[
+    Annotated[DynamicPart, Tag(_BRANCHES[0])] | Annotated[str, Tag(_BRANCHES[1])],
+    Discriminator(_shape),
+]
+
+
 class PromptPart(_Part):
     """What the prompt knobs choose from."""
 
     system: dict[str, str] = Field(default_factory=dict)
     shots: str | None = None
-    dynamic: str | DynamicPart | None = None
+    dynamic: Dynamic | None = None
 
 
 class LoadPart(_Part):
@@ -149,9 +193,9 @@ class GuardPart(_Part):
 class RangePart(_Part):
     """Numbers from low to high."""
 
-    low: StrictInt | StrictFloat
-    high: StrictInt | StrictFloat
-    step: StrictInt | StrictFloat | None = None
+    low: Number
+    high: Number
+    step: Number | None = None
     log: bool = False
 
     @model_validator(mode="after")
@@ -166,6 +210,19 @@ class RangePart(_Part):
 
 
 ChoicesPart = Annotated[tuple[Value, ...], Field(min_length=1)]
+
+
+def _some_knob(space: dict[str, Any]) -> dict[str, Any]:
+    if not space:
+        raise ValueError("empty; name a knob to search, or leave the key out to measure only")
+    return space
+
+
+Dimension = Annotated[
+    Annotated[RangePart, Tag(_BRANCHES[0])] | Annotated[ChoicesPart, Tag(_BRANCHES[1])],
+    Discriminator(_shape),
+]
+Space = Annotated[dict[str, Dimension], AfterValidator(_some_knob)]
 
 
 class SearchPart(_Part):
@@ -199,9 +256,19 @@ class StudyFile(_Part):
     slo: tuple[SloPart, ...] = ()
     guard: GuardPart = GuardPart()
     baseline: dict[str, Value] = Field(default_factory=dict)
-    space: dict[str, Union[RangePart, ChoicesPart]] = Field(default_factory=dict)  # noqa: UP007
+    space: Space = Field(default_factory=dict, json_schema_extra={"minProperties": 1})
     search: SearchPart = SearchPart()
     objective: ObjectivePart | None = None
+
+
+_WORDS = {
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "string_type": "expected text",
+    "too_short": "empty; expected at least one value",
+}
+"""pydantic's error types, in the words of a YAML file."""
 
 
 def check(content: Any, file: str) -> StudyFile:
@@ -210,53 +277,62 @@ def check(content: Any, file: str) -> StudyFile:
         raise InputError(
             f"{file}: expected a mapping with version, name, workload, found {content!r}"
         )
+    return _validated(StudyFile, content, file)
+
+
+def check_dynamic(content: Any, file: str) -> DynamicPart:
+    """Return the validated rules of a file of their own; errors as `check`."""
+    if not isinstance(content, Mapping):
+        raise InputError(f"{file}: expected a mapping with rules and default, found {content!r}")
+    return _validated(DynamicPart, content, file)
+
+
+def _validated(model: type[_P], content: Mapping[Any, Any], file: str) -> _P:
     try:
-        return StudyFile.model_validate(dict(content))
+        return model.model_validate(dict(content))
     except ValidationError as invalid:
-        problems = dict.fromkeys(_sentence(e) for e in invalid.errors())
+        # a list whose only values are wrong is not empty as well
+        errors = (e for e in invalid.errors() if e["type"] != "too_short" or not e["input"])
+        problems = dict.fromkeys(_sentence(e, model) for e in errors)
         raise InputError("\n".join(f"{file}: {p}" for p in problems)) from None
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, model: type[_Part]) -> str:
     where = [str(p) for p in error["loc"] if not _is_branch(p)]
     key = ".".join(where) or "the file"
     if error["type"] == "extra_forbidden":
         if key in LATER_KEYS:
             return f"{key}: not built yet; {_built()}"
-        allowed = _keys_at(where[:-1])
+        allowed = _keys_at(where[:-1], model)
         return (
             f"{key}: unknown key {where[-1]!r}; allowed here: {', '.join(allowed)}"
             f"{nearest(where[-1], allowed)}"
         )
     if error["type"] == "missing":
         return f"{key}: missing; it is required"
-    text = error["msg"].removeprefix("Value error, ")
+    text = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
     found = "" if isinstance(error["input"], Mapping) else f", found {error['input']!r}"
     return f"{key}: {text[0].lower() + text[1:]}{found}"
 
 
 def _is_branch(part: Any) -> bool:
     """Tell whether a step of pydantic's location names a union's branch, not a key."""
-    return isinstance(part, str) and (
-        part.startswith(("tuple[", "RangePart", "DynamicPart"))
-        or part in ("str", "bool", "int", "float")
-    )
+    return part in _BRANCHES
 
 
-def _keys_at(path: list[str]) -> list[str]:
-    """Return the keys that are allowed at a path of the file."""
-    model: Any = StudyFile
+def _keys_at(path: list[str], model: Any) -> list[str]:
+    """Return the keys that are allowed at a path of the file that `model` describes."""
     for step in path:
-        if step.isdigit():
-            continue
-        model = _model_in(model.model_fields[_field(model, step)].annotation) if model else None
+        field = _field(model, step) if model else None
+        if field:  # else an index, or a name that the file's author chose
+            model = _model_in(model.model_fields[field].annotation)
     if model is None:
         return []
     return [f.alias or name for name, f in model.model_fields.items()]
 
 
-def _field(model: Any, key: str) -> str:
-    return str(next(n for n, f in model.model_fields.items() if key in (n, f.alias)))
+def _field(model: Any, key: str) -> str | None:
+    return next((n for n, f in model.model_fields.items() if key in (n, f.alias)), None)
 
 
 def _model_in(annotation: Any) -> Any:
