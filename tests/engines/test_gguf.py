@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.gguf import metadata
+from tests import gguf_files
+from tuner.engines.gguf import kv_bytes_per_token, metadata
 from tuner.engines.models import default_path, from_gguf
 from tuner.spec.errors import InputError
 
@@ -70,3 +72,34 @@ def test_the_default_model_tells_its_template_and_context() -> None:
     assert model.train_ctx == 8192
     assert "<|im_start|>" in (model.chat_template or "")
     assert (model.digest or "").startswith("sha256:")
+
+
+def test_the_cache_of_a_token_follows_from_the_metadata() -> None:
+    """30 layers x 3 KV heads x (64 + 64) x 2 bytes, as for SmolLM2-135M."""
+    assert kv_bytes_per_token(gguf_files.LLAMA) == 23_040
+
+
+def test_heads_may_differ_by_layer_and_lengths_be_given() -> None:
+    """Lists count layer by layer; key and value lengths win over the embedding's."""
+    facts = dict(gguf_files.LLAMA) | {
+        "llama.attention.head_count_kv": [0, 2, 4],
+        "llama.attention.key_length": 128,
+        "llama.attention.value_length": 32,
+    }
+
+    assert kv_bytes_per_token(facts) == 2 * 6 * 160
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"general.architecture": "other"},
+        {"llama.attention.head_count": 0},
+        {"llama.embedding_length": "wide"},
+        {"llama.block_count": None, "llama.attention.head_count_kv": None},
+        {"llama.attention.key_length": "long"},
+    ],
+)
+def test_metadata_that_does_not_tell_gives_none(changes: dict[str, Any]) -> None:
+    """A file that lacks a number, or has another type for it, bounds no context."""
+    assert kv_bytes_per_token(dict(gguf_files.LLAMA) | changes) is None

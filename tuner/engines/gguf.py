@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -37,13 +38,15 @@ def metadata(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such model file; expected the path of a GGUF file")
     if path.stat().st_size < 24:
         raise InputError(f"{path}: not a GGUF file (only {path.stat().st_size} bytes)")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:4] != MAGIC:
-            raise InputError(f"{path}: not a GGUF file (it starts with {bytes(data[:4])!r})")
-        try:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data[:4] != MAGIC:
+                raise InputError(f"{path}: not a GGUF file (it starts with {bytes(data[:4])!r})")
             return _pairs(data)
-        except (struct.error, IndexError, KeyError, UnicodeDecodeError, MemoryError) as broken:
-            raise InputError(f"{path}: damaged GGUF metadata ({broken!r})") from broken
+    except (struct.error, IndexError, KeyError, UnicodeDecodeError, MemoryError) as broken:
+        raise InputError(f"{path}: damaged GGUF metadata ({broken!r})") from broken
+    except OSError as unreadable:
+        raise InputError(f"{path}: cannot be read ({unreadable.strerror})") from unreadable
 
 
 def _pairs(data: Data) -> dict[str, Any]:
@@ -86,3 +89,35 @@ def _string(data: Data, at: int) -> tuple[str, int]:
     if end > len(data):
         raise IndexError("a string reaches beyond the end of the file")
     return data[at + 8 : end].decode(errors="replace"), end
+
+
+def kv_bytes_per_token(facts: Mapping[str, Any]) -> int | None:
+    """Return the bytes of one token in an f16 KV cache, or None where the metadata lacks it.
+
+    Sum over layers of KV heads x (key length + value length) x 2 bytes. Layers with a sliding
+    window count in full, so this is never too little for them. Source: llama.cpp,
+    src/llama-hparams.cpp, n_embd_k_gqa and n_embd_v_gqa.
+    """
+
+    def fact(name: str) -> Any:
+        return facts.get(f"{facts.get('general.architecture')}.{name}")
+
+    layers = fact("block_count")
+    heads = _per_layer(fact("attention.head_count"), layers)
+    kv_heads = _per_layer(fact("attention.head_count_kv"), layers) or heads
+    width = fact("embedding_length")
+    if not heads or max(heads) < 1 or not isinstance(width, int):
+        return None
+    lengths = [fact(f"attention.{part}_length") or width // max(heads) for part in ("key", "value")]
+    if not all(isinstance(length, int) for length in lengths):
+        return None
+    return 2 * sum(kv_heads) * sum(lengths) or None
+
+
+def _per_layer(value: Any, layers: Any) -> list[int]:
+    """Return a whole number for each layer from one for all or a list; [] for anything else."""
+    if isinstance(value, int) and isinstance(layers, int) and 0 < layers < 10_000:
+        return [value] * layers
+    if isinstance(value, list) and all(isinstance(v, int) for v in value):
+        return value
+    return []
