@@ -29,9 +29,9 @@ from tuner.spec.workload import Supply
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.fake_server import running
 from tuner.workflow.candidates import baseline
-from tuner.workflow.folder import claim
-from tuner.workflow.screen import screen
-from tuner.workflow.session import Measured, Session
+from tuner.workflow.screen import Screening
+from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import Measured, Place
 
 SLEEPER = (PROGRAM[0], "-c", "import time; time.sleep(60)")
 
@@ -78,11 +78,12 @@ def measured(server: Server, out: Path, timeout_s: float = 20.0) -> Measured:
         bare = declared(server, space={})
         bare = replace(bare, workload=replace(bare.workload, load=Load(timeout_s=timeout_s)))
         engine = Command(server, "default", out / "engine")
-        deadline = asyncio.get_running_loop().time() + 60
-        session = Session(bare, engine, claim(out), deadline)
+        session = Session(bare, engine, out, budget_s=60)
         try:
             prompts = Supply(bare.workload, held_out=False, seed=0).prompts(0)
-            return await session.measure(baseline(bare, engine), prompts, "0000", n=4)
+            return await session.measure(
+                baseline(bare, engine), prompts, "0000", Place("measure"), n=4
+            )
         finally:
             await session.aclose()
 
@@ -176,11 +177,13 @@ def test_a_server_that_dies_in_a_trial_costs_that_trial_alone(tmp_path: Path) ->
     async def work() -> list[Trial]:
         engine = Command(server, "default", tmp_path / "o" / "engine")
         base = baseline(mortal, engine)
-        deadline = asyncio.get_running_loop().time() + 60
-        session = Session(mortal, engine, claim(tmp_path / "o"), deadline)
-        proposer = Proposer(mortal.space, base, "tpe", 0, None)
+        session = Session(mortal, engine, tmp_path / "o", budget_s=60)
+        proposer = Proposer(mortal.space, base, "tpe", 0)
+        screening = Screening(session, proposer, plan(mortal), Recorder(), [])
         try:
-            return await screen(session, proposer, base, plan(mortal), Recorder())
+            await screening.controls(base)
+            await screening.search()
+            return screening.trials
         finally:
             await session.aclose()
 

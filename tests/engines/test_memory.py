@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tuner.testing
+from tests import gguf_files
 from tuner.engines.llamacpp import KNOBS, LlamaCpp
 from tuner.engines.memory import (
     BYTES_PER_VALUE,
     cache_bytes,
     cached_per_token,
     ensure_fits,
+    f16_bytes_per_token,
     needed_bytes,
 )
 from tuner.engines.models import default_path, from_gguf
@@ -132,3 +134,34 @@ def test_the_default_model_tells_its_size() -> None:
 
     assert model.weights_bytes == default_path().stat().st_size
     assert model.cached_per_token == SMOLLM2.cached_per_token
+
+
+def test_the_cache_of_a_token_follows_from_the_metadata() -> None:
+    """30 layers x 3 KV heads x (64 + 64) x 2 bytes, as for SmolLM2-135M."""
+    assert f16_bytes_per_token(gguf_files.LLAMA) == 23_040
+
+
+def test_heads_may_differ_by_layer_and_lengths_be_given() -> None:
+    """Lists count layer by layer; key and value lengths win over the embedding's."""
+    facts = dict(gguf_files.LLAMA) | {
+        "llama.attention.head_count_kv": [0, 2, 4],
+        "llama.attention.key_length": 128,
+        "llama.attention.value_length": 32,
+    }
+
+    assert f16_bytes_per_token(facts) == 2 * 6 * 160
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"general.architecture": "other"},
+        {"llama.attention.head_count": 0},
+        {"llama.embedding_length": "wide"},
+        {"llama.block_count": None, "llama.attention.head_count_kv": None},
+        {"llama.attention.key_length": "long"},
+    ],
+)
+def test_metadata_that_does_not_tell_gives_none(changes: dict[str, Any]) -> None:
+    """A file that lacks a number, or has another type for it, bounds no context."""
+    assert f16_bytes_per_token(dict(gguf_files.LLAMA) | changes) is None

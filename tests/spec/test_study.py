@@ -75,6 +75,8 @@ def test_defaults_of_a_minimal_study(tmp_path: Path) -> None:
         ({"version": 2}, ["version"]),
         ({"space": {"num_ctx": []}}, ["space.num_ctx"]),
         ({"space": {"num_ctx": {"low": 9, "high": 1}}}, ["low 9 is not below high 1"]),
+        ({"space": {"num_ctx": {"low": 1, "high": 9, "stp": 1}}}, ["space.num_ctx.stp", "step?"]),
+        ({"space": {}}, ["space: empty; name a knob"]),
         ({"space": {"num_ctx": {"low": 1, "high": 9, "step": 90}}}, ["step 90 does not fit"]),
         ({"space": {"num_ctx": {"low": 0, "high": 9, "log": True}}}, ["above zero"]),
         ({"search": {"budget": "soon"}}, ["search.budget", "such as 90s"]),
@@ -108,6 +110,9 @@ def test_errors_name_file_key_and_remedy(
             "last message must be the user's",
         ),
         ([{"template": "x", "weight": 0}], "weight must be a number above zero"),
+        ([{"messages": [{"role": "user", "content": 5}]}], "objects with role and content"),
+        ([{"messages": []}], "objects with role and content"),
+        ([{"template": "x {task:d}"}], "a slot's format does not fit its values"),
     ],
 )
 def test_errors_in_prompts_name_the_line(tmp_path: Path, prompts: list[Any], words: str) -> None:
@@ -149,3 +154,61 @@ def test_the_workload_hash_follows_the_content(tmp_path: Path) -> None:
 
     assert first == loaded(tmp_path).workload.hash
     assert first != other
+
+
+@pytest.mark.parametrize(
+    ("slots", "words"),
+    [
+        ("task: [", "not valid YAML"),
+        ("1: [2]", "expected slot names"),
+        ("task: []", "expected slot names"),
+        ("task: !!python/object:x y", "not valid YAML"),
+    ],
+)
+def test_a_broken_slots_file_is_named(tmp_path: Path, slots: str, words: str) -> None:
+    """Its own path is in the message, not only the study's."""
+    path = write(tmp_path)
+    (tmp_path / "slots.yaml").write_text(slots)
+
+    with pytest.raises(InputError, match=r"slots\.yaml: " + words):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ("rules: [", "not valid YAML"),
+        ("5", "expected a mapping with rules"),
+        ("rules: 5", "rules: expected a list"),
+        ("rules: [{matc: a, shots: []}]", "did you mean match?"),
+        ("rules: [{match: a, shots: [x]}]", "unknown shot 'x'"),
+    ],
+)
+def test_a_broken_rules_file_is_named(tmp_path: Path, rules: str, words: str) -> None:
+    """Rules in a file of their own are checked like the study."""
+    (tmp_path / "d.yaml").write_text(rules)
+
+    with pytest.raises(InputError) as error:
+        loaded(tmp_path, workload={"prompts": "p.jsonl", "slots": "slots.yaml",
+                                   "prompt": {"dynamic": "d.yaml"}})  # fmt: skip
+
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"baseline": {"num_ctx": [1]}}, "baseline.num_ctx: expected a number, true or false"),
+        ({"space": {"num_ctx": 512}}, "space.num_ctx: expected a list"),
+        ({"space": {"num_ctx": {"low": "a", "high": 2}}}, "space.num_ctx.low: expected a number"),
+        ({"space": {"num_ctx": [[1]]}}, "space.num_ctx.0: expected a number, true or false"),
+        ({"engine": "llamacpp"}, "engine: expected a mapping"),
+    ],
+)
+def test_one_mistake_is_one_line(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    """Where several types are allowed, the message does not list a complaint for each."""
+    with pytest.raises(InputError) as error:
+        loaded(tmp_path, **changes)
+
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)

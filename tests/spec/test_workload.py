@@ -15,7 +15,7 @@ from tuner.spec.shipped import studies
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import load
 from tuner.spec.values import Message
-from tuner.spec.workload import CLUSTER_GROUP, Supply, Template, fill, spread
+from tuner.spec.workload import CLUSTER_GROUP, Supply, Template, distinct, fill, spread
 
 STUDY = load(studies() / "task-api.yaml")
 WORKLOAD = STUDY.workload
@@ -134,3 +134,15 @@ def test_neighbours_of_choices_are_beside_them() -> None:
     assert shots.neighbours(1) == (0, 2, "dynamic")
     assert shots.neighbours("dynamic") == (0, 1, 2, 3)
     assert not Choices(("none", "json")).ordered
+
+
+def test_distinct_prompts_are_counted() -> None:
+    """Templates times the values of their slots; what is the same twice counts once."""
+
+    def template(text: str) -> Template:
+        return Template(text, (Message("user", text),), None, "k")
+
+    slots = {"a": ("x", "y", "x"), "b": (1, 2, 3)}
+    texts = ("plain", "plain", "{a}", "{a} {b}", "{b} {b}")
+
+    assert distinct([template(t) for t in texts], slots) == 1 + 2 + 2 * 3 + 3

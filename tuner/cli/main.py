@@ -16,7 +16,7 @@ from click_default_group import DefaultGroup
 from tuner import __version__
 from tuner.spec.errors import TunerError
 
-COMMANDS = ("run", "measure")
+COMMANDS = ("run", "measure", "init", "study")
 _DEFAULT = "run"
 
 
@@ -59,7 +59,9 @@ def cli() -> None:
     \b
     tune --target-p99 500                    tune the packaged study on the embedded engine
     tune my-study.yaml --budget 30m          tune a study of your own
-    tune measure my-study.yaml --requests 300
+    tune init Modelfile                      write a first study from what you serve today
+    tune study check tune.yaml               check a study without starting anything
+    tune measure tune.yaml --requests 300    measure one configuration
 
     `tune [STUDY] ...` without a command is `tune run`.
     """  # noqa: D301

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tuner.load.drive import Reply
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What shows of an engine that was not started.
+
+    `missing` says, in sentences, what has to be installed before it can start. `train_ctx` is
+    the context in tokens that the model was trained with, where its file tells.
+    """
+
+    knobs: Mapping[str, Knob]
+    missing: tuple[str, ...] = ()
+    train_ctx: int | None = None
 
 
 class Engine(Protocol):

@@ -37,13 +37,15 @@ def metadata(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such model file; expected the path of a GGUF file")
     if path.stat().st_size < 24:
         raise InputError(f"{path}: not a GGUF file (only {path.stat().st_size} bytes)")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:4] != MAGIC:
-            raise InputError(f"{path}: not a GGUF file (it starts with {bytes(data[:4])!r})")
-        try:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data[:4] != MAGIC:
+                raise InputError(f"{path}: not a GGUF file (it starts with {bytes(data[:4])!r})")
             return _pairs(data)
-        except (struct.error, IndexError, KeyError, UnicodeDecodeError, MemoryError) as broken:
-            raise InputError(f"{path}: damaged GGUF metadata ({broken!r})") from broken
+    except (struct.error, IndexError, KeyError, UnicodeDecodeError, MemoryError) as broken:
+        raise InputError(f"{path}: damaged GGUF metadata ({broken!r})") from broken
+    except OSError as unreadable:
+        raise InputError(f"{path}: cannot be read ({unreadable.strerror})") from unreadable
 
 
 def _pairs(data: Data) -> dict[str, Any]:

@@ -7,19 +7,21 @@ it runs, so each costs a restart, which takes well under a second for a small mo
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import psutil
 
-from tuner.engines import control, models, process
+from tuner.engines import control, gguf, models, process
+from tuner.engines.base import Preview
 from tuner.engines.chat import chat_request, read_chat
 from tuner.engines.launch import Launch, launch
 from tuner.engines.memory import CONTEXT_STEP, ensure_fits
@@ -220,13 +222,39 @@ class LlamaCpp:
 
 def create(study: Study, logs: Path) -> LlamaCpp:
     """Return the engine for a study's model: a GGUF file, or "default"."""
+    return LlamaCpp(models.from_gguf(_model_path(study)), logs, _embedded_server())
+
+
+def preview(study: Study) -> Preview:
+    """Return what shows without the engine and without hashing a model of many gigabytes.
+
+    Raises InputError for a model file that is not there or cannot be read.
+    """
+    missing: list[str] = []
+    facts: dict[str, Any] = {}
+    with _noting(missing):
+        _embedded_server()
+    with _noting(missing):
+        facts = gguf.metadata(_model_path(study))
+    return Preview(KNOBS, tuple(missing), models.train_ctx(facts))
+
+
+@contextlib.contextmanager
+def _noting(missing: list[str]) -> Iterator[None]:
+    """Keep what has to be installed as a sentence."""
+    try:
+        yield
+    except EngineMissing as error:
+        missing.append(str(error))
+
+
+def _model_path(study: Study) -> Path:
     if study.model != "default" and not study.model.endswith(".gguf"):
         raise InputError(
             f"engine llamacpp serves a GGUF file, found model {study.model!r}; name a path that "
             "ends in .gguf, or `default` for the packaged SmolLM2"
         )
-    path = models.default_path() if study.model == "default" else Path(study.model)
-    return LlamaCpp(models.from_gguf(path), logs, _embedded_server())
+    return models.default_path() if study.model == "default" else Path(study.model)
 
 
 def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[str]:

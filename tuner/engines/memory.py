@@ -28,17 +28,32 @@ def cached_per_token(facts: Mapping[str, Any]) -> int | None:
     def fact(name: str) -> Any:
         return facts.get(f"{facts.get('general.architecture')}.{name}")
 
-    layers, heads, width = (
-        fact(n) for n in ("block_count", "attention.head_count", "embedding_length")
-    )
-    if any(fact(name) for name in _OTHERWISE) or not isinstance(layers, int):
+    layers, width = fact("block_count"), fact("embedding_length")
+    heads = _per_layer(fact("attention.head_count"), layers)
+    kv_heads = _per_layer(fact("attention.head_count_kv"), layers) or heads
+    if any(fact(name) for name in _OTHERWISE) or not isinstance(width, int):
         return None
-    if not isinstance(heads, int) or not isinstance(width, int) or heads == 0:
+    if not heads or max(heads) < 1:
         return None
-    given = fact("attention.head_count_kv")
-    kv_heads = sum(given) if isinstance(given, list) else layers * (given or heads)
-    key, value = fact("attention.key_length"), fact("attention.value_length")
-    return int(kv_heads) * int((key or width // heads) + (value or width // heads))
+    lengths = [fact(f"attention.{part}_length") or width // max(heads) for part in ("key", "value")]
+    if not all(isinstance(length, int) for length in lengths):
+        return None
+    return sum(kv_heads) * sum(lengths) or None
+
+
+def _per_layer(value: Any, layers: Any) -> list[int]:
+    """Return a whole number for each layer from one for all or a list; [] for anything else."""
+    if isinstance(value, int) and isinstance(layers, int) and 0 < layers < 10_000:
+        return [value] * layers
+    if isinstance(value, list) and all(isinstance(v, int) for v in value):
+        return value
+    return []
+
+
+def f16_bytes_per_token(facts: Mapping[str, Any]) -> int | None:
+    """Return the bytes that one token keeps in an f16 cache, from GGUF metadata, or None."""
+    values = cached_per_token(facts)
+    return None if values is None else int(values * BYTES_PER_VALUE["f16"])
 
 
 def cache_bytes(model: Model, candidate: Candidate) -> int:

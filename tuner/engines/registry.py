@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from tuner.engines.base import Engine
+from tuner.engines.base import Engine, Preview
 from tuner.spec.study import Study
 
 FACTORIES = {
@@ -24,3 +24,14 @@ def create(study: Study, logs: Path) -> Engine:
     module, name = FACTORIES[study.engine].split(":")
     factory = cast(Callable[[Study, Path], Engine], getattr(import_module(module), name))
     return factory(study, logs)
+
+
+def preview(study: Study) -> Preview:
+    """Return what can be said of the study's engine without starting it.
+
+    An engine's module may have a function `preview` of its own, where making an engine is dear
+    or needs what may be missing. Raises EngineMissing, InputError.
+    """
+    module = import_module(FACTORIES[study.engine].split(":")[0])
+    own = cast(Callable[[Study], Preview] | None, getattr(module, "preview", None))
+    return own(study) if own else Preview(create(study, Path()).knobs)

@@ -15,9 +15,25 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
 )
 
-Value = StrictBool | StrictInt | StrictFloat | StrictStr
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("expected a number, true or false, or a word")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number")
+    return value
+
+
+# Looked at before the union, which would complain once for each type.
+Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_scalar)]
+Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
 
 
 class Part(BaseModel):
@@ -40,7 +56,14 @@ def parse_duration(value: Any) -> float:
     return seconds
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration)]
+_DURATION_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^\s*[\d.]+\s*(s|m|h)?\s*$"},
+    ],
+    "examples": ["90s", "10m", "1.5h", 600],
+}
+Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

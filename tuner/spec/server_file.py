@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import jinja2
-from pydantic import BeforeValidator, Field, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.errors import InputError
@@ -26,7 +26,7 @@ class ReadPart(Part):
     """Where the running server tells a setting."""
 
     get: str | None = None
-    at: StrictStr | StrictInt | None = None
+    at: Value | None = None
     log: str | None = None
 
     @field_validator("get")

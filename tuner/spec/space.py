@@ -60,6 +60,11 @@ class Range:
             self.step is not None or self.log
         )
 
+    @property
+    def continuous(self) -> bool:
+        """Tell whether there are values between any two."""
+        return self.step is None and not self.integer
+
     def contains(self, value: Setting) -> bool:
         """Tell whether a value lies in the range (not whether a step hits it)."""
         return isinstance(value, int | float) and self.low <= value <= self.high
@@ -88,9 +93,9 @@ class Range:
 
     def __len__(self) -> int:
         """Return how many values there are, counting a continuous range as many."""
-        if self.step is None:
+        if self.continuous:
             return 1000
-        return int((self.high - self.low) / self.step) + 1
+        return int((self.high - self.low) / (self.step or 1)) + 1
 
 
 Dimension: TypeAlias = Choices | Range

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
 
 from tuner.spec.errors import InputError
@@ -25,9 +26,10 @@ from tuner.spec.study_file import (
     StudyFile,
     WorkloadPart,
     check,
+    check_dynamic,
 )
 from tuner.spec.values import Candidate, Guard, Load, Message, Slo
-from tuner.spec.workload import Shot, ShotRule, Template, Workload
+from tuner.spec.workload import Shot, ShotRule, Template, Workload, fill
 
 Objective = Literal["correct", "throughput", "e2e_p99", "ttft_p99", "memory"]
 
@@ -86,11 +88,16 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _parsed(path.read_text(encoding="utf-8"), path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such study file") from None
     except (OSError, UnicodeDecodeError) as unreadable:
         raise InputError(f"{path}: cannot be read ({unreadable})") from None
+
+
+def _parsed(text: str, path: Path) -> Any:
+    try:
+        return yaml.safe_load(text)
     except yaml.YAMLError as broken:
         raise InputError(f"{path}: not valid YAML: {_told(broken)}") from None
 
@@ -206,14 +213,15 @@ class _Reader:
                     f"{place}: unknown slot {missing[0]!r}; the slots file has: "
                     f"{', '.join(sorted(slots)) or 'none'}{nearest(missing[0], slots)}"
                 )
+            _ensure_fillable(template, slots, place)
         return templates
 
     def slots(self, name: str | None) -> dict[str, tuple[Any, ...]]:
         if name is None:
             return {}
-        content = yaml.safe_load(self.text(name, "workload.slots"))
+        content = _parsed(self.text(name, "workload.slots"), self._folder / name)
         if not isinstance(content, dict) or not all(
-            isinstance(v, list) and v for v in content.values()
+            isinstance(k, str) and isinstance(v, list) and v for k, v in content.items()
         ):
             raise InputError(
                 f"{self._folder / name}: expected slot names with non-empty lists of values"
@@ -250,12 +258,8 @@ class _Reader:
             return (), ()
         key = "workload.prompt.dynamic"
         if isinstance(part, str):
-            content = yaml.safe_load(self.text(part, key))
-            part = (
-                DynamicPart.model_validate(content)
-                if isinstance(content, dict)
-                else DynamicPart(rules=())
-            )
+            path = self._folder / part
+            part = check_dynamic(_parsed(self.text(part, key), path), str(path))
         known = {s.id for s in shots}
         rules = tuple(ShotRule(r.match, r.shots) for r in part.rules)
         for name in (*part.default, *(s for r in rules for s in r.shots)):
@@ -266,6 +270,16 @@ class _Reader:
         for rule in rules:
             _regex(rule.match, f"{self._file}: {key}")
         return rules, part.default
+
+
+def _ensure_fillable(template: Template, slots: Mapping[str, Any], place: str) -> None:
+    """Raise InputError for a slot with a format that its values do not take, as {id:d}."""
+    try:
+        fill(template, slots, np.random.default_rng(0), place)
+    except (ValueError, TypeError) as wrong:
+        raise InputError(
+            f"{place}: a slot's format does not fit its values ({wrong}); write the name alone"
+        ) from None
 
 
 def _regex(pattern: str, where: str) -> None:
@@ -310,10 +324,10 @@ def _messages(line: dict[str, Any], place: str) -> tuple[Message, ...]:
     try:
         messages = tuple(Message(m["role"], m["content"]) for m in line["messages"])
     except (TypeError, KeyError):
-        raise InputError(
-            f"{place}: messages must be a list of objects with role and content"
-        ) from None
-    if not messages or messages[-1].role != "user":
+        messages = ()
+    if not all(isinstance(m.content, str) for m in messages) or not messages:
+        raise InputError(f"{place}: messages must be a list of objects with role and content")
+    if messages[-1].role != "user":
         raise InputError(f"{place}: the last message must be the user's")
     return messages
 

@@ -6,19 +6,21 @@ pydantic lives here, in `parts` and in `server_file`; `tuner.spec.study` turns i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    Discriminator,
     Field,
-    StrictFloat,
     StrictInt,
+    Tag,
     ValidationError,
     model_validator,
 )
 
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Duration, Part, Value, nearest
+from tuner.spec.parts import Duration, Number, Part, Value, nearest
 from tuner.spec.server_file import ServerPart
 
 BUILT_ENGINES = ("llamacpp", "openai", "command", "fake")
@@ -26,6 +28,18 @@ LATER_ENGINES = ("ollama", "vllm")
 LATER_METRICS = ("throughput", "memory")
 LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
+
+
+_BRANCHES = ("<mapping>", "<plain>")
+"""Steps that unions add to pydantic's locations; no key of a file is called so."""
+
+
+def _shape(part: Any) -> str:
+    """Return the branch that a part of the file is meant for, so that one complaint is made."""
+    return _BRANCHES[0] if isinstance(part, Mapping | BaseModel) else _BRANCHES[1]
+
+
+_P = TypeVar("_P", bound=Part)
 
 
 class EnginePart(ServerPart):
@@ -76,12 +90,18 @@ class DynamicPart(Part):
     default: tuple[str, ...] = ()
 
 
+Dynamic = Annotated[
+    Annotated[DynamicPart, Tag(_BRANCHES[0])] | Annotated[str, Tag(_BRANCHES[1])],
+    Discriminator(_shape),
+]
+
+
 class PromptPart(Part):
     """What the prompt knobs choose from."""
 
     system: dict[str, str] = Field(default_factory=dict)
     shots: str | None = None
-    dynamic: str | DynamicPart | None = None
+    dynamic: Dynamic | None = None
 
 
 class LoadPart(Part):
@@ -130,9 +150,9 @@ class GuardPart(Part):
 class RangePart(Part):
     """Numbers from low to high."""
 
-    low: StrictInt | StrictFloat
-    high: StrictInt | StrictFloat
-    step: StrictInt | StrictFloat | None = None
+    low: Number
+    high: Number
+    step: Number | None = None
     log: bool = False
 
     @model_validator(mode="after")
@@ -147,6 +167,19 @@ class RangePart(Part):
 
 
 ChoicesPart = Annotated[tuple[Value, ...], Field(min_length=1)]
+
+
+def _some_knob(space: dict[str, Any]) -> dict[str, Any]:
+    if not space:
+        raise ValueError("empty; name a knob to search, or leave the key out to measure only")
+    return space
+
+
+Dimension = Annotated[
+    Annotated[RangePart, Tag(_BRANCHES[0])] | Annotated[ChoicesPart, Tag(_BRANCHES[1])],
+    Discriminator(_shape),
+]
+Space = Annotated[dict[str, Dimension], AfterValidator(_some_knob)]
 
 
 class SearchPart(Part):
@@ -181,9 +214,19 @@ class StudyFile(Part):
     slo: tuple[SloPart, ...] = ()
     guard: GuardPart = GuardPart()
     baseline: dict[str, Value] = Field(default_factory=dict)
-    space: dict[str, Union[RangePart, ChoicesPart]] = Field(default_factory=dict)  # noqa: UP007
+    space: Space = Field(default_factory=dict, json_schema_extra={"minProperties": 1})
     search: SearchPart = SearchPart()
     objective: ObjectivePart | None = None
+
+
+_WORDS = {
+    "tuple_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "string_type": "expected text",
+    "too_short": "empty; expected at least one value",
+}
+"""pydantic's error types, in the words of a YAML file."""
 
 
 def check(content: Any, file: str) -> StudyFile:
@@ -192,56 +235,65 @@ def check(content: Any, file: str) -> StudyFile:
         raise InputError(
             f"{file}: expected a mapping with version, name, workload, found {content!r}"
         )
+    return _validated(StudyFile, content, file)
+
+
+def check_dynamic(content: Any, file: str) -> DynamicPart:
+    """Return the validated rules of a file of their own; errors as `check`."""
+    if not isinstance(content, Mapping):
+        raise InputError(f"{file}: expected a mapping with rules and default, found {content!r}")
+    return _validated(DynamicPart, content, file)
+
+
+def _validated(model: type[_P], content: Mapping[Any, Any], file: str) -> _P:
     try:
-        return StudyFile.model_validate(dict(content))
+        return model.model_validate(dict(content))
     except ValidationError as invalid:
-        problems = dict.fromkeys(_sentence(e) for e in invalid.errors())
+        # a list whose only values are wrong is not empty as well
+        errors = (e for e in invalid.errors() if e["type"] != "too_short" or not e["input"])
+        problems = dict.fromkeys(_sentence(e, model) for e in errors)
         raise InputError("\n".join(f"{file}: {p}" for p in problems)) from None
 
 
-def _sentence(error: Any) -> str:
+def _sentence(error: Any, model: type[Part]) -> str:
     where = [str(p) for p in error["loc"] if not _is_branch(p)]
     key = ".".join(where) or "the file"
     if error["type"] == "extra_forbidden":
         if key in LATER_KEYS:
             return f"{key}: not built yet; {_built()}"
-        allowed = _keys_at(where[:-1])
+        allowed = _keys_at(where[:-1], model)
         return (
             f"{key}: unknown key {where[-1]!r}; allowed here: {', '.join(allowed)}"
             f"{nearest(where[-1], allowed)}"
         )
     if error["type"] == "missing":
         return f"{key}: missing; it is required"
-    text = error["msg"].removeprefix("Value error, ")
+    text = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
     found = "" if isinstance(error["input"], Mapping) else f", found {error['input']!r}"
     return f"{key}: {text[0].lower() + text[1:]}{found}"
 
 
 def _is_branch(part: Any) -> bool:
     """Tell whether a step of pydantic's location names a union's branch, not a key."""
-    return isinstance(part, str) and (
-        part.startswith(("tuple[", "function-", "RangePart", "DynamicPart"))
-        or part in ("str", "bool", "int", "float")
-    )
+    return part in _BRANCHES
 
 
-def _keys_at(path: list[str]) -> list[str]:
-    """Return the keys that are allowed at a path of the file."""
-    model: Any = StudyFile
+def _keys_at(path: list[str], model: Any) -> list[str]:
+    """Return the keys that are allowed at a path of the file that `model` describes."""
     is_name = False  # the next step is a name that the user chose, not a key
     for step in path:
-        if step.isdigit() or is_name:
-            is_name = False
-        elif model is not None:
-            annotation = model.model_fields[_field(model, step)].annotation
+        field = _field(model, step) if model and not is_name else None
+        is_name = False
+        if field:
+            annotation = model.model_fields[field].annotation
             model, is_name = _model_in(annotation), _is_mapping(annotation)
     if model is None:
         return []
     return [f.alias or name for name, f in model.model_fields.items()]
 
 
-def _field(model: Any, key: str) -> str:
-    return str(next(n for n, f in model.model_fields.items() if key in (n, f.alias)))
+def _field(model: Any, key: str) -> str | None:
+    return next((n for n, f in model.model_fields.items() if key in (n, f.alias)), None)
 
 
 def _is_mapping(annotation: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -154,6 +155,13 @@ def spread(templates: Sequence[Template], rng: np.random.Generator) -> tuple[Tem
         for place, index in enumerate(rng.permutation(len(visits))):
             placed.append(((place + rng.uniform(0.0, 1.0)) / len(visits), visits[index]))
     return tuple(template for _, template in sorted(placed, key=lambda p: p[0]))
+
+
+def distinct(templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]) -> int:
+    """Return how many different prompts templates can give, at the most."""
+    values = {name: len({str(v) for v in given}) for name, given in slots.items()}
+    texts = {tuple((m.role, m.content) for m in t.messages): t.slots for t in templates}
+    return sum(math.prod(values[name] for name in names) for names in texts.values())
 
 
 def fill(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from tuner.engines.base import Engine
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
@@ -14,7 +13,16 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Knob, Setting
 
 
-def all_knobs(engine: Engine) -> dict[str, Knob]:
+class HasKnobs(Protocol):
+    """An engine, or the preview of one."""
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs with their tiers and defaults."""
+        ...
+
+
+def all_knobs(engine: HasKnobs) -> dict[str, Knob]:
     """Return the engine's knobs and those of the prompt."""
     return {**engine.knobs, **PROMPT_KNOBS}
 
@@ -25,7 +33,7 @@ def complete(candidate: Mapping[str, Any], knobs: Mapping[str, Knob]) -> dict[st
 
 
 def baseline(
-    study: Study, engine: Engine, settings: Mapping[str, Setting] | None = None
+    study: Study, engine: HasKnobs, settings: Mapping[str, Setting] | None = None
 ) -> Candidate:
     """Return the study's baseline, with `settings` on top, as a whole candidate.
 

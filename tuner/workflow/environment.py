@@ -66,3 +66,13 @@ def _cpu_name() -> str:
 
 def _first_line(path: Path) -> str | None:
     return path.read_text().strip() if path.exists() else None
+
+
+def free_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the memory that a new process may take: what is available, within the cgroup's limit.
+
+    Source: the kernel's cgroup-v2.rst (memory.max) and memory.rst of version 1.
+    """
+    files = (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes")
+    limits = [int(line) for f in files if (line := _first_line(f)) and line.isdigit()]
+    return min([psutil.virtual_memory().available, *limits])

@@ -1,0 +1,104 @@
+"""The JSON Schema of the study file, for editors and for those who write studies by program.
+
+Made from `StudyFile`, the model that reads the file; what a key means is said here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tuner.spec.study_file import StudyFile
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ID = "urn:modelfile-tuner:study:1"
+
+DESCRIPTIONS = {
+    "StudyFile.version": "Version of this format.",
+    "StudyFile.name": "Name of the study: letters, digits, dot, dash and underscore.",
+    "StudyFile.engine": "What serves which model.",
+    "StudyFile.workload": "What is sent, what is expected of the answers, and the load.",
+    "StudyFile.slo": "Targets, all of which have to hold.",
+    "StudyFile.guard": "Floors on the answers, so that nothing wins by answering badly.",
+    "StudyFile.baseline": "What is in service today, knob by knob; what is not named stands at "
+    "the engine's default. Every claim is made against it.",
+    "StudyFile.space": "The knobs that the search may set: a list is a choice, low and high a "
+    "range. Without it a study can only be measured.",
+    "StudyFile.search": "How long and how to search.",
+    "StudyFile.objective": "What to make best among candidates that meet targets and guard. "
+    "Default: correct answers where every prompt has `expect`, else the p99 of e2e.",
+    "EnginePart.kind": "The engine.",
+    "EnginePart.model": "Path of a GGUF file, `default` for the packaged model, or a served name.",
+    "EnginePart.url": "Address of a running server, for kind openai.",
+    "EnginePart.command": "The command line of a server of one's own (kind command): a list of "
+    "Jinja templates of port, model and the knobs.",
+    "EnginePart.env": "Environment of the command, Jinja templates too.",
+    "EnginePart.ready": "Path that answers GET with 200 as soon as the server can be used.",
+    "EnginePart.start_timeout": "Time that a start may take.",
+    "EnginePart.knobs": "The knobs of the command, by name.",
+    "KnobPart.tier": "request (a field of each request) or restart (part of the command).",
+    "KnobPart.default": "What holds when nobody sets it; else the baseline must.",
+    "KnobPart.field": "Field of the request that carries it, where it is not called the same.",
+    "KnobPart.read": "Where the running server tells what is in force.",
+    "ReadPart.get": "Path of a JSON page.",
+    "ReadPart.at": "Place in that page: keys and indexes with dots between.",
+    "ReadPart.log": "Regular expression on the log; its first group is the value.",
+    "WorkloadPart.prompts": "JSON-lines file: template or messages, expect, kind, weight, "
+    "held_out, id.",
+    "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates.",
+    "WorkloadPart.schema": "JSON Schema that a valid answer fits.",
+    "WorkloadPart.prompt": "What the knobs system and shots choose from.",
+    "WorkloadPart.load": "How requests arrive: closed loop with a concurrency, or open loop.",
+    "PromptPart.system": "Text files by the name that the knob `system` calls them.",
+    "PromptPart.shots": "JSON-lines file of example turns: id, user, assistant.",
+    "PromptPart.dynamic": "Rules for `shots: dynamic`, or the YAML file that holds them.",
+    "DynamicPart.rules": "Tried in order; the first that matches the request text decides.",
+    "DynamicPart.default": "Ids of the shots where no rule matches.",
+    "Rule.match": "Regular expression on the request text; case does not matter.",
+    "Rule.shots": "Ids of shots.",
+    "LoadPart.concurrency": "Requests in flight (closed loop).",
+    "LoadPart.rate": "Requests a second (open loop), however the server does.",
+    "LoadPart.arrivals": "Random or evenly spaced arrivals in open loop.",
+    "LoadPart.timeout": "A request that takes longer has failed.",
+    "SloPart.metric": "e2e (whole answer), ttft (first token) or tpot (time for a token).",
+    "SloPart.quantile": "The share of requests that has to keep the bound.",
+    "SloPart.max_ms": "The bound in milliseconds.",
+    "GuardPart.min_valid": "Least share of answers that are complete, parse and fit the schema.",
+    "GuardPart.min_correct": "Least share of answers that hold what `expect` says.",
+    "GuardPart.max_drop": "By how much the share of right answers may lie below the baseline's.",
+    "RangePart.low": "The smallest value.",
+    "RangePart.high": "The largest value.",
+    "RangePart.step": "Distance between values; without it the range is continuous.",
+    "RangePart.log": "Spread values evenly on a log scale.",
+    "SearchPart.budget": "Time for everything, search and proof.",
+    "SearchPart.sampler": "How candidates are proposed.",
+    "SearchPart.seed": "Seed of every random choice.",
+    "SearchPart.stop_when_met": "Prove the first promising candidate and stop when it is proven.",
+    "ObjectivePart.maximize": "The share of right answers, or output tokens a second.",
+    "ObjectivePart.minimize": "The p99 of a latency, or memory.",
+}
+"""Part.key -> what it means."""
+
+
+def study_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the study file."""
+    schema = StudyFile.model_json_schema(by_alias=True)
+    for part, properties in _parts(schema):
+        for key, described in properties.items():
+            described.pop("title", None)
+            if text := DESCRIPTIONS.get(f"{part}.{key}"):
+                described["description"] = text
+    return {
+        "$schema": DIALECT,
+        "$id": ID,
+        **schema,
+        "title": "A study of modelfile-tuner",
+        "description": "What to serve, what to send, what to reach, where to search (tune.yaml).",
+    }
+
+
+def _parts(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the properties of the file and of each of its parts."""
+    yield "StudyFile", schema["properties"]
+    for name, part in schema["$defs"].items():
+        yield name, part.get("properties", {})

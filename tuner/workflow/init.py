@@ -1,0 +1,176 @@
+"""Start a study from what there is: a Modelfile, a GGUF file, or the packaged model."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuner.engines import gguf, llamacpp, memory, models
+from tuner.render import modelfile
+from tuner.spec.errors import InputError
+from tuner.workflow.environment import free_memory_bytes
+from tuner.workflow.starter import PROMPTS, Starter, starter
+from tuner.workflow.starter_space import Machine, Origin
+
+DEFAULT = "default"
+FILE = "tune.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What `init` did: the study's text, and which files were written or left as they were."""
+
+    study: str
+    written: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def init(source: str | None, out: Path | None, *, force: bool = False) -> Started:
+    """Write a study into `out` and the files that it names beside it; None writes nothing.
+
+    Prompts that are there already are kept; any other file is replaced only with `force`.
+    Raises InputError for what cannot be read, used or written, EngineMissing where the
+    packaged model is asked for and not there.
+    """
+    folder = out.parent if out else Path()
+    origin = read(source, folder)
+    made = starter(origin, machine(), out.name if out else FILE)
+    if out is None:
+        return Started(made.study, missing=tuple(made.files), notes=made.notes)
+    return _write(made, out, force)
+
+
+def machine() -> Machine:
+    """Return the cores and the memory that an engine started here may use."""
+    return Machine(int(llamacpp.KNOBS["num_thread"].default), free_memory_bytes())
+
+
+# reading
+def read(source: str | None, folder: Path) -> Origin:
+    """Return what a source tells; the model's path is made relative to `folder` where it can be.
+
+    Raises InputError, EngineMissing.
+    """
+    if source is None or source == DEFAULT:
+        found = _from_gguf(models.default_path(), "the packaged model", folder)
+        return replace(found, model=DEFAULT)
+    path = Path(source)
+    if source.endswith(".gguf"):
+        return _from_gguf(path, source, folder)
+    if path.is_file():
+        return _from_modelfile(path, folder)
+    raise InputError(_no_source(source, path))
+
+
+def _from_gguf(path: Path, label: str, folder: Path) -> Origin:
+    facts = gguf.metadata(path)
+    return Origin(
+        label=label,
+        model=_relative(path, folder),
+        stem=path.stem,
+        weights_bytes=path.stat().st_size,
+        kv_bytes=memory.f16_bytes_per_token(facts),
+        train_ctx=models.train_ctx(facts),
+    )
+
+
+def _from_modelfile(path: Path, folder: Path) -> Origin:
+    """Return what a Modelfile tells; its FROM is relative to itself, as Ollama reads it."""
+    if _starts_like_gguf(path):
+        raise InputError(f"{path} is a GGUF file by another name: {_link(path)}")
+    found = modelfile.load(path)
+    model = path.parent / Path(found.base).expanduser()
+    if found.adapters:
+        raise InputError(
+            f"{path}: ADAPTER {found.adapters[0]}: engine llamacpp does not take adapters yet; "
+            "merge it into the GGUF file and take the line out"
+        )
+    if not found.base.endswith(".gguf"):
+        raise InputError(f"{path}: {_no_gguf(found.base, model)}")
+    return replace(_from_gguf(model, str(path), folder), modelfile=found)
+
+
+def _starts_like_gguf(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == gguf.MAGIC
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Return a path as the study writes it: relative where the file lies under its folder.
+
+    Links are kept as they are: the engine knows a GGUF file by its name.
+    """
+    whole, base = (os.path.normpath(p.absolute()) for p in (path, folder))
+    inside = Path(whole).is_relative_to(base)
+    return str(Path(whole).relative_to(base)) if inside else whole
+
+
+def _no_gguf(base: str, model: Path) -> str:
+    if model.is_file():
+        return f"FROM {base} is a file whose name does not end in .gguf: {_link(model)}"
+    if model.is_dir():
+        return (
+            f"FROM {base} is a folder: engine vllm, which serves those, is not built yet; convert "
+            "it with llama.cpp's convert_hf_to_gguf.py and name the GGUF file in FROM"
+        )
+    return f"FROM {base} is a model's name: {_not_built(base)}, and name it in FROM"
+
+
+def _no_source(source: str, path: Path) -> str:
+    if path.is_dir():
+        return f"{source} is a folder; name the Modelfile or the GGUF file in it"
+    if "modelfile" in path.name.lower():
+        return f"{source}: no such file; expected a Modelfile or the path of a GGUF file"
+    return f"{source}: no such file, and as a model's name {_not_built(source)}"
+
+
+def _not_built(name: str) -> str:
+    return (
+        "it needs engine ollama, which is not built yet; give the GGUF file instead "
+        f"(`ollama show --modelfile {name}` prints its path: link it to a name that ends in .gguf)"
+    )
+
+
+def _link(path: Path) -> str:
+    return f"the engine wants a name that ends in .gguf; link it: ln -s {path} model.gguf"
+
+
+# writing
+def _write(made: Starter, out: Path, force: bool) -> Started:
+    beside = {out.parent / name: text for name, text in made.files.items()}
+    kept = tuple(p for p, text in beside.items() if _stays(p, text))
+    texts = {p: text for p, text in {**beside, out: made.study}.items() if p not in kept}
+    _ensure_free(out, beside, texts, force)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8", newline="")
+    except (OSError, UnicodeEncodeError) as error:
+        raise InputError(f"cannot write {out}: {error}; name another file with --out") from None
+    return Started(made.study, tuple(reversed(texts)), kept, notes=made.notes)
+
+
+def _stays(path: Path, text: str) -> bool:
+    """Tell whether a file beside the study is left alone: the user's prompts, or the same text."""
+    if not path.is_file():
+        return False
+    return path.name == PROMPTS or path.read_bytes() == text.encode()
+
+
+def _ensure_free(out: Path, beside: dict[Path, str], texts: dict[Path, str], force: bool) -> None:
+    if out in beside:
+        raise InputError(f"{out} is what the study's own {out.name} is called; name another --out")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder; name a file with --out, such as {out / FILE}")
+    for path in reversed(texts):
+        if path.exists() and not force:
+            raise InputError(
+                f"{path} is there already and is not overwritten; name another --out, or "
+                "say --force"
+            )

@@ -1,0 +1,130 @@
+"""Check a study as far as that goes without starting its engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tuner.engines.base import Preview
+from tuner.engines.registry import preview
+from tuner.report.study_check import StudyCheck
+from tuner.search.budget import (
+    ALPHAS,
+    SCREENING_REQUESTS,
+    SHORTLIST,
+    SHORTLIST_REQUESTS,
+    Plan,
+    confirmation_requests,
+    plan,
+)
+from tuner.spec.errors import InputError
+from tuner.spec.space import Choices, Dimension
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Setting
+from tuner.spec.workload import distinct
+from tuner.stats.shares import evidence_above
+from tuner.workflow.candidates import baseline
+from tuner.workflow.run import check
+
+_MOST_TEMPLATES = 5000
+"""A floor that this many flawless templates do not show is out of reach."""
+
+
+def check_study(study: Study) -> StudyCheck:
+    """Return what a study amounts to, with warnings for what is unwise.
+
+    Raises InputError for what the engine or the workload does not have.
+    """
+    seen = preview(study)
+    base = baseline(study, seen)
+    refusal = _refusal(study)
+    planned = None if refusal else plan(study)
+    workload = study.workload
+    search, proof = (
+        distinct(workload.part(held_out=held_out), workload.slots) for held_out in (False, True)
+    )
+    warnings = [*seen.missing, *([refusal] if refusal else [])]
+    if planned:
+        warnings += [*_few_prompts(study, planned, search, proof), *_guard(study)]
+        warnings += [*_outside(study, base), *_long_contexts(study, seen)]
+    return StudyCheck(study, base, (search, proof), planned, tuple(warnings))
+
+
+def _refusal(study: Study) -> str | None:
+    """Return why a study cannot be tuned, only measured."""
+    try:
+        check(study)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def _few_prompts(study: Study, planned: Plan, search: int, proof: int) -> Iterator[str]:
+    """Yield what is wrong with the number of prompts: repeated ones are not like fresh ones."""
+    if not study.workload.held_out:
+        yield (
+            "no prompt is held out: the proof will use prompts that the search has seen; mark "
+            "about half of them with held_out: true"
+        )
+    searching = planned.trials * SCREENING_REQUESTS + SHORTLIST * SHORTLIST_REQUESTS
+    for what, found, needed in (
+        ("search", search, searching),
+        ("proof", proof, round(confirmation_requests(study))),
+    ):
+        if found < needed:
+            yield (
+                f"{found} different prompts for some {needed} requests of the {what}: they will "
+                "repeat, and an engine may answer a repeated prompt faster; add prompts or slots"
+            )
+
+
+def _guard(study: Study) -> Iterator[str]:
+    """Yield what is wrong with the floors: none, or more than the prompts can show."""
+    guard = study.guard
+    if guard.min_valid is None and guard.min_correct is None and guard.max_drop is None:
+        yield (
+            "no guard: a candidate may win by cutting its answers or answering badly; add "
+            "guard: {min_valid: 0.8}"
+        )
+    templates = len(study.workload.part(held_out=True))
+    for name, floor in (("min_valid", guard.min_valid), ("min_correct", guard.min_correct)):
+        if floor is not None and templates < (needed := least_templates(floor)):
+            yield (
+                f"guard.{name} {floor:g} takes {needed} prompt templates or more to be proven, and "
+                f"there are {templates}{' held out' if study.workload.held_out else ''}: no "
+                "candidate can be proven; add prompts"
+            )
+
+
+def least_templates(floor: float) -> int:
+    """Return how many templates, all of them answered well, show a share above the floor."""
+    shown = evidence_above(np.ones(_MOST_TEMPLATES), floor) >= 1 / ALPHAS[0]
+    return int(np.argmax(shown)) + 1 if shown.any() else _MOST_TEMPLATES
+
+
+def _outside(study: Study, base: Candidate) -> Iterator[str]:
+    for name, dimension in study.space.items():
+        if not dimension.contains(base[name]):
+            yield (
+                f"the baseline's {name} {base[name]} lies outside of the space: it is measured as "
+                "it is, but the search learns nothing from it; widen space or name another"
+            )
+
+
+def _long_contexts(study: Study, seen: Preview) -> Iterator[str]:
+    longest = _largest(study.space.get("num_ctx"))
+    if seen.train_ctx and longest is not None and longest > seen.train_ctx:
+        yield (
+            f"space.num_ctx reaches {longest:g}, but the model was trained with {seen.train_ctx}: "
+            "answers get worse beyond that"
+        )
+
+
+def _largest(dimension: Dimension | None) -> float | None:
+    if dimension is None:
+        return None
+    values: tuple[Setting, ...] = (
+        dimension.values if isinstance(dimension, Choices) else (dimension.high,)
+    )
+    return max((float(v) for v in values if isinstance(v, int | float)), default=None)
