@@ -59,7 +59,6 @@ def test_strategies_propose_candidates_of_the_space(name: str) -> None:
                 Trial(number, candidate, origin, state, violations=broken, value=number / 10)
             )
             strategy.tell(trials[-1])
-    strategy.close()
 
     assert len({t.number for t in trials}) == len(trials)
     for trial in trials:
