@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from tuner.spec.study import Study
@@ -13,6 +14,12 @@ SHORTLIST_REQUESTS = 40
 MAX_FINALISTS = 3
 ALPHAS = (0.025, 0.015, 0.01)
 """Error that each finalist may spend, fixed before confirmation; they sum to 5 %."""
+
+VISITS = 2
+"""Prompts of each held-out template before the next group of templates comes."""
+
+PROOF_ANSWERS = 400
+"""Answers that a proof looks at, where templates do not limit them."""
 
 TYPICAL_LATE_RATE = 0.002
 WARMUP_REQUESTS = 2
@@ -35,11 +42,6 @@ class Rhythm:
         return self.baseline_block * self.baseline_blocks
 
 
-CHEAP = Rhythm(95, 3, 50, 4)
-DEAR = Rhythm(250, 2, 100, 2)
-"""Where a restart takes as long as a screening trial: the fewest starts that show their spread."""
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
     """What things take, in seconds: a request at the study's load, and a restart."""
@@ -57,10 +59,21 @@ class Pace:
         """Return how many screening trials a restart is worth."""
         return self.restart_s / self.trial_s
 
-    @property
-    def rhythm(self) -> Rhythm:
-        """Return how a proof alternates between its sides."""
-        return DEAR if self.trials_per_restart > 1 else CHEAP
+
+BASELINE_REQUESTS = 200
+"""What the baseline gets in the end; a comparison of answers needs them before the verdict."""
+
+
+def rhythm(pace: Pace, *, paired: bool) -> Rhythm:
+    """Return how a proof alternates between its sides.
+
+    Where a restart takes as long as a screening trial there are the fewest starts that show
+    their spread. Where the guard compares no answers with the baseline's (`paired`), the
+    baseline gets a few requests beside the finalist and the others after the verdict.
+    """
+    if pace.trials_per_restart > 1:
+        return Rhythm(250, 2, 100 if paired else 50, 2)
+    return Rhythm(95, 3, 50 if paired else 20, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,7 @@ class Plan:
 
     budget_s: float
     pace: Pace
+    rhythm: Rhythm
     confirmation_s: float
     shortlist_s: float
 
@@ -90,19 +104,23 @@ class Plan:
     @property
     def restarts(self) -> int:
         """Return how many engine starts are expected at the most."""
-        rhythm = self.pace.rhythm
-        return self.trials + SHORTLIST + rhythm.baseline_blocks + rhythm.finalist_starts
+        proof = self.rhythm.baseline_blocks + self.rhythm.finalist_starts
+        return self.trials + SHORTLIST + proof
 
 
 def plan(study: Study, pace: Pace | None = None) -> Plan:
     """Return the plan at a measured pace, or at the one that the study suggests."""
     pace = pace or expected_pace(study)
-    rhythm = pace.rhythm
-    starts = rhythm.finalist_starts + rhythm.baseline_blocks + 1
-    proof = confirmation_requests(study, rhythm) * pace.request_s + starts * pace.restart_s
-    confirmation = min(0.55 * study.budget_s, max(proof, 0.4 * study.budget_s))
+    beat = rhythm(pace, paired=study.guard.max_drop is not None)
+    starts = beat.finalist_starts + beat.baseline_blocks + 1
+    meeting_s = min(pace.request_s, expected_pace(study).request_s)  # of one worth proving
+    proof = finalist_requests(study) * meeting_s + beat.baseline_requests * pace.request_s
+    proof += starts * pace.restart_s
+    # a run that stops at the first proof goes on searching while one could still be had
+    least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
+    confirmation = min(0.55 * study.budget_s, max(proof, least))
     looks = SHORTLIST * (SHORTLIST_REQUESTS * pace.request_s + pace.restart_s)
-    return Plan(study.budget_s, pace, confirmation, min(0.15 * study.budget_s, looks))
+    return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
 
 
 def expected_pace(study: Study) -> Pace:
@@ -116,13 +134,34 @@ def expected_pace(study: Study) -> Pace:
     return Pace(1.0 / rate if rate is not None else 0.8 * min(e2e, default=0.625))
 
 
-def confirmation_requests(study: Study, rhythm: Rhythm = CHEAP) -> float:
-    """Return the requests that proving one finalist beside the baseline takes, as expected."""
-    proof = max(
-        (
-            expected_requests(TYPICAL_LATE_RATE / 0.01 * (1 - s.quantile), s.quantile, ALPHAS[0])
-            for s in study.slos
-        ),
+def visits(study: Study) -> int:
+    """Return how often a held-out template is visited in a proof before its cluster counts.
+
+    Prompts that are no templates are each a cluster of their own.
+    """
+    return VISITS if any(t.slots for t in study.workload.part(held_out=True)) else 1
+
+
+def provable_floor(study: Study, floor: float) -> float:
+    """Return the share of good answers from which on a floor is likely to be shown in a proof.
+
+    floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
+    count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
+    """
+    templates = len(study.workload.part(held_out=True)) * visits(study)
+    n = min(templates, PROOF_ANSWERS) if visits(study) > 1 else PROOF_ANSWERS
+    return floor + math.sqrt(2 * floor * (1 - floor) * math.log(1 / ALPHAS[0]) / max(n, 1))
+
+
+def finalist_requests(study: Study) -> float:
+    """Return the requests that proving one finalist takes, as expected."""
+    late = 0.0 if study.stop_when_met else TYPICAL_LATE_RATE / 0.01
+    return max(
+        (expected_requests(late * (1 - s.quantile), s.quantile, ALPHAS[0]) for s in study.slos),
         default=100.0,
     )
-    return proof + rhythm.baseline_requests
+
+
+def confirmation_requests(study: Study, beat: Rhythm) -> float:
+    """Return the requests that proving one finalist beside the baseline takes, as expected."""
+    return finalist_requests(study) + beat.baseline_requests

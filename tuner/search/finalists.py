@@ -18,13 +18,13 @@ _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
 
 
-MET = 0.5
-"""Chance of meeting every constraint from which on a proof is worth its time."""
+WORTH_A_LOOK, WORTH_A_PROOF = 0.15, 0.4
+"""Chances of meeting every constraint from which on a second look, and a proof, pay."""
 
 
-def promising(study: Study, trial: Trial) -> bool:
-    """Tell whether a trial looks as if its candidate could be proven."""
-    return trial.feasible and chance(study, trial) >= MET
+def promising(study: Study, trial: Trial, least: float) -> bool:
+    """Tell whether a trial that was measured in full has such a chance to be proven."""
+    return trial.state == "complete" and chance(study, trial) >= least
 
 
 def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:

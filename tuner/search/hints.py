@@ -24,7 +24,7 @@ _HEADROOM = 0.97
 DRIFT = 1.2
 """How much slower a machine may become between search and proof."""
 
-_ENOUGH = (0.9, 1.0)
+_ENOUGH = (0.95, 1.0)
 """Shares of the answers seen that a limit should leave whole."""
 
 

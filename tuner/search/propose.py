@@ -31,6 +31,9 @@ STUDY_NAME = "tune"
 STARTUP_TRIALS = 6
 """Finished trials before TPE models anything: a run of ten minutes has some twenty."""
 
+FOUND, LOST = "mns", "mss"
+"""Whose turn it is when something is feasible, and before: mutants, neighbours, the sampler."""
+
 BEST = 3
 """How many of the best trials are built upon."""
 
@@ -171,7 +174,9 @@ class Proposer:
         best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
         if not best:
             return None
-        turn = (self._mutants, self._neighbours, None)[len(self._tried) % 3]
+        # before anything is feasible there is nothing to build upon: look around
+        turns = FOUND if best[0].feasible else LOST
+        turn = {"m": self._mutants, "n": self._neighbours}.get(turns[len(self._tried) % len(turns)])
         moves = itertools.chain(self._informed(best), turn(best) if turn else ())
         fresh = next((c for c in moves if _key(c) not in self._tried), None)
         if fresh is None:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.guard.classify import VALID
+from tuner.search.budget import provable_floor
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_probability, share_probability
@@ -180,7 +181,8 @@ def chance(study: Study, trial: Trial) -> float:
 
     A rank for choosing finalists, from few samples; never a verdict. A predicted late rate
     counts as exp(-rate / allowed rate): what is late half as often as allowed is proven
-    several times slower than what is hardly ever late.
+    several times slower than what is hardly ever late. A share of good answers has to lie as
+    far above its floor as a proof needs.
     """
     result = 1.0
     for slo in study.slos:
@@ -191,7 +193,7 @@ def chance(study: Study, trial: Trial) -> float:
     valid, correct = shares(trial.samples)
     for floor, share in ((study.guard.min_valid, valid), (study.guard.min_correct, correct)):
         if floor is not None:
-            result *= share_probability(round(share * n), n, floor)
+            result *= share_probability(round(share * n), n, provable_floor(study, floor))
     return result
 
 

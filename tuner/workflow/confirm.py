@@ -9,16 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
-from tuner.search.budget import ALPHAS, Rhythm
+from tuner.search.budget import ALPHAS, Rhythm, visits
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
 from tuner.spec.workload import CLUSTER_GROUP, Supply
 from tuner.stats.eprocess import expected_requests, pass_probability
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
-
-VISITS = 2
-"""Prompts of each held-out template before the next group of templates comes."""
 
 LEAST_REQUESTS = 10
 """With time for fewer than so many, nothing more is started."""
@@ -84,22 +81,13 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
 
 def terms_of(session: Session, number: int, rhythm: Rhythm) -> Terms:
     """Return the terms of the finalist with this number, counted from 0."""
-    return Terms(alpha=ALPHAS[number], visits=visits(session), starts=rhythm.finalist_starts)
+    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.finalist_starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
     """Return held-out prompts in their fixed order; the same ones for every side."""
     supply = Supply(session.study.workload, held_out=True, seed=session.study.seed)
-    return supply.prompts(fill, visits(session))
-
-
-def visits(session: Session) -> int:
-    """Return how often a template is visited before its cluster counts.
-
-    Prompts that are no templates are each a cluster of their own.
-    """
-    part = session.study.workload.part(held_out=True)
-    return VISITS if any(t.slots for t in part) else 1
+    return supply.prompts(fill, visits(session.study))
 
 
 async def confirm(
@@ -147,24 +135,28 @@ def _over(
     return left_s > next_needs_s and _unlikely(session, now, finalist, more, terms.alpha)
 
 
-async def complete_baseline(session: Session, baseline: Side, rhythm: Rhythm) -> None:
-    """Give the baseline the blocks that the noise floor needs, as far as time allows."""
-    while not baseline.failed and await _baseline_block(session, baseline, rhythm):
-        pass
+async def complete_baseline(
+    session: Session, baseline: Side, rhythm: Rhythm, requests: int
+) -> None:
+    """Give the baseline its blocks and so many requests in all, as far as time allows."""
+    while not baseline.failed and session.left_s() > session.pace().restart_s:
+        missing = requests - len(baseline.measured)
+        if baseline.blocks >= rhythm.baseline_blocks and missing <= 0:
+            break
+        n = max(rhythm.baseline_block, min(missing, rhythm.finalist_block))
+        await _block(session, baseline, n, lambda sample: False)
 
 
-async def _baseline_block(session: Session, baseline: Side, rhythm: Rhythm) -> bool:
-    """Give the baseline a block where it lacks one and time allows; tell whether it got it."""
+async def _baseline_block(session: Session, baseline: Side, rhythm: Rhythm) -> None:
+    """Give the baseline a block where it lacks one and time allows."""
     time_left = session.left_s() > session.pace().restart_s
-    if baseline.blocks >= rhythm.baseline_blocks or not time_left:
-        return False
-    await _block(session, baseline, rhythm.baseline_block, lambda sample: False)
-    return True
+    if baseline.blocks < rhythm.baseline_blocks and time_left:
+        await _block(session, baseline, rhythm.baseline_block, lambda sample: False)
 
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
     """Return a side's measurement as it stands, against the baseline where that is another."""
-    terms = terms or Terms(visits=visits(session))
+    terms = terms or Terms(visits=visits(session.study))
     if side is not baseline and side.candidate != baseline.candidate:
         terms = replace(terms, baseline=baseline.measured)
     return measurement(
@@ -220,13 +212,15 @@ def _unlikely(session: Session, now: Measurement, side: Side, more: int, alpha: 
     """Tell whether a PASS within so many more requests has become unlikely."""
     rng = np.random.default_rng(session.study.seed)
     undecided = ((slo, c) for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
-    return any(
+    chances = (
+        # of requests that hang together over m others, every (m + 1)th is evidence of its own
         pass_probability(
-            c.late, c.n, more, slo.quantile, alpha, rng, seen_before=_screened(session, side, slo)
+            -(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), more // (c.m + 1),
+            slo.quantile, alpha, rng, seen_before=_screened(session, side, slo),
         )
-        < HOPELESS
         for slo, c in undecided
-    )
+    )  # fmt: skip
+    return any(chance < HOPELESS for chance in chances)
 
 
 def fastest_proof_s(study: Study, alpha: float, pace_s: float) -> float:

@@ -81,13 +81,12 @@ async def prove(
         side = proof.sides[-1]
         trial = by_number[side.number or 0]
         side.screened = trial.samples
-        await _one(session, side, trial, trials, (), proof, watcher)
+        await _one(session, side, trial, trials, proof, watcher)
         at_most -= 1
     tried = {s.number for s in proof.sides}
     left = [t for t in trials if t.number not in tried]
     room = min(at_most, MAX_FINALISTS - len(proof.sides))
-    chosen = finalists(session.study, left, base, room)
-    for place, trial in enumerate(chosen):
+    for trial in finalists(session.study, left, base, room):
         late = session.left_s() < LEAST_SHARE * session.study.budget_s
         if proof.passed or (late and proof.sides):
             break
@@ -96,7 +95,7 @@ async def prove(
         side = _side(session, trial.candidate, name, trial.number)
         side.screened = trial.samples
         proof.sides.append(side)
-        await _one(session, side, trial, trials, chosen[place + 1 :], proof, watcher)
+        await _one(session, side, trial, trials, proof, watcher)
 
 
 async def _one(
@@ -104,7 +103,6 @@ async def _one(
     side: Side,
     trial: Trial,
     trials: Sequence[Trial],
-    following: Sequence[Trial],
     proof: Proof,
     watcher: Watcher,
 ) -> None:
@@ -118,7 +116,7 @@ async def _one(
         proof.baseline,
         terms_of(session, number, proof.rhythm),
         proof.rhythm,
-        _next_needs_s(session.study, following, number + 1),
+        _next_needs_s(session.study, trial, number + 1),
         watcher.note,
     )
     proof.measured.append(now)
@@ -129,13 +127,12 @@ def _side(session: Session, candidate: Candidate, name: str, number: int | None)
     return Side(candidate, name, held_out(session, fill), number)
 
 
-def _next_needs_s(study: Study, following: Sequence[Trial], number: int) -> float:
-    """Return the least seconds that proving the next finalist takes, infinite without one."""
-    if not following:
+def _next_needs_s(study: Study, trial: Trial, number: int) -> float:
+    """Return the least seconds that proving another finalist as fast takes, inf after the last."""
+    served = [s.latency_s("e2e") for s in trial.samples if s.outcome == "ok"]
+    if number >= MAX_FINALISTS or not served:
         return math.inf
-    served = [s.latency_s("e2e") for s in following[0].samples if s.outcome == "ok"]
-    pace_s = sum(served) / len(served) if served else math.inf
-    return fastest_proof_s(study, ALPHAS[number], pace_s)
+    return fastest_proof_s(study, ALPHAS[number], sum(served) / len(served))
 
 
 def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str:

@@ -13,8 +13,8 @@ from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search import hints
-from tuner.search.budget import MAX_FINALISTS, SHORTLIST, Plan, plan
-from tuner.search.finalists import promising
+from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
+from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError
@@ -128,7 +128,7 @@ class _Job:
     async def search_and_prove(self, trials: Sequence[Trial]) -> tuple[Sequence[Trial], Proof]:
         """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
         trials = await self._controls(trials)
-        proof = Proof.of(self.session, self.base, self.kept, self.plan.pace.rhythm)
+        proof = Proof.of(self.session, self.base, self.kept, self.plan.rhythm)
         if self.session.study.stop_when_met:
             trials = await self._until_met(trials, proof)
         if not proof.sides:
@@ -136,7 +136,8 @@ class _Job:
         if not proof.passed:
             await self._prove(trials, proof, MAX_FINALISTS)
         if all(side.candidate != self.base for side in proof.sides):
-            await complete_baseline(self.session, proof.baseline, proof.rhythm)
+            most = 0 if self.session.study.stop_when_met else BASELINE_REQUESTS
+            await complete_baseline(self.session, proof.baseline, proof.rhythm, most)
         return trials, proof
 
     async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:
@@ -160,7 +161,8 @@ class _Job:
         study = self.session.study
 
         def looks_met(trial: Trial) -> bool:
-            return trial.of is None and promising(study, trial) and trial.number not in looked
+            fresh = trial.of is None and trial.number not in looked
+            return fresh and promising(study, trial, WORTH_A_LOOK)
 
         while not proof.passed and len(proof.sides) < MAX_FINALISTS:
             looked = {t.of for t in trials}
@@ -168,7 +170,8 @@ class _Job:
             if not any(map(looks_met, trials)):
                 break  # the time for searching is over
             trials = await self._look_again(trials, 1)
-            if any(t.of is not None and t.of not in looked and promising(study, t) for t in trials):
+            again = [t for t in trials if t.of is not None and t.of not in looked]
+            if any(promising(study, t, WORTH_A_PROOF) for t in again):
                 await self._prove(trials, proof, 1)
         return trials
 

@@ -70,7 +70,7 @@ def _few_prompts(study: Study, planned: Plan, search: int, proof: int) -> Iterat
     searching = planned.trials * SCREENING_REQUESTS + SHORTLIST * SHORTLIST_REQUESTS
     for what, found, needed in (
         ("search", search, searching),
-        ("proof", proof, round(confirmation_requests(study))),
+        ("proof", proof, round(confirmation_requests(study, planned.rhythm))),
     ):
         if found < needed:
             yield (
