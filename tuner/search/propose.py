@@ -31,7 +31,7 @@ STUDY_NAME = "tune"
 STARTUP_TRIALS = 6
 """Finished trials before TPE models anything: a run of ten minutes has some twenty."""
 
-FOUND, LOST = "mns", "mss"
+FOUND, LOST = "mns", "s"
 """Whose turn it is when something is feasible, and before: mutants, neighbours, the sampler."""
 
 BEST = 3
