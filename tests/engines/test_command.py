@@ -27,6 +27,7 @@ from tuner.spec.workload import Workload
 T = TypeVar("T")
 
 OWNER = """
+import signal
 import asyncio, pathlib, sys
 from tests.engines.servers import DEFAULT, fake
 from tuner.engines.command import Command
@@ -37,6 +38,7 @@ async def main():
     print(found.pid, flush=True)
     await asyncio.sleep(600)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 asyncio.run(main())
 """
 

@@ -25,8 +25,10 @@ STUBBORN = (
     "time.sleep(600)\n"
 )
 OWNER = (
-    "import asyncio, pathlib, sys\n"
+    "import asyncio, pathlib, signal, sys\n"
     "from tuner.engines import process\n"
+    # a shell's background job is born with SIGINT ignored
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "async def main():\n"
     "    p = await process.start([sys.executable, '-c', sys.argv[2]], pathlib.Path(sys.argv[1]))\n"
     "    print(p.pid, flush=True)\n"

@@ -14,17 +14,12 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import optuna
 import sqlalchemy
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.trial import TrialState
 
+from tuner.search.encoding import decode, distribution, encode
 from tuner.search.trial import WORST_VIOLATION, Origin, Trial
 from tuner.spec.errors import OutputError
-from tuner.spec.space import Choices, Dimension, Range, Space
+from tuner.spec.space import Dimension, Space
 from tuner.spec.values import Candidate, Setting
 
 STUDY_NAME = "tune"
@@ -110,7 +105,7 @@ class Proposer:
                 direction="maximize",
                 sampler=_sampler(sampler, int(drawn)),
             )
-        self._distributions = {name: _distribution(d) for name, d in space.items()}
+        self._distributions = {name: distribution(d) for name, d in space.items()}
         self._asked: dict[int, optuna.Trial] = {}
         self._tried: set[str] = set()
         self._outside: set[int] = set()
@@ -195,7 +190,7 @@ class Proposer:
 
     def _register(self, number: int, candidate: Candidate) -> None:
         inside = all(d.contains(candidate[name]) for name, d in self._space.items())
-        params = {n: _encode(d, candidate[n]) for n, d in self._space.items()} if inside else {}
+        params = {n: encode(d, candidate[n]) for n, d in self._space.items()} if inside else {}
         if not inside:
             self._outside.add(number)
         self._tried.add(_key(candidate))
@@ -222,9 +217,7 @@ class Proposer:
         for _ in range(_RETRIES):
             trial = self._ask({})
             params = {n: trial.params[n] for n in self._space}
-            candidate = dict(self._base) | {
-                n: _decode(d, params[n]) for n, d in self._space.items()
-            }
+            candidate = dict(self._base) | {n: decode(d, params[n]) for n, d in self._space.items()}
             if _key(candidate) not in self._tried:
                 self._tried.add(_key(candidate))
                 number = next(self._numbers)
@@ -305,30 +298,6 @@ def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.TPESampler(
             n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True, seed=seed
         )
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's distribution: numeric choices are an ordered index, not a category."""
-    if isinstance(dimension, Choices):
-        if dimension.ordered:
-            return IntDistribution(0, len(dimension) - 1)
-        return CategoricalDistribution(dimension.values)
-    if dimension.integer:
-        step = 1 if dimension.log else int(dimension.step or 1)
-        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, step)
-    return FloatDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
-
-
-def _decode(dimension: Dimension, param: Any) -> Setting:
-    if isinstance(dimension, Range):
-        return dimension.nearest(param)
-    return dimension.values[param] if dimension.ordered else param  # type: ignore[no-any-return]
-
-
-def _encode(dimension: Dimension, value: Setting) -> Any:
-    if isinstance(dimension, Choices) and dimension.ordered:
-        return dimension.values.index(value)
-    return dimension.nearest(float(value)) if isinstance(dimension, Range) else value
 
 
 def _key(candidate: Candidate) -> str:
