@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuner.engines import control, process
-from tuner.engines.chat import chat_request, read_chat
-from tuner.engines.launch import AddressInUse, Launch, answers, free_port, launch
+from tuner.engines import control
+from tuner.engines.chat import chat_request
+from tuner.engines.launch import AddressInUse, Launch, Served, answers, free_port, launch
 from tuner.engines.readback import difference, last_match, place, setting
-from tuner.load.drive import Reply
-from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, InputError
 from tuner.spec.server import ReadBack, Server, command_line
 from tuner.spec.study import Study
@@ -27,7 +26,7 @@ _PROBE_TOKENS = 8
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
-class Command:
+class Command(Served):
     """The `Engine` over a server that a study declares; `ports` gives ports to try."""
 
     name = "command"
@@ -35,11 +34,10 @@ class Command:
     def __init__(
         self, server: Server, model: str, logs: Path, ports: Callable[[], int] = free_port
     ) -> None:
+        super().__init__()
         self.model = Model(name=model, source=model)
         self.knobs = {name: declared.knob for name, declared in server.knobs.items()}
         self._server, self._logs, self._ports = server, logs, ports
-        self._process: process.EngineProcess | None = None
-        self._port = 0
         self._starts = 0
         self._line: object = None
 
@@ -162,28 +160,6 @@ class Command:
         if self.model.name != "default":
             fields["model"] = self.model.name
         return chat_request(messages, fields, response_format)
-
-    def read(self, exchange: Exchange) -> Reply:
-        """Return what an exchange brought; see `Engine.read`."""
-        return read_chat(exchange)
-
-    def transport(self) -> HttpTransport:
-        """Return a transport to the port that now serves."""
-        return HttpTransport("127.0.0.1", self._port)
-
-    def memory_bytes(self) -> int | None:
-        """Return the resident memory of the server's processes."""
-        return process.resident_bytes(self._process.pid) if self._process else None
-
-    def alive(self) -> bool:
-        """Tell whether the server's process still runs."""
-        return self._process is not None and self._process.alive
-
-    async def aclose(self) -> None:
-        """Stop the server and wait until it is gone."""
-        running, self._process = self._process, None
-        if running is not None:
-            await running.stop()
 
 
 def create(study: Study, logs: Path) -> Command:

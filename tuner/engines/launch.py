@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.engines import control, process
+from tuner.engines.chat import read_chat
+from tuner.load.drive import Reply
+from tuner.load.wire import Exchange, HttpTransport
 from tuner.spec.errors import StartFailed, StartReason, tail
 
 POLL_S = 0.02
@@ -72,6 +75,36 @@ async def launch(asked: Launch) -> tuple[process.EngineProcess, int]:
     if port is None:
         raise await _too_late(asked, listened) if late else _ended(asked, running)
     return running, port
+
+
+class Served:
+    """The half of an `Engine` that every server in a child process of ours has in common."""
+
+    def __init__(self) -> None:
+        self._process: process.EngineProcess | None = None
+        self._port = 0
+
+    def read(self, exchange: Exchange) -> Reply:
+        """Return what an exchange brought; see `Engine.read`."""
+        return read_chat(exchange)
+
+    def transport(self) -> HttpTransport:
+        """Return a transport to the port that now serves."""
+        return HttpTransport("127.0.0.1", self._port)
+
+    def memory_bytes(self) -> int | None:
+        """Return the resident memory of the server's processes."""
+        return process.resident_bytes(self._process.pid) if self._process else None
+
+    def alive(self) -> bool:
+        """Tell whether the server's process still runs."""
+        return self._process is not None and self._process.alive
+
+    async def aclose(self) -> None:
+        """Stop the server and wait until it is gone."""
+        running, self._process = self._process, None
+        if running is not None:
+            await running.stop()
 
 
 def free_port() -> int:

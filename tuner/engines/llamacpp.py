@@ -20,14 +20,13 @@ from typing import Any
 
 import psutil
 
-from tuner.engines import control, gguf, models, process
+from tuner.engines import control, gguf, models
 from tuner.engines.base import Preview
-from tuner.engines.chat import chat_request, read_chat
-from tuner.engines.launch import Launch, launch
+from tuner.engines.chat import chat_request
+from tuner.engines.launch import Launch, Served, launch
 from tuner.engines.memory import CONTEXT_STEP, ensure_fits
 from tuner.engines.readback import difference
-from tuner.load.drive import Reply
-from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineMissing, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
@@ -70,18 +69,17 @@ _LOGGED = {
 }
 
 
-class LlamaCpp:
+class LlamaCpp(Served):
     """The `Engine` over llama.cpp's HTTP server; `server` is the program that speaks it."""
 
     name = "llamacpp"
     knobs = KNOBS
 
     def __init__(self, model: Model, logs: Path, server: Sequence[str]) -> None:
+        super().__init__()
         self.model = model
         self._logs = logs
         self._server = tuple(server)
-        self._process: process.EngineProcess | None = None
-        self._port = 0
         self._starts = 0
         self._in_force: Candidate = {}
 
@@ -196,28 +194,6 @@ class LlamaCpp:
         names = (k.name for k in self.knobs.values() if k.tier == "request")
         fields = {_FIELDS.get(n, n): candidate[n] for n in names}
         return chat_request(messages, fields, response_format)
-
-    def read(self, exchange: Exchange) -> Reply:
-        """Return what an exchange brought; see `Engine.read`."""
-        return read_chat(exchange)
-
-    def transport(self) -> HttpTransport:
-        """Return a transport to the port that now serves."""
-        return HttpTransport("127.0.0.1", self._port)
-
-    def memory_bytes(self) -> int | None:
-        """Return the resident memory of the child process."""
-        return process.resident_bytes(self._process.pid) if self._process else None
-
-    def alive(self) -> bool:
-        """Tell whether the child process still runs."""
-        return self._process is not None and self._process.alive
-
-    async def aclose(self) -> None:
-        """Stop the child process and wait until it is gone."""
-        running, self._process = self._process, None
-        if running is not None:
-            await running.stop()
 
 
 def create(study: Study, logs: Path) -> LlamaCpp:
