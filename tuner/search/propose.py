@@ -199,19 +199,11 @@ class Proposer:
     def tell(self, trial: Trial) -> None:
         """Record a finished trial: constraints first, then its value or that it was pruned."""
         with _quiet():
-            self._tell(trial, self._asked.pop(trial.number))
-
-    def _tell(self, trial: Trial, asked: optuna.Trial) -> None:
-        if trial.number in self._outside:
-            self._study.tell(asked, state=TrialState.FAIL)
-            return
-        violations = trial.violations or {"failed": WORST_VIOLATION}
-        for name, amount in violations.items():
-            asked.set_constraint(name, min(amount, WORST_VIOLATION))
-        if trial.state == "complete" and math.isfinite(trial.value):
-            self._study.tell(asked, trial.value)
-        else:
-            self._study.tell(asked, state=TrialState.PRUNED)
+            asked = self._asked.pop(trial.number)
+            if trial.number in self._outside:
+                self._study.tell(asked, state=TrialState.FAIL)
+            else:
+                tell(self._study, asked, trial)
 
     def _sampled(self) -> Proposal | None:
         for _ in range(_RETRIES):
@@ -267,6 +259,17 @@ class Proposer:
             if params:
                 self._study.enqueue_trial(params)
             return self._study.ask(fixed_distributions=self._distributions)
+
+
+def tell(study: optuna.Study, asked: optuna.Trial, trial: Trial) -> None:
+    """Tell Optuna constraints and value of a trial; one without a full measurement is PRUNED."""
+    violations = trial.violations or {"failed": WORST_VIOLATION}
+    for name, amount in violations.items():
+        asked.set_constraint(name, min(amount, WORST_VIOLATION))
+    if trial.state == "complete" and math.isfinite(trial.value):
+        study.tell(asked, trial.value)
+    else:
+        study.tell(asked, state=TrialState.PRUNED)
 
 
 def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[dict[str, Setting]]:
