@@ -14,6 +14,8 @@ import psutil
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from tests.processes import still_running
+
 FAST = "--ttft-ms 1 --itl-ms 0.1 --prompt-us-per-token 1"
 
 
@@ -177,10 +179,9 @@ def test_signals_leave_no_process_and_keep_trials(
         running.send_signal(number)
         running.stderr.read()
         assert running.wait(20) == code
-    psutil.wait_procs(family, timeout=15)
 
     assert len(family) >= 2  # the supervisor and the engine
-    assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert still_running(*(p.pid for p in family)) == []
     finished = [f for f in (tmp_path / "o" / "trials").iterdir() if not f.name.startswith(".")]
     assert finished
     assert all((f / "samples.jsonl").exists() for f in finished)

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.engines.servers import DEFAULT, KNOBS, fake
+from tests.processes import still_running
 from tuner.engines.command import Command, create
 from tuner.engines.readback import difference, last_match, place, setting
 from tuner.spec.errors import EngineDied, EngineError, InputError
@@ -75,15 +76,11 @@ def test_no_orphan_when_the_owner_is_killed(tmp_path: Path, number: signal.Signa
         assert owner.stdout is not None
         pid = int(owner.stdout.readline())
         log = (tmp_path / "engine-1.log").read_text()
-        left = [
-            psutil.Process(pid),
-            psutil.Process(int(log.split("grandchild pid = ")[1].split()[0])),
-        ]
+        grandchild = int(log.split("grandchild pid = ")[1].split()[0])
         owner.send_signal(number)
         owner.wait(20)
-        psutil.wait_procs(left, timeout=20)
 
-    assert [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+    assert still_running(pid, grandchild) == []
 
 
 def test_a_server_may_take_a_port_of_its_own(tmp_path: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.processes import ended, still_running
 from tuner.engines import process
 from tuner.engines.launch import start_failure
 from tuner.spec.errors import StartFailed
@@ -37,22 +38,12 @@ OWNER = (
 )
 
 
-def _wait_for(condition: object, seconds: float = 15.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def _grandchild(log: Path) -> int:
-    assert _wait_for(lambda: log.exists() and "child" in log.read_text())
+    deadline = time.monotonic() + 15
+    while not (log.exists() and log.read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     return int(log.read_text().split()[1])
-
-
-def _gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -70,7 +61,7 @@ def test_no_orphan_when_the_owner_is_killed(tmp_path: Path, number: signal.Signa
         owner.send_signal(number)
         owner.wait(20)
 
-        assert _wait_for(lambda: _gone(engine) and _gone(grandchild))
+        assert still_running(engine, grandchild) == []
 
 
 def test_the_engine_dies_with_its_supervisor(tmp_path: Path) -> None:
@@ -87,7 +78,7 @@ def test_the_engine_dies_with_its_supervisor(tmp_path: Path) -> None:
 
     pid = asyncio.run(work())
 
-    assert _wait_for(lambda: _gone(pid))
+    assert still_running(pid) == []
 
 
 def test_stop_ends_a_stubborn_family(tmp_path: Path) -> None:
@@ -102,8 +93,8 @@ def test_stop_ends_a_stubborn_family(tmp_path: Path) -> None:
 
     pid = asyncio.run(work())
 
-    assert _gone(pid)
-    assert _gone(_grandchild(log))
+    assert ended(pid)
+    assert ended(_grandchild(log))
 
 
 def test_an_exit_is_seen_with_its_code(tmp_path: Path) -> None:
@@ -137,7 +128,7 @@ def test_listening_ports_are_those_of_the_process_alone() -> None:
         mine = server.getsockname()[1]
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         try:
-            assert mine in process.listening_ports(psutil.Process().pid)
+            assert mine in process.listening_ports(os.getpid())
             assert mine not in process.listening_ports(other.pid)
         finally:
             other.kill()
