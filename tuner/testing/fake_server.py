@@ -16,22 +16,20 @@ import contextlib
 import json
 import os
 import random
-import re
 import signal
 import string
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuner.testing import fake_world as world
+from tuner.testing import serving
 from tuner.testing.fake_settings import (
-    IGNORABLE,
     TRAINED_CTX,
     Options,
     Settings,
@@ -54,6 +52,7 @@ from tuner.testing.fake_wire import (
     whole,
 )
 from tuner.testing.fake_world import BadRequest, Faults, Job, Slot, due
+from tuner.testing.options import add_options
 
 
 @dataclass(slots=True)
@@ -261,16 +260,7 @@ async def _load(state: State, port: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fake_server", description=__doc__.split("\n\n")[0])
     parser.add_argument("settings", nargs="?", default="{}", help="the engine's settings, as JSON")
-    for known in fields(Options):
-        flag, shown = "--" + known.name.replace("_", "-"), str(known.metadata["help"])
-        how: dict[str, Any] = {"type": type(known.default), "default": known.default}
-        if known.default is False:
-            how = {"action": "store_true"}
-        elif known.name == "ignore":
-            how = {"action": "append", "choices": IGNORABLE, "metavar": "KNOB", "default": []}
-        elif known.name == "stall_every":
-            how = {"nargs": 2, "type": float, "metavar": ("N", "SECONDS"), "default": (0, 0)}
-        parser.add_argument(flag, help=shown, **how)
+    add_options(parser, Options)
     return parser
 
 
@@ -313,36 +303,8 @@ def running(
     `ready` is the text of the log line to wait for: "bound to" comes before the model has
     loaded. The log goes to `log`, or to a temporary file.
     """
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        path = log or Path(folder, "fake.log")
-        out = stack.enter_context(path.open("wb"))
-        process = subprocess.Popen(
-            command(*options, **settings), stdout=out, stderr=out, start_new_session=True
-        )
-        stack.callback(_end, process)
-        yield process, _port(process, path, ready)
-
-
-def _port(process: subprocess.Popen[bytes], path: Path, ready: str) -> int:
-    """Wait for the log line that names the port."""
-    deadline = time.monotonic() + 10.0
-    while time.monotonic() < deadline:
-        told = path.read_text(errors="replace")
-        if found := re.search(rf"{re.escape(ready)} \S+:(\d+)\n", told):
-            return int(found[1])
-        if process.poll() is not None:
-            break
-        time.sleep(0.01)
-    raise RuntimeError(f"no line '{ready}' from the fake server:\n{told}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(1.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with serving.running(command(*options, **settings), log=log, ready=ready) as started:
+        yield started
 
 
 if __name__ == "__main__":

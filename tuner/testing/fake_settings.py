@@ -9,10 +9,9 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TypeVar
+from dataclasses import dataclass, fields
 
-T = TypeVar("T")
+from tuner.testing.options import option
 
 BORN = time.monotonic()
 TRAINED_CTX = 8192
@@ -24,12 +23,6 @@ IGNORABLE = (
     *("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"),
     *("n_predict", "max_tokens"),
 )
-
-
-def option(default: T, text: str) -> T:
-    """Declare a field of `Options`; its text is the help of the command-line option."""
-    declared: T = field(default=default, metadata={"help": text})
-    return declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,11 @@ class Options:
         "or a JSON file {part of the last user message: answer}",
     )
     ignore: tuple[str, ...] = option(
-        (), f"keep the default of this setting: {', '.join(IGNORABLE)}"
+        (),
+        f"keep the default of this setting: {', '.join(IGNORABLE)}",
+        action="append",
+        choices=IGNORABLE,
+        metavar="KNOB",
     )
     never_ready: bool = option(False, "load for ever: 503 and no 'listening' line")
     die_at_start: int = option(0, "print an error line and exit with this code")
@@ -60,7 +57,13 @@ class Options:
     no_done_every: int = option(0, "end every Nth stream without finish frame and [DONE]")
     garbage_every: int = option(0, "put invalid JSON into every Nth answer")
     endless: bool = option(False, "say the last token of each stream again and again, for ever")
-    stall_every: tuple[float, ...] = option((0, 0), "stop for SECONDS inside every Nth answer")
+    stall_every: tuple[float, ...] = option(
+        (0, 0),
+        "stop for SECONDS inside every Nth answer",
+        nargs=2,
+        type=float,
+        metavar=("N", "SECONDS"),
+    )
     close_idle_after_ms: float = option(5000.0, "close a connection that is idle for this long")
     keep_alive: bool = option(False, "keep the connection after a streamed answer")
     split_writes: bool = option(False, "send in odd pieces that cut UTF-8 sequences")
