@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.load import samples as sample_file
-from tuner.load.arrivals import offsets_s
-from tuner.load.drive import Call, Driven, drive
+from tuner.load.arrivals import Call
+from tuner.load.drive import Driven, drive
 from tuner.load.sse import events
 from tuner.spec.errors import InputError
 from tuner.spec.values import Load, Message, Prompt, Sample
@@ -96,24 +96,8 @@ def test_open_loop_counts_from_the_plan() -> None:
     planned = [s.planned_ns for s in found.samples]
 
     assert np.diff(planned) / 1e9 == pytest.approx(0.01)
-    assert found.client_lag_p99_s < 1e-6
+    assert max(s.sent_ns - s.planned_ns for s in found.samples) < 1000
     assert found.elapsed_s == pytest.approx(0.19 + 0.29)
-
-
-def test_poisson_gaps_are_exponential() -> None:
-    """The gaps of planned arrivals pass a Kolmogorov-Smirnov test against their distribution."""
-    from scipy import stats
-
-    plan = offsets_s(Load(rate=5.0), np.random.default_rng(3))
-    gaps = np.diff(list(itertools.islice(plan, 2000)))
-
-    assert stats.kstest(gaps, "expon", args=(0, 0.2)).pvalue > 0.01
-
-
-def test_a_closed_loop_has_no_plan() -> None:
-    """Asking for its arrivals is a mistake of the caller."""
-    with pytest.raises(ValueError, match="closed loop"):
-        next(offsets_s(Load(), np.random.default_rng()))
 
 
 def test_stop_ends_the_run_and_loses_nothing_in_flight() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.load.wire import Address, Exchange, HttpTransport, Request
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = Request("POST", "/x", b"{}")
@@ -39,7 +39,7 @@ def exchanges(handler: Handler, count: int = 1, timeout_s: float = 5.0) -> list[
     async def work() -> list[Exchange]:
         server = await asyncio.start_server(guarded, "127.0.0.1", 0)
         async with server:
-            transport = HttpTransport("127.0.0.1", server.sockets[0].getsockname()[1])
+            transport = HttpTransport(Address("127.0.0.1", server.sockets[0].getsockname()[1]))
             found = []
             for _ in range(count):
                 found.append(await transport.send(REQUEST, timeout_s))
@@ -154,7 +154,7 @@ def test_nobody_there_is_an_error() -> None:
     """A refused connection is an outcome, not an exception."""
 
     async def work() -> Exchange:
-        transport = HttpTransport("127.0.0.1", 9)
+        transport = HttpTransport(Address("127.0.0.1", 9))
         return await transport.send(REQUEST, 1.0)
 
     found = asyncio.run(work())

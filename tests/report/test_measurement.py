@@ -15,7 +15,6 @@ from tuner.report.measurement import (
     Measurement,
     Terms,
     blocks,
-    lagging,
     measurement,
     starts_reached,
 )
@@ -88,13 +87,33 @@ def test_a_pass_needs_its_engine_starts() -> None:
     assert starts_reached(one, 2) is None
 
 
-def test_a_lagging_client_decides_nothing() -> None:
-    """A run whose requests were sent too late is invalid, not slow."""
-    found = measurement(STUDY, {}, None, served(1000), client=Client(lag_p99_s=0.1))
+@pytest.mark.parametrize(
+    ("missed", "spent", "told"),
+    [
+        ({"sent_ns": 10**8}, Client(), "sent up to 100.0 ms late"),
+        ({"loop_lag_ns": 10**8}, Client(), "stamped up to 100.0 ms late"),
+        ({}, Client(cpu_s=1.9, elapsed_s=1.0, processes=2), "95% of the time"),
+    ],
+)
+def test_a_saturated_client_decides_nothing(
+    missed: dict[str, Any], spent: Client, told: str
+) -> None:
+    """A client that sent late, stamped late or had no time left makes the run invalid."""
+    found = measurement(STUDY, {}, None, served(1000, **missed), client=spent)
 
-    assert lagging(STUDY, Client(lag_p99_s=0.1))
-    assert not lagging(STUDY, Client(lag_p99_s=0.02))
+    assert told in str(found.saturated)
+    assert f"--client-processes {2 * spent.processes}" in str(found.saturated)
     assert found.verdict == "UNDECIDED"
+
+
+def test_a_client_that_keeps_up_is_not_held_against_the_server() -> None:
+    """Lags within the limit, and a few beyond it, leave the run valid."""
+    samples = [*served(5, loop_lag_ns=10**9), *served(995)]
+
+    found = measurement(STUDY, {}, None, samples, client=Client(cpu_s=0.5, elapsed_s=1.0))
+
+    assert found.valid_run
+    assert found.client.loop_lag_p99_s == 0
 
 
 def test_open_loop_counts_from_the_plan() -> None:

@@ -58,6 +58,8 @@ _SHARED = (
                 "command the name that requests carry."),
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
     option("--seed", type=int, help="Seed of every random choice."),
+    option("--client-processes", type=click.IntRange(1, 64), metavar="N",
+           help="Processes that send the load, where one cannot keep up."),
     option("--out", type=click.Path(path_type=Path, file_okay=False),
            help="Folder for the results; default out/<study>/<timestamp>."),
     click.option("--json", "as_json", is_flag=True,
@@ -92,6 +94,7 @@ def overridden(
     model: str | None = None,
     budget: float | None = None,
     seed: int | None = None,
+    client_processes: int | None = None,
     sampler: str | None = None,
     objective: str | None = None,
     stop_when_met: bool | None = None,
@@ -107,6 +110,9 @@ def overridden(
         "objective": objective, "stop_when_met": stop_when_met,
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
+    if client_processes is not None:
+        load = replace(study.workload.load, client_processes=client_processes)
+        given["workload"] = replace(study.workload, load=load)
     return replace(study, slos=slos, engine=kind, **given)
 
 

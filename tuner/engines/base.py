@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tuner.load.drive import Reply
+from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
 
@@ -69,7 +69,8 @@ class Engine(Protocol):
         """Return what an exchange brought: stamps, tokens, finish reason, server timings.
 
         An answer without its final frame is `incomplete`. Never raises for anything a
-        server can send.
+        server can send. A function that another process can import: it reads there what
+        client processes sent.
         """
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.load.drive import Reply
+from tuner.load.issue import Reply
 from tuner.load.sse import events
 from tuner.load.wire import Exchange, Request
 from tuner.spec.values import Message

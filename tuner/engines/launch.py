@@ -11,8 +11,7 @@ from pathlib import Path
 
 from tuner.engines import control, process
 from tuner.engines.chat import read_chat
-from tuner.load.drive import Reply
-from tuner.load.wire import Exchange, HttpTransport
+from tuner.load.wire import Address, HttpTransport
 from tuner.spec.errors import StartFailed, StartReason, tail
 
 POLL_S = 0.02
@@ -80,17 +79,15 @@ async def launch(asked: Launch) -> tuple[process.EngineProcess, int]:
 class Served:
     """The half of an `Engine` that every server in a child process of ours has in common."""
 
+    read = staticmethod(read_chat)
+
     def __init__(self) -> None:
         self._process: process.EngineProcess | None = None
         self._port = 0
 
-    def read(self, exchange: Exchange) -> Reply:
-        """Return what an exchange brought; see `Engine.read`."""
-        return read_chat(exchange)
-
     def transport(self) -> HttpTransport:
         """Return a transport to the port that now serves."""
-        return HttpTransport("127.0.0.1", self._port)
+        return HttpTransport(Address("127.0.0.1", self._port))
 
     def memory_bytes(self) -> int | None:
         """Return the resident memory of the server's processes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,8 +10,7 @@ from urllib.parse import urlsplit
 
 from tuner.engines import control
 from tuner.engines.chat import CHAT_PATH, chat_request, read_chat
-from tuner.load.drive import Reply
-from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.load.wire import Address, HttpTransport, Request
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
@@ -37,15 +35,15 @@ class OpenAI:
 
     name = "openai"
     knobs = KNOBS
+    read = staticmethod(read_chat)
 
     def __init__(self, url: str, model: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"engine.url: expected http://HOST:PORT, found {url!r}")
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self._host = parts.hostname
-        self._port = parts.port or (443 if self._tls else 80)
-        self._base = f"{parts.scheme}://{self._host}:{self._port}"
+        secure = parts.scheme == "https"
+        self._address = Address(parts.hostname, parts.port or (443 if secure else 80), secure)
+        self._base = f"{parts.scheme}://{parts.hostname}:{self._address.port}"
         self._path = parts.path.rstrip("/").removesuffix("/v1") + CHAT_PATH
         self.model = Model(name=model, source=model)
 
@@ -85,13 +83,9 @@ class OpenAI:
             fields["model"] = self.model.name
         return chat_request(messages, fields, response_format, path=self._path)
 
-    def read(self, exchange: Exchange) -> Reply:
-        """Return what an exchange brought; see `Engine.read`."""
-        return read_chat(exchange)
-
     def transport(self) -> HttpTransport:
         """Return a transport to the server."""
-        return HttpTransport(self._host, self._port, self._tls)
+        return HttpTransport(self._address)
 
     def memory_bytes(self) -> int | None:
         """Return None: the server's memory is not ours to see."""

@@ -186,6 +186,15 @@ def _give_up(done: asyncio.Future[None]) -> None:
         done.set_exception(TimeoutError())
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens; `secure` asks for TLS with the machine's trusted certificates."""
+
+    host: str
+    port: int
+    secure: bool = False
+
+
 class HttpTransport:
     """Real sockets to one server: connections are kept, and one is opened ahead.
 
@@ -193,15 +202,16 @@ class HttpTransport:
     request goes out once more on a new one, its clock still running from the first try.
     """
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self._host, self._port, self._tls = host, port, tls
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._tls = ssl.create_default_context() if address.secure else None
         self._idle: deque[Connection] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._closing_server = False
 
     async def send(self, request: Request, timeout_s: float) -> Exchange:
         """Send one request and return all that came back; see `Transport`."""
-        data = request.encode(f"{self._host}:{self._port}")
+        data = request.encode(f"{self.address.host}:{self.address.port}")
         deadline = asyncio.get_running_loop().time() + timeout_s
         began = time.monotonic_ns()
         try:
@@ -256,7 +266,7 @@ class HttpTransport:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(deadline):
             _, connection = await loop.create_connection(
-                Connection, self._host, self._port, ssl=self._tls
+                Connection, self.address.host, self.address.port, ssl=self._tls
             )
         return connection, time.monotonic_ns() - began
 

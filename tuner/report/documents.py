@@ -40,7 +40,8 @@ def measurement_document(
         "failures": dict(measured.failures),
         "throughput": dict(measured.throughput),
         "memory_bytes": measured.memory_bytes,
-        "client": asdict(measured.client) | {"valid": measured.valid_run},
+        "client": asdict(measured.client)
+        | {"cpu_share": measured.client.cpu_share, "valid": measured.valid_run},
         "environment": dict(environment),
         "workload_hash": study.workload.hash,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -22,16 +22,42 @@ METRICS: tuple[Metric, ...] = ("e2e", "ttft", "tpot")
 
 LAG_LIMIT_S = 0.005
 LAG_LIMIT_SHARE = 0.05
-"""A client that sends later than this (seconds; share of the target) spoils the run."""
+"""A client that sends or stamps later than this (seconds; share of the target) spoils the run."""
+
+CPU_LIMIT_SHARE = 0.9
+"""A client process that works for more of the time than this cannot keep up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What the measuring side itself spent and missed."""
+    """What the measuring side itself spent and missed.
+
+    `lag_p99_s`: how late requests were sent against their plan; `loop_lag_p99_s`: how long a
+    round of the event loop took, and so how late an arrival may have been stamped.
+    """
 
     cpu_s: float = 0.0
     elapsed_s: float = 0.0
     lag_p99_s: float = 0.0
+    loop_lag_p99_s: float = 0.0
+    processes: int = 1
+
+    @property
+    def cpu_share(self) -> float:
+        """Return the share of the time in which the client's processes worked."""
+        return self.cpu_s / self.elapsed_s / self.processes if self.elapsed_s else 0.0
+
+    def plus(self, other: Client) -> Client:
+        """Return what two runs of one client spent together."""
+        return replace(
+            other, cpu_s=self.cpu_s + other.cpu_s, elapsed_s=self.elapsed_s + other.elapsed_s
+        )
+
+    def lagging(self, samples: Sequence[Sample]) -> Client:
+        """Return the client with the lags that its samples show."""
+        lags = [[s.sent_ns - s.planned_ns, s.loop_lag_ns] for s in samples] or [[0, 0]]
+        late, rounds = np.quantile(lags, 0.99, axis=0) / 1e9
+        return replace(self, lag_p99_s=float(late), loop_lag_p99_s=float(rounds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +73,7 @@ class Measurement:
     failures: Mapping[str, int]
     throughput: Mapping[str, float]
     client: Client
-    valid_run: bool
+    saturated: str | None
     memory_bytes: int | None = None
     warmups: int = 0
 
@@ -55,6 +81,11 @@ class Measurement:
     def n(self) -> int:
         """Return the number of measured requests."""
         return len(self.samples)
+
+    @property
+    def valid_run(self) -> bool:
+        """Tell whether the client kept up, so that the numbers are the server's."""
+        return self.saturated is None
 
     @property
     def verdict(self) -> Verdict:
@@ -90,8 +121,9 @@ def measurement(
     memory_bytes: int | None = None,
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
-    terms, client = terms or Terms(), client or Client()
+    terms = terms or Terms()
     kept = tuple(s for s in samples if not s.warmup)
+    client = (client or Client()).lagging(kept)
     return Measurement(
         candidate=candidate,
         effective=effective,
@@ -104,7 +136,7 @@ def measurement(
         failures=_failures(kept),
         throughput=_throughput(kept),
         client=client,
-        valid_run=not lagging(study, client),
+        saturated=saturation(study, client),
         memory_bytes=memory_bytes,
         warmups=len(samples) - len(kept),
     )
@@ -144,10 +176,22 @@ def blocks(
     return [latencies(study, metric, list(group)) for _, group in groups]
 
 
-def lagging(study: Study, client: Client) -> bool:
-    """Tell whether the client sent so late that the run is invalid, not slow."""
+def saturation(study: Study, client: Client) -> str | None:
+    """Say why the client could not keep up, so that the run is invalid and not slow; else None."""
     tightest = min((s.max_s for s in study.slos if s.metric != "tpot"), default=1.0)
-    return client.lag_p99_s > max(LAG_LIMIT_S, LAG_LIMIT_SHARE * tightest)
+    limit_s = max(LAG_LIMIT_S, LAG_LIMIT_SHARE * tightest)
+    if client.lag_p99_s > limit_s:
+        found = f"requests were sent up to {client.lag_p99_s * 1000:.1f} ms late (p99)"
+    elif client.loop_lag_p99_s > limit_s:
+        found = f"arrivals were stamped up to {client.loop_lag_p99_s * 1000:.1f} ms late (p99)"
+    elif client.cpu_share > CPU_LIMIT_SHARE:
+        found = f"the client worked for {client.cpu_share:.0%} of the time"
+    else:
+        return None
+    return (
+        f"the client could not keep up: {found}, so the run is invalid, not slow; use "
+        f"--client-processes {2 * client.processes}, or a lower load"
+    )
 
 
 def _quantiles(study: Study, metric: Metric, samples: Sequence[Sample]) -> dict[float, Bound]:

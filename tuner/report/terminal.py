@@ -251,8 +251,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     for label, cells in rows(study, (m,)):
         table.add_row(label, *cells)
     words = [Text(f"Load: {study.workload.load}; {m.warmups} warm-up requests left out.")]
-    if not m.valid_run:
-        words.append(Text("INVALID: the client sent too late; lower the rate.", style="bold red"))
+    if m.saturated:
+        words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
     return Group(table, *words)
 
 

@@ -2,6 +2,7 @@
 
     TunerError                1   (never raised itself)
     ├── OutputError           1   results cannot be written: no space, no permission
+    ├── ClientDied            1   a client process ended in the middle of a measurement
     ├── InputError            2   a study file, option or other input is wrong
     ├── NotComparable         6   unlike runs: another machine, model, engine or workload
     ├── Locked               75   another tune uses the same folder
@@ -35,6 +36,10 @@ class InputError(TunerError):
 
 class OutputError(TunerError):
     """Results cannot be written: the disk is full, or the folder may not be written to."""
+
+
+class ClientDied(TunerError):
+    """A client process was ended from outside in the middle of a measurement."""
 
 
 class NotComparable(TunerError):

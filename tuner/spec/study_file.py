@@ -22,6 +22,7 @@ from pydantic import (
 from tuner.spec.errors import InputError
 from tuner.spec.parts import Duration, Number, Part, Value, nearest
 from tuner.spec.server_file import ServerPart
+from tuner.spec.values import Arrivals
 
 BUILT_ENGINES = ("llamacpp", "openai", "command", "fake")
 LATER_ENGINES = ("ollama", "vllm")
@@ -109,8 +110,18 @@ class LoadPart(Part):
 
     concurrency: StrictInt = Field(1, ge=1, le=4096)
     rate: float | None = Field(None, gt=0)
-    arrivals: Literal["poisson", "constant"] = "poisson"
+    arrivals: Arrivals = "poisson"
+    burstiness: float | None = Field(None, gt=0)
+    client_processes: StrictInt = Field(1, ge=1, le=64)
     timeout: Duration = 30.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> LoadPart:
+        if self.burstiness is not None and self.arrivals != "gamma":
+            raise ValueError("burstiness is the shape of gamma arrivals; add arrivals: gamma")
+        if self.arrivals == "gamma" and self.rate is None:
+            raise ValueError("gamma arrivals need a rate in requests a second")
+        return self
 
 
 class WorkloadPart(Part):

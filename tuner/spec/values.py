@@ -31,6 +31,7 @@ GuardClass = Literal[
 ]
 Verdict = Literal["PASS", "FAIL", "UNDECIDED"]
 Metric = Literal["e2e", "ttft", "tpot"]
+Arrivals = Literal["poisson", "gamma", "constant", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Prompt:
     """One request of the workload and what a right answer to it holds.
 
     `cluster` names the template it came from: answers to one template are not independent.
+    `at_s` is when it came in the recording that is replayed, if one is.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Prompt:
     kind: str
     messages: tuple[Message, ...]
     expect: Mapping[str, Any] | None = None
+    at_s: float = 0.0
 
     @property
     def text(self) -> str:
@@ -79,7 +82,8 @@ class Sample:
     """One request as measured: a line of `samples.jsonl`.
 
     `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content.
-    `server` holds the engine's own timings as given.
+    `server` holds the engine's own timings as given. `loop_lag_ns` is how long the client's
+    event loop took to come round when the request was sent: no arrival is stamped sooner.
     """
 
     prompt_id: str
@@ -100,6 +104,7 @@ class Sample:
     engine_start: int = 1
     warmup: bool = False
     cluster: str = ""
+    loop_lag_ns: int = 0
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.
@@ -143,12 +148,17 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How requests arrive: closed loop with a concurrency, or open loop with a rate (1/s)."""
+    """How requests arrive: closed loop with a concurrency, or open loop with a rate (1/s).
+
+    `burstiness` is the shape of gamma arrivals. `client_processes` share the sending.
+    """
 
     concurrency: int = 1
     rate: float | None = None
-    arrivals: Literal["poisson", "constant"] = "poisson"
+    arrivals: Arrivals = "poisson"
     timeout_s: float = 30.0
+    burstiness: float = 1.0
+    client_processes: int = 1
 
     @property
     def open_loop(self) -> bool:
@@ -157,7 +167,8 @@ class Load:
 
     def __str__(self) -> str:
         if self.open_loop:
-            return f"open loop, {self.rate:g} requests/s ({self.arrivals})"
+            how = f"gamma {self.burstiness:g}" if self.arrivals == "gamma" else self.arrivals
+            return f"open loop, {self.rate:g} requests/s ({how})"
         return f"closed loop, concurrency {self.concurrency}"
 
 

@@ -19,7 +19,8 @@ _SLOT_TRIES = 50
 class Template:
     """A line of prompts.jsonl: text with slots, or whole messages, and what is expected.
 
-    `match` is for answers in plain text: {"exact" | "contains" | "regex": text}.
+    `match` is for answers in plain text: {"exact" | "contains" | "regex": text}. `at_s` is
+    when it came in a recording, in seconds.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Template:
     kind: str
     weight: float = 1.0
     held_out: bool = False
+    at_s: float | None = None
 
     @property
     def slots(self) -> frozenset[str]:
@@ -102,19 +104,22 @@ class Supply:
 
     Templates come in a fixed order that spreads them by weight, so that the first n of two
     supplies of one seed hold the same templates: candidates are compared on like questions.
-    `fill` changes what stands in the slots, and nothing else.
+    `fill` changes what stands in the slots, and nothing else. A recording that is replayed
+    keeps its own order.
     """
 
     def __init__(self, workload: Workload, *, held_out: bool, seed: int) -> None:
         self._workload = workload
-        self._order = spread(workload.part(held_out=held_out), np.random.default_rng(seed))
+        part, self._replayed = workload.part(held_out=held_out), workload.load.arrivals == "trace"
+        self._order = part if self._replayed else spread(part, np.random.default_rng(seed))
         self._seen: set[str] = set()
         self._part = "h" if held_out else "s"
 
     def prompts(self, fill: int, group: int | None = None) -> Iterator[Prompt]:
         """Yield prompts without end; `group` visits that many templates several times first."""
         rng = np.random.default_rng([fill, 77])
-        for number, template in enumerate(_grouped(self._order, group)):
+        visits = None if self._replayed else group
+        for number, template in enumerate(_grouped(self._order, visits)):
             yield self._fresh(template, rng, f"{self._part}{fill}-{number}")
 
     def _fresh(self, template: Template, rng: np.random.Generator, id_: str) -> Prompt:
@@ -172,7 +177,8 @@ def fill(
         name: slots[name][int(rng.integers(len(slots[name])))] for name in sorted(template.slots)
     }
     messages = tuple(Message(m.role, _filled(m.content, values)) for m in template.messages)
-    return Prompt(id_, template.id, template.kind, messages, _expected(template.expect, values))
+    expect = _expected(template.expect, values)
+    return Prompt(id_, template.id, template.kind, messages, expect, template.at_s or 0.0)
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
-from tuner.spec.study_file import DynamicPart, LoadPart, WorkloadPart, check_dynamic
+from tuner.spec.study_file import DynamicPart, WorkloadPart, check_dynamic
 from tuner.spec.values import Load, Message
 from tuner.spec.workload import Shot, ShotRule, Template, Workload, fill
 
@@ -25,8 +26,9 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
     slots = reader.slots(part.slots)
     shots = reader.shots(part.prompt.shots)
     rules, default = reader.dynamic(part.prompt.dynamic, shots)
+    load, templates = _arriving(part, reader.templates(part.prompts, slots), folder)
     return Workload(
-        templates=reader.templates(part.prompts, slots),
+        templates=templates,
         slots=slots,
         schema=reader.schema(part.schema_),
         systems={
@@ -36,13 +38,35 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
         shots=shots,
         rules=rules,
         default_shots=default,
-        load=_load(part.load),
+        load=load,
         hash=reader.hash(),
     )
 
 
-def _load(part: LoadPart) -> Load:
-    return Load(part.concurrency, part.rate, part.arrivals, part.timeout)
+def _arriving(
+    part: WorkloadPart, templates: tuple[Template, ...], folder: Path
+) -> tuple[Load, tuple[Template, ...]]:
+    """Return the load, and the templates with the times at which a recording is replayed.
+
+    A recording is replayed at its own rate, or stretched evenly to the one that is asked for.
+    """
+    given = part.load
+    load = Load(
+        given.concurrency, given.rate, given.arrivals, given.timeout,
+        given.burstiness or 1.0, given.client_processes,
+    )  # fmt: skip
+    if given.arrivals != "trace":
+        return load, templates
+    times = [t.at_s for t in templates if t.at_s is not None]
+    if len(times) < max(2, len(templates)) or times != sorted(times) or times[0] == times[-1]:
+        raise InputError(
+            f"{folder / part.prompts}: arrivals: trace replays a recording: every line needs at_s, "
+            "in seconds, and they must grow from line to line"
+        )
+    own = (len(times) - 1) / (times[-1] - times[0])
+    rate = given.rate or own
+    replayed = zip(templates, times, strict=True)
+    return replace(load, rate=rate), tuple(replace(t, at_s=at * own / rate) for t, at in replayed)
 
 
 class _Reader:
@@ -172,7 +196,7 @@ def _json(text: str, place: str) -> Any:
         raise InputError(f"{place}: not valid JSON ({broken})") from None
 
 
-_LINE_KEYS = ("template", "messages", "expect", "kind", "weight", "held_out", "id")
+_LINE_KEYS = ("template", "messages", "expect", "kind", "weight", "held_out", "id", "at_s")
 
 
 def _template(line: Any, place: str) -> Template:
@@ -184,6 +208,9 @@ def _template(line: Any, place: str) -> Template:
     weight = line.get("weight", 1)
     if not isinstance(weight, int | float) or weight <= 0:
         raise InputError(f"{place}: weight must be a number above zero, found {weight!r}")
+    at_s = line.get("at_s")
+    if at_s is not None and (isinstance(at_s, bool) or not isinstance(at_s, int | float)):
+        raise InputError(f"{place}: at_s must be a number of seconds, found {at_s!r}")
     return Template(
         id=str(line.get("id", place.rsplit("/", 1)[-1])),
         messages=_messages(line, place),
@@ -191,6 +218,7 @@ def _template(line: Any, place: str) -> Template:
         kind=str(line.get("kind", "any")),
         weight=float(weight),
         held_out=bool(line.get("held_out", False)),
+        at_s=at_s,
     )
 
 

@@ -20,7 +20,8 @@ import pytest
 
 from tuner.engines.base import Engine
 from tuner.engines.process import family, listening_ports
-from tuner.load.drive import Call, drive
+from tuner.load.arrivals import Call
+from tuner.load.drive import drive
 from tuner.spec.values import Candidate, Load, Message, Prompt, Sample, Setting
 
 T = TypeVar("T")

@@ -71,7 +71,8 @@ class Script:
 def script(options: Options, number: int = 0) -> Script:
     """Return what the answer to request `number` (from 1) consists of."""
     body = list(_body(options))
-    middle = next(i for i, p in enumerate(body) if p.token and p.steps >= options.tokens // 2)
+    tokens = [i for i, piece in enumerate(body) if piece.token]
+    middle = tokens[len(tokens) // 2]
     if _due(number, options.cut_every):
         return _framed(options, body[:middle], "cut")
     if _due(number, options.error_every):
@@ -93,10 +94,9 @@ def _body(options: Options) -> Iterator[Piece]:
     chunks = math.ceil(options.tokens / options.per_chunk)
     for place in range(chunks):
         if options.comments:
-            yield Piece(b": ping\n\n", steps=max(0, place - 0.5))
-        text = "".join(WORDS[i % len(WORDS)] for i in range(options.per_chunk))
-        left = (place + 1) * options.per_chunk - options.tokens
-        text = text if left <= 0 else "".join(WORDS[i] for i in range(options.per_chunk - left))
+            yield Piece(b": ping\n\n", steps=place - place % options.burst)
+        said = range(options.tokens)[place * options.per_chunk : (place + 1) * options.per_chunk]
+        text = "".join(WORDS[i % len(WORDS)] for i in said)
         yield from _said(options, text, place - place % options.burst)
     yield from _closing(options, chunks - 1)
 
@@ -168,4 +168,4 @@ def finished_s(options: Options, begun_s: float, work_s: float) -> float:
     awake = period - stall
     whole, within = divmod(begun_s, period)
     whole, within = divmod(whole * awake + min(within, awake) + work_s, awake)
-    return whole * period + within
+    return max(begun_s, whole * period + within)

@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from tuner.engines.chat import chat_request, read_chat
-from tuner.load.drive import Reply
 from tuner.load.wire import Exchange, Request
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
@@ -51,6 +50,8 @@ class SimulatedEngine:
     `ignored` knobs keep their default, as a bad engine does it; `crashes` says for which
     candidates a start fails, `memory` how many bytes a candidate takes.
     """
+
+    read = staticmethod(read_chat)
 
     world: World
     knobs: Mapping[str, Knob] = field(default_factory=lambda: dict(KNOBS))
@@ -111,10 +112,6 @@ class SimulatedEngine:
     ) -> Request:
         """Return the chat request that carries the conversation."""
         return chat_request(messages, {}, response_format)
-
-    def read(self, exchange: Exchange) -> Reply:
-        """Return what an exchange brought, with the reader of the real engines."""
-        return read_chat(exchange)
 
     def transport(self) -> _Transport:
         """Return a transport into the world."""

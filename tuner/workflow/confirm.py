@@ -62,12 +62,7 @@ class Side:
             filter(None, (self.memory_bytes, measured.memory_bytes)), default=None
         )
         self.failed = measured.failed
-        ours, new = self.client, measured.client
-        self.client = Client(
-            ours.cpu_s + new.cpu_s,
-            ours.elapsed_s + new.elapsed_s,
-            max(ours.lag_p99_s, new.lag_p99_s),
-        )
+        self.client = self.client.plus(measured.client)
 
 
 def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
@@ -264,11 +259,8 @@ def what_stood_in_the_way(now: Measurement | None) -> list[str]:
     for key, verdict in now.guard.verdicts.items():
         if verdict != "PASS":
             reasons.append(_guard_reason(key, verdict, now))
-    if not now.valid_run:
-        reasons.append(
-            f"client: requests were sent up to {now.client.lag_p99_s * 1000:.1f} ms late (p99), "
-            "so the run is invalid; lower the rate"
-        )
+    if now.saturated:
+        reasons.append(now.saturated)
     return reasons
 
 

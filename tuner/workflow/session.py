@@ -12,7 +12,8 @@ import numpy as np
 
 from tuner.engines.base import Engine
 from tuner.guard.classify import Judge, judge
-from tuner.load.drive import Call, Driven, drive
+from tuner.load.arrivals import Call
+from tuner.load.drive import Driven, drive
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
 from tuner.spec.conversation import conversation, response_format
@@ -116,7 +117,7 @@ class Session:
         slots = max(WARMUP_REQUESTS, int(candidate.get("num_parallel", 1)))
         transport = self.engine.transport()
         load, start = self.study.workload.load, effective.engine_start
-        closed = replace(load, rate=None)
+        closed = replace(load, rate=None, client_processes=1)
         try:
             warm = await drive(
                 self._warmup_calls(candidate, slots), closed, transport, self.engine.read,
@@ -157,7 +158,8 @@ class Session:
         judged = tuple(replace(s, guard=classify(asked[s.prompt_id], s)) for s in run.samples)
         self.spent.requests += len(judged) + len(warm.samples)
         self.spent.busy_s += warm.elapsed_s + run.elapsed_s
-        client = Client(run.client_cpu_s, run.elapsed_s, run.client_lag_p99_s)
+        processes = self.study.workload.load.client_processes
+        client = Client(run.client_cpu_s, run.elapsed_s, processes=processes)
         failed = None if self.engine.alive() else "the engine died while it was being measured"
         return Measured(
             effective, (*warm.samples, *judged), client, self.engine.memory_bytes(), failed
