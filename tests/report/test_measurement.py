@@ -91,7 +91,7 @@ def test_a_pass_needs_its_engine_starts() -> None:
     ("missed", "spent", "told"),
     [
         ({"sent_ns": 10**8}, Client(), "sent up to 100.0 ms late"),
-        ({"loop_lag_ns": 10**8}, Client(), "stamped up to 100.0 ms late"),
+        ({"loop_lag_ns": 10**8}, Client(), "stamped 100.0 ms late"),
         ({}, Client(cpu_s=1.9, elapsed_s=1.0, processes=2), "95% of the time"),
     ],
 )
@@ -108,12 +108,12 @@ def test_a_saturated_client_decides_nothing(
 
 def test_a_client_that_keeps_up_is_not_held_against_the_server() -> None:
     """Lags within the limit, and a few beyond it, leave the run valid."""
-    samples = [*served(5, loop_lag_ns=10**9), *served(995)]
+    samples = [*served(20, loop_lag_ns=10**9), *served(980)]
 
     found = measurement(STUDY, {}, None, samples, client=Client(cpu_s=0.5, elapsed_s=1.0))
 
     assert found.valid_run
-    assert found.client.loop_lag_p99_s == 0
+    assert found.client.loop_lag_p99_s == 1.0
 
 
 def test_open_loop_counts_from_the_plan() -> None:

@@ -7,18 +7,12 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import option, read_study, run_loop, shared, show
+from tuner.cli.options import option, read_study, run_loop, setting_option, shared, show
 
 
 @click.command(name="measure")
 @shared
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KNOB=VALUE",
-    help="A setting on top of the study's baseline; may be repeated.",
-)
+@setting_option
 @option(
     "--requests",
     type=click.IntRange(min=1),
@@ -34,7 +28,7 @@ def command(
     out: Path | None,
     as_json: bool,
     quiet: bool,
-    settings: tuple[str, ...],
+    settings: dict[str, Any],
     requests: int,
     until_decided: bool,
     **overrides: Any,
@@ -60,7 +54,7 @@ def command(
         lambda: measure(
             study,
             folder,
-            settings=dict(map(_setting, settings)),
+            settings=settings,
             requests=requests,
             until_decided=until_decided,
             progress=lines.note,
@@ -72,15 +66,3 @@ def command(
     lines.note(f"samples: {folder}")
     proven = all(c.verdict == "PASS" for c in m.certificates.values()) and m.valid_run
     return 0 if proven else 3
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Return (knob, value) of KNOB=VALUE; the value is read as YAML, as in the study."""
-    import yaml
-
-    from tuner.spec.errors import InputError
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InputError(f"--set: expected KNOB=VALUE, found {text!r}")
-    return name.strip(), yaml.safe_load(value)

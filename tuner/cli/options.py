@@ -75,6 +75,32 @@ def shared(command: F) -> F:
     return command
 
 
+def _settings(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    return dict(map(_setting, given))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return (knob, value) of KNOB=VALUE; the value is read as YAML, as in the study."""
+    import yaml
+
+    from tuner.spec.errors import InputError
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise InputError(f"--set: expected KNOB=VALUE, found {text!r}")
+    return name.strip(), yaml.safe_load(value)
+
+
+setting_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    callback=_settings,
+    metavar="KNOB=VALUE",
+    help="A setting on top of the study's baseline; may be repeated.",
+)
+
+
 def read_study(path: Path | None, **overrides: Any) -> Study:
     """Return the study with the options on top: flag over environment over file."""
     from tuner.spec.shipped import studies

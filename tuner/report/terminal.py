@@ -18,7 +18,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Slo
 from tuner.stats.quantiles import Bound
 
-_STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
+STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
 
 
 def show_plan(plan: Plan, study: Study) -> Text:
@@ -52,7 +52,7 @@ def _headline(result: Result) -> Text:
         words = (
             f"NOT PROVEN ({result.verdict}): {targets}. The best candidate is written, unproven."
         )
-    return Text(words, style=_STYLE[result.verdict])
+    return Text(words, style=STYLE[result.verdict])
 
 
 def _table(result: Result) -> Table:
@@ -71,7 +71,7 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
     present = [m for m in measured if m is not None]
     metrics = [(m, q) for m in ("e2e", "ttft", "tpot") for q in (0.5, 0.99)]
     lines = [
-        (f"{metric} p{q * 100:g} ms", [_quantile(m, metric, q) for m in measured])
+        (f"{metric} p{q * 100:g} ms", [quantile_text(m, metric, q) for m in measured])
         for metric, q in metrics
     ]
     for slo in study.slos:
@@ -93,7 +93,8 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
     return lines
 
 
-def _quantile(m: Measurement | None, metric: str, q: float) -> str:
+def quantile_text(m: Measurement | None, metric: str, q: float) -> str:
+    """Return a quantile in milliseconds with its interval."""
     if m is None:
         return "-"
     scale = 1000.0

@@ -47,7 +47,7 @@ async def measure(
     terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
     with claimed(out):
         session = Session(study, engine, out, study.budget_s)
-        stop = _decided(study, session, terms, progress) if until_decided else _counting(progress)
+        stop = decided(session, terms, progress) if until_decided else _counting(progress)
         try:
             measured = await session.measure(
                 candidate, prompts, "0000", Place("measure"), n=n, stop=stop
@@ -70,17 +70,31 @@ async def measure(
     return found, facts
 
 
-def _decided(
-    study: Study, session: Session, terms: Terms, progress: Callable[[str], None]
+def decided(
+    session: Session,
+    terms: Terms,
+    progress: Callable[[str], None] = lambda line: None,
+    least: int = 1,
 ) -> Callable[[Sample], bool]:
+    """Return a stop rule: after `least` samples every verdict has fallen, or time is up.
+
+    It looks after every request at first, then whenever there are 2 % more: the certificate
+    allows any looks, and looking takes time from the client.
+    """
     seen: list[Sample] = []
+    next_look = least
 
     def stop(sample: Sample) -> bool:
+        nonlocal next_look
         seen.append(sample)
-        found = [certificate(study, slo, seen, terms).verdict for slo in study.slos]
-        if len(seen) % 25 == 0:
+        if len(seen) >= next_look:
+            next_look = len(seen) + 1 + len(seen) // 50
+            study = session.study
+            found = [certificate(study, slo, seen, terms).verdict for slo in study.slos]
+            if "UNDECIDED" not in found:
+                return True
             progress(f"{len(seen)} requests: {', '.join(found)}")
-        return session.left_s() <= 0 or all(v != "UNDECIDED" for v in found)
+        return session.left_s() <= 0
 
     return stop
 

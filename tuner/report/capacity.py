@@ -1,0 +1,147 @@
+"""How much load a configuration carries, as values, as JSON and as a table with a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from tuner import __version__
+from tuner.report.documents import measurement_document
+from tuner.report.measurement import Measurement
+from tuner.report.terminal import STYLE, quantile_text
+from tuner.spec.study import Study
+from tuner.spec.values import Verdict
+
+BAR = 20
+"""Characters of the longest bar of the curve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One load (requests in flight, or requests a second) and what was measured under it.
+
+    `study` is the study with that load.
+    """
+
+    size: float
+    study: Study
+    measured: Measurement
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict on the latency targets; a saturated client leaves it open."""
+        return self.measured.latency_verdict
+
+    @property
+    def met(self) -> bool:
+        """Tell whether every target was proven."""
+        return self.verdict == "PASS"
+
+    def __str__(self) -> str:
+        m = self.measured
+        late = max((c.late for c in m.certificates.values()), default=0)
+        return f"{self.size:.4g}: {self.verdict} after {m.n} requests, {late} late"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """The levels in the order in which they were measured.
+
+    `complete` tells whether the search for the highest load came to its end in the time given.
+    """
+
+    levels: tuple[Level, ...]
+    by_rate: bool
+    complete: bool
+
+    @property
+    def highest(self) -> Level | None:
+        """Return the highest load that met every target."""
+        return max((v for v in self.levels if v.met), key=lambda v: v.size, default=None)
+
+    @property
+    def next(self) -> Level | None:
+        """Return the lowest load that did not."""
+        return min((v for v in self.levels if not v.met), key=lambda v: v.size, default=None)
+
+    @property
+    def unit(self) -> str:
+        """Return what a load counts."""
+        return "requests/s (open loop)" if self.by_rate else "requests in flight (closed loop)"
+
+
+def capacity_document(
+    found: Capacity, study: Study, environment: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a capacity as JSON: `tuner.capacity/1`."""
+    return {
+        "schema": "tuner.capacity/1",
+        "tuner_version": __version__,
+        "study": study.name,
+        "load": found.unit,
+        "highest": found.highest.size if found.highest else None,
+        "next": found.next.size if found.next else None,
+        "complete": found.complete,
+        "levels": [
+            {
+                "size": level.size,
+                "verdict": level.verdict,
+                **measurement_document(level.measured, level.study, environment),
+            }
+            for level in sorted(found.levels, key=lambda v: v.size)
+        ],
+    }
+
+
+def show_capacity(found: Capacity, study: Study) -> Group:
+    """Return the answer and the latency against the load."""
+    words = [Text(f"  - {v.measured.saturated}", style="yellow")
+             for v in found.levels if v.measured.saturated]  # fmt: skip
+    return Group(_answer(found, study), _table(found, study), *words)
+
+
+def _answer(found: Capacity, study: Study) -> Text:
+    targets, highest, beyond = ", ".join(map(str, study.slos)), found.highest, found.next
+    if highest is None:
+        return Text(f"Not even the lowest load is proven to meet {targets}.", style=STYLE["FAIL"])
+    words = f"{targets}: proven up to {highest.size:.4g} {found.unit}"
+    if beyond is not None:
+        words += f"; at {beyond.size:.4g} it is {beyond.verdict}"
+    if not found.complete:
+        words += "; the budget ended the search"
+    return Text(f"{words}.", style=STYLE["PASS"])
+
+
+def _table(found: Capacity, study: Study) -> Table:
+    slo = study.slos[0]
+    table = Table(show_edge=False, pad_edge=False)
+    for head in ("load", "verdict", "n", "p50 ms", "p99 ms", "req/s", "tok/s"):
+        table.add_column(head, justify="right")
+    table.add_column(f"{slo.metric} p99 against {slo.max_s * 1000:g} ms")
+    for level in sorted(found.levels, key=lambda v: v.size):
+        m = level.measured
+        table.add_row(
+            f"{level.size:.4g}",
+            Text(level.verdict, style=STYLE[level.verdict]),
+            str(m.n),
+            quantile_text(m, slo.metric, 0.5),
+            quantile_text(m, slo.metric, 0.99),
+            f"{m.throughput['requests_per_s']:.1f}",
+            f"{m.throughput['output_tokens_per_s']:.0f}",
+            _bar(m.quantiles[slo.metric][0.99].value, slo.max_s),
+        )
+    return table
+
+
+def _bar(value: float | None, target: float) -> str:
+    """Return a bar in which the target stands in the middle; what is off the scale ends in >."""
+    length = BAR + 1 if value is None else round(value / target * BAR / 2)
+    drawn = ("#" * min(length, BAR)).ljust(BAR + 1)
+    middle = BAR // 2
+    mark = "|" if length <= middle else "#"
+    return (drawn[:middle] + mark + drawn[middle + 1 :]).rstrip() + (">" if length > BAR else "")
