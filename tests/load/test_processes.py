@@ -36,14 +36,14 @@ asyncio.run(drive(calls(engine), load, engine.transport(), engine.read, engine_s
 @pytest.mark.parametrize("processes", [1, 2])
 def test_arrivals_at_the_server_are_those_of_the_plan(processes: int) -> None:
     """The server sees Poisson arrivals at the rate that was asked for, however many send them."""
-    found = held(Load(rate=100.0, client_processes=processes), 300)
+    found = held(Load(rate=40.0, client_processes=processes), 240)
     arrivals = np.sort([s.arrival_ns for s in found.stamps]) / 1e9
     planned = np.sort([s.planned_ns for s in found.driven.samples]) / 1e9
 
-    assert len(arrivals) == 300
+    assert len(arrivals) == 240
     assert np.ptp(arrivals) == pytest.approx(np.ptp(planned), rel=0.1)
-    assert stats.kstest(np.diff(planned), "expon", args=(0, 0.01)).pvalue > 0.01
-    assert stats.kstest(np.diff(arrivals), "expon", args=(0, 0.01)).pvalue > 1e-6
+    assert stats.kstest(np.diff(planned), "expon", args=(0, 0.025)).pvalue > 0.01
+    assert stats.kstest(np.diff(arrivals), "expon", args=(0, 0.025)).pvalue > 1e-6
 
 
 def test_processes_share_a_closed_loop() -> None:

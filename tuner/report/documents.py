@@ -12,10 +12,9 @@ from tuner.guard.verdict import GuardReport
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.frontier import Point
-from tuner.search.propose import changes
 from tuner.search.trial import Trial, shares
 from tuner.spec.study import Study
-from tuner.spec.values import Slo
+from tuner.spec.values import Slo, changes
 from tuner.stats.eprocess import Certificate
 from tuner.stats.quantiles import Bound
 

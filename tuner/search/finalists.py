@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 from tuner.search.budget import SCREENING_REQUESTS
-from tuner.search.propose import changes
 from tuner.search.trial import Trial, chance, shares
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate
+from tuner.spec.values import Candidate, changes
 
 EQUAL = 0.95
 """Promises within this share of the best are within the noise of screening."""

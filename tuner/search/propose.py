@@ -20,7 +20,7 @@ from tuner.search.encoding import decode, distribution, encode
 from tuner.search.trial import WORST_VIOLATION, Origin, Trial
 from tuner.spec.errors import OutputError
 from tuner.spec.space import Dimension, Space
-from tuner.spec.values import Candidate, Setting
+from tuner.spec.values import Candidate, Setting, changes
 
 STUDY_NAME = "tune"
 STARTUP_TRIALS = 6
@@ -279,11 +279,6 @@ def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[
         for value in dict.fromkeys((*values, base[name])):
             if value != candidate[name]:
                 yield {**candidate, name: value}
-
-
-def changes(candidate: Candidate, base: Candidate) -> tuple[str, ...]:
-    """Return the knobs in which a candidate differs from the baseline."""
-    return tuple(name for name, value in candidate.items() if base.get(name) != value)
 
 
 def _hurry(storage: optuna.storages.RDBStorage) -> None:

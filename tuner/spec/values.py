@@ -16,6 +16,12 @@ Setting: TypeAlias = str | int | float | bool
 Candidate: TypeAlias = Mapping[str, Setting]
 """One point of the space: every knob that is relied on, with its value."""
 
+
+def changes(candidate: Candidate, base: Candidate) -> tuple[str, ...]:
+    """Return the knobs in which a candidate differs from the baseline."""
+    return tuple(name for name, value in candidate.items() if base.get(name) != value)
+
+
 Tier = Literal["request", "reload", "restart"]
 Outcome = Literal["ok", "error", "timeout", "incomplete"]
 Role = Literal["system", "user", "assistant"]

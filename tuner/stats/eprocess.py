@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from tuner.spec.values import Verdict
 
@@ -143,7 +143,7 @@ def dependence(late: npt.ArrayLike, level: float = 0.05) -> int:
     lags = np.arange(1, cap + 1)
     pairs = _pairs(seen, cap)
     expected = places.size * (places.size - 1) * (n - lags) / (n * (n - 1))
-    chance = stats.poisson.sf(pairs - 1, expected)
+    chance = special.pdtrc(pairs - 1, expected)
     found = lags[(pairs > 0) & (chance <= level / (lags * (lags + 1)))]
     return min(_longest_chain(places, int(found[-1])), cap) if found.size else 0
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from tuner.stats.quantiles import Bound
 
@@ -140,7 +140,7 @@ def _order_quantile(values: Floats, q: float) -> float:
 
 def _widening(ours: int, theirs: int, confidence: float) -> float:
     tail = (1 + confidence) / 2
-    student = float(stats.t.ppf(tail, ours + theirs - 2) / stats.norm.ppf(tail))
+    student = float(special.stdtrit(ours + theirs - 2, tail) / special.ndtri(tail))
     fewest = min(ours, theirs)
     return student * math.sqrt(fewest / (fewest - 1))
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from tuner.spec.values import Verdict
 from tuner.stats.quantiles import Bound
@@ -85,6 +84,8 @@ def pairs_needed(
 
 def _best_growth(discordance: float, margin: float, difference: float) -> float:
     """Return the largest mean log growth per pair over fixed bets on d + margin."""
+    from scipy import optimize  # slow to import, and few runs need it
+
     chance = np.array([discordance + difference, discordance - difference]) / 2
     chance = np.append(chance, 1 - discordance)
     gain = np.array([1.0, -1.0, 0.0]) + margin

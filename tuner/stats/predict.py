@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 LEAST_SPREAD = 0.03
 """Floor on the standard deviation of log latencies: 3 %, the least noise that is believed."""
@@ -55,7 +55,7 @@ def share_probability(successes: float, n: int, floor: float) -> float:
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes!r} successes of {n!r} cannot be")
-    return float(stats.beta.sf(floor, successes + 0.5, n - successes + 0.5))
+    return float(special.betaincc(successes + 0.5, n - successes + 0.5, floor))
 
 
 def _slow(logs: npt.NDArray[np.float64], log_target: float) -> float:
@@ -63,4 +63,4 @@ def _slow(logs: npt.NDArray[np.float64], log_target: float) -> float:
     n = logs.size
     spread = max(float(logs.std(ddof=1)) if n > 1 else 0.0, LEAST_SPREAD)
     distance = (log_target - float(logs.mean())) / (spread * math.sqrt(1 + 1 / n))
-    return float(stats.t.sf(distance, max(n - 1, 1)))
+    return float(special.stdtr(max(n - 1, 1), -distance))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def order_ranks(n: int, q: float, confidence: float) -> tuple[int | None, int | 
     the largest i with P(Binomial <= i - 1) <= 1 - confidence, the upper one the smallest j
     with P(Binomial <= j - 1) >= confidence (Clopper-Pearson, turned around).
     """
-    below = stats.binom.cdf(np.arange(n), n, q)  # P(Binomial <= rank - 1) for ranks 1 to n
+    below = special.bdtr(np.arange(n), n, q)  # P(Binomial <= rank - 1) for ranks 1 to n
     lower = int(np.searchsorted(below, 1 - confidence, side="right"))
     upper = int(np.searchsorted(below, confidence, side="left")) + 1
     return lower or None, upper if upper <= n else None

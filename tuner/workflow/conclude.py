@@ -14,10 +14,9 @@ from tuner.report.measurement import Measurement, blocks
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.budget import MAX_FINALISTS, SCREENING_REQUESTS, Plan
 from tuner.search.frontier import frontier
-from tuner.search.propose import changes
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Slo
+from tuner.spec.values import Candidate, Slo, changes
 from tuner.stats.noise import LEAST_BLOCKS, noise_floor, ratio_interval
 from tuner.stats.quantiles import quantile
 from tuner.workflow.artifacts import places, rendered, write

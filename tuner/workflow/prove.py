@@ -10,10 +10,9 @@ from tuner.guard.verdict import is_correct
 from tuner.report.measurement import Measurement
 from tuner.search.budget import ALPHAS, MAX_FINALISTS, Rhythm
 from tuner.search.finalists import finalists
-from tuner.search.propose import changes
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate
+from tuner.spec.values import Candidate, changes
 from tuner.stats.paired import pairs_needed
 from tuner.workflow.confirm import (
     Side,
