@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from tuner.load import samples as sample_file
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
-from tuner.load.sse import events
 from tuner.spec.errors import InputError
 from tuner.spec.values import Load, Message, Prompt, Sample
 from tuner.testing.simulated import Answered, SimulatedEngine, World
@@ -148,20 +147,6 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match=r"samples\.jsonl:1"):
         sample_file.read(path)
-
-
-@given(st.lists(st.text(alphabet="abc é\t", min_size=1), min_size=1, max_size=4), st.integers(1, 9))
-def test_events_do_not_depend_on_chunking(data: list[str], size: int) -> None:
-    """Comments, CRLF and any cut between chunks leave the same events."""
-    raw = b"".join(b": ping\r\ndata: " + d.encode() + b"\r\n\r\n" for d in data)
-    chunks = [(i, raw[i : i + size]) for i in range(0, len(raw), size)]
-
-    assert [text for _, text in events(chunks)] == data
-
-
-def test_an_event_without_its_end_did_not_arrive() -> None:
-    """Bytes after the last line break are dropped."""
-    assert list(events([(1, b"data: a\n\ndata: b")])) == [(1, "a")]
 
 
 def test_virtual_time_does_not_wait() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,3 +189,29 @@ def test_stamps_are_those_of_the_arrivals() -> None:
 
     assert found.sent_ns <= first < second <= found.end_ns
     assert (second - first) / 1e9 >= 0.045
+
+
+def test_tls_is_spoken_and_its_certificate_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server with a trusted certificate is served over TLS, any other is a failure."""
+    trusted, unknown = trustme.CA(), trustme.CA()
+    trusted.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async def work(ca: trustme.CA) -> Exchange:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        ca.issue_cert("127.0.0.1").configure_cert(context)
+        server = await asyncio.start_server(replying(OK), "127.0.0.1", 0, ssl=context)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            transport = HttpTransport(Address("127.0.0.1", port, secure=True))
+            found = await transport.send(REQUEST, 5.0)
+            await transport.aclose()
+            return found
+
+    served, refused = asyncio.run(work(trusted)), asyncio.run(work(unknown))
+
+    assert (served.outcome, served.body) == ("ok", b"ok")
+    assert refused.outcome == "error"
+    assert "certificate" in str(refused.error)
