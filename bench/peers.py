@@ -83,8 +83,76 @@ def _tuned(folder: Path) -> Rows:
     ]
 
 
+TOKENIZER = {
+    "version": "1.0",
+    "added_tokens": [],
+    "pre_tokenizer": {"type": "Whitespace"},
+    "model": {"type": "WordLevel", "vocab": {"<unk>": 0, "a": 1}, "unk_token": "<unk>"},
+}
+"""A tokenizer that needs no download: token counts come from the server's usage frames."""
+
+
+def _tokenizer(folder: Path) -> str:
+    folder.mkdir()
+    (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER))
+    named = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(named))
+    return str(folder)
+
+
+def _prompts(file: Path, key: str, requests: int) -> str:
+    lines = ({key: f"Create a task: call number {i} back by Friday"} for i in range(requests))
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return str(file)
+
+
+def _aiperf(url: str, concurrency: int, rate: float, requests: int, folder: Path) -> list[str]:
+    load = ["--request-rate", str(rate)] if rate else ["--concurrency", str(concurrency)]
+    prompts = _prompts(folder / "prompts.jsonl", "text", requests)
+    return [
+        *("aiperf", "profile", "-m", "paced", "--endpoint-type", "chat", "--streaming"),
+        *("--url", url, "--request-count", str(requests), *load),
+        *("--input-file", prompts, "--custom-dataset-type", "single-turn"),
+        *("--tokenizer", _tokenizer(folder / "tokenizer"), "--use-server-token-count"),
+        *("--artifact-dir", str(folder / "out"), "--ui", "none"),
+    ]
+
+
+def _aiperf_rows(folder: Path) -> Rows:
+    lines = (folder / "out" / "profile_export.jsonl").read_text().splitlines()
+    metrics = (json.loads(line)["metrics"] for line in lines)
+    return [
+        {
+            "ttft_s": m["time_to_first_token"]["value"] / 1e3,
+            "e2e_s": m["request_latency"]["value"] / 1e3,
+        }
+        for m in metrics
+    ]
+
+
+def _guidellm(url: str, concurrency: int, rate: float, requests: int, folder: Path) -> list[str]:
+    profile = f"kind=poisson,rate={rate}" if rate else f"kind=concurrent,streams={concurrency}"
+    prompts = _prompts(folder / "prompts.jsonl", "prompt", requests)
+    return [
+        *("guidellm", "run", "--backend", f"kind=openai_http,target={url},model=paced"),
+        *("--profile", profile, "--constraint", f"kind=max_requests,count={requests}"),
+        *("--data", f"kind=json_file,path={prompts}"),
+        *("--output", f"kind=json,path={folder / 'out.json'}", "--disable-console"),
+    ]
+
+
+def _guidellm_rows(folder: Path) -> Rows:
+    (benchmark,) = json.loads((folder / "out.json").read_text())["benchmarks"]
+    return [
+        {"ttft_s": r["time_to_first_token_ms"] / 1e3, "e2e_s": r["request_latency"]}
+        for r in benchmark["requests"]["successful"]
+    ]
+
+
 PEERS = (
     Peer("client", _module("bench.clients.ours"), _rows),
     Peer("tune", _tune, _tuned, fine=(0, 3)),
     Peer("aiohttp", _module("bench.clients.general"), _rows),
+    Peer("aiperf", _aiperf, _aiperf_rows, "aiperf"),
+    Peer("guidellm", _guidellm, _guidellm_rows, "guidellm"),
 )
