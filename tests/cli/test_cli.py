@@ -15,6 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tests.processes import still_running
+from tuner.testing.paced_server import running
 
 FAST = "--ttft-ms 1 --itl-ms 0.1 --prompt-us-per-token 1"
 
@@ -201,3 +202,21 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
     assert found.returncode == 0
     assert found.stderr == ""
+
+
+def test_several_client_processes_send_the_load(tmp_path: Path) -> None:
+    """--client-processes divides the sending: the result says so and has every request."""
+    (tmp_path / "prompts.jsonl").write_text('{"template": "say ok"}\n')
+    with running("--ttft-ms", "5", "--tokens", "4", "--itl-ms", "1") as port:
+        (tmp_path / "s.yaml").write_text(
+            "version: 1\nname: s\n"
+            f"engine: {{kind: openai, url: 'http://127.0.0.1:{port}', model: paced}}\n"
+            "workload: {prompts: prompts.jsonl, load: {concurrency: 4}}\n"
+        )
+        words = ["--requests", "40", "--client-processes", "2", "--json"]
+        found = tune("measure", "s.yaml", *words, cwd=tmp_path)
+
+    document = json.loads(found.stdout)
+    assert document["n"] == 40
+    assert document["client"]["processes"] == 2
+    assert document["failures"] == {"error": 0, "timeout": 0, "incomplete": 0}
