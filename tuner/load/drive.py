@@ -149,6 +149,7 @@ def _sample(
         server=reply.server,
         engine_start=run.engine_start,
         warmup=run.warmup,
+        end_ns=exchange.chunks[-1][0] if exchange.chunks else exchange.end_ns,
     )
 
 

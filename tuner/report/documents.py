@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
+from tuner.report.breakdown import Breakdown, Part, Rate
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.frontier import Point
@@ -36,6 +37,7 @@ def measurement_document(
         "verdict": measured.verdict,
         "verdicts": [_verdict(slo, c) for slo, c in measured.certificates.items()],
         **{metric: _quantiles(measured, metric) for metric in METRICS},
+        "breakdown": _breakdown(measured.breakdown),
         "guard": _guard(measured.guard),
         "failures": dict(measured.failures),
         "throughput": dict(measured.throughput),
@@ -116,6 +118,37 @@ def _slo(slo: Slo) -> dict[str, Any]:
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:
     found = measured.quantiles[metric]
     return {"unit": "s", "quantiles": {f"{q:g}": _bound(b) for q, b in found.items()}}
+
+
+def _breakdown(found: Breakdown | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "n": found.n,
+        "left_out": found.left_out,
+        "parts": [_part(part, found.n) for part in found.parts],
+        "prefill": _rate(found.prefill),
+        "decode": _rate(found.decode),
+        "connects": {"n": found.connects, "sum_s": found.connecting_s},
+    }
+
+
+def _part(part: Part, n: int) -> dict[str, Any]:
+    return {
+        "part": part.name,
+        "known": part.known,
+        "how": part.how,
+        "unit": "s",
+        "quantiles": {f"{q:g}": _bound(b) for q, b in part.quantiles.items()},
+        "mean": part.sum_s / n,
+        "sum": part.sum_s,
+        "share": part.share,
+        "negative": part.negative,
+    }
+
+
+def _rate(rate: Rate | None) -> dict[str, Any] | None:
+    return asdict(rate) if rate else None
 
 
 def _guard(guard: GuardReport) -> dict[str, Any]:

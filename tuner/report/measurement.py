@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
+from tuner.report.breakdown import Breakdown, breakdown
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
@@ -50,6 +51,7 @@ class Measurement:
     valid_run: bool
     memory_bytes: int | None = None
     warmups: int = 0
+    breakdown: Breakdown | None = None
 
     @property
     def n(self) -> int:
@@ -107,6 +109,7 @@ def measurement(
         valid_run=not lagging(study, client),
         memory_bytes=memory_bytes,
         warmups=len(samples) - len(kept),
+        breakdown=breakdown(kept, scheduled=study.workload.load.open_loop),
     )
 
 

@@ -78,8 +78,8 @@ class Prompt:
 class Sample:
     """One request as measured: a line of `samples.jsonl`.
 
-    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content.
-    `server` holds the engine's own timings as given.
+    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content,
+    `end_ns` that of the last byte. `server` holds the engine's own timings as given.
     """
 
     prompt_id: str
@@ -100,6 +100,7 @@ class Sample:
     engine_start: int = 1
     warmup: bool = False
     cluster: str = ""
+    end_ns: int | None = None
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.
