@@ -34,6 +34,9 @@ def measurement_document(
         "engine_starts": measured.starts,
         "warmups": measured.warmups,
         "load": str(study.workload.load),
+        "loop": study.workload.load.loop,
+        "prompts": _prompts(measured, study),
+        "threads": _threads(measured),
         "verdict": measured.verdict,
         "verdicts": [_verdict(slo, c) for slo, c in measured.certificates.items()],
         **{metric: _quantiles(measured, metric) for metric in METRICS},
@@ -113,6 +116,18 @@ def _verdict(slo: Slo, c: Certificate) -> dict[str, Any]:
 
 def _slo(slo: Slo) -> dict[str, Any]:
     return {"metric": slo.metric, "quantile": slo.quantile, "max_ms": round(slo.max_s * 1000, 6)}
+
+
+def _prompts(measured: Measurement, study: Study) -> str | None:
+    """Return which part of the workload was sent: "search", "held-out", or both."""
+    kept_back = {t.id for t in study.workload.templates if t.held_out}
+    parts = {"held-out" if s.cluster in kept_back else "search" for s in measured.samples}
+    return " and ".join(sorted(parts)) or None
+
+
+def _threads(measured: Measurement) -> Any:
+    """Return the threads in force as the engine says, None where it does not."""
+    return measured.effective.settings.get("num_thread") if measured.effective else None
 
 
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:

@@ -143,8 +143,15 @@ def blocks(
     study: Study, metric: Metric, samples: Sequence[Sample]
 ) -> list[npt.NDArray[np.float64]]:
     """Return the latencies of each engine start, in order."""
+    return starts(samples, metric, scheduled=study.workload.load.open_loop)
+
+
+def starts(
+    samples: Sequence[Sample], metric: Metric, *, scheduled: bool
+) -> list[npt.NDArray[np.float64]]:
+    """Return the latencies of each engine start, in order; as `blocks`, without a study."""
     groups = groupby(samples, key=lambda s: s.engine_start)
-    return [latencies(study, metric, list(group)) for _, group in groups]
+    return [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for _, g in groups]
 
 
 def lagging(study: Study, client: Client) -> bool:

@@ -156,6 +156,11 @@ class Load:
         """Tell whether requests are sent at planned times, whatever the server does."""
         return self.rate is not None
 
+    @property
+    def loop(self) -> Literal["open", "closed"]:
+        """Return which kind of load it is."""
+        return "open" if self.open_loop else "closed"
+
     def __str__(self) -> str:
         if self.open_loop:
             return f"open loop, {self.rate:g} requests/s ({self.arrivals})"
