@@ -91,6 +91,7 @@ def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result
     again = measurement(
         result.study, result.best.candidate, result.best.effective, samples, terms=terms,
         client=result.best.client, memory_bytes=result.best.memory_bytes,
+        resources=result.best.resources,
     )  # fmt: skip
     assert (
         json.loads(json.dumps(measurement_document(again, result.study, result.environment)))

@@ -11,6 +11,7 @@ from tuner import __version__
 from tuner.guard.verdict import GuardReport
 from tuner.report.breakdown import Breakdown, Part, Rate
 from tuner.report.measurement import METRICS, Measurement
+from tuner.report.resources import resources_document
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.frontier import Point
 from tuner.search.propose import changes
@@ -45,6 +46,7 @@ def measurement_document(
         "failures": dict(measured.failures),
         "throughput": dict(measured.throughput),
         "memory_bytes": measured.memory_bytes,
+        "resources": resources_document(measured.resources, measured.memory_bytes),
         "client": asdict(measured.client) | {"valid": measured.valid_run},
         "environment": dict(environment),
         "workload_hash": study.workload.hash,

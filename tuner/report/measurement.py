@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.report.breakdown import Breakdown, breakdown
+from tuner.report.resources import Resources
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
@@ -52,6 +53,7 @@ class Measurement:
     memory_bytes: int | None = None
     warmups: int = 0
     breakdown: Breakdown | None = None
+    resources: Resources | None = None
 
     @property
     def n(self) -> int:
@@ -90,6 +92,7 @@ def measurement(
     terms: Terms | None = None,
     client: Client | None = None,
     memory_bytes: int | None = None,
+    resources: Resources | None = None,
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms, client = terms or Terms(), client or Client()
@@ -110,6 +113,7 @@ def measurement(
         memory_bytes=memory_bytes,
         warmups=len(samples) - len(kept),
         breakdown=breakdown(kept, scheduled=study.workload.load.open_loop),
+        resources=resources,
     )
 
 

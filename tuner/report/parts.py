@@ -38,7 +38,7 @@ class PartsTable:
 def _table(found: Breakdown, plain: bool) -> Table:
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("part", no_wrap=True)
-    for column in ("p50 ms", "p99 ms", "mean ms", "share"):
+    for column in ("p50 ms", "p99 ms", "mean share"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("known", no_wrap=True)
     for part in found.parts:
@@ -46,7 +46,6 @@ def _table(found: Breakdown, plain: bool) -> Table:
         table.add_row(
             f"{_mark(part, plain)} {part.name}",
             *quantiles,
-            f"{part.sum_s / found.n * 1000:.1f}",
             f"{part.share:.1%}",
             part.known,
         )

@@ -13,6 +13,7 @@ from rich.text import Text
 from tuner.report.cells import interval, percent
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
+from tuner.report.resources import in_words
 from tuner.report.result import Result, Screened
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
@@ -245,6 +246,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     ]
     if not m.valid_run:
         words.append(Text("INVALID: the client sent too late; lower the rate.", style="bold red"))
+    if m.resources is not None:
+        words.append(Text(in_words(m.resources)))
     if m.breakdown is not None:
         words.append(PartsTable(m.breakdown))
     return Group(table, *words)
