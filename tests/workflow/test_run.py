@@ -107,6 +107,16 @@ def read_side(out: Path, name: str) -> list[Any]:
     return [s for f in folders for s in sample_file.read(f / "samples.jsonl")]
 
 
+def test_the_report_says_from_where_latencies_count(proven: tuple[Result, Path]) -> None:
+    """Text and JSON of a run name the loop, and the instant from which it was measured."""
+    _, out = proven
+    document = json.loads((out / "result.json").read_text())
+    text = " ".join((out / "report.txt").read_text().split())
+
+    assert (document["loop"], document["counts_from"]) == ("closed", "sent")
+    assert "closed loop, concurrency 1; latencies count from sending" in text
+
+
 def test_every_trial_keeps_its_folder(proven: tuple[Result, Path]) -> None:
     """Candidate, settings in force, samples, log and artifact of each trial are there, whole."""
     result, out = proven

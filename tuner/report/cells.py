@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tuner.stats.quantiles import Bound
+
+COUNTS_FROM: Mapping[str, str] = {
+    "planned": "latencies count from the planned time, waiting to be sent included",
+    "sent": "latencies count from sending, and while a stalled server is waited for nothing is",
+}
+"""What each of `Load.counts_from` means, for people."""
 
 
 def interval(bound: Bound, scale: float, digits: int) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner import __version__
-from tuner.report.cells import interval, percent
+from tuner.report.cells import COUNTS_FROM, interval, percent
 from tuner.spec.values import Metric, Sample
 from tuner.stats.noise import beyond_noise
 from tuner.stats.quantiles import Bound
@@ -150,7 +150,17 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
 
 
 def _side(side: Compared) -> dict[str, Any]:
-    kept = ("candidate", "n", "engine_starts", "load", "loop", "threads", "guard", "memory_bytes")
+    kept = (
+        "candidate",
+        "n",
+        "engine_starts",
+        "load",
+        "loop",
+        "counts_from",
+        "threads",
+        "guard",
+        "memory_bytes",
+    )
     facts = {name: side.document.get(name) for name in kept}
     return {"path": side.path, "samples": len(side.samples)} | facts
 
@@ -228,9 +238,10 @@ def _words(found: Comparison) -> Sequence[str]:
 
 
 def _terms(found: Comparison) -> str:
-    instant = "the planned time" if found.a.scheduled else "sending"
+    document = found.a.document
+    instant = COUNTS_FROM["planned" if found.a.scheduled else "sent"]
     return (
-        f"Load: {found.a.document.get('load')}; latencies count from {instant}. Brackets beside a "
+        f"Load: {document.get('load')}; {instant}. Brackets beside a "
         f"side are 95 % bounds, those of B / A hold at {found.confidence:.1%} each and at 95 % "
         "together; noise is what A reaches against itself."
     )

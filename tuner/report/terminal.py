@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tuner.report.cells import interval, percent
+from tuner.report.cells import COUNTS_FROM, interval, percent
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
@@ -125,7 +125,7 @@ def _settings(result: Result) -> str:
 
 def _closing(result: Result) -> str:
     best = result.best
-    lines = [f"Load: {result.study.workload.load}. Model: {result.environment.get('model')}."]
+    lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
     if best is not None:
         lines.append(_terms(best))
     lines.append(_gain(result))
@@ -134,6 +134,12 @@ def _closing(result: Result) -> str:
         lines.append(f"{name}: {path}{_holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")
     return "\n".join(lines)
+
+
+def _load(study: Study) -> str:
+    """Return how requests came, and from which instant latencies count."""
+    load = study.workload.load
+    return f"Load: {load}; {COUNTS_FROM[load.counts_from]}."
 
 
 def _frontier(result: Result) -> str:
@@ -241,9 +247,7 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     table.add_column("measured", justify="right")
     for label, cells in rows(study, (m,)):
         table.add_row(label, *cells)
-    words: list[RenderableType] = [
-        Text(f"Load: {study.workload.load}; {m.warmups} warm-up requests left out.")
-    ]
+    words: list[RenderableType] = [Text(f"{_load(study)} {m.warmups} warm-up requests left out.")]
     if not m.valid_run:
         words.append(Text("INVALID: the client sent too late; lower the rate.", style="bold red"))
     if m.resources is not None:

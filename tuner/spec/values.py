@@ -161,6 +161,11 @@ class Load:
         """Return which kind of load it is."""
         return "open" if self.open_loop else "closed"
 
+    @property
+    def counts_from(self) -> Literal["planned", "sent"]:
+        """Return the instant from which E2E and TTFT count."""
+        return "planned" if self.open_loop else "sent"
+
     def __str__(self) -> str:
         if self.open_loop:
             return f"open loop, {self.rate:g} requests/s ({self.arrivals})"
