@@ -27,7 +27,9 @@ def tune(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProc
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=50)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["measure", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["measure", "--help"], ["compare", "--help"]]
+)
 def test_help(words: list[str], tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     """Help texts say what there is, with an example."""
     found = tune(*words, cwd=tmp_path)

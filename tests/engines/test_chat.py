@@ -120,3 +120,11 @@ def test_the_format_becomes_response_format() -> None:
     assert wanted(None) is None
     assert wanted("json") == {"type": "json_object"}
     assert wanted({"type": "object"})["json_schema"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize("name", ["timings", "metrics"])
+def test_the_engine_s_own_timings_are_kept(name: str) -> None:
+    """llama.cpp calls them timings, vLLM metrics; both are kept as given."""
+    told = _frame(choices=[], **{name: {"queue_time_ms": 1.5}})
+
+    assert read_chat(_exchange(_content("x"), STOP, told, DONE)).server == {"queue_time_ms": 1.5}

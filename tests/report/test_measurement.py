@@ -18,7 +18,7 @@ from tuner.report.measurement import (
     measurement,
     starts_reached,
 )
-from tuner.report.terminal import rows
+from tuner.report.terminal import as_text, rows, show_measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Sample, Slo
 from tuner.spec.workload import Workload
@@ -123,6 +123,25 @@ def test_open_loop_counts_from_the_plan() -> None:
 
     assert measurement(study, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(1.1)
     assert measurement(STUDY, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("load", "loop", "counts_from", "words"),
+    [
+        (Load(), "closed", "sent", "closed loop, concurrency 1; latencies count from sending"),
+        (Load(rate=5.0), "open", "planned", "latencies count from the planned time"),
+    ],
+)
+def test_a_report_says_which_loop_it_was(
+    load: Load, loop: str, counts_from: str, words: str
+) -> None:
+    """JSON and table name the loop and the instant from which latencies count."""
+    study = replace(STUDY, workload=Workload((), load=load))
+    found = measurement(study, {}, None, served(5))
+    told = measurement_document(found, study, {})
+
+    assert (told["loop"], told["counts_from"]) == (loop, counts_from)
+    assert words in as_text(show_measurement(found, study))
 
 
 def test_blocks_are_engine_starts() -> None:

@@ -91,6 +91,7 @@ def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result
     again = measurement(
         result.study, result.best.candidate, result.best.effective, samples, terms=terms,
         client=result.best.client, memory_bytes=result.best.memory_bytes,
+        resources=result.best.resources,
     )  # fmt: skip
     assert (
         json.loads(json.dumps(measurement_document(again, result.study, result.environment)))
@@ -104,6 +105,16 @@ def read_side(out: Path, name: str) -> list[Any]:
         (out / "trials").glob(f"{name}-*"), key=lambda f: int(f.name.rsplit("-", 1)[1])
     )
     return [s for f in folders for s in sample_file.read(f / "samples.jsonl")]
+
+
+def test_the_report_says_from_where_latencies_count(proven: tuple[Result, Path]) -> None:
+    """Text and JSON of a run name the loop, and the instant from which it was measured."""
+    _, out = proven
+    document = json.loads((out / "result.json").read_text())
+    text = " ".join((out / "report.txt").read_text().split())
+
+    assert (document["loop"], document["counts_from"]) == ("closed", "sent")
+    assert "closed loop, concurrency 1; latencies count from sending" in text
 
 
 def test_every_trial_keeps_its_folder(proven: tuple[Result, Path]) -> None:

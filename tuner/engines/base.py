@@ -82,6 +82,13 @@ class Engine(Protocol):
         """Return the memory that serving takes now, or None where it cannot be seen."""
         ...
 
+    def cpu_s(self) -> float | None:
+        """Return the CPU seconds of the engine's processes until now, None where unseen.
+
+        It only grows while they live: the difference of two calls is what was used between them.
+        """
+        ...
+
     def alive(self) -> bool:
         """Tell whether the engine still runs, as far as its process tells."""
         ...

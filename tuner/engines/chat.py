@@ -84,7 +84,8 @@ def _read_frame(stream: _Stream, stamp: int, frame: dict[str, Any]) -> None:
     if frame.get("error"):
         stream.error = _error_text(json.dumps(frame).encode())
     stream.usage = frame.get("usage") or stream.usage
-    stream.timings = frame.get("timings") or stream.timings
+    # llama.cpp's name, then vLLM's (--enable-per-request-metrics)
+    stream.timings = frame.get("timings") or frame.get("metrics") or stream.timings
     for choice in frame.get("choices") or ():
         stream.finish = choice.get("finish_reason") or stream.finish
         delta = choice.get("delta") or {}

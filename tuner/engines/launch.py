@@ -93,6 +93,10 @@ class Served:
         """Return the resident memory of the server's processes."""
         return process.resident_bytes(self._process.pid) if self._process else None
 
+    def cpu_s(self) -> float | None:
+        """Return the CPU seconds of the server's processes until now."""
+        return process.cpu_seconds(self._process.pid) if self._process else None
+
     def alive(self) -> bool:
         """Tell whether the server's process still runs."""
         return self._process is not None and self._process.alive

@@ -91,6 +91,10 @@ class OpenAI:
         """Return None: the server's memory is not ours to see."""
         return None
 
+    def cpu_s(self) -> float | None:
+        """Return None: the server's processes are not ours to see."""
+        return None
+
     def alive(self) -> bool:
         """Return True: whether it runs shows when it is used."""
         return True

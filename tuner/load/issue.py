@@ -108,6 +108,7 @@ def _sample(
         server=reply.server,
         engine_start=job.engine_start,
         warmup=job.warmup,
+        end_ns=exchange.chunks[-1][0] if exchange.chunks else exchange.end_ns,
     )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
+from tuner.report.breakdown import Breakdown, Part, Rate
 from tuner.report.measurement import METRICS, Measurement
+from tuner.report.resources import resources_document
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
@@ -32,13 +34,19 @@ def measurement_document(
         "engine_starts": measured.starts,
         "warmups": measured.warmups,
         "load": str(study.workload.load),
+        "loop": study.workload.load.loop,
+        "counts_from": study.workload.load.counts_from,
+        "prompts": _prompts(measured, study),
+        "threads": _threads(measured),
         "verdict": measured.verdict,
         "verdicts": [_verdict(slo, c) for slo, c in measured.certificates.items()],
         **{metric: _quantiles(measured, metric) for metric in METRICS},
+        "breakdown": _breakdown(measured.breakdown),
         "guard": _guard(measured.guard),
         "failures": dict(measured.failures),
         "throughput": dict(measured.throughput),
         "memory_bytes": measured.memory_bytes,
+        "resources": resources_document(measured.resources, measured.memory_bytes),
         "client": asdict(measured.client)
         | {"cpu_share": measured.client.cpu_share, "valid": measured.valid_run},
         "environment": dict(environment),
@@ -61,6 +69,8 @@ def result_document(result: Result) -> dict[str, Any]:
         "target": [_slo(s) for s in study.slos],
         "objective": study.objective,
         "load": str(study.workload.load),
+        "loop": study.workload.load.loop,
+        "counts_from": study.workload.load.counts_from,
         "reasons": list(result.reasons),
         "baseline": doc(result.baseline),
         "best": doc(result.best),
@@ -113,9 +123,52 @@ def _slo(slo: Slo) -> dict[str, Any]:
     return {"metric": slo.metric, "quantile": slo.quantile, "max_ms": round(slo.max_s * 1000, 6)}
 
 
+def _prompts(measured: Measurement, study: Study) -> str | None:
+    """Return which part of the workload was sent: "search", "held-out", or both."""
+    kept_back = {t.id for t in study.workload.templates if t.held_out}
+    parts = {"held-out" if s.cluster in kept_back else "search" for s in measured.samples}
+    return " and ".join(sorted(parts)) or None
+
+
+def _threads(measured: Measurement) -> Any:
+    """Return the threads in force as the engine says, None where it does not."""
+    return measured.effective.settings.get("num_thread") if measured.effective else None
+
+
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:
     found = measured.quantiles[metric]
     return {"unit": "s", "quantiles": {f"{q:g}": _bound(b) for q, b in found.items()}}
+
+
+def _breakdown(found: Breakdown | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "n": found.n,
+        "left_out": found.left_out,
+        "parts": [_part(part, found.n) for part in found.parts],
+        "prefill": _rate(found.prefill),
+        "decode": _rate(found.decode),
+        "connects": {"n": found.connects, "sum_s": found.connecting_s},
+    }
+
+
+def _part(part: Part, n: int) -> dict[str, Any]:
+    return {
+        "part": part.name,
+        "known": part.known,
+        "how": part.how,
+        "unit": "s",
+        "quantiles": {f"{q:g}": _bound(b) for q, b in part.quantiles.items()},
+        "mean": part.sum_s / n,
+        "sum": part.sum_s,
+        "share": part.share,
+        "negative": part.negative,
+    }
+
+
+def _rate(rate: Rate | None) -> dict[str, Any] | None:
+    return asdict(rate) if rate else None
 
 
 def _guard(guard: GuardReport) -> dict[str, Any]:

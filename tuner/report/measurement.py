@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
+from tuner.report.breakdown import Breakdown, breakdown
+from tuner.report.resources import Resources
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
@@ -84,6 +86,8 @@ class Measurement:
     saturated: str | None
     memory_bytes: int | None = None
     warmups: int = 0
+    breakdown: Breakdown | None = None
+    resources: Resources | None = None
 
     @property
     def n(self) -> int:
@@ -134,6 +138,7 @@ def measurement(
     terms: Terms | None = None,
     client: Client | None = None,
     memory_bytes: int | None = None,
+    resources: Resources | None = None,
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms = terms or Terms()
@@ -154,6 +159,8 @@ def measurement(
         saturated=saturation(study, client),
         memory_bytes=memory_bytes,
         warmups=len(samples) - len(kept),
+        breakdown=breakdown(kept, scheduled=study.workload.load.open_loop),
+        resources=resources,
     )
 
 
@@ -187,8 +194,15 @@ def blocks(
     study: Study, metric: Metric, samples: Sequence[Sample]
 ) -> list[npt.NDArray[np.float64]]:
     """Return the latencies of each engine start, in order."""
+    return starts(samples, metric, scheduled=study.workload.load.open_loop)
+
+
+def starts(
+    samples: Sequence[Sample], metric: Metric, *, scheduled: bool
+) -> list[npt.NDArray[np.float64]]:
+    """Return the latencies of each engine start, in order; as `blocks`, without a study."""
     groups = groupby(samples, key=lambda s: s.engine_start)
-    return [latencies(study, metric, list(group)) for _, group in groups]
+    return [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for _, g in groups]
 
 
 def saturation(study: Study, client: Client) -> str | None:

@@ -10,13 +10,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tuner.report.cells import COUNTS_FROM, interval, percent
 from tuner.report.measurement import Measurement
+from tuner.report.parts import PartsTable
+from tuner.report.resources import in_words
 from tuner.report.result import Result, Screened
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
-from tuner.stats.quantiles import Bound
 
 STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
 
@@ -77,8 +79,8 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
     for slo in study.slos:
         lines.append((str(slo), [_verdict(m, slo) for m in measured]))
     lines.append(("requests (starts)", [f"{m.n} ({m.starts})" if m else "-" for m in measured]))
-    lines.append(("valid %", [_percent(m.guard.valid) if m else "-" for m in measured]))
-    lines.append(("correct %", [_percent(m.guard.correct) if m else "-" for m in measured]))
+    lines.append(("valid %", [percent(m.guard.valid) if m else "-" for m in measured]))
+    lines.append(("correct %", [percent(m.guard.correct) if m else "-" for m in measured]))
     for name in dict.fromkeys(k for m in present for k in m.guard.verdicts):
         lines.append((name, [m.guard.verdicts.get(name, "-") if m else "-" for m in measured]))
     for name in sorted({k for m in present for k in m.guard.counts}):
@@ -98,18 +100,7 @@ def quantile_text(m: Measurement | None, metric: str, q: float) -> str:
     if m is None:
         return "-"
     scale = 1000.0
-    return _interval(m.quantiles[metric][q], scale, 1 if metric == "tpot" else 0)
-
-
-def _interval(b: Bound, scale: float, digits: int) -> str:
-    def cell(value: float | None, missing: str) -> str:
-        return missing if value is None else f"{value * scale:.{digits}f}"
-
-    return f"{cell(b.value, 'inf')} [{cell(b.low, '?')}, {cell(b.high, '?')}]"
-
-
-def _percent(b: Bound) -> str:
-    return _interval(b, 100.0, 1)
+    return interval(m.quantiles[metric][q], scale, 1 if metric == "tpot" else 0)
 
 
 def _verdict(m: Measurement | None, slo: Slo) -> str:
@@ -135,7 +126,7 @@ def _settings(result: Result) -> str:
 
 def _closing(result: Result) -> str:
     best = result.best
-    lines = [f"Load: {result.study.workload.load}. Model: {result.environment.get('model')}."]
+    lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
     if best is not None:
         lines.append(_terms(best))
     lines.append(_gain(result))
@@ -144,6 +135,12 @@ def _closing(result: Result) -> str:
         lines.append(f"{name}: {path}{_holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")
     return "\n".join(lines)
+
+
+def _load(study: Study) -> str:
+    """Return how requests came, and from which instant latencies count."""
+    load = study.workload.load
+    return f"Load: {load}; {COUNTS_FROM[load.counts_from]}."
 
 
 def _frontier(result: Result) -> str:
@@ -251,9 +248,13 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     table.add_column("measured", justify="right")
     for label, cells in rows(study, (m,)):
         table.add_row(label, *cells)
-    words = [Text(f"Load: {study.workload.load}; {m.warmups} warm-up requests left out.")]
+    words: list[RenderableType] = [Text(f"{_load(study)} {m.warmups} warm-up requests left out.")]
     if m.saturated:
         words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
+    if m.resources is not None:
+        words.append(Text(in_words(m.resources)))
+    if m.breakdown is not None:
+        words.append(PartsTable(m.breakdown))
     return Group(table, *words)
 
 

@@ -87,9 +87,10 @@ class Prompt:
 class Sample:
     """One request as measured: a line of `samples.jsonl`.
 
-    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content.
-    `server` holds the engine's own timings as given. `loop_lag_ns` is how long the client's
-    event loop took to come round when the request was sent: no arrival is stamped sooner.
+    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content,
+    `end_ns` that of the last byte. `server` holds the engine's own timings as given.
+    `loop_lag_ns` is how long the client's event loop took to come round when the request was
+    sent: no arrival is stamped sooner.
     """
 
     prompt_id: str
@@ -111,6 +112,7 @@ class Sample:
     warmup: bool = False
     cluster: str = ""
     loop_lag_ns: int = 0
+    end_ns: int | None = None
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.
@@ -170,6 +172,16 @@ class Load:
     def open_loop(self) -> bool:
         """Tell whether requests are sent at planned times, whatever the server does."""
         return self.rate is not None
+
+    @property
+    def loop(self) -> Literal["open", "closed"]:
+        """Return which kind of load it is."""
+        return "open" if self.open_loop else "closed"
+
+    @property
+    def counts_from(self) -> Literal["planned", "sent"]:
+        """Return the instant from which E2E and TTFT count."""
+        return "planned" if self.open_loop else "sent"
 
     def __str__(self) -> str:
         if self.open_loop:

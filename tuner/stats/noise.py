@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,34 @@ def noise_floor(
     ]
     floor = _order_quantile(np.array(ratios), 0.95) * math.sqrt(len(data) / (len(data) - 1))
     return max(floor, least)
+
+
+def floor_of_starts(
+    starts: Sequence[npt.ArrayLike], statistic: Statistic, n: int, rng: np.random.Generator
+) -> float | None:
+    """Return the noise floor from engine starts, each an array as a block of `noise_floor`.
+
+    Two or three starts are halved, so that there are blocks enough. None for fewer than two,
+    since what differs between starts cannot be seen in one, and for one too short to halve.
+    """
+    found = [np.asarray(start, dtype=np.float64) for start in starts]
+    if 2 <= len(found) < LEAST_BLOCKS:
+        found = [half for start in found for half in np.array_split(start, 2)]
+    if len(found) < LEAST_BLOCKS or any(block.size == 0 for block in found):
+        return None
+    return noise_floor(found, statistic, n, rng)
+
+
+def beyond_noise(ratio: Bound, floor: float) -> Literal["lower", "higher"] | None:
+    """Tell on which side of 1 a ratio and its interval lie, None where the floor reaches further.
+
+    This is the one rule by which a difference of two candidates is claimed.
+    """
+    if ratio.value is None or ratio.value <= 0 or abs(math.log(ratio.value)) <= floor:
+        return None
+    if ratio.value < 1:
+        return "lower" if ratio.high is not None and ratio.high < 1 else None
+    return "higher" if ratio.low is not None and ratio.low > 1 else None
 
 
 def ratio_interval(

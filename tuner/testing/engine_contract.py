@@ -174,6 +174,22 @@ class EngineContract:
 
         self.use(self.engine(tmp_path), work)
 
+    def test_cpu_time_is_told_of_processes_of_ours(self, tmp_path: Path) -> None:
+        """An engine of ours tells its CPU seconds, which never fall; no other one makes them up."""
+
+        async def work(engine: Engine) -> None:
+            candidate = self.default(engine)
+            found = await engine.apply(candidate)
+            before = engine.cpu_s()
+            await engine.apply(candidate)
+            after = engine.cpu_s()
+
+            assert (before is None) == (after is None) == (found.pid is None)
+            assert (before or 0.0) <= (after or 0.0)
+            assert found.pid is None or (after or 0.0) > 0
+
+        self.use(self.engine(tmp_path), work)
+
     def test_closing_leaves_no_process(self, tmp_path: Path) -> None:
         """After aclose, called twice, nothing of the engine's family is left."""
 

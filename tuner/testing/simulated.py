@@ -121,6 +121,10 @@ class SimulatedEngine:
         """Return what the settings in force take."""
         return self.memory(self._in_force)
 
+    def cpu_s(self) -> float | None:
+        """Return None: there is no process."""
+        return None
+
     def alive(self) -> bool:
         """Tell whether it was started and neither crashed nor closed."""
         return self._running

@@ -17,7 +17,7 @@ from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Slo, changes
-from tuner.stats.noise import LEAST_BLOCKS, noise_floor, ratio_interval
+from tuner.stats.noise import beyond_noise, floor_of_starts, ratio_interval
 from tuner.stats.quantiles import quantile
 from tuner.workflow.artifacts import places, rendered, write
 from tuner.workflow.confirm import judged, what_stood_in_the_way
@@ -89,12 +89,8 @@ def _noise(session: Session, baseline: Measurement | None) -> float | None:
     if baseline is None:
         return None
     found = blocks(session.study, _slo(session.study).metric, baseline.samples)
-    if 2 <= len(found) < LEAST_BLOCKS:
-        found = [half for block in found for half in np.array_split(block, 2)]
-    if len(found) < LEAST_BLOCKS:
-        return None
     rng = np.random.default_rng(session.study.seed)
-    return noise_floor(found, _statistic(session.study), baseline.n, rng)
+    return floor_of_starts(found, _statistic(session.study), baseline.n, rng)
 
 
 def _statistic(study: Study) -> Callable[[npt.NDArray[np.float64]], float]:
@@ -117,9 +113,7 @@ def _gain(
     confidence = 1 - 0.05 / MAX_FINALISTS
     rng = np.random.default_rng(session.study.seed)
     ratio = ratio_interval(ours, theirs, _statistic(session.study), confidence, rng)
-    if ratio.value is None or ratio.high is None or ratio.value <= 0:
-        return None
-    if -np.log(ratio.value) <= floor or ratio.high >= 1:
+    if beyond_noise(ratio, floor) != "lower":
         return None
     return Gain(slo.metric, slo.quantile, ratio, confidence)
 

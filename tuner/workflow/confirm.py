@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
+from tuner.report.resources import Resources, merged
 from tuner.search.budget import ALPHAS, Rhythm, visits
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
@@ -39,6 +40,7 @@ class Side:
     effective: Effective | None = None
     memory_bytes: int | None = None
     client: Client = field(default_factory=Client)
+    resources: Resources | None = None
     failed: str | None = None
     blocks: int = 0
     screened: tuple[Sample, ...] = ()
@@ -63,6 +65,7 @@ class Side:
         )
         self.failed = measured.failed
         self.client = self.client.plus(measured.client)
+        self.resources = merged(self.resources, measured.resources)
 
 
 def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
@@ -162,6 +165,7 @@ def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = N
         terms=terms,
         client=side.client,
         memory_bytes=side.memory_bytes,
+        resources=side.resources,
     )
 
 

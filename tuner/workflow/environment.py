@@ -1,9 +1,10 @@
-"""What a run was measured on: runs that differ here are not compared."""
+"""What was measured, and on what: one list of what must agree before numbers are compared."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,26 @@ from tuner.engines.base import Engine
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 
+ALIKE_BEFORE = (
+    "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "model", "model_digest",
+    "workload_hash", "load",
+)  # fmt: skip
+"""What must agree and is known before an engine starts: `--resume` checks it."""
+
+ALIKE = (*ALIKE_BEFORE, "engine_version", "loop", "prompts")
+"""What must agree before two measurements are compared; `prompts` says which part was sent."""
+
 
 def environment(engine: Engine, version: str | None) -> dict[str, Any]:
-    """Return the facts about machine, engine and model that a comparison must share."""
+    """Return the facts about machine, engine and model."""
     return {
         "tuner_version": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "cpu": _cpu_name(),
         "cpus": os.cpu_count(),
+        "cpus_allowed": _cpus_allowed(),
+        "gpus": gpu_names(),
         "memory_bytes": psutil.virtual_memory().total,
         "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "engine": engine.name,
@@ -35,16 +47,11 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
 
 def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
     """Return what two parts of one run must share for their samples to be pooled."""
+    workload = {"workload_hash": study.workload.hash, "load": str(study.workload.load)}
+    facts = environment(engine, None) | workload
     return {
         "study": study.name,
-        "tuner_version": __version__,
-        "cpu": _cpu_name(),
-        "cpus": os.cpu_count(),
-        "engine": engine.name,
-        "model": engine.model.name,
-        "model_digest": engine.model.digest,
-        "workload_hash": study.workload.hash,
-        "load": str(study.workload.load),
+        **{fact: facts[fact] for fact in ALIKE_BEFORE},
         "slo": [str(slo) for slo in study.slos],
         "guard": asdict(study.guard),
         "baseline": dict(base),
@@ -53,6 +60,18 @@ def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
         "sampler": study.sampler,
         "seed": study.seed,
     }
+
+
+def gpu_names(driver: Path = Path("/proc/driver/nvidia")) -> list[str] | None:
+    """Return the model of each NVIDIA GPU that the driver shows, None where there is none."""
+    texts = (f.read_text() for f in sorted(driver.glob("gpus/*/information")))
+    names = [found[1].strip() for text in texts if (found := re.search(r"Model:(.*)", text))]
+    return names or None
+
+
+def _cpus_allowed() -> int | None:
+    """Return how many CPUs this process, and an engine that it starts, may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _cpu_name() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuner.report.comparison import differences, short
 from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
 
 RUN_FILE = "run.json"
@@ -84,17 +85,11 @@ def same_run(out: Path, identity: Mapping[str, Any]) -> None:
         write_json(path, {"schema": "tuner.run/1", **now})
         return
     before = json.loads(path.read_text(encoding="utf-8"))
-    for key, value in now.items():
-        if before.get(key) != value:
-            raise NotComparable(
-                f"{out} was begun with another {key}: then {_short(before.get(key))}, now "
-                f"{_short(value)}; samples of unlike runs are not pooled: name another --out"
-            )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else text[:117] + "..."
+    for found in differences(before, now, now):
+        raise NotComparable(
+            f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
+            f"{short(found.b)}; samples of unlike runs are not pooled: name another --out"
+        )
 
 
 def default_out(name: str) -> Path:

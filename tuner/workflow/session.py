@@ -20,7 +20,7 @@ from tuner.spec.conversation import conversation, response_format
 from tuner.spec.errors import EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample
-from tuner.workflow import trial_folder
+from tuner.workflow import trial_folder, usage
 from tuner.workflow.artifacts import rendered
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
 
@@ -123,14 +123,16 @@ class Session:
                 self._warmup_calls(candidate, slots), closed, transport, self.engine.read,
                 engine_start=start, warmup=True,
             )  # fmt: skip
+            before = usage.begin(self.engine, ours=effective.pid is not None)
             run = await drive(
                 itertools.islice(calls, n), load, transport, self.engine.read,
                 engine_start=start, stop=stop,
                 rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
+            resources = usage.used(before, self.engine, run.elapsed_s)
         finally:
             await transport.aclose()
-        return self._judged(effective, warm, run, asked)
+        return replace(self._judged(effective, warm, run, asked), resources=resources)
 
     def _calls(
         self, candidate: Candidate, prompts: Iterator[Prompt], asked: dict[str, Prompt]

@@ -16,6 +16,7 @@ from typing import Any
 
 from tuner.load import samples as sample_file
 from tuner.report.measurement import Client
+from tuner.report.resources import Resources, from_document
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Sample
 from tuner.workflow import artifacts
@@ -31,6 +32,7 @@ class Measured:
     client: Client
     memory_bytes: int | None = None
     failed: str | None = None
+    resources: Resources | None = None
 
     @property
     def kept(self) -> tuple[Sample, ...]:
@@ -103,6 +105,7 @@ def _facts(trial: KeptTrial) -> dict[str, Any]:
         "failed": measured.failed,
         "memory_bytes": measured.memory_bytes,
         "client": asdict(measured.client),
+        "resources": asdict(measured.resources) if measured.resources else None,
         "spent": asdict(trial.spent),
     }
 
@@ -133,6 +136,7 @@ def read(folder: Path) -> KeptTrial:
             client=Client(**facts["client"]),
             memory_bytes=facts["memory_bytes"],
             failed=facts["failed"],
+            resources=from_document(facts.get("resources")),  # older trials have none
         )
         place, spent = Place(**facts["place"]), Spent(**facts["spent"])
     except (OSError, ValueError, KeyError, TypeError) as broken:

@@ -1,0 +1,35 @@
+"""`tune compare`: two measurements side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tuner.cli.options import show
+
+
+@click.command(name="compare")
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Compare unlike measurements all the same.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(a: Path, b: Path, force: bool, as_json: bool) -> int:
+    """Compare B against A: two measurements, or the best of two runs.
+
+    A and B are measurement.json or result.json files, or the folders that hold them. Settings
+    may differ; load, workload, engine, version, model, machine and the version of tune must not
+    (exit code 6, each difference named). A difference is claimed only where its interval and
+    the noise support it.
+
+    \b
+    Example:  tune compare out/before out/after
+    """  # noqa: D301
+    from tuner.report.comparison import comparison_document, show_comparison
+    from tuner.workflow.compare import compare
+
+    found = compare(a, b, force=force)
+    for difference in found.unlike:
+        click.echo(f"warning: not alike: {difference}", err=True)
+    show(comparison_document(found) if as_json else show_comparison(found))
+    return 0

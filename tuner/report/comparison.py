@@ -1,0 +1,247 @@
+"""Two measurements side by side: what differs, by how much, and whether it can be claimed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from tuner import __version__
+from tuner.report.cells import COUNTS_FROM, interval, percent
+from tuner.spec.values import Metric, Sample
+from tuner.stats.noise import beyond_noise
+from tuner.stats.quantiles import Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A fact of which two measurements hold unlike values."""
+
+    fact: str
+    a: Any
+    b: Any
+
+    def __str__(self) -> str:
+        return f"{self.fact}: A has {short(self.a)}, B has {short(self.b)}"
+
+
+def differences(
+    a: Mapping[str, Any], b: Mapping[str, Any], facts: Iterable[str]
+) -> tuple[Difference, ...]:
+    """Return the facts that differ, in order; one that is not there is None."""
+    pairs = ((fact, a.get(fact), b.get(fact)) for fact in facts)
+    return tuple(Difference(fact, x, y) for fact, x, y in pairs if x != y)
+
+
+def short(value: Any) -> str:
+    """Return a value as JSON of at most 120 characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of the two: where it comes from, its `tuner.measurement/1`, and its samples.
+
+    `samples` is empty where they do not lie beside the document.
+    """
+
+    path: str
+    document: Mapping[str, Any]
+    samples: tuple[Sample, ...] = ()
+
+    @property
+    def scheduled(self) -> bool:
+        """Tell whether latencies count from the planned time."""
+        return bool(self.document.get("loop") == "open")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A quantile of a latency on both sides, in seconds, and the ratio of B's to A's.
+
+    `noise_floor` is the |log ratio| that A reaches against itself, None where it is unknown or
+    nothing can be claimed.
+    """
+
+    metric: Metric
+    quantile: float
+    a: Bound
+    b: Bound
+    ratio: Bound
+    noise_floor: float | None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the quantile."""
+        return f"{self.metric} p{self.quantile * 100:g}"
+
+    @property
+    def claim(self) -> Literal["lower", "higher"] | None:
+        """Return on which side B lies, None where interval or noise do not support a claim."""
+        return None if self.noise_floor is None else beyond_noise(self.ratio, self.noise_floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """B against A.
+
+    `unlike` is what should have agreed, `changed` the settings (A's, B's) that differ. `correct`
+    is B's share of correct answers minus A's on `pairs` same prompts. Each interval holds at
+    `confidence`, all of them together at 95 %. `reasons` says why differences are not claimed.
+    """
+
+    a: Compared
+    b: Compared
+    unlike: tuple[Difference, ...]
+    changed: Mapping[str, tuple[Any, Any]]
+    rows: tuple[Row, ...]
+    correct: Bound
+    pairs: int
+    confidence: float
+    reasons: tuple[str, ...]
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """Return a sentence for each difference that is claimed."""
+        found = [
+            f"B's {row.name} is {row.claim} than A's by {_change(row.ratio)}"
+            for row in self.rows
+            if row.claim
+        ]
+        low, high = self.correct.low, self.correct.high
+        if low is not None and high is not None and (low > 0 or high < 0):
+            points = interval(self.correct, 100.0, 1)
+            found.append(f"B's share of correct answers differs from A's by {points} points")
+        return tuple(found)
+
+
+def _change(ratio: Bound) -> str:
+    """Return by how many percent a ratio lies beside 1, the nearer end of its interval first."""
+    lower = (ratio.value or 1.0) < 1
+    ends = (ratio.high, ratio.low) if lower else (ratio.low, ratio.high)
+    value, near, far = (
+        "?" if r is None else f"{abs(r - 1) * 100:.0f}" for r in (ratio.value, *ends)
+    )
+    return f"{value} % ({near} to {far} %)"
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON, `tuner.comparison/1`; seconds throughout."""
+    return {
+        "schema": "tuner.comparison/1",
+        "tuner_version": __version__,
+        "a": _side(found.a),
+        "b": _side(found.b),
+        "comparable": not found.unlike,
+        "unlike": [{"fact": d.fact, "a": d.a, "b": d.b} for d in found.unlike],
+        "changed": {knob: {"a": a, "b": b} for knob, (a, b) in found.changed.items()},
+        "confidence": found.confidence,
+        "latencies": [_row(row) for row in found.rows],
+        "correct_b_minus_a": _bound(found.correct) | {"pairs": found.pairs},
+        "claims": list(found.claims),
+        "reasons": list(found.reasons),
+    }
+
+
+def _side(side: Compared) -> dict[str, Any]:
+    kept = (
+        "candidate",
+        "n",
+        "engine_starts",
+        "load",
+        "loop",
+        "counts_from",
+        "threads",
+        "guard",
+        "memory_bytes",
+    )
+    facts = {name: side.document.get(name) for name in kept}
+    return {"path": side.path, "samples": len(side.samples)} | facts
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "metric": row.metric,
+        "quantile": row.quantile,
+        "a": _bound(row.a),
+        "b": _bound(row.b),
+        "ratio": _bound(row.ratio),
+        "noise_floor": row.noise_floor,
+        "claim": row.claim,
+    }
+
+
+def _bound(bound: Bound) -> dict[str, Any]:
+    return {"value": bound.value, "low": bound.low, "high": bound.high}
+
+
+def show_comparison(found: Comparison) -> Group:
+    """Return a comparison as a table and plain sentences."""
+    table = Table(show_edge=False, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for column in ("A", "B", "B / A", "noise"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("claimed")
+    for row in found.rows:
+        table.add_row(*_cells(row))
+    for label, a, b in _others(found):
+        table.add_row(label, a, b)
+    return Group(
+        Text(f"A: {found.a.path}\nB: {found.b.path}"), table, *(Text(t) for t in _words(found))
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    digits = 1 if row.metric == "tpot" else 0
+    floor = "?" if row.noise_floor is None else f"{row.noise_floor:.0%}"
+    ratio = "?" if row.ratio.value is None else interval(row.ratio, 1.0, 2)
+    bounds = (interval(bound, 1000.0, digits) for bound in (row.a, row.b))
+    return (f"{row.name} ms", *bounds, ratio, floor, row.claim or "no")
+
+
+def _others(found: Comparison) -> list[tuple[str, str, str]]:
+    """Return further lines: a label and what each side has."""
+    lines = [_line(found, "requests (starts)", lambda d: f"{d['n']} ({d['engine_starts']})")]
+    for share in ("valid", "correct"):
+        lines.append(_line(found, f"{share} %", lambda d, s=share: percent(Bound(**d["guard"][s]))))
+    lines.append(_line(found, "failed requests", lambda d: str(sum(d["failures"].values()))))
+    rate = "output_tokens_per_s"
+    lines.append(_line(found, "output tokens/s", lambda d: f"{d['throughput'][rate]:.1f}"))
+    lines.append(_line(found, "threads", lambda d: str(d.get("threads") or "-")))
+    return lines
+
+
+def _line(found: Comparison, label: str, cell: Any) -> tuple[str, str, str]:
+    return (label, cell(found.a.document), cell(found.b.document))
+
+
+def _words(found: Comparison) -> Sequence[str]:
+    """Return the sentences below the table."""
+    settings = "; ".join(f"{knob}: {a} -> {b}" for knob, (a, b) in found.changed.items())
+    lines = [f"Settings that differ: {settings or 'none'}."]
+    if found.pairs:
+        points = interval(found.correct, 100.0, 1)
+        lines.append(f"Correct answers, B minus A on {found.pairs} same prompts: {points} points.")
+    lines += [f"{claim}." for claim in found.claims]
+    if not found.claims:
+        within = "" if found.reasons else ": each lies within its interval or the noise"
+        lines.append(f"No difference is claimed{within}.")
+    lines += [f"  - {reason}" for reason in found.reasons]
+    lines.append(_terms(found))
+    return lines
+
+
+def _terms(found: Comparison) -> str:
+    document = found.a.document
+    instant = COUNTS_FROM["planned" if found.a.scheduled else "sent"]
+    return (
+        f"Load: {document.get('load')}; {instant}. Brackets beside a "
+        f"side are 95 % bounds, those of B / A hold at {found.confidence:.1%} each and at 95 % "
+        "together; noise is what A reaches against itself."
+    )

@@ -1,0 +1,195 @@
+"""Compare two measurements: refuse unlike ones, and claim only what the samples support."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.guard.verdict import is_correct, paired
+from tuner.report.comparison import Compared, Comparison, Row, differences
+from tuner.report.measurement import METRICS, starts
+from tuner.spec.errors import InputError, NotComparable
+from tuner.spec.values import Metric, Sample
+from tuner.stats.noise import LEAST_BLOCKS, floor_of_starts, ratio_interval
+from tuner.stats.paired import difference_bounds
+from tuner.stats.quantiles import Bound, quantile
+from tuner.workflow import trial_folder
+from tuner.workflow.environment import ALIKE
+
+QUANTILES = (0.5, 0.99)
+CONFIDENCE = 1 - 0.05 / (len(METRICS) * len(QUANTILES) + 1)
+"""Of each interval: all latencies and the share of correct answers hold together at 95 %."""
+
+LEAST_STARTS = 2
+NOTHING = Bound(None, None, None)
+_FILES = ("measurement.json", "result.json")
+
+
+def compare(a: Path, b: Path, *, force: bool = False) -> Comparison:
+    """Compare B against A, each a measurement.json, a result.json (its best), or their folder.
+
+    Intervals need the samples, which lie in `trials/` beside the document. Raises InputError
+    for what cannot be read, and NotComparable, naming each difference, for unlike measurements;
+    `force` compares those all the same.
+    """
+    ours, theirs = read(a), read(b)
+    unlike = differences(facts(ours.document), facts(theirs.document), ALIKE)
+    if unlike and not force:
+        raise NotComparable(
+            "these measurements are not of like things:\n"
+            + "".join(f"  - {difference}\n" for difference in unlike)
+            + "measure both alike, or compare them all the same with --force"
+        )
+    correct, pairs = _correct(ours, theirs)
+    return Comparison(
+        a=ours,
+        b=theirs,
+        unlike=unlike,
+        changed=_changed(ours.document["candidate"], theirs.document["candidate"]),
+        rows=tuple(_row(ours, theirs, metric, q) for metric in METRICS for q in QUANTILES),
+        correct=correct,
+        pairs=pairs,
+        confidence=CONFIDENCE,
+        reasons=tuple(_reasons(ours, theirs)),
+    )
+
+
+def facts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a measurement's facts, those of its environment among them."""
+    return {**document, **document.get("environment", {})}
+
+
+def read(path: Path) -> Compared:
+    """Read a measurement and the samples beside it; raise InputError where there is none."""
+    files = [path / name for name in _FILES if (path / name).exists()] if path.is_dir() else [path]
+    if not files or not files[0].exists():
+        raise InputError(
+            f"{path}: expected a measurement.json or result.json, or a folder that holds one"
+        )
+    document = _measurement(files[0])
+    return Compared(str(files[0]), document, _samples(files[0].parent / "trials", document))
+
+
+def _measurement(file: Path) -> Mapping[str, Any]:
+    """Return the measurement in a file: itself, or the best of a result."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        schema = document["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as broken:
+        raise InputError(f"{file}: not a document of tune ({broken})") from None
+    if schema == "tuner.result/1":
+        document = document["best"]
+    elif schema != "tuner.measurement/1":
+        raise InputError(
+            f"{file}: expected schema tuner.measurement/1 or tuner.result/1, found {schema}"
+        )
+    if document is None:
+        raise InputError(f"{file}: this run measured no candidate that could be compared")
+    measured: Mapping[str, Any] = document
+    return measured
+
+
+def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:
+    """Return the samples that a measurement was computed from, none where they are not all there.
+
+    They are those of its candidate that were measured for a verdict, not for the search.
+    """
+    folders = [f for f in trials.glob("*") if not f.name.startswith(".")]
+    kept = sorted(map(trial_folder.read, folders), key=lambda trial: trial.spent.elapsed_s)
+    found = tuple(
+        sample
+        for trial in kept
+        if trial.place.phase in ("measure", "confirmation")
+        and dict(trial.candidate) == document["candidate"]
+        for sample in trial.measured.kept
+    )
+    return found if len(found) == document["n"] else ()
+
+
+def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {d.fact: (d.a, d.b) for d in differences(a, b, sorted({*a, *b}))}
+
+
+def _row(a: Compared, b: Compared, metric: Metric, q: float) -> Row:
+    ours, theirs = _starts(a, metric), _starts(b, metric)
+    rng, claimable = np.random.default_rng(0), _claimable(a, b)
+
+    def statistic(values: npt.NDArray[np.float64]) -> float:
+        return quantile(values, q)
+
+    fewest, blocks = min(len(a.samples), len(b.samples)), (_blocks(theirs), _blocks(ours))
+    ratio = ratio_interval(*blocks, statistic, CONFIDENCE, rng) if all(blocks) else NOTHING
+    return Row(
+        metric=metric,
+        quantile=q,
+        a=_bound(a, metric, q),
+        b=_bound(b, metric, q),
+        ratio=ratio,
+        noise_floor=floor_of_starts(ours, statistic, fewest, rng) if claimable else None,
+    )
+
+
+def _claimable(a: Compared, b: Compared) -> bool:
+    """Tell whether a difference in latency can be claimed at all; `_reasons` says why not."""
+    there = bool(a.samples and b.samples)
+    enough = all(side.document["engine_starts"] >= LEAST_STARTS for side in (a, b))
+    valid = all(side.document["client"]["valid"] for side in (a, b))
+    return there and enough and valid and a.scheduled == b.scheduled
+
+
+def _starts(side: Compared, metric: Metric) -> list[npt.NDArray[np.float64]]:
+    return starts(side.samples, metric, scheduled=side.scheduled)
+
+
+def _blocks(found: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
+    """Return engine starts as blocks; a single one in parts, which see only what varies within."""
+    if len(found) == 1 and found[0].size >= LEAST_BLOCKS:
+        return list(np.array_split(found[0], LEAST_BLOCKS))
+    return found if len(found) > 1 else []
+
+
+def _bound(side: Compared, metric: str, q: float) -> Bound:
+    return Bound(**side.document[metric]["quantiles"][f"{q:g}"])
+
+
+def _correct(a: Compared, b: Compared) -> tuple[Bound, int]:
+    """Return B's share of correct answers minus A's on the same prompts, and how many those are.
+
+    A prompt is the same where its name and its template are: names say which seed filled it.
+    """
+    pairs = [(y, x) for y, x in paired(b.samples, a.samples) if x.cluster == y.cluster]
+    if not pairs:
+        return NOTHING, 0
+    bounds = difference_bounds(
+        [y.cluster for y, _ in pairs],
+        [is_correct(y) for y, _ in pairs],
+        [is_correct(x) for _, x in pairs],
+        CONFIDENCE,
+    )
+    return bounds, len(pairs)
+
+
+def _reasons(a: Compared, b: Compared) -> Sequence[str]:
+    """Return what keeps differences from being claimed, or makes them doubtful."""
+    found = []
+    for name, side in (("A", a), ("B", b)):
+        count = side.document["engine_starts"]
+        if not side.samples:
+            found.append(f"{name}: its samples are not all in trials/ beside {side.path}, so "
+                         "there is no interval")  # fmt: skip
+        elif count < LEAST_STARTS:
+            found.append(
+                f"{name} comes from {count} engine start: what differs between starts cannot be "
+                "seen, so no difference in latency is claimed; `tune run` measures several"
+            )
+        if not side.document["client"]["valid"]:
+            found.append(f"{name}: its client sent too late, so its latencies are not valid")
+    if a.scheduled != b.scheduled:
+        found.append("one is an open loop and the other a closed one, which hides the waiting "
+                     "behind a slow server: their latencies mean different things")  # fmt: skip
+    return found
