@@ -16,7 +16,7 @@ from click_default_group import DefaultGroup
 from tuner import __version__
 from tuner.spec.errors import TunerError
 
-COMMANDS = ("run", "measure", "init", "study")
+COMMANDS = ("run", "measure", "init", "study", "doctor")
 _DEFAULT = "run"
 
 
@@ -62,6 +62,7 @@ def cli() -> None:
     tune init Modelfile                      write a first study from what you serve today
     tune study check tune.yaml               check a study without starting anything
     tune measure tune.yaml --requests 300    measure one configuration
+    tune doctor                              see what disturbs measuring here
 
     `tune [STUDY] ...` without a command is `tune run`.
     """  # noqa: D301

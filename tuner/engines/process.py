@@ -125,3 +125,15 @@ def resident_bytes(pid: int) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process, of its descendants and of those that they outlived."""
+    total = 0.0
+    for member in family(pid):
+        try:
+            t = member.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += t.user + t.system + t.children_user + t.children_system
+    return total
