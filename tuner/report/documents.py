@@ -9,6 +9,7 @@ from typing import Any
 
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
+from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.frontier import Point
@@ -41,6 +42,7 @@ def measurement_document(
         "throughput": dict(measured.throughput),
         "memory_bytes": measured.memory_bytes,
         "client": asdict(measured.client) | {"valid": measured.valid_run},
+        "machine": _machine(measured.machine),
         "environment": dict(environment),
         "workload_hash": study.workload.hash,
     }
@@ -67,6 +69,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "changed": {k: result.best_candidate[k] for k in result.changed},
         "gain": _gain(result.gain),
         "noise_floor": _number(result.noise_floor),
+        "disturbances": _disturbances(result.windows),
         "finalists": [doc(m) for m in result.finalists],
         "trials": [_trial(t, result) for t in result.trials],
         "frontier": [_point(p) for p in result.frontier],
@@ -141,6 +144,18 @@ def _gain(gain: Gain | None) -> dict[str, Any] | None:
         "ratio": _bound(gain.ratio),
         "confidence": gain.confidence,
     }
+
+
+def _machine(window: Disturbance | None) -> dict[str, Any] | None:
+    if window is None:
+        return None
+    return asdict(window) | {"disturbed": sentences({"the measurement": window})}
+
+
+def _disturbances(windows: Mapping[str, Disturbance]) -> dict[str, Any]:
+    """Return what disturbed, in words, and the trials that it did, by their folders' names."""
+    trials = {name: asdict(w) for name, w in windows.items() if disturbed(w)}
+    return {"observed": len(windows), "sentences": sentences(windows), "trials": trials}
 
 
 def _trial(trial: Trial, result: Result) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
+from tuner.report.disturbance import Disturbance
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
@@ -50,6 +51,7 @@ class Measurement:
     valid_run: bool
     memory_bytes: int | None = None
     warmups: int = 0
+    machine: Disturbance | None = None
 
     @property
     def n(self) -> int:
@@ -88,6 +90,7 @@ def measurement(
     terms: Terms | None = None,
     client: Client | None = None,
     memory_bytes: int | None = None,
+    machine: Disturbance | None = None,
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms, client = terms or Terms(), client or Client()
@@ -107,6 +110,7 @@ def measurement(
         valid_run=not lagging(study, client),
         memory_bytes=memory_bytes,
         warmups=len(samples) - len(kept),
+        machine=machine,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Measurement
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
@@ -54,7 +55,8 @@ class Result:
 
     `best` is None when nothing could be measured; `gain` is None below the noise floor;
     `reasons` says what stood in the way of a proof; `frontier` is what was screened and
-    dominated by nothing; `screened` tells how far screening was right about the finalists.
+    dominated by nothing; `screened` tells how far screening was right about the finalists;
+    `windows` is what the machine did during each trial, by the name of its folder.
     """
 
     study: Study
@@ -75,6 +77,7 @@ class Result:
     plan: Plan
     reasons: tuple[str, ...]
     knobs_where: Mapping[str, str]
+    windows: Mapping[str, Disturbance] = field(default_factory=dict)
 
     @property
     def best_candidate(self) -> Candidate:

@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.report.result import Result, Screened
 from tuner.search.budget import Plan
@@ -40,6 +41,7 @@ def show_result(result: Result) -> Group:
         parts.append(_table(result))
         parts.append(Text(_settings(result)))
     parts += [Text(f"  - {reason}", style="yellow") for reason in result.reasons]
+    parts += [Text(f"  - disturbed: {said}", style="yellow") for said in sentences(result.windows)]
     parts.append(Text(_closing(result)))
     return Group(*parts)
 
@@ -253,6 +255,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     words = [Text(f"Load: {study.workload.load}; {m.warmups} warm-up requests left out.")]
     if not m.valid_run:
         words.append(Text("INVALID: the client sent too late; lower the rate.", style="bold red"))
+    windows = {"the measurement": m.machine} if m.machine else {}
+    words += [Text(f"Disturbed: {said}.", style="yellow") for said in sentences(windows)]
     return Group(table, *words)
 
 

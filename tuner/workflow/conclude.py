@@ -61,6 +61,7 @@ def conclude(
         plan=plan_,
         reasons=tuple(what_stood_in_the_way(best)) if not best or best.verdict != "PASS" else (),
         knobs_where=places(session.engine),
+        windows=session.windows,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tuner.report.disturbance import Disturbance, merged
 from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
 from tuner.search.budget import ALPHAS, Rhythm, visits
 from tuner.spec.study import Study
@@ -39,6 +40,7 @@ class Side:
     effective: Effective | None = None
     memory_bytes: int | None = None
     client: Client = field(default_factory=Client)
+    machine: Disturbance | None = None
     failed: str | None = None
     blocks: int = 0
     screened: tuple[Sample, ...] = ()
@@ -62,6 +64,7 @@ class Side:
             filter(None, (self.memory_bytes, measured.memory_bytes)), default=None
         )
         self.failed = measured.failed
+        self.machine = merged(self.machine, measured.machine)
         ours, new = self.client, measured.client
         self.client = Client(
             ours.cpu_s + new.cpu_s,
@@ -167,6 +170,7 @@ def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = N
         terms=terms,
         client=side.client,
         memory_bytes=side.memory_bytes,
+        machine=side.machine,
     )
 
 

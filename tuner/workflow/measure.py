@@ -64,6 +64,7 @@ async def measure(
         terms=terms,
         client=measured.client,
         memory_bytes=measured.memory_bytes,
+        machine=measured.machine,
     )
     facts = environment(engine, measured.effective.version if measured.effective else None)
     write_json(out / "measurement.json", measurement_document(found, study, facts))

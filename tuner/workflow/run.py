@@ -102,6 +102,7 @@ def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial])
         kept[-1].spent if kept else Spent(),
         max((e.engine_start for e in served), default=0),
         served[-1].version if served else None,
+        {k.name: k.measured.machine for k in kept if k.measured.machine},
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from tuner.engines.base import Engine
 from tuner.guard.classify import Judge, judge
 from tuner.load.drive import Call, Driven, drive
+from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
 from tuner.spec.conversation import conversation, response_format
@@ -21,6 +22,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample
 from tuner.workflow import trial_folder
 from tuner.workflow.artifacts import rendered
+from tuner.workflow.machine import counters, since
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
 
 
@@ -29,7 +31,8 @@ class Session:
     """The engine in use, and where its trials are kept; close it when done.
 
     `budget_s` covers everything since the run began; a continued run has already `spent`
-    some of it and had `starts_before` engine starts. `version` is the engine's, once known.
+    some of it and had `starts_before` engine starts. `version` is the engine's, once known;
+    `windows` what the machine did during each trial, by its name.
     """
 
     study: Study
@@ -39,6 +42,7 @@ class Session:
     spent: Spent = field(default_factory=Spent)
     starts_before: int = 0
     version: str | None = None
+    windows: dict[str, Disturbance] = field(default_factory=dict)
     _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _before_s: float = field(init=False)
 
@@ -122,14 +126,17 @@ class Session:
                 self._warmup_calls(candidate, slots), closed, transport, self.engine.read,
                 engine_start=start, warmup=True,
             )  # fmt: skip
+            # a simulated engine is no process, and a foreign one counts among the others
+            before = counters() if effective.pid is not None else None
             run = await drive(
                 itertools.islice(calls, n), load, transport, self.engine.read,
                 engine_start=start, stop=stop,
                 rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
+            machine = since(before)
         finally:
             await transport.aclose()
-        return self._judged(effective, warm, run, asked)
+        return replace(self._judged(effective, warm, run, asked), machine=machine)
 
     def _calls(
         self, candidate: Candidate, prompts: Iterator[Prompt], asked: dict[str, Prompt]
@@ -165,6 +172,8 @@ class Session:
 
     def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
         self.spent.elapsed_s = self.elapsed_s()
+        if measured.machine:
+            self.windows[name] = measured.machine
         trial = KeptTrial(name, place, candidate, measured, self.spent)
         files = rendered(self.study, self.engine, candidate)
         trial_folder.write(self.folder, trial, files, _newest_log(self.folder))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.load import samples as sample_file
+from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Sample
@@ -24,13 +25,18 @@ from tuner.workflow.folder import write_json, writing
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What measuring a candidate once brought; `failed` says why there is nothing to compare."""
+    """What measuring a candidate once brought; `failed` says why there is nothing to compare.
+
+    `machine` is what disturbed the measured requests, None where the engine is no process of
+    ours or the system does not tell.
+    """
 
     effective: Effective | None
     samples: tuple[Sample, ...]
     client: Client
     memory_bytes: int | None = None
     failed: str | None = None
+    machine: Disturbance | None = None
 
     @property
     def kept(self) -> tuple[Sample, ...]:
@@ -103,6 +109,7 @@ def _facts(trial: KeptTrial) -> dict[str, Any]:
         "failed": measured.failed,
         "memory_bytes": measured.memory_bytes,
         "client": asdict(measured.client),
+        "machine": asdict(measured.machine) if measured.machine else None,
         "spent": asdict(trial.spent),
     }
 
@@ -133,6 +140,7 @@ def read(folder: Path) -> KeptTrial:
             client=Client(**facts["client"]),
             memory_bytes=facts["memory_bytes"],
             failed=facts["failed"],
+            machine=_machine(facts.get("machine")),  # not written before there was the field
         )
         place, spent = Place(**facts["place"]), Spent(**facts["spent"])
     except (OSError, ValueError, KeyError, TypeError) as broken:
@@ -140,6 +148,10 @@ def read(folder: Path) -> KeptTrial:
             f"{folder}: not a trial's folder ({broken}); move it away to go on without it"
         ) from None
     return KeptTrial(folder.name, place, candidate, measured, spent)
+
+
+def _machine(document: Mapping[str, Any] | None) -> Disturbance | None:
+    return None if document is None else Disturbance(**document)
 
 
 def _effective(document: Mapping[str, Any] | None) -> Effective | None:
