@@ -46,9 +46,14 @@ class Measured:
 
 @dataclass(slots=True)
 class Spent:
-    """What a run has used up so far; `elapsed_s` counts the time in which it ran."""
+    """What a run has used up so far; `elapsed_s` counts the time in which it ran.
+
+    `requests` holds the `warmups` too, of which there were some before each of `blocks` trials.
+    """
 
     requests: int = 0
+    warmups: int = 0
+    blocks: int = 0
     restarts: int = 0
     restarting_s: float = 0.0
     busy_s: float = 0.0
