@@ -11,7 +11,7 @@ from tuner import __version__
 from tuner.guard.verdict import GuardReport
 from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
-from tuner.report.result import Gain, Result, Screened
+from tuner.report.result import BaselineDrift, Gain, Result, Screened
 from tuner.search.frontier import Point
 from tuner.search.propose import changes
 from tuner.search.trial import Trial, shares
@@ -69,6 +69,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "changed": {k: result.best_candidate[k] for k in result.changed},
         "gain": _gain(result.gain),
         "noise_floor": _number(result.noise_floor),
+        "drift": _drift(result.drift),
         "disturbances": _disturbances(result.windows),
         "finalists": [doc(m) for m in result.finalists],
         "trials": [_trial(t, result) for t in result.trials],
@@ -144,6 +145,13 @@ def _gain(gain: Gain | None) -> dict[str, Any] | None:
         "ratio": _bound(gain.ratio),
         "confidence": gain.confidence,
     }
+
+
+def _drift(drift: BaselineDrift | None) -> dict[str, Any] | None:
+    if drift is None:
+        return None
+    trend = asdict(drift.trend) | {"floor": _number(drift.trend.floor)}
+    return {"metric": drift.metric, "found": drift.trend.found, **trend}
 
 
 def _machine(window: Disturbance | None) -> dict[str, Any] | None:

@@ -144,8 +144,13 @@ def blocks(
     study: Study, metric: Metric, samples: Sequence[Sample]
 ) -> list[npt.NDArray[np.float64]]:
     """Return the latencies of each engine start, in order."""
+    return [latencies(study, metric, block) for block in by_start(samples)]
+
+
+def by_start(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Return the samples of each engine start, in order."""
     groups = groupby(samples, key=lambda s: s.engine_start)
-    return [latencies(study, metric, list(group)) for _, group in groups]
+    return [list(group) for _, group in groups]
 
 
 def lagging(study: Study, client: Client) -> bool:

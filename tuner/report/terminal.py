@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
-from tuner.report.result import Result, Screened
+from tuner.report.result import BaselineDrift, Result, Screened
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
@@ -139,7 +139,7 @@ def _closing(result: Result) -> str:
     lines = [f"Load: {result.study.workload.load}. Model: {result.environment.get('model')}."]
     if best is not None:
         lines.append(_terms(best))
-    lines.append(_gain(result))
+    lines += [_gain(result), *_drift(result.drift)]
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{_holds(name, result)}")
@@ -213,6 +213,22 @@ def _gain(result: Result) -> str:
         f"Gain: {g.metric} p{g.quantile * 100:g} {faster} than the baseline "
         f"({interval} at {g.confidence:.1%} confidence; noise floor {floor})."
     )
+
+
+def _drift(drift: BaselineDrift | None) -> list[str]:
+    if drift is None:
+        return []
+    trend, changed = drift.trend, drift.trend.ratio - 1
+    what = "time per output token" if drift.metric == "tpot" else "time to first token"
+    size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
+    if not trend.found:
+        words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
+        return [f"Drift: {words}, which is noise (noise floor {trend.floor:.1%})."]
+    return [
+        f"Drift: the baseline's {what} became {size} from the first to the last of its "
+        f"{trend.blocks} blocks (noise floor {trend.floor:.1%}): the machine changed its pace, and "
+        "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
+    ]
 
 
 def _change(ratio: float | None) -> str:
