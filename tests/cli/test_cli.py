@@ -56,7 +56,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["docter"], 2, "neither a command nor a study file"),
+        (["docter"], 2, "did you mean `tune doctor`?"),
+        (["frobnicate"], 2, "neither a command nor a study file"),
         (["mesure"], 2, "did you mean `tune measure`?"),
         (["nowhere.yaml"], 2, "no such study file"),
         (["--engine", "ollama"], 2, "not built yet"),

@@ -11,7 +11,7 @@ import pytest
 from tests.engines.servers import FAST, fake
 from tuner.engines.base import Engine
 from tuner.engines.command import Command
-from tuner.engines.llamacpp import LlamaCpp, _embedded_server
+from tuner.engines.llamacpp import LlamaCpp, embedded_server
 from tuner.engines.models import default_path, from_gguf
 from tuner.engines.openai import OpenAI
 from tuner.spec.errors import EngineDied, InputError
@@ -79,7 +79,7 @@ class TestLlamaCpp(EngineContract):
     """The real llama.cpp with the real default model."""
 
     def engine(self, logs: Path) -> Engine:
-        return LlamaCpp(_model(), logs, _embedded_server())
+        return LlamaCpp(_model(), logs, embedded_server())
 
     def ignoring(self, logs: Path, knob: str) -> Engine:
         pytest.skip("llama.cpp ignores no knob that it has; the fake plays one that does")
@@ -87,7 +87,7 @@ class TestLlamaCpp(EngineContract):
     def failing(self, logs: Path) -> Engine:
         broken = logs / "broken.gguf"
         broken.write_bytes(b"GGUF" + bytes(100))
-        return LlamaCpp(Model("broken", str(broken)), logs, _embedded_server())
+        return LlamaCpp(Model("broken", str(broken)), logs, embedded_server())
 
 
 _MODELS: list[Model] = []

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engines.test_contract import _model
 from tuner.engines import control
-from tuner.engines.llamacpp import KNOBS, LlamaCpp, _embedded_server, mismatches
+from tuner.engines.llamacpp import KNOBS, LlamaCpp, embedded_server, mismatches
 from tuner.render.chat_template import compose, derive
 from tuner.spec.conversation import conversation
 from tuner.spec.shipped import studies
@@ -30,7 +30,7 @@ def test_the_template_gives_the_prompt_that_was_measured(tmp_path: Path) -> None
     candidates = [{"system": s, "shots": n} for s in ("none", "full") for n in (0, 2, "dynamic")]
 
     async def engine_s(conversations: list) -> list[str]:  # type: ignore[type-arg]
-        engine = LlamaCpp(model, tmp_path, _embedded_server())
+        engine = LlamaCpp(model, tmp_path, embedded_server())
         try:
             address = (await engine.apply(DEFAULT)).address
             bodies = [{"messages": [{"role": m.role, "content": m.content} for m in c]}

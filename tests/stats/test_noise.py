@@ -110,3 +110,20 @@ def test_one_block_has_no_interval(rng: np.random.Generator) -> None:
     """What differs between blocks cannot be seen in one."""
     with pytest.raises(ValueError, match="2 blocks"):
         ratio_interval([[1.0, 2.0]], [[1.0]] * 4, median, 0.95, rng)
+
+
+def test_more_requests_on_the_same_starts_hardly_narrow_the_interval(
+    rng: np.random.Generator, worlds
+) -> None:
+    """Engine starts are what is repeated: eight times the requests say little more about them."""
+
+    def width(size: int, between: float) -> float:
+        widths = []
+        for _ in range(10):
+            sides = [worlds.blocks(rng, 4, size, between) for _ in range(2)]
+            found = ratio_interval(*sides, median, 0.95, rng, 100)
+            widths.append(math.log(found.high / found.low))
+        return float(np.median(widths))
+
+    assert width(400, 0.2) > 0.7 * width(50, 0.2)
+    assert width(400, 0.0) < 0.6 * width(50, 0.0)

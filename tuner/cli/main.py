@@ -16,7 +16,7 @@ from click_default_group import DefaultGroup
 from tuner import __version__
 from tuner.spec.errors import TunerError
 
-COMMANDS = ("run", "measure", "capacity", "compare", "init", "study")
+COMMANDS = ("run", "measure", "capacity", "compare", "init", "study", "doctor")
 _DEFAULT = "run"
 
 
@@ -64,6 +64,7 @@ def cli() -> None:
     tune measure tune.yaml --requests 300    measure one configuration
     tune capacity tune.yaml --highest 32     how much load it carries within the target
     tune compare out/before out/after        compare two measurements
+    tune doctor                              see what disturbs measuring here
 
     `tune [STUDY] ...` without a command is `tune run`.
     """  # noqa: D301

@@ -183,7 +183,7 @@ class LlamaCpp(Served):
         return await control.get(f"http://127.0.0.1:{self._port}{path}")
 
     def _version(self, props: Mapping[str, Any]) -> str:
-        package = importlib.util.find_spec("xllamacpp") and _package_version()
+        package = importlib.util.find_spec("xllamacpp") and package_version()
         return f"via xllamacpp {package}" if package else str(props.get("build_info"))
 
     # serving
@@ -198,7 +198,7 @@ class LlamaCpp(Served):
 
 def create(study: Study, logs: Path) -> LlamaCpp:
     """Return the engine for a study's model: a GGUF file, or "default"."""
-    return LlamaCpp(models.from_gguf(_model_path(study)), logs, _embedded_server())
+    return LlamaCpp(models.from_gguf(_model_path(study)), logs, embedded_server())
 
 
 def preview(study: Study) -> Preview:
@@ -209,7 +209,7 @@ def preview(study: Study) -> Preview:
     missing: list[str] = []
     facts: dict[str, Any] = {}
     with _noting(missing):
-        _embedded_server()
+        embedded_server()
     with _noting(missing):
         facts = gguf.metadata(_model_path(study))
     return Preview(KNOBS, tuple(missing), models.train_ctx(facts))
@@ -246,7 +246,8 @@ def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[st
     return [sentence for sentence in found if sentence is not None]
 
 
-def _embedded_server() -> tuple[str, ...]:
+def embedded_server() -> tuple[str, ...]:
+    """Return the command of llama.cpp's server; raise EngineMissing with its install command."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise EngineMissing(
             "the embedded engine (llama.cpp) is not installed; install it with:\n"
@@ -255,7 +256,8 @@ def _embedded_server() -> tuple[str, ...]:
     return (sys.executable, "-m", "tuner.engines.llamacpp_server")
 
 
-def _package_version() -> str:
+def package_version() -> str:
+    """Return the version of the package that brings llama.cpp."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -10,9 +10,10 @@ from typing import Any
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
 from tuner.report.breakdown import Breakdown, Part, Rate
+from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
-from tuner.report.result import Gain, Result, Screened
+from tuner.report.result import BaselineDrift, Gain, Result, Screened
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
 from tuner.spec.study import Study
@@ -49,6 +50,7 @@ def measurement_document(
         "resources": resources_document(measured.resources, measured.memory_bytes),
         "client": asdict(measured.client)
         | {"cpu_share": measured.client.cpu_share, "valid": measured.valid_run},
+        "machine": _machine(measured.machine),
         "environment": dict(environment),
         "workload_hash": study.workload.hash,
     }
@@ -77,6 +79,8 @@ def result_document(result: Result) -> dict[str, Any]:
         "changed": {k: result.best_candidate[k] for k in result.changed},
         "gain": _gain(result.gain),
         "noise_floor": _number(result.noise_floor),
+        "drift": _drift(result.drift),
+        "disturbances": _disturbances(result.windows),
         "finalists": [doc(m) for m in result.finalists],
         "trials": [_trial(t, result) for t in result.trials],
         "frontier": [_point(p) for p in result.frontier],
@@ -194,6 +198,25 @@ def _gain(gain: Gain | None) -> dict[str, Any] | None:
         "ratio": _bound(gain.ratio),
         "confidence": gain.confidence,
     }
+
+
+def _drift(drift: BaselineDrift | None) -> dict[str, Any] | None:
+    if drift is None:
+        return None
+    trend = asdict(drift.trend) | {"floor": _number(drift.trend.floor)}
+    return {"metric": drift.metric, "found": drift.trend.found, **trend}
+
+
+def _machine(window: Disturbance | None) -> dict[str, Any] | None:
+    if window is None:
+        return None
+    return asdict(window) | {"disturbed": sentences({"the measurement": window})}
+
+
+def _disturbances(windows: Mapping[str, Disturbance]) -> dict[str, Any]:
+    """Return what disturbed, in words, and the trials that it did, by their folders' names."""
+    trials = {name: asdict(w) for name, w in windows.items() if disturbed(w)}
+    return {"observed": len(windows), "sentences": sentences(windows), "trials": trials}
 
 
 def _trial(trial: Trial, result: Result) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.report.breakdown import Breakdown, breakdown
+from tuner.report.disturbance import Disturbance
 from tuner.report.resources import Resources
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
@@ -88,6 +89,7 @@ class Measurement:
     warmups: int = 0
     breakdown: Breakdown | None = None
     resources: Resources | None = None
+    machine: Disturbance | None = None
 
     @property
     def n(self) -> int:
@@ -139,6 +141,7 @@ def measurement(
     client: Client | None = None,
     memory_bytes: int | None = None,
     resources: Resources | None = None,
+    machine: Disturbance | None = None,
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms = terms or Terms()
@@ -161,6 +164,7 @@ def measurement(
         warmups=len(samples) - len(kept),
         breakdown=breakdown(kept, scheduled=study.workload.load.open_loop),
         resources=resources,
+        machine=machine,
     )
 
 
@@ -201,8 +205,14 @@ def starts(
     samples: Sequence[Sample], metric: Metric, *, scheduled: bool
 ) -> list[npt.NDArray[np.float64]]:
     """Return the latencies of each engine start, in order; as `blocks`, without a study."""
+    groups = by_start(samples)
+    return [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for g in groups]
+
+
+def by_start(samples: Sequence[Sample]) -> list[list[Sample]]:
+    """Return the samples of each engine start, in order."""
     groups = groupby(samples, key=lambda s: s.engine_start)
-    return [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for _, g in groups]
+    return [list(group) for _, group in groups]
 
 
 def saturation(study: Study, client: Client) -> str | None:

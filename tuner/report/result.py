@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Measurement
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Verdict
+from tuner.spec.values import Candidate, Metric, Verdict
+from tuner.stats.noise import Drift
 from tuner.stats.quantiles import Bound
 
 
@@ -24,6 +26,14 @@ class Gain:
     quantile: float
     ratio: Bound
     confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineDrift:
+    """How the pace of the machine moved while it was measured, as the baseline shows it."""
+
+    metric: Metric
+    trend: Drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,9 @@ class Result:
 
     `best` is None when nothing could be measured; `gain` is None below the noise floor;
     `reasons` says what stood in the way of a proof; `frontier` is what was screened and
-    dominated by nothing; `screened` tells how far screening was right about the finalists.
+    dominated by nothing; `screened` tells how far screening was right about the finalists;
+    `drift` is None where the baseline has too few blocks to tell; `windows` is what the machine
+    did during each trial, by the name of its folder.
     """
 
     study: Study
@@ -75,6 +87,8 @@ class Result:
     plan: Plan
     reasons: tuple[str, ...]
     knobs_where: Mapping[str, str]
+    drift: BaselineDrift | None = None
+    windows: Mapping[str, Disturbance] = field(default_factory=dict)
 
     @property
     def best_candidate(self) -> Candidate:

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.report.cells import COUNTS_FROM, interval, percent
+from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
-from tuner.report.result import Result, Screened
+from tuner.report.result import BaselineDrift, Result, Screened
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
@@ -42,6 +43,7 @@ def show_result(result: Result) -> Group:
         parts.append(_table(result))
         parts.append(Text(_settings(result)))
     parts += [Text(f"  - {reason}", style="yellow") for reason in result.reasons]
+    parts += [Text(f"  - disturbed: {said}", style="yellow") for said in sentences(result.windows)]
     parts.append(Text(_closing(result)))
     return Group(*parts)
 
@@ -129,7 +131,7 @@ def _closing(result: Result) -> str:
     lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
     if best is not None:
         lines.append(_terms(best))
-    lines.append(_gain(result))
+    lines += [_gain(result), *_drift(result.drift)]
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{_holds(name, result)}")
@@ -211,6 +213,22 @@ def _gain(result: Result) -> str:
     )
 
 
+def _drift(drift: BaselineDrift | None) -> list[str]:
+    if drift is None:
+        return []
+    trend, changed = drift.trend, drift.trend.ratio - 1
+    what = "time per output token" if drift.metric == "tpot" else "time to first token"
+    size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
+    if not trend.found:
+        words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
+        return [f"Drift: {words}, which is noise (noise floor {trend.floor:.1%})."]
+    return [
+        f"Drift: the baseline's {what} became {size} from the first to the last of its "
+        f"{trend.blocks} blocks (noise floor {trend.floor:.1%}): the machine changed its pace, and "
+        "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
+    ]
+
+
 def _change(ratio: float | None) -> str:
     return "unbounded" if ratio is None else f"{(1 - ratio) * 100:.0f} %"
 
@@ -251,6 +269,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     words: list[RenderableType] = [Text(f"{_load(study)} {m.warmups} warm-up requests left out.")]
     if m.saturated:
         words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
+    windows = {"the measurement": m.machine} if m.machine else {}
+    words += [Text(f"Disturbed: {said}.", style="yellow") for said in sentences(windows)]
     if m.resources is not None:
         words.append(Text(in_words(m.resources)))
     if m.breakdown is not None:

@@ -23,6 +23,8 @@ PROOF_ANSWERS = 400
 
 TYPICAL_LATE_RATE = 0.002
 WARMUP_REQUESTS = 2
+"""The fewest that are sent before a trial, and what is planned until it was seen."""
+
 RESTART_S = 1.5
 """Allowance for a restart with its read-back until one was measured."""
 
@@ -44,15 +46,19 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What things take, in seconds: a request at the study's load, and a restart."""
+    """What things take, in seconds: a request at the study's load, and a restart.
+
+    `warmups` is how many requests it takes before a trial until the engine is steady.
+    """
 
     request_s: float
     restart_s: float = RESTART_S
+    warmups: float = WARMUP_REQUESTS
 
     @property
     def trial_s(self) -> float:
         """Return the time of one screening trial without its restart."""
-        return (SCREENING_REQUESTS + WARMUP_REQUESTS) * self.request_s
+        return (SCREENING_REQUESTS + self.warmups) * self.request_s
 
     @property
     def trials_per_restart(self) -> float:

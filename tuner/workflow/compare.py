@@ -188,7 +188,7 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
                 "seen, so no difference in latency is claimed; `tune run` measures several"
             )
         if not side.document["client"]["valid"]:
-            found.append(f"{name}: its client sent too late, so its latencies are not valid")
+            found.append(f"{name}: its client could not keep up, so its latencies are not valid")
     if a.scheduled != b.scheduled:
         found.append("one is an open loop and the other a closed one, which hides the waiting "
                      "behind a slow server: their latencies mean different things")  # fmt: skip

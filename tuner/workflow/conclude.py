@@ -10,19 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.render.artifacts import Evidence
-from tuner.report.measurement import Measurement, blocks
+from tuner.report.measurement import Measurement, blocks, by_start
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.budget import MAX_FINALISTS, SCREENING_REQUESTS, Plan
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Slo, changes
+from tuner.spec.values import Candidate, Sample, Slo, changes
 from tuner.stats.noise import beyond_noise, floor_of_starts, ratio_interval
 from tuner.stats.quantiles import quantile
 from tuner.workflow.artifacts import places, rendered, write
 from tuner.workflow.confirm import judged, what_stood_in_the_way
 from tuner.workflow.environment import environment
 from tuner.workflow.prove import Proof
+from tuner.workflow.recheck import drifted
 from tuner.workflow.session import Session
 
 
@@ -32,12 +33,19 @@ def conclude(
     trials: Sequence[Trial],
     proof: Proof,
     plan_: Plan,
+    looks: Sequence[Sequence[Sample]] = (),
 ) -> Result:
-    """Return the result of a finished run, and write the artifacts of its best candidate."""
+    """Return the result of a finished run, and write the artifacts of its best candidate.
+
+    `looks` are the baseline's samples between the search's trials, a block each.
+    """
     best = _best(proof.measured)
     baseline = _baseline(session, proof)
     chosen = best or baseline
     floor = _noise(session, baseline)
+    proven = by_start(baseline.samples) if baseline else []
+    drift = drifted(session.study, base, trials, looks, proven)
+    moved = drift is not None and drift.trend.found
     version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
     env = environment(session.engine, version)
     changed = changes(chosen.candidate, base) if chosen else ()
@@ -48,7 +56,7 @@ def conclude(
         baseline=baseline,
         best=chosen,
         changed=changed,
-        gain=_gain(session, baseline, best, floor) if changed else None,
+        gain=_gain(session, baseline, best, floor, moved=moved) if changed else None,
         noise_floor=floor,
         trials=trials,
         finalists=proof.measured,
@@ -60,6 +68,8 @@ def conclude(
         plan=plan_,
         reasons=tuple(what_stood_in_the_way(best)) if not best or best.verdict != "PASS" else (),
         knobs_where=places(session.engine),
+        drift=drift,
+        windows=session.windows,
     )
 
 
@@ -103,19 +113,41 @@ def _gain(
     baseline: Measurement | None,
     best: Measurement | None,
     floor: float | None,
+    *,
+    moved: bool,
 ) -> Gain | None:
-    """Return the gain in the target's quantile, or None where it is within the noise."""
+    """Return the gain in the target's quantile, or None where it is within the noise.
+
+    Where the pace of the machine has `moved`, only the baseline's nearest blocks are compared.
+    """
     if baseline is None or best is None or floor is None or best.starts < 2:
         return None
     slo = _slo(session.study)
     ours = blocks(session.study, slo.metric, best.samples)
-    theirs = blocks(session.study, slo.metric, baseline.samples)
+    beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
+    theirs = blocks(session.study, slo.metric, beside)
     confidence = 1 - 0.05 / MAX_FINALISTS
     rng = np.random.default_rng(session.study.seed)
     ratio = ratio_interval(ours, theirs, _statistic(session.study), confidence, rng)
     if beyond_noise(ratio, floor) != "lower":
         return None
     return Gain(slo.metric, slo.quantile, ratio, confidence)
+
+
+def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:
+    """Return their samples from the engine starts next to each of ours, of at least two starts.
+
+    Blocks take turns in the proof, each on an engine start of its own, so that these number
+    the time; a start between two of theirs has both as its nearest.
+    """
+    mine, starts = {s.engine_start for s in ours}, {s.engine_start for s in theirs}
+
+    def gap(start: int, others: set[int]) -> int:
+        return min(abs(start - other) for other in others)
+
+    near = {t for m in mine for t in starts if abs(t - m) == gap(m, starts)}
+    near |= set(sorted(starts, key=lambda t: gap(t, mine))[:2])
+    return [s for s in theirs if s.engine_start in near]
 
 
 def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, Path]:

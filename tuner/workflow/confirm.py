@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tuner.report import disturbance, resources
 from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
-from tuner.report.resources import Resources, merged
 from tuner.search.budget import ALPHAS, Rhythm, visits
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
@@ -40,7 +40,8 @@ class Side:
     effective: Effective | None = None
     memory_bytes: int | None = None
     client: Client = field(default_factory=Client)
-    resources: Resources | None = None
+    resources: resources.Resources | None = None
+    machine: disturbance.Disturbance | None = None
     failed: str | None = None
     blocks: int = 0
     screened: tuple[Sample, ...] = ()
@@ -65,7 +66,8 @@ class Side:
         )
         self.failed = measured.failed
         self.client = self.client.plus(measured.client)
-        self.resources = merged(self.resources, measured.resources)
+        self.resources = resources.merged(self.resources, measured.resources)
+        self.machine = disturbance.merged(self.machine, measured.machine)
 
 
 def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
@@ -166,6 +168,7 @@ def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = N
         client=side.client,
         memory_bytes=side.memory_bytes,
         resources=side.resources,
+        machine=side.machine,
     )
 
 

@@ -15,6 +15,7 @@ from tuner import __version__
 from tuner.engines.base import Engine
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
+from tuner.workflow.machine import HERE, Kernel, first_line, memory_limit_bytes
 
 ALIKE_BEFORE = (
     "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "model", "model_digest",
@@ -37,7 +38,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "cpus_allowed": _cpus_allowed(),
         "gpus": gpu_names(),
         "memory_bytes": psutil.virtual_memory().total,
-        "governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "governor": first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "engine": engine.name,
         "engine_version": version,
         "model": engine.model.name,
@@ -83,15 +84,8 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _first_line(path: Path) -> str | None:
-    return path.read_text().strip() if path.exists() else None
-
-
-def free_memory_bytes(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the memory that a new process may take: what is available, within the cgroup's limit.
-
-    Source: the kernel's cgroup-v2.rst (memory.max) and memory.rst of version 1.
-    """
-    files = (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes")
-    limits = [int(line) for f in files if (line := _first_line(f)) and line.isdigit()]
-    return min([psutil.virtual_memory().available, *limits])
+def free_memory_bytes(kernel: Kernel = HERE) -> int:
+    """Return the memory that a new process may take: what is available, within our limit."""
+    limit = memory_limit_bytes(kernel)
+    available = psutil.virtual_memory().available
+    return available if limit is None else min(available, limit)

@@ -65,6 +65,7 @@ async def measure(
         client=measured.client,
         memory_bytes=measured.memory_bytes,
         resources=measured.resources,
+        machine=measured.machine,
     )
     facts = environment(engine, measured.effective.version if measured.effective else None)
     write_json(out / "measurement.json", measurement_document(found, study, facts))

@@ -26,6 +26,7 @@ from tuner.workflow.confirm import complete_baseline
 from tuner.workflow.environment import identity
 from tuner.workflow.folder import claimed, same_run, write_json, writing
 from tuner.workflow.prove import Proof, prove
+from tuner.workflow.recheck import Recheck
 from tuner.workflow.screen import Screening, Watcher, restored, shortlist
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Spent, read_all
@@ -77,12 +78,13 @@ async def run(
         trials: Sequence[Trial] = restored(study, kept)
         session = _session(study, engine, out, kept)
         proposer = _proposer(session, base, trials)
-        job = _Job(session, strategy or proposer, base, watcher, plan(study), kept)
+        recheck = Recheck.of(session, base, kept)
+        job = _Job(session, strategy or proposer, base, watcher, plan(study), kept, recheck)
         try:
             trials, proof = await job.search_and_prove(trials)
         finally:
             await session.aclose()
-        result = conclude(session, base, trials, proof, job.plan)
+        result = conclude(session, base, trials, proof, job.plan, recheck.looks)
         if strategy is None:
             proposer.save(out / "study.db")
         write_json(out / "result.json", result_document(result))
@@ -102,6 +104,7 @@ def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial])
         kept[-1].spent if kept else Spent(),
         max((e.engine_start for e in served), default=0),
         served[-1].version if served else None,
+        {k.name: k.measured.machine for k in kept if k.measured.machine},
     )
 
 
@@ -124,6 +127,7 @@ class _Job:
     watcher: Watcher
     plan: Plan
     kept: Sequence[KeptTrial]
+    recheck: Recheck
 
     async def search_and_prove(self, trials: Sequence[Trial]) -> tuple[Sequence[Trial], Proof]:
         """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
@@ -154,7 +158,9 @@ class _Job:
         return screening.trials
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:
-        return Screening(self.session, self.proposer, self.plan, self.watcher, list(trials))
+        return Screening(
+            self.session, self.proposer, self.plan, self.watcher, list(trials), self.recheck
+        )
 
     async def _until_met(self, trials: Sequence[Trial], proof: Proof) -> Sequence[Trial]:
         """Search until a trial looks as if it met everything, prove it, and so on until one is."""

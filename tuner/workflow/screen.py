@@ -27,6 +27,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.workflow.candidates import all_knobs, complete
+from tuner.workflow.recheck import Recheck
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 
@@ -68,6 +69,7 @@ class Screening:
     plan: Plan
     watcher: Watcher
     trials: list[Trial]
+    recheck: Recheck | None = None
 
     async def search(self, enough: Callable[[Trial], bool] = lambda trial: False) -> None:
         """Measure what the proposer asks for.
@@ -85,6 +87,8 @@ class Screening:
                 if self._over() or enough(self.trials[-1]):
                     break
             self._ensure_measurable()
+            if self.recheck:
+                await self.recheck.when_due()
 
     def _ensure_measurable(self) -> None:
         """Raise EngineDied where controls and a whole batch brought not one sample."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,15 +14,26 @@ from tuner.engines.base import Engine
 from tuner.guard.classify import Judge, judge
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
+from tuner.load.wire import Transport
+from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
 from tuner.spec.conversation import conversation, response_format
 from tuner.spec.errors import EngineError, NotComparable, tail
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Prompt, Sample
+from tuner.spec.values import Candidate, Effective, Metric, Prompt, Sample
+from tuner.stats.steady import steady
 from tuner.workflow import trial_folder, usage
 from tuner.workflow.artifacts import rendered
+from tuner.workflow.machine import counters, since
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
+
+MOST_WARMUPS = 10
+WARMUP_PART = 4
+"""Warming up takes at most so many requests, and at most one for four that are measured."""
+
+WARMUP_SHARE = 0.01
+"""A round of warm-up more is sent only before this share of the budget was used for them."""
 
 
 @dataclass(slots=True)
@@ -30,7 +41,8 @@ class Session:
     """The engine in use, and where its trials are kept; close it when done.
 
     `budget_s` covers everything since the run began; a continued run has already `spent`
-    some of it and had `starts_before` engine starts. `version` is the engine's, once known.
+    some of it and had `starts_before` engine starts. `version` is the engine's, once known;
+    `windows` what the machine did during each trial, by its name.
     """
 
     study: Study
@@ -40,6 +52,7 @@ class Session:
     spent: Spent = field(default_factory=Spent)
     starts_before: int = 0
     version: str | None = None
+    windows: dict[str, Disturbance] = field(default_factory=dict)
     _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _before_s: float = field(init=False)
 
@@ -60,6 +73,7 @@ class Session:
         return Pace(
             spent.busy_s / spent.requests if spent.requests else expected.request_s,
             spent.restarting_s / spent.restarts if spent.restarts else expected.restart_s,
+            spent.warmups / spent.blocks if spent.blocks else expected.warmups,
         )
 
     async def measure(
@@ -114,25 +128,52 @@ class Session:
     ) -> Measured:
         asked: dict[str, Prompt] = {}
         calls = self._calls(candidate, prompts, asked)
-        slots = max(WARMUP_REQUESTS, int(candidate.get("num_parallel", 1)))
         transport = self.engine.transport()
         load, start = self.study.workload.load, effective.engine_start
-        closed = replace(load, rate=None, client_processes=1)
         try:
-            warm = await drive(
-                self._warmup_calls(candidate, slots), closed, transport, self.engine.read,
-                engine_start=start, warmup=True,
-            )  # fmt: skip
+            warm = await self._warm_up(candidate, start, transport, n)
             before = usage.begin(self.engine, ours=effective.pid is not None)
+            # a simulated engine is no process, and a foreign one counts among the others
+            machine_before = counters() if effective.pid is not None else None
             run = await drive(
                 itertools.islice(calls, n), load, transport, self.engine.read,
                 engine_start=start, stop=stop,
                 rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
             resources = usage.used(before, self.engine, run.elapsed_s)
+            machine = since(machine_before)
         finally:
             await transport.aclose()
-        return replace(self._judged(effective, warm, run, asked), resources=resources)
+        judged = self._judged(effective, warm, run, asked)
+        return replace(judged, resources=resources, machine=machine)
+
+    async def _warm_up(
+        self, candidate: Candidate, start: int, transport: Transport, n: int
+    ) -> list[Driven]:
+        """Send requests to every slot, and more until they are steady or their bounds reached.
+
+        They are sent in closed loop, to all slots at once, before `n` that are measured.
+        """
+        load, slots = self.study.workload.load, int(candidate.get("num_parallel", 1))
+        closed = replace(
+            load, rate=None, concurrency=max(load.concurrency, slots), client_processes=1
+        )
+        calls = self._warmup_calls(candidate)
+
+        async def sent(count: int) -> Driven:
+            now = itertools.islice(calls, count)
+            return await drive(
+                now, closed, transport, self.engine.read, engine_start=start, warmup=True
+            )
+
+        first = max(WARMUP_REQUESTS, slots)
+        window, left = first // 2, max(0, min(MOST_WARMUPS, n // WARMUP_PART) - first)
+        until_s = self.elapsed_s() + WARMUP_SHARE * self.study.budget_s
+        rounds = [await sent(first)]
+        while left > 0 and self.elapsed_s() < until_s and not _steady(rounds, window):
+            rounds.append(await sent(min(window, left)))
+            left -= window
+        return rounds
 
     def _calls(
         self, candidate: Candidate, prompts: Iterator[Prompt], asked: dict[str, Prompt]
@@ -144,31 +185,34 @@ class Session:
             messages = conversation(prompt.messages, candidate, workload)
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
-    def _warmup_calls(self, candidate: Candidate, count: int) -> Iterator[Call]:
+    def _warmup_calls(self, candidate: Candidate) -> Iterator[Call]:
         """Yield calls whose prompts are no prompts of the workload: those stay unseen."""
         first = self.study.workload.templates[0]
         prompts = (
             Prompt(f"w{i}", "warmup", "warmup", (replace(first.messages[-1], content=f"ok {i}"),))
-            for i in range(count)
+            for i in itertools.count()
         )
         return self._calls(candidate, prompts, {})
 
     def _judged(
-        self, effective: Effective, warm: Driven, run: Driven, asked: Mapping[str, Prompt]
+        self, effective: Effective, warm: list[Driven], run: Driven, asked: Mapping[str, Prompt]
     ) -> Measured:
         classify: Judge = judge(self.study.workload.schema)
         judged = tuple(replace(s, guard=classify(asked[s.prompt_id], s)) for s in run.samples)
-        self.spent.requests += len(judged) + len(warm.samples)
-        self.spent.busy_s += warm.elapsed_s + run.elapsed_s
+        warmups = [s for sent in warm for s in sent.samples]
+        self.spent.requests += len(judged) + len(warmups)
+        self.spent.warmups += len(warmups)
+        self.spent.blocks += 1
+        self.spent.busy_s += run.elapsed_s + sum(sent.elapsed_s for sent in warm)
         processes = self.study.workload.load.client_processes
         client = Client(run.client_cpu_s, run.elapsed_s, processes=processes)
         failed = None if self.engine.alive() else "the engine died while it was being measured"
-        return Measured(
-            effective, (*warm.samples, *judged), client, self.engine.memory_bytes(), failed
-        )
+        return Measured(effective, (*warmups, *judged), client, self.engine.memory_bytes(), failed)
 
     def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
         self.spent.elapsed_s = self.elapsed_s()
+        if measured.machine:
+            self.windows[name] = measured.machine
         trial = KeptTrial(name, place, candidate, measured, self.spent)
         files = rendered(self.study, self.engine, candidate)
         trial_folder.write(self.folder, trial, files, _newest_log(self.folder))
@@ -177,6 +221,17 @@ class Session:
     async def aclose(self) -> None:
         """Stop the engine."""
         await self.engine.aclose()
+
+
+def _steady(rounds: Sequence[Driven], window: int) -> bool:
+    """Tell whether the first token and, where answers have more than one, the others are steady.
+
+    Answers differ in length, so the whole latency tells nothing.
+    """
+    recent = [s for sent in rounds for s in sent.samples][-2 * window :]
+    decoded = all((s.output_tokens or 0) > 1 for s in recent)
+    metrics: tuple[Metric, ...] = ("ttft", "tpot") if decoded else ("ttft",)
+    return all(steady([s.latency_s(m) for s in recent], window) for m in metrics)
 
 
 def _newest_log(out: Path) -> str:

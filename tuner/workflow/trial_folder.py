@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.load import samples as sample_file
+from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.report.resources import Resources, from_document
 from tuner.spec.errors import InputError
@@ -25,7 +26,11 @@ from tuner.workflow.folder import write_json, writing
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What measuring a candidate once brought; `failed` says why there is nothing to compare."""
+    """What measuring a candidate once brought; `failed` says why there is nothing to compare.
+
+    `machine` is what disturbed the measured requests, None where the engine is no process of
+    ours or the system does not tell.
+    """
 
     effective: Effective | None
     samples: tuple[Sample, ...]
@@ -33,6 +38,7 @@ class Measured:
     memory_bytes: int | None = None
     failed: str | None = None
     resources: Resources | None = None
+    machine: Disturbance | None = None
 
     @property
     def kept(self) -> tuple[Sample, ...]:
@@ -42,9 +48,14 @@ class Measured:
 
 @dataclass(slots=True)
 class Spent:
-    """What a run has used up so far; `elapsed_s` counts the time in which it ran."""
+    """What a run has used up so far; `elapsed_s` counts the time in which it ran.
+
+    `requests` holds the `warmups` too, of which there were some before each of `blocks` trials.
+    """
 
     requests: int = 0
+    warmups: int = 0
+    blocks: int = 0
     restarts: int = 0
     restarting_s: float = 0.0
     busy_s: float = 0.0
@@ -106,6 +117,7 @@ def _facts(trial: KeptTrial) -> dict[str, Any]:
         "memory_bytes": measured.memory_bytes,
         "client": asdict(measured.client),
         "resources": asdict(measured.resources) if measured.resources else None,
+        "machine": asdict(measured.machine) if measured.machine else None,
         "spent": asdict(trial.spent),
     }
 
@@ -137,6 +149,7 @@ def read(folder: Path) -> KeptTrial:
             memory_bytes=facts["memory_bytes"],
             failed=facts["failed"],
             resources=from_document(facts.get("resources")),  # older trials have none
+            machine=_machine(facts.get("machine")),  # not written before there was the field
         )
         place, spent = Place(**facts["place"]), Spent(**facts["spent"])
     except (OSError, ValueError, KeyError, TypeError) as broken:
@@ -144,6 +157,10 @@ def read(folder: Path) -> KeptTrial:
             f"{folder}: not a trial's folder ({broken}); move it away to go on without it"
         ) from None
     return KeptTrial(folder.name, place, candidate, measured, spent)
+
+
+def _machine(document: Mapping[str, Any] | None) -> Disturbance | None:
+    return None if document is None else Disturbance(**document)
 
 
 def _effective(document: Mapping[str, Any] | None) -> Effective | None:

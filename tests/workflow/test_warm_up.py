@@ -1,0 +1,96 @@
+"""Warming up ends when requests are steady, is bounded, and is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.workflow.worlds import study
+from tuner.search.budget import SCREENING_REQUESTS, Pace
+from tuner.spec.values import Candidate, Knob
+from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
+from tuner.testing.virtual_time import run as virtually
+from tuner.workflow.measure import measure
+from tuner.workflow.session import MOST_WARMUPS, WARMUP_SHARE, Session
+from tuner.workflow.trial_folder import Spent
+
+BARE = replace(study(), space={}, baseline={})
+
+
+def cold(ttft_s: Callable[[int], float], tpot_s: Callable[[int], float] = lambda n: 0.01) -> World:
+    """Return a world in which the n-th warm-up request has those times, and the others 0.1 s."""
+
+    def world(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:
+        word, number = text.split()[0], int(text.split()[-1])
+        if word != "ok":
+            return Answered(0.1, 0.01, json.dumps({"n": number}))
+        return Answered(ttft_s(number), tpot_s(number), json.dumps({"n": number}))
+
+    return world
+
+
+def warmups(out: Path, world: World, requests: int = 100, **engine: Any) -> int:
+    """Measure in a world and return how many requests warmed it up."""
+    served = SimulatedEngine(world, **engine)
+    found, _ = virtually(measure(BARE, out, requests=requests, engine=served))
+    assert found.n == requests
+    assert found.quantiles["ttft"][0.99].value == pytest.approx(0.1)
+    return found.warmups
+
+
+def test_a_steady_engine_gets_two(tmp_path: Path) -> None:
+    """Where nothing gets faster, nothing is spent on seeing it."""
+    assert warmups(tmp_path / "o", cold(lambda n: 0.1)) == 2
+
+
+def test_a_cold_engine_is_warmed_until_it_is_steady(tmp_path: Path) -> None:
+    """Four cold requests, each faster, take a fifth and a sixth like it; none of them counts."""
+    ttfts = [1.2, 0.8, 0.5, 0.2]
+
+    assert warmups(tmp_path / "o", cold(lambda n: ttfts[n] if n < 4 else 0.1)) == 6
+
+
+def test_slow_decoding_is_waited_for_too(tmp_path: Path) -> None:
+    """The first token may come at once while the first request's other tokens are slow."""
+    assert warmups(tmp_path / "o", cold(lambda n: 0.1, lambda n: 0.01 if n else 0.05)) == 3
+
+
+def test_warming_up_is_bounded(tmp_path: Path) -> None:
+    """What never becomes steady gets a fourth of the requests that are measured, ten at most."""
+    falling = cold(lambda n: 1.0 * 0.5**n)
+
+    assert warmups(tmp_path / "few", falling, 20) == 5
+    assert warmups(tmp_path / "many", falling, 400) == MOST_WARMUPS
+
+
+def test_warming_up_takes_a_small_share_of_the_time(tmp_path: Path) -> None:
+    """Where each takes long no more are sent once their share of the budget is used up."""
+    share_s = WARMUP_SHARE * BARE.budget_s
+    falling = cold(lambda n: share_s * 0.6 * 0.7**n)
+
+    assert warmups(tmp_path / "o", falling, 400) == 2
+
+
+def test_each_slot_is_warmed_up(tmp_path: Path) -> None:
+    """Four slots get four requests at once, whatever the load is."""
+    knobs = {**KNOBS, "num_parallel": Knob("num_parallel", "restart", 4)}
+
+    assert warmups(tmp_path / "o", cold(lambda n: 0.1), knobs=knobs, parallel=4) == 4
+
+
+def test_the_plan_knows_what_warming_up_takes(tmp_path: Path) -> None:
+    """A trial is planned with as many warm-up requests as there were before the others."""
+    spent = Spent(requests=90, warmups=30, blocks=6, busy_s=45.0)
+
+    async def pace() -> Pace:
+        return Session(BARE, SimulatedEngine(cold(lambda n: 0.1)), tmp_path, 60.0, spent).pace()
+
+    found = virtually(pace())
+    assert found.warmups == 5
+    assert found.trial_s == pytest.approx((SCREENING_REQUESTS + 5) * 0.5)
