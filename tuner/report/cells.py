@@ -8,7 +8,7 @@ from tuner.stats.quantiles import Bound
 
 COUNTS_FROM: Mapping[str, str] = {
     "planned": "latencies count from the planned time, waiting to be sent included",
-    "sent": "latencies count from sending, and while a stalled server is waited for nothing is",
+    "sent": "latencies count from sending, which hides what would wait behind a stall",
 }
 """What each of `Load.counts_from` means, for people."""
 
