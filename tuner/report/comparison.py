@@ -213,8 +213,14 @@ def _others(found: Comparison) -> list[tuple[str, str, str]]:
     lines.append(_line(found, "failed requests", lambda d: str(sum(d["failures"].values()))))
     rate = "output_tokens_per_s"
     lines.append(_line(found, "output tokens/s", lambda d: f"{d['throughput'][rate]:.1f}"))
+    lines.append(_line(found, "memory MiB", _mebibytes))
     lines.append(_line(found, "threads", lambda d: str(d.get("threads") or "-")))
     return lines
+
+
+def _mebibytes(document: Mapping[str, Any]) -> str:
+    memory = document.get("memory_bytes")
+    return f"{memory / 2**20:.0f}" if memory else "-"
 
 
 def _line(found: Comparison, label: str, cell: Any) -> tuple[str, str, str]:
