@@ -149,10 +149,30 @@ def _guidellm_rows(folder: Path) -> Rows:
     ]
 
 
+def _vllm(url: str, concurrency: int, rate: float, requests: int, folder: Path) -> list[str]:
+    load = ["--request-rate", str(rate)] if rate else ["--max-concurrency", str(concurrency)]
+    prompts = _prompts(folder / "prompts.jsonl", "prompt", requests)
+    return [
+        *("vllm", "bench", "serve", "--backend", "openai-chat", "--base-url", url),
+        *("--endpoint", "/v1/chat/completions", "--model", "paced", *load),
+        *("--dataset-name", "custom", "--dataset-path", prompts, "--skip-chat-template"),
+        *("--custom-output-len", "32", "--num-prompts", str(requests), "--disable-tqdm"),
+        *("--tokenizer", _tokenizer(folder / "tokenizer"), "--save-result", "--save-detailed"),
+        *("--result-dir", str(folder), "--result-filename", "out.json"),
+    ]
+
+
+def _vllm_rows(folder: Path) -> Rows:
+    found = json.loads((folder / "out.json").read_text())
+    pairs = zip(found["ttfts"], found["itls"], strict=True)
+    return [{"ttft_s": ttft, "e2e_s": ttft + sum(itls)} for ttft, itls in pairs]
+
+
 PEERS = (
     Peer("client", _module("bench.clients.ours"), _rows),
     Peer("tune", _tune, _tuned, fine=(0, 3)),
     Peer("aiohttp", _module("bench.clients.general"), _rows),
     Peer("aiperf", _aiperf, _aiperf_rows, "aiperf"),
+    Peer("vllm", _vllm, _vllm_rows, "vllm"),
     Peer("guidellm", _guidellm, _guidellm_rows, "guidellm"),
 )
