@@ -49,6 +49,8 @@ QUANTILES = (0.5, 0.9, 0.95, 0.999)
 SHARES = (0.0, 0.2, 1.0, 2.0, 5.0)
 """Late rates for the other quantiles, as shares of 1 - q; those of 1 or more are left out."""
 
+RECORDED = Path(__file__).parent / "recorded" / "certificate.json"
+
 LIMIT = 6000
 """Requests after which an undecided run for p99 ends."""
 
@@ -166,6 +168,15 @@ def drawn(found: list[Outcome]) -> str:
     return chart(curves, max(RATES), "Chance of a PASS for p99, by true late rate")
 
 
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Write a record, one outcome a line."""
+    *facts, (_, outcomes) = record.items()
+    head = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in facts]
+    rows = ",\n".join(json.dumps(o) for o in outcomes)
+    text = "{" + ",\n".join([*head, f'"outcomes": [\n{rows}\n]']) + "}\n"
+    path.write_text(text, encoding="utf-8")
+
+
 def read(path: Path) -> list[Outcome]:
     """Return the outcomes of a recorded run."""
     return [Outcome(**o) for o in json.loads(path.read_text(encoding="utf-8"))["outcomes"]]
@@ -213,8 +224,7 @@ def _main() -> None:
     given = parser.parse_args()
     found = read(given.read) if given.read else run(given.draws, given.seed)
     if given.out:
-        text = json.dumps(document(found, given.draws, given.seed), indent=1)
-        given.out.write_text(text + "\n", encoding="utf-8")
+        write(given.out, document(found, given.draws, given.seed))
         given.out.with_suffix(".svg").write_text(drawn(found), encoding="utf-8")
     print(tables(found))
 
