@@ -4,7 +4,8 @@
     python -m bench.certificate --read FILE.json                prints what was recorded
 
 With `--out` the outcomes are recorded, and a chart is drawn beside them (FILE.svg).
-Requests are simulated; nothing is measured. Each run is judged in several ways side by side:
+Requests are simulated; nothing is measured. Of independent requests all but `observed m` is
+computed (`bench.exact`). Each run is judged in several ways side by side:
 
 - `m = 0`: `certify`, looked at after every request.
 - `stated m`: the same, with the dependence of the world stated beforehand.
@@ -34,12 +35,13 @@ from typing import Any
 
 import numpy as np
 
+from bench import exact
 from bench.curves import chart
 from bench.lateness import CLUSTERED, INDEPENDENT, Bools, World
 from bench.operating import VERDICTS, Outcome, tables
 from tuner.spec.values import Verdict
 from tuner.stats.dependence import dependence
-from tuner.stats.eprocess import Certificate, certify, certify_observed
+from tuner.stats.eprocess import Certificate, Floats, certify, certify_observed
 
 RATES = (0.0, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05)
 CLUSTERED_RATES = (0.001, 0.003, 0.005, 0.01, 0.02, 0.05)
@@ -64,8 +66,8 @@ class Case:
     world: World
     quantile: float
     rate: float
-    draws: int
-    seed: np.random.SeedSequence
+    draws: int = 0
+    seed: np.random.SeedSequence | None = None
 
 
 def looked_at(late: Bools) -> Certificate:
@@ -108,36 +110,42 @@ def simulate(case: Case) -> list[Outcome]:
     """Return what each way of judging came to in one world at one late rate."""
     rng, m = np.random.default_rng(case.seed), case.world.m
     # A stated m needs more requests, up to as many times as a burst is long.
-    n = round(LIMIT * 0.01 / (1 - case.quantile)) * min(m + 1, 4)
-    found: dict[str, list[Certificate]] = {}
-    for _ in range(case.draws):
-        late = case.world.draw(rng, n, case.rate)
-        p99 = case.quantile == 0.99
-        ways = judged(late, m) if p99 else {"m = 0": certify(late, case.quantile)}
-        for way, certificate in ways.items():
-            found.setdefault(way, []).append(certificate)
-    return [_outcome(case, way, certificates) for way, certificates in found.items()]
+    n = LIMIT * min(m + 1, 4)
+    runs = [judged(case.world.draw(rng, n, case.rate), m) for _ in range(case.draws)]
+    numbers = {way: np.array([_numbers(run[way]) for run in runs]) for way in runs[0]}
+    means = {way: (rows.mean(axis=0), _error(rows)) for way, rows in numbers.items()}
+    if case.world == INDEPENDENT:
+        # What is known of m = 0 corrects its neighbour on the same draws (control variate).
+        gap = numbers["observed m"] - numbers["m = 0"]
+        known = {way: (np.array(row), np.zeros(4)) for way, row in _known(case).items()}
+        means |= known | {"observed m": (known["m = 0"][0] + gap.mean(axis=0), _error(gap))}
+    return [_outcome(case, way, *mean) for way, mean in means.items()]
+
+
+def computed(case: Case) -> Outcome:
+    """Return what a certificate for independent lateness comes to, without simulation."""
+    return _outcome(case, "m = 0", np.array(_known(case)["m = 0"]), np.zeros(4))
 
 
 def cases(draws: int, seed: int) -> list[Case]:
-    """Return all cases: `draws` runs of independent requests, a third of them in other worlds."""
-    few = math.ceil(draws / 3)
-    wanted = [(INDEPENDENT, 0.99, rate, draws) for rate in RATES]
-    wanted += [(world, 0.99, rate, few) for world in CLUSTERED for rate in CLUSTERED_RATES]
-    wanted += [
-        (INDEPENDENT, q, share * (1 - q), few)
-        for q in QUANTILES
-        for share in SHARES
-        if share * (1 - q) < 1
-    ]
+    """Return all cases that are simulated."""
+    wanted = [(INDEPENDENT, rate) for rate in RATES]
+    wanted += [(world, rate) for world in CLUSTERED for rate in CLUSTERED_RATES]
     seeds = np.random.SeedSequence(seed).spawn(len(wanted))
-    return [Case(*each, s) for each, s in zip(wanted, seeds, strict=True)]
+    return [Case(w, 0.99, r, draws, s) for (w, r), s in zip(wanted, seeds, strict=True)]
+
+
+def other_quantiles() -> list[Case]:
+    """Return all cases that are computed."""
+    wanted = [(q, share * (1 - q)) for q in QUANTILES for share in SHARES]
+    return [Case(INDEPENDENT, q, rate) for q, rate in wanted if rate < 1]
 
 
 def run(draws: int, seed: int) -> list[Outcome]:
-    """Simulate all cases."""
+    """Simulate all cases, and compute those of other quantiles."""
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        return list(chain.from_iterable(pool.map(simulate, cases(draws, seed))))
+        simulated = list(chain.from_iterable(pool.map(simulate, cases(draws, seed))))
+        return simulated + list(pool.map(computed, other_quantiles()))
 
 
 def document(found: list[Outcome], draws: int, seed: int) -> dict[str, Any]:
@@ -195,21 +203,41 @@ def _fixed(late: Bools, n: int, most_late: int) -> Certificate:
     return Certificate(verdict, n, count, e_pass=1, e_fail=1, m=0, confidence=0.95, clusters=n)
 
 
-def _outcome(case: Case, way: str, found: list[Certificate]) -> Outcome:
-    passed, failed, undecided = (float(np.mean([c.verdict == v for c in found])) for v in VERDICTS)
-    n = np.array([c.n for c in found])
+def _known(case: Case) -> dict[str, tuple[float, ...]]:
+    """Return what the ways come to that can be computed for independent requests."""
+    limit = round(LIMIT * 0.01 / (1 - case.quantile))
+    return {
+        "m = 0": exact.operating(case.rate, case.quantile, limit),
+        "299": exact.at_most(0, 299, case.rate),
+        "p99 of 100": exact.at_most(1, 100, case.rate),
+    }
+
+
+def _numbers(found: Certificate) -> tuple[float, ...]:
+    """Return whether it passed, failed, is undecided, and its requests, as numbers."""
+    return *(float(found.verdict == v) for v in VERDICTS), float(found.n)
+
+
+def _error(rows: Floats) -> Floats:
+    """Return the standard error of the means of rows."""
+    error: Floats = rows.std(axis=0) / math.sqrt(len(rows))
+    return error
+
+
+def _outcome(case: Case, way: str, mean: Floats, error: Floats) -> Outcome:
+    passed, failed, undecided, n = (float(value) for value in np.maximum(mean, 0.0))
     return Outcome(
         lateness=case.world.name,
         quantile=case.quantile,
         rate=case.rate,
         way=way,
         m=case.world.m,
-        draws=case.draws,
         passed=passed,
+        passed_se=float(error[0]),
         failed=failed,
         undecided=undecided,
-        n=float(n.mean()),
-        n_se=float(n.std() / math.sqrt(n.size)),
+        n=n,
+        n_se=float(error[3]),
     )
 
 
@@ -217,7 +245,7 @@ def _main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--draws", type=int, default=300, help="runs in each independent case")
+    parser.add_argument("--draws", type=int, default=300, help="runs in each simulated case")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="where to record the run")
     parser.add_argument("--read", type=Path, help="print this record instead of simulating")

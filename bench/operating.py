@@ -15,8 +15,8 @@ VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 class Outcome:
     """What one way of judging came to at one late rate.
 
-    `passed`, `failed`, `undecided`: shares of the draws; `n`, `n_se`: mean requests and its
-    standard error; `m`: the dependence of the world.
+    `passed`, `failed`, `undecided`: their chances; `n`: mean requests; `passed_se`, `n_se`:
+    standard errors of the simulation, 0 where computed; `m`: the dependence of the world.
     """
 
     lateness: str
@@ -24,8 +24,8 @@ class Outcome:
     rate: float
     way: str
     m: int
-    draws: int
     passed: float
+    passed_se: float
     failed: float
     undecided: float
     n: float
@@ -40,11 +40,6 @@ class Outcome:
     def ratio(self) -> float | None:
         """Return mean requests over the SPRT bound; None where some runs were cut short."""
         return None if self.undecided >= 0.01 else self.n / sprt_bound(self.rate, self.quantile)
-
-    @property
-    def passed_se(self) -> float:
-        """Return the standard error of `passed`."""
-        return math.sqrt(self.passed * (1 - self.passed) / self.draws)
 
 
 def tables(found: Sequence[Outcome]) -> str:
@@ -73,7 +68,7 @@ def _false_passes(p99: Sequence[Outcome]) -> Iterator[tuple[str, str, str]]:
     ):
         found = [o for o in p99 if o.lateness.startswith(kind) and o.way == way and o.harmful]
         worst = max(found, key=lambda o: o.passed)
-        text = f"{worst.passed:.1%} ± {worst.passed_se:.1%} ({worst.lateness}, {worst.rate:.1%})"
+        text = f"{worst.passed:.2%} ± {worst.passed_se:.2%} ({worst.lateness}, {worst.rate:.1%})"
         yield f"false PASS: {what}", "5 %", text
 
 
@@ -129,7 +124,7 @@ def _quantiles(found: Sequence[Outcome]) -> list[str]:
 
 def _cells(o: Outcome) -> list[str]:
     shares = [f"{share:.1%}" for share in (o.passed, o.failed, o.undecided)]
-    return [*shares, f"{o.n:.0f} ± {o.n_se:.0f}"]
+    return [*shares, f"{o.n:.0f} ± {o.n_se:.0f}" if o.n_se else f"{o.n:.0f}"]
 
 
 def _ratio(o: Outcome) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.stats.dependence import MAX_LAG
+from tuner.stats.dependence import MAX_LAG, dependence
 from tuner.stats.eprocess import (
     certify,
     certify_observed,
@@ -198,6 +198,24 @@ def test_bursts_that_were_seen_support_no_false_verdict(
     assert share([c.verdict == "FAIL" for c in runs]) < 0.12
     # What is not promised, and said so: a PASS before the first burst.
     assert all(c.bursts < length for c in runs if c.verdict == "PASS" and c.late == 0)
+
+
+def test_looking_for_bursts_makes_no_pass() -> None:
+    """Pairs that leave half of the interleaved subsequences clean pass by the chosen m alone."""
+    late = np.zeros(2200, dtype=bool)
+    late[[start + i for start in range(200, 1500, 300) for i in (0, 3)]] = True
+    assert certify(late, m=dependence(late)).verdict == "PASS"
+    assert certify(late).e_pass < 20
+    assert certify_observed(late).verdict == "UNDECIDED"
+
+
+def test_an_early_burst_can_be_made_good() -> None:
+    """Three late requests in a row are a FAIL at m = 0, one burst in two thousand is a PASS."""
+    late = np.zeros(2000, dtype=bool)
+    late[10:13] = True
+    assert certify(late).verdict == "FAIL"
+    found = certify_observed(late)
+    assert (found.verdict, found.m, found.late) == ("PASS", 2, 3)
 
 
 def test_a_stated_burst_length_holds_from_the_first_look(rng: np.random.Generator, worlds) -> None:

@@ -98,6 +98,18 @@ def fail_bets(quantile: float) -> Bets:
     return Bets(1 - quantile, np.minimum(rates, 90 * (1 - quantile)), masses)
 
 
+def wealth(late: npt.ArrayLike, total: npt.ArrayLike, bets: Bets) -> Floats:
+    """Return the e-value of bets after `late` of `total` requests; the two broadcast."""
+    bad = np.asarray(late)[..., None]
+    good = np.asarray(total)[..., None] - bad
+    # The logarithm of a rate of 0 is kept finite, since 0 late requests times it is 0.
+    when_late = np.maximum(special.xlogy(1, bets.rates / bets.bound), -1e30)
+    when_timely = np.log1p(-bets.rates) - np.log1p(-bets.bound)
+    grown = bad * when_late + good * when_timely
+    product: Floats = np.exp(np.minimum(grown, _CAP)) @ bets.masses
+    return product
+
+
 def certify(
     late: npt.ArrayLike,
     quantile: float = 0.99,
@@ -119,15 +131,15 @@ def certify(
     Game-theoretic statistics (2023); interleaving: Arnold, Henzi and Ziegel (2023).
     """
     seen = _checked(late, quantile, alpha, m)
-    passing = np.maximum.accumulate(_path(seen, pass_bets(quantile), m))
-    failing = np.maximum.accumulate(_path(seen, fail_bets(quantile), m))
-    verdict, n = _decide(passing >= 1 / alpha, failing >= 1 / alpha, min_n_pass)
+    paths = _running(seen, pass_bets(quantile), m), _running(seen, fail_bets(quantile), m)
+    verdict, n = _decide(paths[0] >= 1 / alpha, paths[1] >= 1 / alpha, min_n_pass)
+    e_pass, e_fail = (float(path[n - 1]) if n else 1.0 for path in paths)
     return Certificate(
         verdict=verdict,
         n=n,
         late=int(seen[:n].sum()),
-        e_pass=float(passing[n - 1]) if n else 1.0,
-        e_fail=float(failing[n - 1]) if n else 1.0,
+        e_pass=e_pass,
+        e_fail=e_fail,
         m=m,
         confidence=1 - alpha,
         clusters=n / (m + 1),
@@ -148,25 +160,29 @@ def certify_observed(
     that bursts seen late can still withdraw a PASS. Too few blocks n / (m + 1) cannot reach
     the bar and leave UNDECIDED; so does clustering that reaches the longest lag looked for,
     since it may reach farther. A FAIL must also stand when every run of consecutive late
-    requests counts as one burst, significant or not: a few requests cannot tell. `bursts`
-    is the longest burst for which the PASS stands.
+    requests counts as one burst, significant or not: a few requests cannot tell. And since
+    m is chosen by looking, the e-value at `least_m`, which was not, must have reached the bar
+    as well. `bursts` is the longest burst for which the PASS stands.
 
-    Promised: false PASS at most alpha for independent lateness and for bursts of at most
-    least_m + 1. For longer bursts, only that no PASS rests on bursts which were seen and
-    counted as independent; a PASS before the first burst is not excluded (see the module).
-    Stating least_m = b - 1 excludes it at about b times the requests. Errors as `certify`.
+    Promised, for independent lateness and for bursts of at most least_m + 1: false PASS and
+    false FAIL at most alpha each, as in `certify`, since what is looked for only takes away. For
+    longer bursts, only that no PASS rests on bursts which were seen and counted as
+    independent; a PASS before the first burst is not excluded (see the module). Stating
+    least_m = b - 1 excludes it at about b times the requests. Errors as `certify`.
     """
     observed = dependence(late)
     m = max(least_m, observed)
     found = certify(late, quantile, alpha, m, min_n_pass)
     if found.verdict == "FAIL":
-        run = min(longest_chain(np.flatnonzero(late), 1), MAX_LAG)
-        found = certify(late, quantile, alpha, run, min_n_pass) if run > m else found
-    if found.verdict != "PASS":
+        m = max(m, min(longest_chain(np.flatnonzero(late), 1), MAX_LAG))
+        found = certify(late, quantile, alpha, m, min_n_pass)
+    if found.verdict == "UNDECIDED":
         return found
-    if observed >= MAX_LAG:
-        return certify(late, quantile, alpha, m, min_n_pass=np.size(late) + 1)
-    return replace(found, bursts=_bursts(late, quantile, alpha, found.m))
+    bets = (pass_bets if found.verdict == "PASS" else fail_bets)(quantile)
+    stated = _running(np.asarray(late, dtype=np.bool_), bets, least_m)
+    if stated[-1] < 1 / alpha or (found.verdict == "PASS" and observed >= MAX_LAG):
+        return _undecided(found, late)
+    return replace(found, bursts=_bursts(late, quantile, alpha, m)) if found.bursts else found
 
 
 def sprt_bound(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) -> float:
@@ -219,21 +235,9 @@ def pass_probability(
     future = rng.random((draws, n_more)) < rate
     late = late_so_far + np.hstack([np.zeros((draws, 1), np.int64), future.cumsum(axis=1)])
     total = n_so_far + np.arange(n_more + 1)
-    passed = _first(_wealth(late, total, pass_bets(quantile)) >= 1 / alpha)
-    failed = _first(_wealth(late, total, fail_bets(quantile)) >= 1 / alpha)
+    passed = _first(wealth(late, total, pass_bets(quantile)) >= 1 / alpha)
+    failed = _first(wealth(late, total, fail_bets(quantile)) >= 1 / alpha)
     return float(np.mean(passed < failed))
-
-
-def _wealth(late: npt.ArrayLike, total: npt.ArrayLike, bets: Bets) -> Floats:
-    """Return the mixture's e-value after `late` of `total` requests (broadcast)."""
-    bad = np.asarray(late)[..., None]
-    good = np.asarray(total)[..., None] - bad
-    # The logarithm of a rate of 0 is kept finite, since 0 late requests times it is 0.
-    when_late = np.maximum(special.xlogy(1, bets.rates / bets.bound), -1e30)
-    when_timely = np.log1p(-bets.rates) - np.log1p(-bets.bound)
-    grown = bad * when_late + good * when_timely
-    wealth: Floats = np.exp(np.minimum(grown, _CAP)) @ bets.masses
-    return wealth
 
 
 def _path(late: Bools, bets: Bets, m: int) -> Floats:
@@ -243,13 +247,27 @@ def _path(late: Bools, bets: Bets, m: int) -> Floats:
     grid = np.zeros(rows * stride, dtype=np.int64)
     grid[: late.size] = late
     counts = grid.reshape(rows, stride).cumsum(axis=0)
-    now = _wealth(counts, np.arange(1, rows + 1)[:, None], bets)
+    now = wealth(counts, np.arange(1, rows + 1)[:, None], bets)
     # Columns left of the request have been updated in this row, those right of it not yet.
     before = np.vstack([np.ones((1, stride)), now])[:rows]
     pending = before[:, ::-1].cumsum(axis=1)[:, ::-1]
     pending = np.hstack([pending[:, 1:], np.zeros((rows, 1))])
     path: Floats = ((now.cumsum(axis=1) + pending) / stride).ravel()[: late.size]
     return path
+
+
+def _running(late: Bools, bets: Bets, m: int) -> Floats:
+    """Return the largest e-value up to each request."""
+    largest: Floats = np.maximum.accumulate(_path(late, bets, m))
+    return largest
+
+
+def _undecided(found: Certificate, late: npt.ArrayLike) -> Certificate:
+    """Return what is left of a verdict that does not stand, after all requests."""
+    n, count = np.size(late), int(np.count_nonzero(late))
+    return replace(
+        found, verdict="UNDECIDED", n=n, late=count, clusters=n / (found.m + 1), bursts=0
+    )
 
 
 def _decide(passed: Bools, failed: Bools, min_n_pass: int) -> tuple[Verdict, int]:
