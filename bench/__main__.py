@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import certificate
+from bench import certificate, operating
 
 RECORDED = Path(__file__).parent / "recorded"
 LATEST = Path("out/task-api/latest/result.json")
@@ -23,7 +23,7 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("results", nargs="*", type=Path)
-    parser.add_argument("--draws", type=int, default=120)
+    parser.add_argument("--draws", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     found = given.results or [
@@ -32,7 +32,7 @@ def main() -> None:
     print("## Demo: baseline and best\n")
     print("\n".join(demo_table(found)) if found else "No run yet: `make demo` makes one.")
     print("\n## Certificate\n")
-    print(certificate.table(given.draws, given.seed))
+    print(operating.tables(certificate.run(given.draws, given.seed)))
 
 
 def demo_table(paths: list[Path]) -> list[str]:

@@ -1,155 +1,261 @@
 """How often certificates are right: late rates from 0 to 5 %, independent and in bursts.
 
-`python -m bench.certificate` prints two Markdown tables. Requests are simulated; nothing is
-measured. Bursts are stationary: a burst of b starts at any request with the same chance,
-so that the late rate is exact and lateness (b - 1)-dependent. AR(1) puts a threshold on a
-Gaussian process with correlation 0.9 from one request to the next.
+    python -m bench.certificate [--draws N] [--out FILE.json]   simulates
+    python -m bench.certificate --read FILE.json                prints what was recorded
+
+With `--out` the outcomes are recorded, and a chart is drawn beside them (FILE.svg).
+Requests are simulated; nothing is measured. Of independent requests all but `observed m` is
+computed (`bench.exact`). Each run is judged in several ways side by side:
+
+- `m = 0`: `certify`, looked at after every request.
+- `stated m`: the same, with the dependence of the world stated beforehand.
+- `observed m`: `certify_observed` as the tuner uses it, looked at again and again, up to its
+  first verdict. `burst seen` counts a PASS only where more than one request was late,
+  `claimed` only where it claims to stand for bursts as long as those of the world.
+- `299`: the fixed rule that passes when none of 299 requests is late.
+- `p99 of 100`: passes when the p99 (nearest rank) of 100 requests meets the target.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import os
+import platform
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import signal, stats
 
-from tuner.stats.eprocess import (
-    MIXTURE_COST,
-    Certificate,
-    certify,
-    certify_observed,
-    expected_requests,
-)
-from tuner.stats.quantiles import quantile
+from bench import exact
+from bench.curves import chart
+from bench.lateness import CLUSTERED, INDEPENDENT, Bools, World
+from bench.operating import VERDICTS, Outcome, tables
+from tuner.spec.values import Verdict
+from tuner.stats.dependence import dependence
+from tuner.stats.eprocess import Certificate, Floats, certify, certify_observed
 
-RATES = (0.0, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05)
-BURSTS = (1, 2, 4, 8, 20)
-AR1 = 0  # stands for the AR(1) world where a burst length is asked for
-AR1_M = 20
-LIMIT = 4000  # requests after which an undecided run ends, for each request of a burst at m
+RATES = (0.0, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05)
+CLUSTERED_RATES = (0.001, 0.003, 0.005, 0.01, 0.02, 0.05)
+"""Without late requests every world is the same."""
 
-Bools = npt.NDArray[np.bool_]
+QUANTILES = (0.5, 0.9, 0.95, 0.999)
+SHARES = (0.0, 0.2, 1.0, 2.0, 5.0)
+"""Late rates for the other quantiles, as shares of 1 - q; those of 1 or more are left out."""
+
+RECORDED = Path(__file__).parent / "recorded" / "certificate.json"
+
+LIMIT = 6000
+"""Requests after which an undecided run for p99 ends."""
+
+FIRST_LOOK, NEXT_LOOK = 50, 1.15
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row: a world, its true late rate, and the simulations spent on it."""
+    """A world at one true late rate, and the simulated runs spent on it."""
 
-    burst: int
+    world: World
+    quantile: float
     rate: float
-    draws: int
-    seed: np.random.SeedSequence
-
-
-def bursts(rng: np.random.Generator, n: int, rate: float, length: int) -> Bools:
-    """Return n lateness indicators with the given late rate, in bursts of `length`."""
-    starts = rng.random(n + length - 1) < 1 - (1 - rate) ** (1 / length)
-    begun = np.concatenate([[0], starts.cumsum()])
-    late: Bools = begun[length:] > begun[:-length]
-    return late
-
-
-def autoregressive(rng: np.random.Generator, n: int, rate: float, phi: float = 0.9) -> Bools:
-    """Return n lateness indicators: a stationary Gaussian AR(1) above its 1 - rate quantile."""
-    shocks = rng.normal(size=n) * math.sqrt(1 - phi**2)
-    shocks[0] = rng.normal()
-    late: Bools = signal.lfilter([1.0], [1.0, -phi], shocks) > stats.norm.isf(rate)
-    return late
+    draws: int = 0
+    seed: np.random.SeedSequence | None = None
 
 
 def looked_at(late: Bools) -> Certificate:
     """Return the first verdict of `certify_observed` when it looks again and again."""
-    n = 50
-    while True:
-        found = certify_observed(late[:n])
-        if found.verdict != "UNDECIDED" or n >= late.size:
-            return found
-        n = min(late.size, math.ceil(n * 1.15))
+    whole = cache(lambda m: certify(late, m=m))
+    for n in looks(late.size):
+        reached = whole(dependence(late[:n]))
+        # A verdict does not change with later data, so that before its n there is none.
+        if reached.verdict != "UNDECIDED" and reached.n <= n:
+            found = certify_observed(late[:n])
+            if found.verdict != "UNDECIDED":
+                return found
+    return certify_observed(late)
 
 
-def simulate(case: Case) -> str:
-    """Return the row of one world at one late rate."""
-    rng = np.random.default_rng(case.seed)
-    m = AR1_M if case.burst == AR1 else case.burst - 1
-    naive, stated, observed = [], [], []
-    for _ in range(case.draws):
-        late = _world(rng, case, min(LIMIT * (m + 1), 4 * LIMIT))
-        naive.append(certify(late[:LIMIT]))
-        stated.append(certify(late, m=m))
-        observed.append(looked_at(late[:LIMIT]))
-    name = "AR(1) 0.9" if case.burst == AR1 else f"bursts of {case.burst}"
-    early = np.mean([c.verdict == "PASS" and c.late < 2 for c in observed])
-    return " | ".join(
-        [
-            f"| {'independent' if case.burst == 1 else name} | {case.rate:.1%}",
-            *_shares(naive)[:1],
-            str(m),
-            *_shares(stated),
-            *_shares(observed),
-            f"{early:.1%} |",
-        ]
+def looks(size: int) -> Iterator[int]:
+    """Yield after how many requests the data are looked at, up to all of them."""
+    n = FIRST_LOOK
+    while n < size:
+        yield n
+        n = math.ceil(n * NEXT_LOOK)
+    yield size
+
+
+def judged(late: Bools, m: int) -> dict[str, Certificate]:
+    """Return what each way says about one run for p99, whose dependence is m."""
+    observed = looked_at(late[:LIMIT])
+    found = {
+        "m = 0": certify(late[:LIMIT]),
+        "observed m": observed,
+        "burst seen": _only(observed, observed.late > 1),
+        "claimed": _only(observed, observed.bursts > m),
+        "299": _fixed(late, 299, most_late=0),
+        "p99 of 100": _fixed(late, 100, most_late=1),
+    }
+    return found | ({"stated m": certify(late, m=m)} if m else {})
+
+
+def simulate(case: Case) -> list[Outcome]:
+    """Return what each way of judging came to in one world at one late rate."""
+    rng, m = np.random.default_rng(case.seed), case.world.m
+    # A stated m needs more requests, up to as many times as a burst is long.
+    n = LIMIT * min(m + 1, 4)
+    runs = [judged(case.world.draw(rng, n, case.rate), m) for _ in range(case.draws)]
+    numbers = {way: np.array([_numbers(run[way]) for run in runs]) for way in runs[0]}
+    means = {way: (rows.mean(axis=0), _error(rows)) for way, rows in numbers.items()}
+    if case.world == INDEPENDENT:
+        # What is known of m = 0 corrects its neighbour on the same draws (control variate).
+        gap = numbers["observed m"] - numbers["m = 0"]
+        known = {way: (np.array(row), np.zeros(4)) for way, row in _known(case).items()}
+        means |= known | {"observed m": (known["m = 0"][0] + gap.mean(axis=0), _error(gap))}
+    return [_outcome(case, way, *mean) for way, mean in means.items()]
+
+
+def computed(case: Case) -> Outcome:
+    """Return what a certificate for independent lateness comes to, without simulation."""
+    return _outcome(case, "m = 0", np.array(_known(case)["m = 0"]), np.zeros(4))
+
+
+def cases(draws: int, seed: int) -> list[Case]:
+    """Return all cases that are simulated."""
+    wanted = [(INDEPENDENT, rate) for rate in RATES]
+    wanted += [(world, rate) for world in CLUSTERED for rate in CLUSTERED_RATES]
+    seeds = np.random.SeedSequence(seed).spawn(len(wanted))
+    return [Case(w, 0.99, r, draws, s) for (w, r), s in zip(wanted, seeds, strict=True)]
+
+
+def other_quantiles() -> list[Case]:
+    """Return all cases that are computed."""
+    wanted = [(q, share * (1 - q)) for q in QUANTILES for share in SHARES]
+    return [Case(INDEPENDENT, q, rate) for q, rate in wanted if rate < 1]
+
+
+def run(draws: int, seed: int) -> list[Outcome]:
+    """Simulate all cases, and compute those of other quantiles."""
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        simulated = list(chain.from_iterable(pool.map(simulate, cases(draws, seed))))
+        return simulated + list(pool.map(computed, other_quantiles()))
+
+
+def document(found: list[Outcome], draws: int, seed: int) -> dict[str, Any]:
+    """Return outcomes with all that it takes to get them again."""
+    return {
+        "schema": "tuner.certificate-bench/1",
+        "draws": draws,
+        "seed": seed,
+        "limit": LIMIT,
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "packages": {p: version(p) for p in ("modelfile-tuner", "numpy", "scipy")},
+        "outcomes": [asdict(o) for o in found],
+    }
+
+
+def drawn(found: list[Outcome]) -> str:
+    """Return the chance of a PASS against the late rate, of independent requests, as SVG."""
+    names = {
+        "m = 0": "certificate, p99, 95 %",
+        "299": "none of 299 late",
+        "p99 of 100": "p99 of 100 samples",
+    }
+    alone = [o for o in found if (o.lateness, o.quantile) == ("independent", 0.99)]
+    curves = {
+        name: [(o.rate, o.passed) for o in alone if o.way == way] for way, name in names.items()
+    }
+    return chart(curves, max(RATES), "Chance of a PASS for p99, by true late rate")
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Write a record, one outcome a line."""
+    *facts, (_, outcomes) = record.items()
+    head = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in facts]
+    rows = ",\n".join(json.dumps(o) for o in outcomes)
+    text = "{" + ",\n".join([*head, f'"outcomes": [\n{rows}\n]']) + "}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def read(path: Path) -> list[Outcome]:
+    """Return the outcomes of a recorded run."""
+    return [Outcome(**o) for o in json.loads(path.read_text(encoding="utf-8"))["outcomes"]]
+
+
+def _only(found: Certificate, counts: bool) -> Certificate:
+    """Return a certificate, UNDECIDED where it is a PASS that does not count."""
+    hidden = found.verdict == "PASS" and not counts
+    return replace(found, verdict="UNDECIDED") if hidden else found
+
+
+def _fixed(late: Bools, n: int, most_late: int) -> Certificate:
+    """Return the verdict of a rule that looks once, after n requests."""
+    count = int(late[:n].sum())
+    verdict: Verdict = "PASS" if count <= most_late else "FAIL"
+    return Certificate(verdict, n, count, e_pass=1, e_fail=1, m=0, confidence=0.95, clusters=n)
+
+
+def _known(case: Case) -> dict[str, tuple[float, ...]]:
+    """Return what the ways come to that can be computed for independent requests."""
+    limit = round(LIMIT * 0.01 / (1 - case.quantile))
+    return {
+        "m = 0": exact.operating(case.rate, case.quantile, limit),
+        "299": exact.at_most(0, 299, case.rate),
+        "p99 of 100": exact.at_most(1, 100, case.rate),
+    }
+
+
+def _numbers(found: Certificate) -> tuple[float, ...]:
+    """Return whether it passed, failed, is undecided, and its requests, as numbers."""
+    return *(float(found.verdict == v) for v in VERDICTS), float(found.n)
+
+
+def _error(rows: Floats) -> Floats:
+    """Return the standard error of the means of rows."""
+    error: Floats = rows.std(axis=0) / math.sqrt(len(rows))
+    return error
+
+
+def _outcome(case: Case, way: str, mean: Floats, error: Floats) -> Outcome:
+    passed, failed, undecided, n = (float(value) for value in np.maximum(mean, 0.0))
+    return Outcome(
+        lateness=case.world.name,
+        quantile=case.quantile,
+        rate=case.rate,
+        way=way,
+        m=case.world.m,
+        passed=passed,
+        passed_se=float(error[0]),
+        failed=failed,
+        undecided=undecided,
+        n=n,
+        n_se=float(error[3]),
     )
 
 
-def practice(rate: float, draws: int, rng: np.random.Generator) -> float:
-    """Return how often the p99 of 100 samples meets the target at a late rate."""
-    latencies = (rng.random((draws, 100)) < rate) * 1.0 + rng.random((draws, 100)) * 0.5
-    return float(np.mean([quantile(row, 0.99) <= 0.75 for row in latencies]))
-
-
-def table(draws: int, seed: int) -> str:
-    """Return both tables as Markdown, from `draws` simulated runs in each row."""
-    first, *seeds = np.random.SeedSequence(seed).spawn(1 + len(RATES) * (len(BURSTS) + 1))
-    worlds = [(burst, rate) for burst in (*BURSTS, AR1) for rate in RATES]
-    cases = [Case(burst, rate, draws, s) for (burst, rate), s in zip(worlds, seeds, strict=True)]
-    # Without late requests every world is the same.
-    cases = [c for c in cases if c.rate > 0 or c.burst == 1]
-    with ProcessPoolExecutor(2) as pool:
-        rows = list(pool.map(simulate, cases))
-    return "\n".join([*_references(np.random.default_rng(first)), "", *_heading(), *rows])
-
-
-def _references(rng: np.random.Generator) -> list[str]:
-    """Return the table of what the certificate is compared with, for independent lateness."""
-    lines = [
-        "| late rate | SPRT bound, requests | `expected_requests` | p99 of 100 samples passes |",
-        "|---|---|---|---|",
-    ]
-    for rate in RATES:
-        guess = expected_requests(rate)
-        bound = guess / MIXTURE_COST
-        shown = f"{bound:.0f} | {guess:.0f}" if math.isfinite(guess) else "never | never"
-        lines.append(f"| {rate:.1%} | {shown} | {practice(rate, 4000, rng):.0%} |")
-    return lines
-
-
-def _heading() -> list[str]:
-    names = ["lateness", "late rate", "m = 0: PASS", "m"]
-    names += [f"stated m: {what}" for what in ("PASS", "FAIL", "UNDECIDED", "mean n")]
-    names += [f"observed m: {what}" for what in ("PASS", "FAIL", "UNDECIDED", "mean n")]
-    names += ["PASS with < 2 late seen"]
-    return ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-
-
-def _shares(found: list[Certificate]) -> list[str]:
-    """Return the shares of PASS, FAIL and UNDECIDED, and the mean number of requests."""
-    shares = [np.mean([c.verdict == v for c in found]) for v in ("PASS", "FAIL", "UNDECIDED")]
-    return [*(f"{share:.1%}" for share in shares), f"{np.mean([c.n for c in found]):.0f}"]
-
-
-def _world(rng: np.random.Generator, case: Case, n: int) -> Bools:
-    if case.burst == AR1:
-        return autoregressive(rng, n, case.rate)
-    return bursts(rng, n, case.rate, case.burst)
+def _main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--draws", type=int, default=300, help="runs in each simulated case")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="where to record the run")
+    parser.add_argument("--read", type=Path, help="print this record instead of simulating")
+    given = parser.parse_args()
+    found = read(given.read) if given.read else run(given.draws, given.seed)
+    if given.out:
+        write(given.out, document(found, given.draws, given.seed))
+        given.out.with_suffix(".svg").write_text(drawn(found), encoding="utf-8")
+    print(tables(found))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=120, help="runs in each row")
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    print(table(given.draws, given.seed))
+    _main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +21,9 @@ from tuner.report.measurement import (
 )
 from tuner.report.terminal import as_text, rows, show_measurement
 from tuner.spec.study import Study
-from tuner.spec.values import Load, Sample, Slo
+from tuner.spec.values import Load, Metric, Sample, Slo
 from tuner.spec.workload import Workload
+from tuner.stats.eprocess import Certificate
 
 SLO = Slo("e2e", 0.99, 0.5)
 STUDY = Study("s", "fake", "default", Workload((), hash="h"), slos=(SLO,))
@@ -142,6 +144,57 @@ def test_a_report_says_which_loop_it_was(
 
     assert (told["loop"], told["counts_from"]) == (loop, counts_from)
     assert words in as_text(show_measurement(found, study))
+
+
+def test_several_slos_pass_only_together_and_each_at_its_own_5_percent() -> None:
+    """Intersection-union: each SLO is judged with all of alpha, and one that fails decides."""
+    slos = (Slo("e2e", 0.99, 0.5), Slo("ttft", 0.95, 0.2), Slo("tpot", 0.9, 0.02))
+    study = replace(STUDY, slos=slos)
+
+    def verdicts(samples: list[Sample]) -> tuple[str, list[str]]:
+        found = measurement(study, {}, None, samples)
+        return found.verdict, [found.certificates[slo].verdict for slo in slos]
+
+    assert verdicts(served(400)) == ("PASS", ["PASS"] * 3)
+    assert {c.confidence for c in measured(served(400)).certificates.values()} == {0.95}
+    # A hundred requests are enough for p95 and p90, and not for p99.
+    assert verdicts(served(100)) == ("UNDECIDED", ["UNDECIDED", "PASS", "PASS"])
+    # Half of 450 ms is over the bound on TTFT, within that on the whole answer.
+    assert verdicts(served(400, 450.0)) == ("FAIL", ["PASS", "FAIL", "FAIL"])
+
+
+@pytest.mark.parametrize("metric", ["ttft", "tpot"])
+def test_ttft_and_tpot_are_certified_like_whole_answers(metric: Metric) -> None:
+    """One late request in a thousand passes a p99, a failed one counts as late, fifty fail."""
+    slo = Slo(metric, 0.99, 0.1)
+    study = replace(STUDY, slos=(slo,))
+
+    def certificate_of(late: list[Sample]) -> Certificate:
+        return measurement(study, {}, None, [*late, *served(1000)]).certificates[slo]
+
+    slow, failed = served(1, 5000.0), served(1, outcome="error", guard="error")
+    assert [certificate_of(late).late for late in (slow, failed)] == [1, 1]
+    assert [certificate_of(late).verdict for late in (slow, failed)] == ["PASS", "PASS"]
+    assert certificate_of(slow * 50).verdict == "FAIL"
+
+
+@pytest.mark.parametrize("tokens", [None, 0, 1])
+def test_an_answer_of_one_token_has_no_time_for_a_token_and_is_not_late(tokens: int | None) -> None:
+    """TPOT is over the tokens after the first; without any it is 0, unless the request failed."""
+    [short] = served(1, 5000.0, output_tokens=tokens)
+
+    assert short.latency_s("tpot") == 0.0
+    assert replace(short, outcome="incomplete").latency_s("tpot") == math.inf
+    assert replace(short, output_tokens=2).latency_s("tpot") == pytest.approx(2.5)
+
+
+def test_tpot_does_not_count_the_wait_of_open_loop() -> None:
+    """Time for a token starts at the first token, whenever the request was planned."""
+    [one] = served(1, 100.0)
+    waited = replace(one, sent_ns=10**9, first_ns=int(1.05e9), last_ns=int(1.1e9))
+
+    assert waited.latency_s("tpot", scheduled=True) == waited.latency_s("tpot")
+    assert waited.latency_s("ttft", scheduled=True) == pytest.approx(1.05)
 
 
 def test_blocks_are_engine_starts() -> None:

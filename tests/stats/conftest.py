@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import optimize
 
 
 @pytest.fixture
@@ -24,6 +25,21 @@ class Worlds:
         starts = rng.random(n + length - 1) < 1 - (1 - rate) ** (1 / length)
         begun = np.concatenate([[0], starts.cumsum()])
         return begun[length:] > begun[:-length]
+
+    @staticmethod
+    def pairs(rng: np.random.Generator, n: int, rate: float, m: int) -> npt.NDArray[np.bool_]:
+        """Return n indicators, late at `rate` in pairs of requests m apart: m-dependent."""
+        starts = rng.random(n + m) < 1 - np.sqrt(1 - rate)
+        return starts[m:] | starts[:n]
+
+    @staticmethod
+    def apart(rng: np.random.Generator, n: int, rate: float, m: int) -> npt.NDArray[np.bool_]:
+        """Return n indicators, late at `rate`, never two within m: m-dependent."""
+        # A request is late where it starts and the m before it did not: s (1 - s)^m = rate.
+        start = optimize.brentq(lambda s: s * (1 - s) ** m - rate, 0, 1 / (m + 1))
+        starts = rng.random(n + m) < start
+        begun = np.concatenate([[0], starts.cumsum()])
+        return starts[m:] & (begun[m : m + n] == begun[:n])
 
     @staticmethod
     def blocks(

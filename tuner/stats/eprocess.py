@@ -14,9 +14,12 @@ What a PASS promises, and what not:
   requests, and simulations (bench/certificate.py) find no more than alpha.
 - Longer bursts than the stated m: nothing. While no burst has been seen there is nothing in
   the data that could tell bursts from good service: at 1 % late in bursts of b, n requests
-  hold no late one with probability 0.99**(n / b), which is 42 % at b = 4 when a PASS without
-  any late request falls at m = 0 (n = 347). So no test on the late requests alone can keep
-  alpha there, and `Certificate.bursts` states up to which burst length a PASS stands.
+  hold no late one with probability 0.99**(n / b), which is 43 % at b = 4 when a PASS without
+  any late request falls at m = 0 (n = 334). So no test on the late requests alone can keep
+  alpha there, and `Certificate.bursts` states up to which burst length a PASS stands: at a
+  late rate of 1 - q or more in bursts of b, the chance of a PASS that claims b is at most alpha.
+- A late rate that changes: the bet is against a rate of 1 - q or more at every request. A PASS
+  speaks of its window; what becomes late after it, or stalls more rarely, is not in it.
 """
 
 from __future__ import annotations
@@ -29,23 +32,30 @@ import numpy.typing as npt
 from scipy import special
 
 from tuner.spec.values import Verdict
+from tuner.stats.dependence import MAX_LAG, dependence, longest_chain
 
-MAX_LAG = 32
-"""The longest dependence, in requests, that is looked for."""
+PASS_SHARES = {0.0: 0.4, 0.1: 0.2, 0.2: 0.2, 0.4: 0.2}
+"""Where PASS bets: late rates as shares of 1 - q, with their masses."""
 
-PASS_SHARES = (0.0, 0.1, 0.2, 0.4)
-"""Where PASS bets: late rates as shares of 1 - q; 0, 0.1, 0.2, 0.4 % for p99."""
-
-FAIL_RATES = (0.02, 0.04, 0.10, 0.30, 0.90)
-"""Where FAIL bets for p99; other quantiles get the same ratios of odds."""
+FAIL_RATES = {0.02: 0.3, 0.04: 0.3, 0.10: 0.2, 0.30: 0.1, 0.90: 0.1}
+"""Where FAIL bets for p99, with masses; one late request makes 15.8, which is no FAIL."""
 
 MIXTURE_COST = 1.1
-"""Requests of the mixture relative to the SPRT that knows the rate; simulated 1.02-1.16."""
+"""Requests of the mixture relative to the SPRT that knows the rate; simulated 1.05-1.12."""
 
 _CAP = 680.0  # keeps exp() finite, sums of subsequences included
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """Late rates that are bet on against `bound`, each with its part of the stake."""
+
+    bound: float
+    rates: Floats
+    masses: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +79,35 @@ class Certificate:
     bursts: int = 0
 
 
-def pass_rates(quantile: float) -> Floats:
-    """Return the late rates below 1 - quantile on which PASS bets, with equal mass."""
-    return (1 - quantile) * np.array(PASS_SHARES)
+def pass_bets(quantile: float) -> Bets:
+    """Return the bets of PASS, on late rates below 1 - quantile."""
+    shares, masses = np.array(list(PASS_SHARES.items())).T
+    return Bets(1 - quantile, (1 - quantile) * shares, masses)
 
 
-def fail_rates(quantile: float) -> Floats:
-    """Return the late rates above 1 - quantile on which FAIL bets, with equal mass.
+def fail_bets(quantile: float) -> Bets:
+    """Return the bets of FAIL, on late rates above 1 - quantile.
 
-    FAIL_RATES for p99; elsewhere the odds keep their ratio to the odds of the bound, so
-    that every rate stays between the bound and 1.
+    FAIL_RATES for p99; elsewhere the odds keep their ratio to the odds of the bound, so that
+    every rate stays between the bound and 1, and at most 90 times the bound, so that one
+    late request alone makes no FAIL.
     """
-    ratios = special.logit(np.array(FAIL_RATES)) - special.logit(0.01)
-    rates: Floats = special.expit(special.logit(1 - quantile) + ratios)
-    return rates
+    for_p99, masses = np.array(list(FAIL_RATES.items())).T
+    ratios = special.logit(for_p99) - special.logit(0.01)
+    rates = special.expit(special.logit(1 - quantile) + ratios)
+    return Bets(1 - quantile, np.minimum(rates, 90 * (1 - quantile)), masses)
+
+
+def wealth(late: npt.ArrayLike, total: npt.ArrayLike, bets: Bets) -> Floats:
+    """Return the e-value of bets after `late` of `total` requests; the two broadcast."""
+    bad = np.asarray(late)[..., None]
+    good = np.asarray(total)[..., None] - bad
+    # The logarithm of a rate of 0 is kept finite, since 0 late requests times it is 0.
+    when_late = np.maximum(special.xlogy(1, bets.rates / bets.bound), -1e30)
+    when_timely = np.log1p(-bets.rates) - np.log1p(-bets.bound)
+    grown = bad * when_late + good * when_timely
+    product: Floats = np.exp(np.minimum(grown, _CAP)) @ bets.masses
+    return product
 
 
 def certify(
@@ -106,46 +131,20 @@ def certify(
     Game-theoretic statistics (2023); interleaving: Arnold, Henzi and Ziegel (2023).
     """
     seen = _checked(late, quantile, alpha, m)
-    bound = 1 - quantile
-    passing = np.maximum.accumulate(_path(seen, pass_rates(quantile), bound, m))
-    failing = np.maximum.accumulate(_path(seen, fail_rates(quantile), bound, m))
-    verdict, n = _decide(passing >= 1 / alpha, failing >= 1 / alpha, min_n_pass)
+    paths = _running(seen, pass_bets(quantile), m), _running(seen, fail_bets(quantile), m)
+    verdict, n = _decide(paths[0] >= 1 / alpha, paths[1] >= 1 / alpha, min_n_pass)
+    e_pass, e_fail = (float(path[n - 1]) if n else 1.0 for path in paths)
     return Certificate(
         verdict=verdict,
         n=n,
         late=int(seen[:n].sum()),
-        e_pass=float(passing[n - 1]) if n else 1.0,
-        e_fail=float(failing[n - 1]) if n else 1.0,
+        e_pass=e_pass,
+        e_fail=e_fail,
         m=m,
         confidence=1 - alpha,
         clusters=n / (m + 1),
         bursts=m + 1 if verdict == "PASS" else 0,
     )
-
-
-def dependence(late: npt.ArrayLike, level: float = 0.05) -> int:
-    """Return over how many requests lateness hangs together, as far as it was observed.
-
-    `late`: booleans of shape (n,), in time order. For each lag k up to min(MAX_LAG, n // 4)
-    the pairs of late requests k apart are counted; under independence they are about
-    Poisson with mean L (L - 1) (n - k) / (n (n - 1)) for L late ones. Lag k is tested at
-    level / (k (k + 1)), which sums to `level`: short lags, where bursts show first, get most.
-    With no lag significant, or fewer than two late, the result is 0 (it exceeds 0 in about
-    `level` of runs or fewer where lateness is independent). Otherwise late requests no
-    farther apart than the largest significant lag form chains, and the result is the extent
-    of the longest: one burst of b gives b - 1.
-    """
-    seen = np.asarray(late, dtype=np.bool_)
-    places, n = np.flatnonzero(seen), seen.size
-    cap = min(MAX_LAG, n // 4)
-    if places.size < 2 or cap < 1:
-        return 0
-    lags = np.arange(1, cap + 1)
-    pairs = _pairs(seen, cap)
-    expected = places.size * (places.size - 1) * (n - lags) / (n * (n - 1))
-    chance = special.pdtrc(pairs - 1, expected)
-    found = lags[(pairs > 0) & (chance <= level / (lags * (lags + 1)))]
-    return min(_longest_chain(places, int(found[-1])), cap) if found.size else 0
 
 
 def certify_observed(
@@ -161,42 +160,53 @@ def certify_observed(
     that bursts seen late can still withdraw a PASS. Too few blocks n / (m + 1) cannot reach
     the bar and leave UNDECIDED; so does clustering that reaches the longest lag looked for,
     since it may reach farther. A FAIL must also stand when every run of consecutive late
-    requests counts as one burst, significant or not: a few requests cannot tell. `bursts`
-    is the longest burst for which the PASS stands.
+    requests counts as one burst, significant or not: a few requests cannot tell. And since
+    m is chosen by looking, the e-value at `least_m`, which was not, must have reached the bar
+    as well. `bursts` is the longest burst for which the PASS stands.
 
-    Promised: false PASS at most alpha for independent lateness and for bursts of at most
-    least_m + 1. For longer bursts, only that no PASS rests on bursts which were seen and
-    counted as independent; a PASS before the first burst is not excluded (see the module).
-    Stating least_m = b - 1 excludes it at about b times the requests. Errors as `certify`.
+    Promised, for independent lateness and for bursts of at most least_m + 1: false PASS and
+    false FAIL at most alpha each, as in `certify`, since what is looked for only takes away. For
+    longer bursts, only that no PASS rests on bursts which were seen and counted as
+    independent; a PASS before the first burst is not excluded (see the module). Stating
+    least_m = b - 1 excludes it at about b times the requests. Errors as `certify`.
     """
     observed = dependence(late)
     m = max(least_m, observed)
     found = certify(late, quantile, alpha, m, min_n_pass)
     if found.verdict == "FAIL":
-        run = min(_longest_chain(np.flatnonzero(late), 1), MAX_LAG)
-        found = certify(late, quantile, alpha, run, min_n_pass) if run > m else found
-    if found.verdict != "PASS":
+        m = max(m, min(longest_chain(np.flatnonzero(late), 1), MAX_LAG))
+        found = certify(late, quantile, alpha, m, min_n_pass)
+    if found.verdict == "UNDECIDED":
         return found
-    if observed >= MAX_LAG:
-        return certify(late, quantile, alpha, m, min_n_pass=np.size(late) + 1)
-    return replace(found, bursts=_bursts(late, quantile, alpha, found.m))
+    bets = (pass_bets if found.verdict == "PASS" else fail_bets)(quantile)
+    stated = _running(np.asarray(late, dtype=np.bool_), bets, least_m)
+    if stated[-1] < 1 / alpha or (found.verdict == "PASS" and observed >= MAX_LAG):
+        return _undecided(found, late)
+    return replace(found, bursts=_bursts(late, quantile, alpha, m)) if found.bursts else found
+
+
+def sprt_bound(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) -> float:
+    """Return the fewest requests that a right verdict can take on average; inf at 1 - quantile.
+
+    log(1 / alpha) / KL(late_rate || 1 - quantile): what Wald's SPRT (1945) needs, which knows
+    the rate. Below 1 - quantile for a PASS, above it for a FAIL. Independent lateness. Raises
+    ValueError for a late rate outside [0, 1], quantile or alpha outside (0, 1).
+    """
+    _check_levels(quantile, alpha)
+    if not 0 <= late_rate <= 1:
+        raise ValueError(f"late_rate must lie in [0, 1], not {late_rate!r}")
+    growth = special.rel_entr(late_rate, 1 - quantile) + special.rel_entr(1 - late_rate, quantile)
+    # 1 - 0.99 is not 0.01 to the last bit: at the bound the growth is rounding alone.
+    return float(math.log(1 / alpha) / growth) if growth > 1e-15 else math.inf
 
 
 def expected_requests(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) -> float:
     """Return about how many requests a PASS takes at a true late rate; inf if it never falls.
 
-    log(1 / alpha) / KL(late_rate || 1 - quantile), the bound of Wald's SPRT that knows the
-    rate (1945), times MIXTURE_COST. Independent lateness. Raises ValueError for a late rate
-    outside [0, 1], quantile or alpha outside (0, 1).
+    `sprt_bound` times MIXTURE_COST, and its errors.
     """
-    _check_levels(quantile, alpha)
-    if not 0 <= late_rate <= 1:
-        raise ValueError(f"late_rate must lie in [0, 1], not {late_rate!r}")
-    if late_rate >= 1 - quantile:
-        return math.inf
-    growth = special.rel_entr(late_rate, 1 - quantile) + special.rel_entr(1 - late_rate, quantile)
-    # 1 - 0.99 is not 0.01 to the last bit: at the bound the growth is rounding alone.
-    return float(MIXTURE_COST * math.log(1 / alpha) / growth) if growth > 1e-15 else math.inf
+    bound = sprt_bound(late_rate, quantile, alpha)
+    return MIXTURE_COST * bound if late_rate < 1 - quantile else math.inf
 
 
 def pass_probability(
@@ -225,34 +235,39 @@ def pass_probability(
     future = rng.random((draws, n_more)) < rate
     late = late_so_far + np.hstack([np.zeros((draws, 1), np.int64), future.cumsum(axis=1)])
     total = n_so_far + np.arange(n_more + 1)
-    passed = _first(_wealth(late, total, pass_rates(quantile), 1 - quantile) >= 1 / alpha)
-    failed = _first(_wealth(late, total, fail_rates(quantile), 1 - quantile) >= 1 / alpha)
+    passed = _first(wealth(late, total, pass_bets(quantile)) >= 1 / alpha)
+    failed = _first(wealth(late, total, fail_bets(quantile)) >= 1 / alpha)
     return float(np.mean(passed < failed))
 
 
-def _wealth(late: npt.ArrayLike, total: npt.ArrayLike, rates: Floats, bound: float) -> Floats:
-    """Return the mixture's e-value after `late` of `total` requests (broadcast)."""
-    bad = np.asarray(late)[..., None]
-    good = np.asarray(total)[..., None] - bad
-    grown = special.xlogy(bad, rates / bound) + good * (np.log1p(-rates) - np.log1p(-bound))
-    wealth: Floats = np.exp(np.minimum(grown, _CAP)).mean(axis=-1)
-    return wealth
-
-
-def _path(late: Bools, rates: Floats, bound: float, m: int) -> Floats:
+def _path(late: Bools, bets: Bets, m: int) -> Floats:
     """Return the average e-value of the m + 1 interleaved subsequences after each request."""
     stride = m + 1
     rows = -(-late.size // stride)
     grid = np.zeros(rows * stride, dtype=np.int64)
     grid[: late.size] = late
     counts = grid.reshape(rows, stride).cumsum(axis=0)
-    now = _wealth(counts, np.arange(1, rows + 1)[:, None], rates, bound)
+    now = wealth(counts, np.arange(1, rows + 1)[:, None], bets)
     # Columns left of the request have been updated in this row, those right of it not yet.
     before = np.vstack([np.ones((1, stride)), now])[:rows]
     pending = before[:, ::-1].cumsum(axis=1)[:, ::-1]
     pending = np.hstack([pending[:, 1:], np.zeros((rows, 1))])
     path: Floats = ((now.cumsum(axis=1) + pending) / stride).ravel()[: late.size]
     return path
+
+
+def _running(late: Bools, bets: Bets, m: int) -> Floats:
+    """Return the largest e-value up to each request."""
+    largest: Floats = np.maximum.accumulate(_path(late, bets, m))
+    return largest
+
+
+def _undecided(found: Certificate, late: npt.ArrayLike) -> Certificate:
+    """Return what is left of a verdict that does not stand, after all requests."""
+    n, count = np.size(late), int(np.count_nonzero(late))
+    return replace(
+        found, verdict="UNDECIDED", n=n, late=count, clusters=n / (found.m + 1), bursts=0
+    )
 
 
 def _decide(passed: Bools, failed: Bools, min_n_pass: int) -> tuple[Verdict, int]:
@@ -271,16 +286,6 @@ def _first(reached: Bools) -> npt.NDArray[np.int64]:
         return np.zeros(reached.shape[:-1], dtype=np.int64)
     first: npt.NDArray[np.int64] = reached.argmax(axis=-1)
     return np.where(reached.any(axis=-1), first, np.int64(reached.shape[-1]))
-
-
-def _pairs(late: Bools, cap: int) -> npt.NDArray[np.int64]:
-    return np.array([np.count_nonzero(late[k:] & late[:-k]) for k in range(1, cap + 1)])
-
-
-def _longest_chain(places: npt.NDArray[np.int64], link: int) -> int:
-    """Return the longest extent of sorted places whose neighbours are within `link`."""
-    chains = np.split(places, np.flatnonzero(np.diff(places) > link) + 1)
-    return max(int(chain[-1] - chain[0]) for chain in chains)
 
 
 def _bursts(late: npt.ArrayLike, quantile: float, alpha: float, m: int) -> int:
