@@ -147,7 +147,7 @@ def drift(
     Blocks as in `noise_floor`; None where a level is not finite and positive. The slope of
     the log levels is that of Theil (1950) and Sen (1968), `p` that of Kendall's tau (Mann
     1945), exact without ties; the floor is `noise_floor` between two blocks of the usual
-    length with the trend taken out. Simulated without a trend it finds one in 0 to 10 % of
+    length with the trend taken out. Simulated without a trend it finds one in up to about 15 % of
     cases with 4 to 8 blocks; one of 20 % over all blocks in 73 to 100 % where like blocks
     differ by 3 %, in 18 to 33 % where they differ by 10 %.
 
