@@ -197,6 +197,13 @@ def runs(peers: Sequence[Peer], settings: Sequence[Setting], rounds: int) -> Ite
                     yield measured(peer, setting, f"http://127.0.0.1:{port}")
 
 
+def read(file: Path) -> list[Run]:
+    """Return the runs of a file that --out wrote."""
+    known = {f.name for f in fields(Run)}
+    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return [Run(**{k: v for k, v in line.items() if k in known}) for line in lines]
+
+
 def table(found: Sequence[Run]) -> str:
     """Return the medians over rounds as a Markdown table."""
     shown = [f.name for f in fields(Run)][3:]
@@ -230,7 +237,11 @@ def main() -> None:
     parser.add_argument("--loads", nargs="+", choices=[s.name for s in SETTINGS])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--out", type=Path, help="append each run as a JSON line")
+    parser.add_argument("--show", type=Path, help="print the table of a file of runs, and run none")
     given = parser.parse_args()
+    if given.show:
+        print(table(read(given.show)))
+        return
     peers = [p for p in PEERS if p.name in (given.clients or (p.name,)) and p.found()]
     settings = [s for s in SETTINGS if s.name in (given.loads or (s.name,))]
     found = []
