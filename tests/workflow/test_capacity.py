@@ -109,7 +109,7 @@ def test_one_engine_start_and_every_level_kept(tmp_path: Path) -> None:
 
 def test_a_budget_that_ends_first_is_said(tmp_path: Path) -> None:
     """What was proven until then stands, and the answer says that the search was cut."""
-    result = found(tmp_path, budget_s=80.0)
+    result = found(tmp_path, budget_s=60.0)
 
     assert not result.complete
     assert result.highest is not None

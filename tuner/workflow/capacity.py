@@ -106,9 +106,10 @@ async def capacity(
                 levels.append(await _level(session, candidate, size, terms, len(levels)))
                 progress(str(levels[-1]))
                 size = _next(loads, levels[-1].met)
+            complete = size is None and session.left_s() > 0  # else a level may have been cut
         finally:
             await session.aclose()
-    found = Capacity(tuple(levels), by_rate=by_rate, complete=size is None)
+    found = Capacity(tuple(levels), by_rate=by_rate, complete=complete)
     facts = environment(engine, session.version)
     write_json(out / "capacity.json", capacity_document(found, study, facts))
     return found, facts
