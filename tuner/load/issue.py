@@ -9,7 +9,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.load.arrivals import Call
@@ -83,12 +83,12 @@ async def _one(
     asked_s = loop.time()
     loop.call_soon(lambda: lags_s.append(loop.time() - asked_s))
     exchange = await transport.send(call.request, job.load.timeout_s)
-    sample = _sample(call, exchange, job.read(exchange), planned_ns, job)
-    done(replace(sample, loop_lag_ns=int(lags_s[-1] * 1e9)))
+    reply, loop_lag_ns = job.read(exchange), int(lags_s[-1] * 1e9)
+    done(_sample(call, exchange, reply, planned_ns, loop_lag_ns, job))
 
 
 def _sample(
-    call: Call, exchange: Exchange, reply: Reply, planned_ns: int | None, job: Job
+    call: Call, exchange: Exchange, reply: Reply, planned_ns: int | None, loop_lag_ns: int, job: Job
 ) -> Sample:
     return Sample(
         prompt_id=call.prompt.id,
@@ -108,6 +108,7 @@ def _sample(
         server=reply.server,
         engine_start=job.engine_start,
         warmup=job.warmup,
+        loop_lag_ns=loop_lag_ns,
         end_ns=exchange.chunks[-1][0] if exchange.chunks else exchange.end_ns,
     )
 

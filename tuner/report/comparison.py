@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tuner import __version__
 from tuner.report.cells import COUNTS_FROM, interval, percent
+from tuner.report.documents import bound_document
 from tuner.spec.values import Metric, Sample
 from tuner.stats.noise import beyond_noise
 from tuner.stats.quantiles import Bound
@@ -143,7 +144,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "changed": {knob: {"a": a, "b": b} for knob, (a, b) in found.changed.items()},
         "confidence": found.confidence,
         "latencies": [_row(row) for row in found.rows],
-        "correct_b_minus_a": _bound(found.correct) | {"pairs": found.pairs},
+        "correct_b_minus_a": bound_document(found.correct) | {"pairs": found.pairs},
         "claims": list(found.claims),
         "reasons": list(found.reasons),
     }
@@ -169,16 +170,12 @@ def _row(row: Row) -> dict[str, Any]:
     return {
         "metric": row.metric,
         "quantile": row.quantile,
-        "a": _bound(row.a),
-        "b": _bound(row.b),
-        "ratio": _bound(row.ratio),
+        "a": bound_document(row.a),
+        "b": bound_document(row.b),
+        "ratio": bound_document(row.ratio),
         "noise_floor": row.noise_floor,
         "claim": row.claim,
     }
-
-
-def _bound(bound: Bound) -> dict[str, Any]:
-    return {"value": bound.value, "low": bound.low, "high": bound.high}
 
 
 def show_comparison(found: Comparison) -> Group:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
-from tuner.report.breakdown import Breakdown, Part, Rate
+from tuner.report.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
@@ -42,7 +42,9 @@ def measurement_document(
         "verdict": measured.verdict,
         "verdicts": [_verdict(slo, c) for slo, c in measured.certificates.items()],
         **{metric: _quantiles(measured, metric) for metric in METRICS},
-        "breakdown": _breakdown(measured.breakdown),
+        "breakdown": _breakdown(
+            breakdown(measured.samples, scheduled=study.workload.load.open_loop)
+        ),
         "guard": _guard(measured.guard),
         "failures": dict(measured.failures),
         "throughput": dict(measured.throughput),
@@ -141,7 +143,7 @@ def _threads(measured: Measurement) -> Any:
 
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:
     found = measured.quantiles[metric]
-    return {"unit": "s", "quantiles": {f"{q:g}": _bound(b) for q, b in found.items()}}
+    return {"unit": "s", "quantiles": {f"{q:g}": bound_document(b) for q, b in found.items()}}
 
 
 def _breakdown(found: Breakdown | None) -> dict[str, Any] | None:
@@ -163,7 +165,7 @@ def _part(part: Part, n: int) -> dict[str, Any]:
         "known": part.known,
         "how": part.how,
         "unit": "s",
-        "quantiles": {f"{q:g}": _bound(b) for q, b in part.quantiles.items()},
+        "quantiles": {f"{q:g}": bound_document(b) for q, b in part.quantiles.items()},
         "mean": part.sum_s / n,
         "sum": part.sum_s,
         "share": part.share,
@@ -178,12 +180,12 @@ def _rate(rate: Rate | None) -> dict[str, Any] | None:
 def _guard(guard: GuardReport) -> dict[str, Any]:
     return {
         "classes": dict(guard.counts),
-        "valid": _bound(guard.valid),
-        "correct": _bound(guard.correct),
+        "valid": bound_document(guard.valid),
+        "correct": bound_document(guard.correct),
         "clusters": guard.clusters,
         "verdict": guard.verdict,
         "verdicts": dict(guard.verdicts),
-        "correct_minus_baseline": _bound(guard.difference),
+        "correct_minus_baseline": bound_document(guard.difference),
         "pairs": guard.pairs,
         "pairs_needed": _number(guard.pairs_needed),
     }
@@ -195,7 +197,7 @@ def _gain(gain: Gain | None) -> dict[str, Any] | None:
     return {
         "metric": gain.metric,
         "quantile": gain.quantile,
-        "ratio": _bound(gain.ratio),
+        "ratio": bound_document(gain.ratio),
         "confidence": gain.confidence,
     }
 
@@ -257,7 +259,8 @@ def _screening(screened: Sequence[Screened]) -> dict[str, Any]:
     return {"confirmed": len(screened), "disagreed": disagreed, "finalists": finalists}
 
 
-def _bound(bound: Bound) -> dict[str, Any]:
+def bound_document(bound: Bound) -> dict[str, Any]:
+    """Return a value with its bounds; what is infinite or undefined is null."""
     return {"value": _number(bound.value), "low": _number(bound.low), "high": _number(bound.high)}
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
-from tuner.report.breakdown import Breakdown, breakdown
 from tuner.report.disturbance import Disturbance
 from tuner.report.resources import Resources
 from tuner.search.trial import tokens_per_s
@@ -87,7 +86,6 @@ class Measurement:
     saturated: str | None
     memory_bytes: int | None = None
     warmups: int = 0
-    breakdown: Breakdown | None = None
     resources: Resources | None = None
     machine: Disturbance | None = None
 
@@ -162,7 +160,6 @@ def measurement(
         saturated=saturation(study, client),
         memory_bytes=memory_bytes,
         warmups=len(samples) - len(kept),
-        breakdown=breakdown(kept, scheduled=study.workload.load.open_loop),
         resources=resources,
         machine=machine,
     )

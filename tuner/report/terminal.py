@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tuner.report.breakdown import breakdown
 from tuner.report.cells import COUNTS_FROM, interval, percent
 from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
@@ -273,8 +274,9 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     words += [Text(f"Disturbed: {said}.", style="yellow") for said in sentences(windows)]
     if m.resources is not None:
         words.append(Text(in_words(m.resources)))
-    if m.breakdown is not None:
-        words.append(PartsTable(m.breakdown))
+    parts = breakdown(m.samples, scheduled=study.workload.load.open_loop)
+    if parts is not None:
+        words.append(PartsTable(parts))
     return Group(table, *words)
 
 

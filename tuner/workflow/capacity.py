@@ -10,8 +10,8 @@ from pathlib import Path
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.report.capacity import Capacity, Level, capacity_document
-from tuner.report.measurement import Terms, measurement
-from tuner.spec.errors import EngineDied, InputError
+from tuner.report.measurement import Terms
+from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import Supply
@@ -19,7 +19,7 @@ from tuner.stats.eprocess import expected_requests
 from tuner.workflow.candidates import baseline
 from tuner.workflow.environment import environment
 from tuner.workflow.folder import claimed, write_json
-from tuner.workflow.measure import decided
+from tuner.workflow.measure import decided, judged
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import Place
 
@@ -148,10 +148,4 @@ async def _level(
         n=max(least, math.ceil(PATIENCE * fewest)),
         stop=decided(session, terms, least=least),
     )
-    if measured.failed:
-        raise EngineDied(measured.failed)
-    found = measurement(
-        study, candidate, measured.effective, measured.samples, terms=terms,
-        client=measured.client, memory_bytes=measured.memory_bytes,
-    )  # fmt: skip
-    return Level(size, study, found)
+    return Level(size, study, judged(study, candidate, measured, terms))

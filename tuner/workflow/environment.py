@@ -15,7 +15,7 @@ from tuner import __version__
 from tuner.engines.base import Engine
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.workflow.machine import HERE, Kernel, first_line, memory_limit_bytes
+from tuner.workflow.machine import HERE, Kernel, first_line, memory_limit_bytes, usable_cpus
 
 ALIKE_BEFORE = (
     "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "model", "model_digest",
@@ -35,7 +35,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "cpu": _cpu_name(),
         "cpus": os.cpu_count(),
-        "cpus_allowed": _cpus_allowed(),
+        "cpus_allowed": len(usable_cpus()),
         "gpus": gpu_names(),
         "memory_bytes": psutil.virtual_memory().total,
         "governor": first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
@@ -68,11 +68,6 @@ def gpu_names(driver: Path = Path("/proc/driver/nvidia")) -> list[str] | None:
     texts = (f.read_text() for f in sorted(driver.glob("gpus/*/information")))
     names = [found[1].strip() for text in texts if (found := re.search(r"Model:(.*)", text))]
     return names or None
-
-
-def _cpus_allowed() -> int | None:
-    """Return how many CPUs this process, and an engine that it starts, may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _cpu_name() -> str:

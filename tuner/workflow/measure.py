@@ -12,13 +12,13 @@ from tuner.report.documents import measurement_document
 from tuner.report.measurement import Measurement, Terms, certificate, measurement
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
-from tuner.spec.values import Sample, Setting
+from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.workflow.candidates import baseline
 from tuner.workflow.environment import environment
 from tuner.workflow.folder import claimed, write_json
 from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Place
+from tuner.workflow.trial_folder import Measured, Place
 
 UNBOUNDED = 10**9
 
@@ -54,9 +54,17 @@ async def measure(
             )
         finally:
             await session.aclose()
+    found = judged(study, candidate, measured, terms)
+    facts = environment(engine, measured.effective.version if measured.effective else None)
+    write_json(out / "measurement.json", measurement_document(found, study, facts))
+    return found, facts
+
+
+def judged(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
+    """Return all that is said about a candidate measured once; raise EngineDied where it failed."""
     if measured.failed:
         raise EngineDied(measured.failed)
-    found = measurement(
+    return measurement(
         study,
         candidate,
         measured.effective,
@@ -67,9 +75,6 @@ async def measure(
         resources=measured.resources,
         machine=measured.machine,
     )
-    facts = environment(engine, measured.effective.version if measured.effective else None)
-    write_json(out / "measurement.json", measurement_document(found, study, facts))
-    return found, facts
 
 
 def decided(
