@@ -150,7 +150,9 @@ class EngineContract:
         """An answer arrives with ordered stamps, its tokens and its finish reason."""
 
         async def work(engine: Engine) -> None:
-            candidate = self.default(engine)
+            # a small model at its defaults may go on for as long as its context is
+            limit = {"num_predict": 32} if "num_predict" in engine.knobs else {}
+            candidate = self.default(engine, **limit)
             await engine.apply(candidate)
             sample = (await send(engine, candidate, "Delete task 4"))[0]
 
