@@ -10,20 +10,18 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import optuna
 
 from bench.plain import Plain
 from bench.streams import Coordinate, Grid, Halving
-from tuner.search import hints
 from tuner.search.propose import Proposer, Strategy
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 
 
-def _ours(study: Study, base: Candidate) -> Strategy:
-    return Proposer(study.space, base, "tpe", study.seed, partial(hints.values, study))
+def _ours(study: Study, base: Candidate) -> None:
+    """Leave it to the workflow, which makes the product's own."""
 
 
 def _random(study: Study, base: Candidate) -> Strategy:
@@ -41,7 +39,7 @@ def _gp(study: Study, base: Candidate) -> Strategy:
     return Plain(study, base, sampler, ordered=True)
 
 
-STRATEGIES: Mapping[str, Callable[[Study, Candidate], Strategy]] = {
+STRATEGIES: Mapping[str, Callable[[Study, Candidate], Strategy | None]] = {
     "ours": _ours,
     "random": _random,
     "grid": Grid,

@@ -15,6 +15,7 @@ from tuner.stats.eprocess import (
     fail_bets,
     pass_bets,
     pass_probability,
+    requests_to_pass,
     sprt_bound,
 )
 
@@ -355,3 +356,29 @@ def test_pass_probability_agrees_with_simulated_certificates(rng: np.random.Gene
     )
     assert guess == pytest.approx(longer, abs=0.1)
     assert guess > truth
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+@pytest.mark.parametrize("alpha", [0.05, 0.025, 0.003])
+def test_requests_to_pass_is_where_the_certificate_passes(late: int, alpha: float) -> None:
+    """With so many more timely requests it passes, with one fewer it does not."""
+    seen = np.zeros(100, dtype=bool)
+    seen[20 : 20 + 10 * late : 10] = True
+    more = requests_to_pass(late, 100, alpha=alpha)
+
+    def verdict(timely: int) -> str:
+        return certify(np.r_[seen, np.zeros(timely, dtype=bool)], alpha=alpha).verdict
+
+    assert (verdict(more - 1), verdict(more)) == ("UNDECIDED", "PASS")
+
+
+def test_requests_to_pass_is_nothing_when_it_has_passed() -> None:
+    """After four hundred timely requests a p99 takes no more of them."""
+    assert requests_to_pass(0, 400) == 0
+    assert requests_to_pass(0, 0) == 334
+
+
+def test_requests_to_pass_refuses_what_cannot_be() -> None:
+    """More late requests than requests are no count."""
+    with pytest.raises(ValueError, match="cannot be"):
+        requests_to_pass(2, 1)

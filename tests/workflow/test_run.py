@@ -86,7 +86,7 @@ def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result
     samples = read_side(out, "finalist-1")
     theirs = read_side(out, "baseline")
     assert result.best is not None
-    terms = Terms(alpha=ALPHAS[0], visits=2, starts=3,
+    terms = Terms(alpha=ALPHAS[0], visits=2, starts=4,
                   baseline=tuple(s for s in theirs if not s.warmup))  # fmt: skip
     again = measurement(
         result.study, result.best.candidate, result.best.effective, samples, terms=terms,

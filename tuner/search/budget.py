@@ -11,9 +11,10 @@ from tuner.stats.eprocess import expected_requests
 SCREENING_REQUESTS = 20
 SHORTLIST = 4
 SHORTLIST_REQUESTS = 40
-MAX_FINALISTS = 3
-ALPHAS = (0.025, 0.015, 0.01)
+ALPHAS = (0.025, 0.0125, 0.00625, 0.003125, 0.003125)
 """Error that each finalist may spend, fixed before confirmation; they sum to 5 %."""
+
+MAX_FINALISTS = len(ALPHAS)
 
 VISITS = 2
 """Prompts of each held-out template before the next group of templates comes."""
@@ -79,7 +80,7 @@ def rhythm(pace: Pace, *, paired: bool) -> Rhythm:
     """
     if pace.trials_per_restart > 1:
         return Rhythm(250, 2, 100 if paired else 50, 2)
-    return Rhythm(95, 3, 50 if paired else 20, 4)
+    return Rhythm(100, 4, 50 if paired else 20, 4)
 
 
 @dataclass(frozen=True, slots=True)

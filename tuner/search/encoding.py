@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -11,8 +14,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.spec.space import Choices, Dimension, Range
-from tuner.spec.values import Setting
+from tuner.spec.space import Choices, Dimension, Range, Space
+from tuner.spec.values import Candidate, Setting
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
@@ -39,3 +42,39 @@ def encode(dimension: Dimension, value: Setting) -> Any:
     if isinstance(dimension, Choices) and dimension.ordered:
         return dimension.values.index(value)
     return dimension.nearest(float(value)) if isinstance(dimension, Range) else value
+
+
+def contains(space: Space, candidate: Candidate) -> bool:
+    """Tell whether all values of a candidate lie inside the space."""
+    return all(dimension.contains(candidate[name]) for name, dimension in space.items())
+
+
+def place(space: Space, candidate: Candidate) -> list[float]:
+    """Return where a candidate inside the space lies, each knob in [0, 1].
+
+    Choices lie evenly; those of `unordered` knobs have no order, only a place of their own.
+    """
+    return [_place(dimension, candidate[name]) for name, dimension in space.items()]
+
+
+def unordered(space: Space) -> npt.NDArray[np.bool_]:
+    """Tell of which knobs only equal or not counts."""
+    return np.array([isinstance(d, Choices) and not d.ordered for d in space.values()])
+
+
+def value_at(dimension: Dimension, share: float) -> Setting:
+    """Return the value at a share in [0, 1) of a dimension."""
+    if isinstance(dimension, Choices):
+        return dimension.values[int(share * len(dimension))]
+    if dimension.log:
+        return dimension.nearest(dimension.low * (dimension.high / dimension.low) ** share)
+    return dimension.nearest(dimension.low + share * (dimension.high - dimension.low))
+
+
+def _place(dimension: Dimension, value: Setting) -> float:
+    if isinstance(dimension, Choices):
+        return dimension.values.index(value) / max(len(dimension) - 1, 1)
+    number, low, high = float(value), dimension.low, dimension.high
+    if dimension.log:
+        number, low, high = math.log(number), math.log(low), math.log(high)
+    return (number - low) / (high - low) if high > low else 0.0

@@ -1,4 +1,4 @@
-"""Propose candidates: Optuna's TPE over ordered choices, and neighbours of the incumbent."""
+"""Propose candidates: by a model of all trials, near the best of them, and by Optuna's TPE."""
 
 from __future__ import annotations
 
@@ -16,27 +16,26 @@ import optuna
 import sqlalchemy
 from optuna.trial import TrialState
 
-from tuner.search.encoding import decode, distribution, encode
+from tuner.search.encoding import contains, decode, distribution, encode
+from tuner.search.moves import Hints, Moves
 from tuner.search.trial import WORST_VIOLATION, Origin, Trial
 from tuner.spec.errors import OutputError
-from tuner.spec.space import Dimension, Space
-from tuner.spec.values import Candidate, Setting, changes
+from tuner.spec.space import Space
+from tuner.spec.values import Candidate, Setting
 
 STUDY_NAME = "tune"
 STARTUP_TRIALS = 6
 """Finished trials before TPE models anything: a run of ten minutes has some twenty."""
 
-FOUND, LOST = "mns", "s"
-"""Whose turn it is when something is feasible, and before: mutants, neighbours, the sampler."""
+FOUND, LOST = "pmn", "pps"
+"""Whose turn it is when something is feasible, and before: the most promising by the model of
+all trials, mutants and neighbours of the best, the sampler."""
+
+POOL = 400
+"""Candidates from anywhere among which the model chooses."""
 
 BEST = 3
 """How many of the best trials are built upon."""
-
-MOVE = 0.25
-"""Chance that a mutant moves a knob."""
-
-HINT = 0.5
-"""Chance that a mutant takes a hint."""
 
 _RETRIES = 20
 
@@ -44,8 +43,8 @@ _RETRIES = 20
 Proposal: TypeAlias = tuple[int, Candidate, Origin]
 """(trial number, candidate, where it came from)"""
 
-Hints: TypeAlias = Callable[[Trial, str, Dimension], Sequence[Setting]]
-"""(trial, knob, its dimension) -> values that the trial's samples suggest."""
+Promise: TypeAlias = Callable[[Sequence[Trial], Sequence[Candidate]], Sequence[float] | None]
+"""(trials, candidates) -> how much each of these promises, None where that is unknown."""
 
 
 class Strategy(Protocol):
@@ -90,14 +89,15 @@ class Proposer:
         finished: Sequence[Trial] = (),
         free: frozenset[str] = frozenset(),
         siblings: Callable[[], int] = lambda: 0,
+        promise: Promise = lambda trials, candidates: None,
     ) -> None:
         self._space, self._base = space, base
         self._free, self._siblings = free, siblings
         self._local_moves = sampler == "tpe"
-        self._hints = hints
+        self._promise = promise
         # a continued run must not repeat the draws of its beginning
         (drawn,) = np.random.SeedSequence([seed, len(finished)]).generate_state(1)
-        self._rng = np.random.default_rng(drawn)
+        self._moves = Moves(space, base, hints, np.random.default_rng(drawn))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _quiet():
             self._study = optuna.create_study(
@@ -137,8 +137,9 @@ class Proposer:
     def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
 
-        They come in turn from the sampler, as a neighbour of the best trials (one knob moved
-        a step, or put back to what the baseline has) and as a mutant of them (several knobs
+        They come in turn from the model of all trials and from the sampler, and once something
+        is feasible instead of the latter as a neighbour of the best trials (one knob moved a
+        step, or put back to what the baseline has) and as a mutant of them (several knobs
         moved, hints taken); the best trial with all its hints comes before any.
         `--sampler random` draws, and nothing else.
         """
@@ -158,7 +159,7 @@ class Proposer:
         """
         best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
         wanted, found = self._siblings() if best else 0, list[Proposal]()
-        for mutant in self._mutants(best) if wanted else ():
+        for mutant in self._moves.mutants(best) if wanted else ():
             freely = {n: v for n, v in mutant.items() if n in self._free}
             sibling = {**candidate, **freely}
             if len(found) < wanted and _key(sibling) not in self._tried:
@@ -169,15 +170,42 @@ class Proposer:
         best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
         if not best:
             return None
-        # before anything is feasible there is nothing to build upon: look around
         turns = FOUND if best[0].feasible else LOST
-        turn = {"m": self._mutants, "n": self._neighbours}.get(turns[len(self._tried) % len(turns)])
-        moves = itertools.chain(self._informed(best), turn(best) if turn else ())
-        fresh = next((c for c in moves if _key(c) not in self._tried), None)
-        if fresh is None:
-            return None
-        number, candidate, _ = self.fixed(fresh, "neighbour")
-        return number, candidate, "neighbour"
+        turn = turns[len(self._tried) % len(turns)]
+        built = itertools.chain(
+            ((candidate, "neighbour") for candidate in self._moves.informed(best[0])),
+            self._turn(turn, best, trials),
+        )
+        for candidate, origin in built:
+            if _key(candidate) not in self._tried:
+                return self.fixed(candidate, origin)
+        return None
+
+    def _turn(
+        self, turn: str, best: Sequence[Trial], trials: Sequence[Trial]
+    ) -> Iterator[tuple[dict[str, Setting], Origin]]:
+        """Yield the candidates of whose turn it is; nothing where it is the sampler's."""
+        if turn == "p":
+            yield from ((c, "model") for c in self._promising(best, trials))
+        elif turn == "m":
+            yield from ((c, "neighbour") for c in self._moves.mutants(best))
+        elif turn == "n":
+            near = self._moves.neighbours(best, self._tried)
+            yield from ((c, "neighbour") for c in near)
+
+    def _promising(
+        self, best: Sequence[Trial], trials: Sequence[Trial]
+    ) -> Iterator[dict[str, Setting]]:
+        """Yield the most promising of candidates from anywhere and of those near the best."""
+        near = *self._moves.neighbours(best), *self._moves.mutants(best)
+        pool = [c for c in (*self._moves.anywhere(POOL), *near) if self._new(c)]
+        scores = self._promise(trials, pool)
+        if scores is not None:
+            yield pool[int(np.argmax(scores))]
+
+    def _new(self, candidate: Candidate) -> bool:
+        """Tell whether a candidate was not tried and lies inside the space."""
+        return _key(candidate) not in self._tried and contains(self._space, candidate)
 
     def fixed(self, candidate: Candidate, origin: Origin) -> Proposal:
         """Return a given candidate as a proposal.
@@ -189,7 +217,7 @@ class Proposer:
         return number, candidate, origin
 
     def _register(self, number: int, candidate: Candidate) -> None:
-        inside = all(d.contains(candidate[name]) for name, d in self._space.items())
+        inside = contains(self._space, candidate)
         params = {n: encode(d, candidate[n]) for n, d in self._space.items()} if inside else {}
         if not inside:
             self._outside.add(number)
@@ -218,42 +246,6 @@ class Proposer:
             self._study.tell(trial, state=TrialState.FAIL)  # a repetition teaches nothing
         return None
 
-    def _informed(self, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
-        """Yield the best candidate with the first hint for each knob that has one."""
-        found = {name: hints[0] for name, hints in self._hints_for(best[0]).items()}
-        if found:
-            yield {**best[0].candidate, **found}
-
-    def _neighbours(self, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
-        """Yield what is one knob away from the best, knobs that were moved least often first."""
-        for trial in best:
-            moves = list(neighbours(trial.candidate, self._space, self._base))
-            yield from sorted(moves, key=lambda c: self._times_moved(c, trial.candidate))
-
-    def _times_moved(self, candidate: Candidate, origin: Candidate) -> int:
-        (knob,) = changes(candidate, origin)
-        return sum(json.loads(tried)[knob] != origin[knob] for tried in self._tried)
-
-    def _mutants(self, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
-        """Yield candidates in which several knobs of one of the best are moved at once."""
-        for _ in range(_RETRIES):
-            trial = best[int(self._rng.integers(len(best)))]
-            hints, mutant = self._hints_for(trial), dict(trial.candidate)
-            for name, dimension in self._space.items():
-                values = hints.get(name, ())
-                if values and self._rng.random() < HINT:
-                    mutant[name] = self._pick(values)
-                elif self._rng.random() < MOVE and (moves := dimension.neighbours(mutant[name])):
-                    mutant[name] = self._pick(moves)
-            yield mutant
-
-    def _pick(self, values: Sequence[Setting]) -> Setting:
-        return values[int(self._rng.integers(len(values)))]
-
-    def _hints_for(self, trial: Trial) -> dict[str, Sequence[Setting]]:
-        found = {n: self._hints(trial, n, dimension) for n, dimension in self._space.items()}
-        return {name: values for name, values in found.items() if values}
-
     def _ask(self, params: dict[str, Any]) -> optuna.Trial:
         with _quiet():
             if params:
@@ -270,15 +262,6 @@ def tell(study: optuna.Study, asked: optuna.Trial, trial: Trial) -> None:
         study.tell(asked, trial.value)
     else:
         study.tell(asked, state=TrialState.PRUNED)
-
-
-def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[dict[str, Setting]]:
-    """Yield candidates that differ in one knob: a step away, or back at the baseline's value."""
-    for name, dimension in space.items():
-        values = dimension.neighbours(candidate[name])
-        for value in dict.fromkeys((*values, base[name])):
-            if value != candidate[name]:
-                yield {**candidate, name: value}
 
 
 def _hurry(storage: optuna.storages.RDBStorage) -> None:

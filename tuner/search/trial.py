@@ -20,7 +20,7 @@ from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_probability, share_probability
 
 State = Literal["complete", "pruned"]
-Origin = Literal["baseline", "default", "neighbour", "sampler", "tightened"]
+Origin = Literal["baseline", "default", "model", "neighbour", "sampler", "tightened"]
 
 MARGIN = 1.05
 """Latencies count this much longer while searching: the largest of twenty requests mostly lies

@@ -24,6 +24,7 @@ What a PASS promises, and what not:
 
 from __future__ import annotations
 
+import bisect
 import math
 from dataclasses import dataclass, replace
 
@@ -207,6 +208,23 @@ def expected_requests(late_rate: float, quantile: float = 0.99, alpha: float = 0
     """
     bound = sprt_bound(late_rate, quantile, alpha)
     return MIXTURE_COST * bound if late_rate < 1 - quantile else math.inf
+
+
+def requests_to_pass(late: int, n: int, quantile: float = 0.99, alpha: float = 0.05) -> int:
+    """Return how many more requests a PASS takes, m = 0, if none of them is late.
+
+    0 where it has been reached. For planning. Raises ValueError for impossible counts, or
+    quantile or alpha outside (0, 1).
+    """
+    _check_levels(quantile, alpha)
+    if not 0 <= late <= n:
+        raise ValueError(f"{late!r} late of {n!r} cannot be")
+    bets, enough = pass_bets(quantile), 1
+    while wealth(late, n + enough, bets) < 1 / alpha:
+        enough *= 2
+    return bisect.bisect_left(
+        range(enough), 1 / alpha, key=lambda more: float(wealth(late, n + more, bets))
+    )
 
 
 def pass_probability(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tuner.render.artifacts import Evidence
 from tuner.report.measurement import Measurement, blocks, by_start
 from tuner.report.result import Gain, Result, Screened
-from tuner.search.budget import MAX_FINALISTS, SCREENING_REQUESTS, Plan
+from tuner.search.budget import ALPHAS, SCREENING_REQUESTS, Plan
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
@@ -39,7 +39,7 @@ def conclude(
 
     `looks` are the baseline's samples between the search's trials, a block each.
     """
-    best = _best(proof.measured)
+    number, best = _best(proof.measured)
     baseline = _baseline(session, proof)
     chosen = best or baseline
     floor = _noise(session, baseline)
@@ -56,7 +56,9 @@ def conclude(
         baseline=baseline,
         best=chosen,
         changed=changed,
-        gain=_gain(session, baseline, best, floor, moved=moved) if changed else None,
+        gain=_gain(session, baseline, best, floor, ALPHAS[number], moved=moved)
+        if changed
+        else None,
         noise_floor=floor,
         trials=trials,
         finalists=proof.measured,
@@ -73,14 +75,21 @@ def conclude(
     )
 
 
-def _best(measured: Sequence[Measurement]) -> Measurement | None:
-    """Return the proven finalist, else the undecided one with most evidence, else a failed one."""
+def _best(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
+    """Return the proven finalist, else the undecided one with most evidence, else a failed one.
+
+    With its number, counted from 0; (0, None) where there is none.
+    """
     order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
 
     def evidence_for(m: Measurement) -> float:
         return min((c.e_pass for c in m.certificates.values()), default=0.0)
 
-    return min(measured, key=lambda m: (order[m.verdict], -evidence_for(m)), default=None)
+    return min(
+        enumerate(measured),
+        key=lambda found: (order[found[1].verdict], -evidence_for(found[1])),
+        default=(0, None),
+    )
 
 
 def _baseline(session: Session, proof: Proof) -> Measurement | None:
@@ -113,12 +122,14 @@ def _gain(
     baseline: Measurement | None,
     best: Measurement | None,
     floor: float | None,
+    alpha: float,
     *,
     moved: bool,
 ) -> Gain | None:
     """Return the gain in the target's quantile, or None where it is within the noise.
 
-    Where the pace of the machine has `moved`, only the baseline's nearest blocks are compared.
+    `alpha` is the error that this finalist may spend. Where the pace of the machine has
+    `moved`, only the baseline's nearest blocks are compared.
     """
     if baseline is None or best is None or floor is None or best.starts < 2:
         return None
@@ -126,12 +137,11 @@ def _gain(
     ours = blocks(session.study, slo.metric, best.samples)
     beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
     theirs = blocks(session.study, slo.metric, beside)
-    confidence = 1 - 0.05 / MAX_FINALISTS
     rng = np.random.default_rng(session.study.seed)
-    ratio = ratio_interval(ours, theirs, _statistic(session.study), confidence, rng)
+    ratio = ratio_interval(ours, theirs, _statistic(session.study), 1 - alpha, rng)
     if beyond_noise(ratio, floor) != "lower":
         return None
-    return Gain(slo.metric, slo.quantile, ratio, confidence)
+    return Gain(slo.metric, slo.quantile, ratio, 1 - alpha)
 
 
 def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:

@@ -14,12 +14,15 @@ from tuner.search.budget import ALPHAS, Rhythm, visits
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
 from tuner.spec.workload import CLUSTER_GROUP, Supply
-from tuner.stats.eprocess import expected_requests, pass_probability
+from tuner.stats.eprocess import expected_requests, pass_probability, requests_to_pass
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 
 LEAST_REQUESTS = 10
 """With time for fewer than so many, nothing more is started."""
+
+LEAST_BLOCK = 20
+"""Requests that an engine start is worth at least."""
 
 HOPELESS = 0.10
 """A finalist whose predicted chance of a PASS in the time left is below this is dropped."""
@@ -111,9 +114,33 @@ async def confirm(
     ):
         if baseline.candidate != finalist.candidate:
             await _baseline_block(session, baseline, rhythm)
-        await _block(session, finalist, rhythm.finalist_block, _decided(session, finalist, terms))
+        n = _block_size(session, finalist, baseline, terms, rhythm)
+        await _block(session, finalist, n, _decided(session, finalist, terms))
         progress(_progress_line(judged(session, finalist, baseline, terms)))
     return judged(session, finalist, baseline, terms)
+
+
+def _block_size(
+    session: Session, finalist: Side, baseline: Side, terms: Terms, rhythm: Rhythm
+) -> int:
+    """Return the requests of the next block: what a PASS still takes, over the starts to come.
+
+    Where the latencies have passed and only the guard is open, a block as planned.
+    """
+    now = judged(session, finalist, baseline, terms)
+    needed = [
+        requests_to_pass(-(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), slo.quantile, terms.alpha)
+        * (c.m + 1)
+        for slo, c in now.certificates.items()
+        if c.verdict == "UNDECIDED"
+    ]
+    starts = max(rhythm.finalist_starts - finalist.blocks, 1)
+    missing = -(-max(needed, default=0) // starts)
+    return (
+        min(max(missing, LEAST_BLOCK), 2 * rhythm.finalist_block)
+        if missing
+        else rhythm.finalist_block
+    )
 
 
 def _over(
