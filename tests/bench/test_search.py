@@ -41,13 +41,15 @@ def test_a_proven_candidate_is_timed_and_looked_up() -> None:
     assert run.feasible == feasible(worlds()["separable"], run.candidate)
 
 
-@pytest.mark.parametrize("name", [n for n in STRATEGIES if not missing(n)])
+# "ours" is left to the workflow, whose tests it has
+@pytest.mark.parametrize("name", [n for n in STRATEGIES if n != "ours" and not missing(n)])
 def test_strategies_propose_candidates_of_the_space(name: str) -> None:
     """Numbers never repeat, candidates are whole and inside the space, crashes are survived."""
     world = worlds()["cheap"]
     study = world.study(3, stop_when_met=False)
     base = baseline(study, world.engine(3))
     strategy = STRATEGIES[name](study, base)
+    assert strategy is not None
     number, candidate, origin = strategy.fixed(base, "baseline")
     trials = [Trial(number, candidate, origin, "complete", violations={"slo": 1.0}, value=1.0)]
     strategy.tell(trials[0])

@@ -13,7 +13,7 @@ import pytest
 from tests.workflow.worlds import Recorder, study, trial_folders, world
 from tuner.load import samples as sample_file
 from tuner.report.documents import measurement_document, result_document
-from tuner.report.measurement import Terms, measurement
+from tuner.report.measurement import Terms, by_start, measurement
 from tuner.report.result import Result
 from tuner.search.budget import ALPHAS
 from tuner.spec.errors import EngineDied, InputError
@@ -65,7 +65,7 @@ def test_a_verdict_rests_on_several_engine_starts_and_held_out_prompts(
     searched = {s.cluster for t in result.trials for s in t.samples}
     confirmed = {s.cluster for s in result.best.samples}
 
-    assert result.best.starts >= 3
+    assert result.best.starts >= 4
     assert result.baseline is not None
     assert result.baseline.starts >= 4
     assert not searched & confirmed
@@ -75,6 +75,19 @@ def test_a_verdict_rests_on_several_engine_starts_and_held_out_prompts(
         if folder.name.startswith(("baseline", "finalist-1"))
     ]
     assert len(set(starts)) == len(starts)
+
+
+def test_blocks_are_as_long_as_a_proof_still_takes(proven: tuple[Result, Path]) -> None:
+    """Without a late request the verdict falls at the end of the last planned block."""
+    result, _ = proven
+    assert result.best is not None
+    lengths = [len(block) for block in by_start(result.best.samples)]
+    (certificate,) = result.best.certificates.values()
+
+    assert certificate.late == 0
+    assert len(lengths) == 4
+    assert max(lengths) - min(lengths) <= 1
+    assert sum(lengths) - certificate.n < 4
 
 
 def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result, Path]) -> None:
