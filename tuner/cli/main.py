@@ -16,7 +16,7 @@ from click_default_group import DefaultGroup
 from tuner import __version__
 from tuner.spec.errors import TunerError
 
-COMMANDS = ("run", "measure", "capacity", "compare", "init", "study", "doctor")
+COMMANDS = ("run", "measure", "capacity", "compare", "init", "study", "lint", "diff", "doctor")
 _DEFAULT = "run"
 
 
@@ -64,6 +64,8 @@ def cli() -> None:
     tune measure tune.yaml --requests 300    measure one configuration
     tune capacity tune.yaml --highest 32     how much load it carries within the target
     tune compare out/before out/after        compare two measurements
+    tune lint Modelfile                      see what a Modelfile does not do as it seems to
+    tune diff Modelfile task-api             see what changes, and what that costs in service
     tune doctor                              see what disturbs measuring here
 
     `tune [STUDY] ...` without a command is `tune run`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,19 @@ def default_path() -> Path:
 
 def from_gguf(path: Path) -> Model:
     """Return a model from its GGUF file; raise InputError when it cannot be read."""
+    return replace(described(path), digest=f"sha256:{_sha256(path)}")
+
+
+def described(path: Path) -> Model:
+    """Return a model as the head of its GGUF file tells, without a digest of all of it.
+
+    Raises InputError when it cannot be read.
+    """
     facts = metadata(path)
     return Model(
         name=str(facts.get("general.name") or path.stem),
         source=str(path.resolve()),
-        digest=f"sha256:{_sha256(path)}",
+        digest=None,
         path=path.resolve(),
         chat_template=facts.get("tokenizer.chat_template"),
         train_ctx=train_ctx(facts),

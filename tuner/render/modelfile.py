@@ -61,9 +61,14 @@ class Modelfile:
 
 
 def load(path: Path) -> Modelfile:
-    """Read a Modelfile from disk, decoded as Ollama does: UTF-8, or what its BOM says.
+    """Read a Modelfile from disk; raise InputError where it cannot be read or parsed."""
+    return parse(text_of(path), str(path))
 
-    Raises InputError where it cannot be read or parsed. Source: `parser/parser.go`, ParseFile.
+
+def text_of(path: Path) -> str:
+    """Return a Modelfile's text, decoded as Ollama does: UTF-8, or what its BOM says.
+
+    Raises InputError where it cannot be read. Source: `parser/parser.go`, ParseFile.
     """
     try:
         data = path.read_bytes()
@@ -72,7 +77,7 @@ def load(path: Path) -> Modelfile:
             f"The Modelfile {path} cannot be read ({error.strerror}): check the path."
         ) from error
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return parse(data.decode("utf-16" if wide else "utf-8", "replace"), str(path))
+    return data.decode("utf-16" if wide else "utf-8", "replace")
 
 
 def parse(text: str, name: str = "Modelfile") -> Modelfile:
@@ -150,14 +155,20 @@ def _line(word: str, name: str, value: str) -> tuple[str, str]:
 
 
 def _check(instruction: grammar.Instruction, file: str) -> None:
-    """Refuse what Ollama's grammar takes and its `create` does not.
+    """Refuse what Ollama's grammar takes and its `create` does not."""
+    problem = refused(instruction)
+    if problem:
+        grammar.fail(file, instruction.line, problem)
+
+
+def refused(instruction: grammar.Instruction) -> str | None:
+    """Say why `ollama create` refuses what its grammar takes, or None where it does not.
 
     A blank SYSTEM or TEMPLATE is legal there, only without effect: the linter's business.
     """
-    lenient = instruction.word in _TEXTS and not instruction.value
-    problem = _problem(instruction.word, instruction.name, instruction.value)
-    if problem and not lenient:
-        grammar.fail(file, instruction.line, problem)
+    if instruction.word in _TEXTS and not instruction.value:
+        return None
+    return _problem(instruction.word, instruction.name, instruction.value)
 
 
 def _problem(word: str, name: str, value: str) -> str | None:

@@ -32,6 +32,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {name: kind for kind, names in _NAMES.items() for name in names.split()}
 )
 
+RUNNER = frozenset(
+    ["num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "draft_num_predict"]
+)
+"""Names whose change loads the model anew (`api/types.go`, struct Runner)."""
+
 DEPRECATED = frozenset(
     {
         "penalize_newline",

@@ -1,0 +1,84 @@
+"""What a linter finds in a Modelfile, and the draft in which its rules look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+from tuner.render import grammar
+from tuner.spec.values import Model
+
+Severity: TypeAlias = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding: `error` keeps `ollama create` from working, a `note` is only worth knowing."""
+
+    line: int
+    severity: Severity
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """A Modelfile and its findings, in the order of their lines."""
+
+    file: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> int:
+        """Return how many findings keep `ollama create` from working."""
+        return sum(f.severity == "error" for f in self.findings)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A Modelfile as written: its instructions with their lines, and what is known of the base.
+
+    `base` is None where FROM is no file that can be read. `parallel` is how many requests the
+    server will take at once, `available` the memory in bytes that it has (0: unknown).
+    """
+
+    instructions: tuple[grammar.Instruction, ...]
+    base: Model | None = None
+    parallel: int = 1
+    available: int = 0
+
+    def all(self, word: str) -> list[grammar.Instruction]:
+        """Return the instructions of one word, in order."""
+        return [i for i in self.instructions if i.word == word]
+
+    def last(self, word: str) -> grammar.Instruction | None:
+        """Return the instruction that counts where only the last one does."""
+        return next(reversed(self.all(word)), None)
+
+    @cached_property
+    def parameters(self) -> dict[str, grammar.Instruction]:
+        """Return the parameters that count, by name; of `stop`, which adds up, the last."""
+        return {i.name: i for i in self.all("PARAMETER")}
+
+    def number(self, name: str) -> float | None:
+        """Return a parameter as a number, None where it is not set or none."""
+        found = self.parameters.get(name)
+        try:
+            return float(found.value) if found else None
+        except ValueError:
+            return None
+
+
+Rule: TypeAlias = Callable[[Draft], Iterable[Finding]]
+
+
+def warn(at: grammar.Instruction, rule: str, message: str) -> Finding:
+    """Return a warning about an instruction."""
+    return Finding(at.line, "warning", rule, message)
+
+
+def note(at: grammar.Instruction, rule: str, message: str) -> Finding:
+    """Return a note on an instruction."""
+    return Finding(at.line, "note", rule, message)

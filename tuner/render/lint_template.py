@@ -1,0 +1,91 @@
+"""What a linter says about a TEMPLATE after rendering a conversation with it.
+
+The conversation has a system text, a question, its answer and another question. What became of
+the four is read off the prompt, so that a finding does not rest on how a template looks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tuner.render.findings import Draft, Finding, note, warn
+from tuner.render.go_template import parse, render
+from tuner.render.grammar import Instruction
+from tuner.spec.errors import InputError
+from tuner.spec.values import Message
+
+SYSTEM, FIRST, ANSWER, SECOND = "q7Sx", "q7Ax", "q7Bx", "q7Cx"
+PROBE = (
+    Message("system", SYSTEM),
+    Message("user", FIRST),
+    Message("assistant", ANSWER),
+    Message("user", SECOND),
+)
+
+_TURNS = {FIRST: "an earlier question", ANSWER: "an earlier answer", SECOND: "the last question"}
+_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
+
+
+def rendered(draft: Draft) -> Iterator[Finding]:
+    """Yield what a short conversation shows of the template."""
+    at = draft.last("TEMPLATE")
+    if at is None or not at.value.strip():
+        return
+    try:
+        template = parse(at.value)
+        prompt = render(template, messages=PROBE)
+    except InputError as problem:
+        yield Finding(at.line, "error", "template", str(problem))
+        return
+    yield from _system(at, prompt)
+    yield from _turns(at, prompt)
+    yield from _ends(at, prompt)
+    if "messages" not in template.fields:
+        yield _legacy(draft, at)
+
+
+def _system(at: Instruction, prompt: str) -> Iterator[Finding]:
+    """Tell how often the system text reaches the model."""
+    times = prompt.count(SYSTEM)
+    if times == 0:
+        yield warn(at, "system-dropped", "TEMPLATE leaves the system text out, be it that of "
+                   "SYSTEM or of a request: write {{ .System }}, or all .Messages.")  # fmt: skip
+    elif times > 1:
+        yield warn(at, "system-repeated", f"TEMPLATE writes the system text {times} times in a "
+                   "conversation of two questions: it costs tokens at each turn.")  # fmt: skip
+
+
+def _turns(at: Instruction, prompt: str) -> Iterator[Finding]:
+    """Tell which turns do not reach the model, or in another order."""
+    lost = [what for mark, what in _TURNS.items() if mark not in prompt]
+    if lost:
+        yield warn(at, "turns-dropped", f"TEMPLATE leaves out {' and '.join(lost)}: range over "
+                   "all .Messages.")  # fmt: skip
+    elif not prompt.find(FIRST) < prompt.find(ANSWER) < prompt.rfind(SECOND):
+        yield warn(at, "turn-order", "TEMPLATE writes the turns of a conversation in another order "
+                   "than they came in.")  # fmt: skip
+
+
+def _ends(at: Instruction, prompt: str) -> Iterator[Finding]:
+    """Tell where an answer that is played back runs into the next question.
+
+    A token that opened the first question, and did not close it, follows its answer at once.
+    """
+    opening = set(_TOKEN.findall(prompt.partition(FIRST)[0]))
+    closing = _TOKEN.findall(prompt.partition(FIRST)[2].partition(ANSWER)[0])
+    after = _TOKEN.findall(prompt.partition(ANSWER)[2].partition(SECOND)[0])
+    if closing and after and after[0] in opening - {closing[0]}:
+        yield warn(at, "no-end-token", f"TEMPLATE plays back an answer without a token that ends "
+                   f"it: {after[0]} of the next turn follows at once, so the model learns not to "
+                   "stop. Write the end token after .Content or .Response.")  # fmt: skip
+
+
+def _legacy(draft: Draft, at: Instruction) -> Finding:
+    """Return what it means that a template does not know .Messages."""
+    if draft.all("MESSAGE"):
+        return warn(at, "no-messages", "TEMPLATE does not know .Messages, through which MESSAGE "
+                    "lines are played back: Ollama runs it once for each question "
+                    "and answer instead, with what that makes of it.")  # fmt: skip
+    return note(at, "no-messages", "TEMPLATE does not know .Messages: Ollama runs it once for each "
+                "question and answer of a conversation, and tools do not work.")  # fmt: skip

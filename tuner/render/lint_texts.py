@@ -1,0 +1,172 @@
+"""What a linter says about FROM, SYSTEM, TEMPLATE and stop, as they are written.
+
+What a template does is shown by rendering it, in `lint_template`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from tuner.render.findings import Draft, Finding, note, warn
+from tuner.render.grammar import Instruction
+
+LONG_WORDS = 200
+"""Words from which on a system text takes a part of the window that is worth knowing."""
+
+DEFAULT_WINDOW = 4096
+"""num_ctx of Ollama below 23 GiB of GPU memory (`server/routes.go`)."""
+
+TOKENS_PER_WORD = 1.4
+"""English prose in the tokenizers of today's small models, roughly."""
+
+HOT = 0.5
+"""Temperature above which a model breaks the form of its answers now and then."""
+
+FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "<|im_start|>": ("ChatML", ("qwen", "qwq", "smollm", "hermes", "yi", "dolphin")),
+    "<|start_header_id|>": ("Llama 3", ("llama3", "llama-3", "hermes")),
+    "<start_of_turn>": ("Gemma", ("gemma", "codegemma", "shieldgemma")),
+    "[INST]": ("Mistral", ("mistral", "mixtral", "llama2", "llama-2", "codellama", "ministral")),
+    "<|end|>": ("Phi 3", ("phi3", "phi-3", "phi4-mini")),
+}  # fmt: skip
+"""A token that only one family's template has, its name, and how its models are called."""
+
+_PLACEHOLDER = re.compile(
+    r"<[^>]+>|\$\{?\w+.*|\{\{.*|.*/?path/to/.*|(your|my)[-_ ]?(base[-_ ]?)?(model|gguf).*|"
+    r"model[-_]?name|base[-_]?model|\.\.\.",
+    re.IGNORECASE,
+)
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|~")
+_JSON = re.compile(r"\bJSON\b", re.IGNORECASE)
+_SPECIAL = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
+
+
+def base(draft: Draft) -> Iterator[Finding]:
+    """Name a FROM that is no model anywhere, or only on one machine."""
+    for i in draft.all("FROM"):
+        if " #" in i.value:
+            yield warn(i, "comment", f"FROM names a model {i.value!r}, # and all: comments have "
+                       "lines of their own.")  # fmt: skip
+        elif _PLACEHOLDER.fullmatch(i.value):
+            yield warn(i, "placeholder", f"FROM {i.value} looks like a placeholder: name a model.")
+        elif _ABSOLUTE.match(i.value):
+            yield warn(i, "absolute", f"FROM {i.value} exists on one machine only: put the file "
+                       "beside the Modelfile and write ./ and its name.")  # fmt: skip
+
+
+def blank(draft: Draft) -> Iterator[Finding]:
+    """Name blank texts, which do not clear those of the base."""
+    for i in (*draft.all("SYSTEM"), *draft.all("TEMPLATE")):
+        if not i.value.strip():
+            yield warn(i, "blank", f"a blank {i.word} does not clear that of the base: leave it "
+                       "out or write a text.")  # fmt: skip
+
+
+def long_system(draft: Draft) -> Iterator[Finding]:
+    """Set a long system text against the window."""
+    system, window = draft.last("SYSTEM"), draft.number("num_ctx")
+    words = len(system.value.split()) if system else 0
+    tokens = words * TOKENS_PER_WORD
+    if system and window and tokens > window / 2:
+        yield warn(system, "long-system", f"the system text has {words} words, about {tokens:.0f} "
+                   f"tokens of num_ctx {window:.0f}: raise num_ctx.")  # fmt: skip
+    elif system and not window and words > LONG_WORDS:
+        yield note(system, "long-system", f"the system text has {words} words, about "
+                   f"{tokens:.0f} tokens of a window that is {DEFAULT_WINDOW} on most machines: "
+                   "set num_ctx.")  # fmt: skip
+
+
+def demanded_json(draft: Draft) -> Iterator[Finding]:
+    """Say what helps where the system text asks for JSON."""
+    system = draft.last("SYSTEM")
+    if system is None or not _JSON.search(system.value):
+        return
+    temperature = draft.number("temperature")
+    if temperature is None or temperature > HOT:
+        now = "unset, so 0.8 or the base's" if temperature is None else f"{temperature:g}"
+        yield note(system, "json", f"the system text asks for JSON, and temperature is {now}: 0 to "
+                   "0.2 keeps the form.")  # fmt: skip
+    if draft.number("num_predict") is None:
+        yield note(system, "json", "the system text asks for JSON, and num_predict is not set: an "
+                   "answer that never ends is only stopped at ten windows. The field `format` of "
+                   "each request makes JSON certain.")  # fmt: skip
+
+
+def outer_space(draft: Draft) -> Iterator[Finding]:
+    """Name what reaches the prompt of each request unseen: blanks, carriage returns."""
+    template = draft.last("TEMPLATE")
+    if template is None or not template.value.strip():
+        return
+    if template.value[0].isspace():
+        yield warn(template, "stray-space", f"TEMPLATE starts with {template.value[0]!r}, and so "
+                   "does each prompt: begin right after the quotes.")  # fmt: skip
+    if "\r" in template.value:
+        yield warn(template, "crlf", "TEMPLATE holds carriage returns, which reach the model: save "
+                   "the file with LF line ends.")  # fmt: skip
+
+
+def stops(draft: Draft) -> Iterator[Finding]:
+    """Name stop texts that the template does not have, or that replace a base's list."""
+    template = draft.last("TEMPLATE")
+    given = [i for i in draft.all("PARAMETER") if i.name == "stop"]
+    if template and template.value.strip():
+        for i in given:
+            if _SPECIAL.fullmatch(i.value) and i.value not in template.value:
+                yield warn(i, "stop", f"the model is never shown {i.value}, which TEMPLATE does "
+                           "not have: stop at what ends a turn there.")  # fmt: skip
+    elif given and not _file(draft):
+        yield note(given[0], "stop", "these stop texts replace all of the base's: see them with "
+                   "ollama show --parameters, and repeat those that are wanted.")  # fmt: skip
+
+
+def family(draft: Draft) -> Iterator[Finding]:
+    """Name a template of another family than the base."""
+    template, origin = draft.last("TEMPLATE"), draft.last("FROM")
+    if template is None or origin is None:
+        return
+    used = next((token for token in FAMILIES if token in template.value), None)
+    meant = _families_of(origin.value)
+    if used and meant and used not in meant:
+        wanted = " or ".join(FAMILIES[token][0] for token in meant)
+        yield warn(template, "family", f"this is a template of {FAMILIES[used][0]}, and "
+                   f"{origin.value} was trained with that of {wanted}: leave TEMPLATE out, so that "
+                   "the base's own is used.")  # fmt: skip
+
+
+def newer(draft: Draft) -> Iterator[Finding]:
+    """Say where only a newer Ollama reads the file."""
+    for i in (*draft.all("RENDERER"), *draft.all("PARSER"), *draft.all("DRAFT")):
+        if not draft.all("REQUIRES"):
+            yield note(i, "requires", f"older versions of Ollama do not know {i.word}: say which "
+                       "one is needed with REQUIRES.")  # fmt: skip
+
+
+def own_template(draft: Draft) -> Iterator[Finding]:
+    """Say what a GGUF file without TEMPLATE will be prompted with."""
+    origin = draft.last("FROM")
+    if origin is None or draft.last("TEMPLATE") or draft.all("RENDERER") or not _file(draft):
+        return
+    if draft.base is None:
+        yield note(origin, "no-template", "no TEMPLATE, and the file cannot be read from here: "
+                   "Ollama takes the chat template of the GGUF if it knows it.")  # fmt: skip
+    elif not draft.base.chat_template:
+        yield warn(origin, "no-template", "no TEMPLATE, and the GGUF has no chat template: prompts "
+                   "reach the model as bare text. Write the one it was trained with.")  # fmt: skip
+    else:
+        found = [name for token, (name, _) in FAMILIES.items() if token in draft.base.chat_template]
+        what = f"of {found[0]}" if found else "of none of the families known here"
+        yield note(origin, "no-template", f"no TEMPLATE: the GGUF brings a chat template {what}, "
+                   "which Ollama replaces by the nearest of its built-in ones.")  # fmt: skip
+
+
+def _file(draft: Draft) -> Instruction | None:
+    """Return FROM where it names a GGUF file."""
+    origin = draft.last("FROM")
+    return origin if origin and origin.value.lower().endswith(".gguf") else None
+
+
+def _families_of(name: str) -> list[str]:
+    """Return the tokens of the families whose models are called so."""
+    lower = name.lower().rsplit("/", 1)[-1]
+    return [t for t, (_, names) in FAMILIES.items() if any(lower.startswith(n) for n in names)]

@@ -1,0 +1,50 @@
+"""What `tune diff` says: a table of changes with what each costs, and `tuner.diff/1`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from tuner import __version__
+from tuner.render.diff import Change
+
+_WIDTH = 48
+
+
+def diff_document(a: str, b: str, found: Sequence[Change]) -> dict[str, Any]:
+    """Return the changes as JSON."""
+    return {
+        "schema": "tuner.diff/1",
+        "tuner_version": __version__,
+        "a": a,
+        "b": b,
+        "changes": [asdict(change) for change in found],
+        "cost": cost(found),
+    }
+
+
+def show_diff(a: str, b: str, found: Sequence[Change]) -> Table | str:
+    """Return the changes as a table, and a sentence where there are none."""
+    if not found:
+        return f"{a} and {b} say the same"
+    table = Table(caption=f"in service: {cost(found)}", caption_justify="left")
+    for head in ("", a, b, "cost"):
+        table.add_column(head, overflow="fold")
+    for change in found:
+        table.add_row(change.what, _short(change.a), _short(change.b), change.cost)
+    return table
+
+
+def cost(found: Sequence[Change]) -> str:
+    """Return what all changes together cost a running server."""
+    return "reload" if any(c.cost == "reload" for c in found) else "nothing"
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "-"
+    line = text.replace("\n", " / ")
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."

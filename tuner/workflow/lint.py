@@ -1,0 +1,84 @@
+"""Lint Modelfiles: each for itself with what is known of its base, and all of them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import psutil
+
+from tuner.engines.models import described
+from tuner.render.findings import Draft, Finding, Linted, warn
+from tuner.render.lint import applied, read
+from tuner.render.modelfile import text_of
+from tuner.render.parameters import RUNNER
+from tuner.spec.errors import InputError
+from tuner.spec.values import Model
+
+
+def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
+    """Return the findings of each file; `parallel` is OLLAMA_NUM_PARALLEL, from the environment.
+
+    Raises InputError where a file cannot be read.
+    """
+    parallel = parallel or int(os.environ.get("OLLAMA_NUM_PARALLEL") or 1)
+    drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
+    for file in files:
+        instructions, findings = read(text_of(file))
+        draft = Draft(instructions, None, parallel, psutil.virtual_memory().available)
+        drafts[file] = replace(draft, base=_base(file, draft))
+        found[file] = [*findings, *applied(drafts[file])]
+    for file, finding in _thrashing(drafts):
+        found[file].append(finding)
+    return [
+        Linted(str(file), tuple(sorted(findings, key=lambda f: f.line)))
+        for file, findings in found.items()
+    ]
+
+
+def _base(file: Path, draft: Draft) -> Model | None:
+    """Return what the GGUF that FROM names tells about itself, None where it cannot be read."""
+    origin = draft.last("FROM")
+    if origin is None or not origin.value.lower().endswith(".gguf"):
+        return None
+    try:
+        return described(file.parent / origin.value)
+    except InputError:
+        return None  # `lint_texts.own_template` says so
+
+
+def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
+    """Name pairs of files on one base that Ollama would load in turn.
+
+    Its runners are kept by the weights' blob (`server/sched.go`), so two models on one blob
+    with different runner settings unload each other at every request.
+    """
+    for (one, a), (other, b) in combinations(drafts.items(), 2):
+        origin = b.last("FROM")
+        if origin is None or _blob(one, a) != _blob(other, b):
+            continue
+        unlike = [name for name in sorted(RUNNER) if _setting(a, name) != _setting(b, name)]
+        if unlike:
+            message = (
+                f"the same base as {one} with another {', '.join(unlike)}: Ollama keeps one runner "
+                "for both and loads it anew whenever the other is asked; give them like settings."
+            )
+            yield other, warn(origin, "thrashing", message)
+
+
+def _blob(file: Path, draft: Draft) -> str | None:
+    """Return what FROM names: a file's own path, or a model with its tag."""
+    origin = draft.last("FROM")
+    if origin is None:
+        return None
+    if (file.parent / origin.value).is_file():
+        return str((file.parent / origin.value).resolve())
+    return origin.value if ":" in origin.value else f"{origin.value}:latest"
+
+
+def _setting(draft: Draft, name: str) -> str | None:
+    found = draft.parameters.get(name)
+    return found.value if found else None
