@@ -162,9 +162,16 @@ LEGACY = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("template", [CHATML, LLAMA3, MISTRAL])
+VICUNA = (
+    "{{ range .Messages }}{{ if eq .Role \"user\" }}USER: {{ .Content }}\n"
+    "{{ else if eq .Role \"assistant\" }}ASSISTANT: {{ .Content }}</s>\n"
+    "{{ else }}{{ .Content }}\n\n{{ end }}{{ end }}ASSISTANT:"
+)
+
+
+@pytest.mark.parametrize("template", [CHATML, LLAMA3, MISTRAL, VICUNA])
 def test_templates_that_are_right_are_left_alone(template: str) -> None:
-    """Three families as they should be give nothing at all."""
+    """Four families as they should be give nothing at all."""
     assert findings(f'FROM x\nTEMPLATE """{template}"""') == []
 
 

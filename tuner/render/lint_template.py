@@ -24,7 +24,9 @@ PROBE = (
 )
 
 _TURNS = {FIRST: "an earlier question", ANSWER: "an earlier answer", SECOND: "the last question"}
-_TOKEN = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
+_TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
+_END = re.compile(r"/|end|eot|eos", re.IGNORECASE)
+_ROLE = re.compile(r"\s*(user|human|inst|system|assistant)", re.IGNORECASE)
 
 
 def rendered(draft: Draft) -> Iterator[Finding]:
@@ -70,15 +72,15 @@ def _turns(at: Instruction, prompt: str) -> Iterator[Finding]:
 def _ends(at: Instruction, prompt: str) -> Iterator[Finding]:
     """Tell where an answer that is played back runs into the next question.
 
-    A token that opened the first question, and did not close it, follows its answer at once.
+    The first token after the answer names a role, or stands before the name of one.
     """
-    opening = set(_TOKEN.findall(prompt.partition(FIRST)[0]))
-    closing = _TOKEN.findall(prompt.partition(FIRST)[2].partition(ANSWER)[0])
-    after = _TOKEN.findall(prompt.partition(ANSWER)[2].partition(SECOND)[0])
-    if closing and after and after[0] in opening - {closing[0]}:
+    after = _TOKEN.search(prompt.partition(ANSWER)[2].partition(SECOND)[0])
+    if after is None or _END.search(after.group()):
+        return
+    if _ROLE.search(after.group()) or _ROLE.match(after.string, after.end()):
         yield warn(at, "no-end-token", f"TEMPLATE plays back an answer without a token that ends "
-                   f"it: {after[0]} of the next turn follows at once, so the model learns not to "
-                   "stop. Write the end token after .Content or .Response.")  # fmt: skip
+                   f"it: {after.group()} of the next turn follows at once, so the model learns not "
+                   "to stop. Write the end token after .Content or .Response.")  # fmt: skip
 
 
 def _legacy(draft: Draft, at: Instruction) -> Finding:
