@@ -55,7 +55,7 @@ def execute(trees: Mapping[str, Nodes], data: dict[str, Value], *, bare: bool = 
     except ExecutionError as error:
         raise InputError(f"TEMPLATE, line {run.line}: {error}.") from error
     except RecursionError:
-        raise InputError(f"TEMPLATE, line {run.line}: its templates call on without end.") from None
+        raise InputError(f"TEMPLATE, line {run.line}: it is nested too deeply.") from None
     return to_bytes("".join(run.out)).decode("utf-8", "replace")
 
 

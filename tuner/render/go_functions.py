@@ -99,9 +99,10 @@ def _same(one: Value, other: Value) -> bool:
     if _kind(one) is not None:
         return one == other
     nils = [value is None or value == () for value in (one, other)]
-    if any(nils):
+    like = isinstance(one, Message) == isinstance(other, Message)
+    if any(nils) and (like or None in (one, other)):
         return all(nils)
-    if not (isinstance(one, Message) and isinstance(other, Message)):
+    if not (like and isinstance(one, Message)):
         _unequal(one, other)
     return one is other
 

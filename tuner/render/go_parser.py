@@ -49,7 +49,7 @@ def parse_trees(text: str, functions: Collection[str]) -> Mapping[str, Nodes]:
     try:
         return _Parser(text, functions).trees()
     except RecursionError:
-        raise InputError("TEMPLATE: its actions are nested too deeply.") from None
+        raise InputError("TEMPLATE: it is nested too deeply.") from None
 
 
 class _Parser:
