@@ -238,6 +238,7 @@ def differences(program: Path, cases: Sequence[Case]) -> list[str]:
 
 
 def as_outcome(result: dict[str, Any]) -> Outcome:
+    """Read what the program wrote of a case."""
     text = base64.b64decode(result["Text"] or "").decode("utf-8", "replace")
     return Outcome(result["Vars"], None if result["Error"] else text, result["Error"])
 
@@ -357,6 +358,7 @@ def test_dates_are_todays() -> None:
         ("{{ $x }}", "line 1: the variable $x is not declared"),
         ("{{ .A-1 }}", "line 1: found '.A-1 }}', expected a name, a value or }}"),
         ("{{ (print }}", "line 1: found }}, but the parentheses before it do not match"),
+        ("{{ eq .A 'b' 'ab' }}", "line 1: 'ab' is no valid char: a text stands in double quotes"),
         ("{{ break }}", "line 1: {{ break }} stands outside of a range"),
         ("{{ if }}x{{ end }}", "line 1: found no value in if, expected one"),
         ('{{ template "a" }}', "line 1: found a template action without a value"),
@@ -372,7 +374,10 @@ def test_what_ollama_refuses_is_refused_with_its_place(template: str, problem: s
 @pytest.mark.parametrize(
     ("template", "problem"),
     [
-        ("{{ range .Messages }}\n{{ .Text }}{{ end }}", "line 2: *api.Message has no field Text"),
+        (
+            "{{ range .Messages }}\n{{ .Text }}{{ end }}",
+            "line 2: a message has no .Text",
+        ),
         ("{{ index .Messages 1 }}", "line 1: the index 1 is out of range"),
         ("{{ .Messages }}", "line 1: a list of messages prints as memory addresses"),
         ('{{ eq .Messages "a" }}', "line 1: slice and string cannot be compared"),

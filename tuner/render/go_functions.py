@@ -166,6 +166,8 @@ def _slice(item: Value, *places: Value) -> Value:
     bounds = [*at, *[0, len(elements)][len(at) :]]
     if bounds != sorted(bounds):
         raise ExecutionError(f"slice has its indexes in the wrong order: {bounds}")
+    if not elements:  # of the same type, which tells how it prints
+        return item
     part = elements[bounds[0] : bounds[1]]
     return to_text(part) if isinstance(part, bytes) else part
 
@@ -235,7 +237,7 @@ def _json(value: Value) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what Go's json.Marshal sees of a value; nil slices are null there."""
+    """Return what Go's json.Marshal sees of a value; an empty slice counts as nil: null."""
     match value:
         case Message():
             return {"role": value.role, "content": value.content}
