@@ -86,7 +86,12 @@ def render(
     conversation = [*first, *messages]
     if "messages" in template.fields:
         return execute(template.trees, _chat(conversation) | thinking)
-    *turns, last = (turn | thinking for turn in _turns(_collated(conversation)))
+    return _turn_by_turn(template, [turn | thinking for turn in _turns(_collated(conversation))])
+
+
+def _turn_by_turn(template: Template, turns: Sequence[dict[str, Value]]) -> str:
+    """Render a template without .Messages: what ends a response is left out of the last turn."""
+    *turns, last = turns
     cut, _ = _cut(template.trees[""])
     done = [execute(template.trees, turn) for turn in turns]
     return "".join(done) + execute({"": cut}, last, bare=True)
