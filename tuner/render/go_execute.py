@@ -55,7 +55,7 @@ def execute(trees: Mapping[str, Nodes], data: dict[str, Value], *, bare: bool = 
     except ExecutionError as error:
         raise InputError(f"TEMPLATE, line {run.line}: {error}.") from error
     except RecursionError:
-        raise InputError(f"TEMPLATE, line {run.line}: its templates call on without end.") from None
+        raise InputError(f"TEMPLATE, line {run.line}: it is nested too deeply.") from None
     return to_bytes("".join(run.out)).decode("utf-8", "replace")
 
 
@@ -226,8 +226,10 @@ class _Execution:
 
     def _field(self, value: Value, name: str, given: bool) -> Value:
         fields = message_fields(value) if isinstance(value, Message) else value
-        if not isinstance(fields, dict) or (isinstance(value, Message) and name not in fields):
-            raise ExecutionError(f"{type_name(value)} has no field {name}")
+        if not isinstance(fields, dict):
+            raise ExecutionError(f"a {type_name(value)} has no fields, so no .{name}")
+        if isinstance(value, Message) and name not in fields:
+            raise ExecutionError(f"a message has no .{name}, only .{', .'.join(fields)}")
         if given:
             raise ExecutionError(f"an argument is given to .{name}, which is no function")
         return fields.get(name)

@@ -99,9 +99,10 @@ def _same(one: Value, other: Value) -> bool:
     if _kind(one) is not None:
         return one == other
     nils = [value is None or value == () for value in (one, other)]
-    if any(nils):
+    like = isinstance(one, Message) == isinstance(other, Message)
+    if any(nils) and (like or None in (one, other)):
         return all(nils)
-    if not (isinstance(one, Message) and isinstance(other, Message)):
+    if not (like and isinstance(one, Message)):
         _unequal(one, other)
     return one is other
 
@@ -165,6 +166,8 @@ def _slice(item: Value, *places: Value) -> Value:
     bounds = [*at, *[0, len(elements)][len(at) :]]
     if bounds != sorted(bounds):
         raise ExecutionError(f"slice has its indexes in the wrong order: {bounds}")
+    if not elements:  # of the same type, which tells how it prints
+        return item
     part = elements[bounds[0] : bounds[1]]
     return to_text(part) if isinstance(part, bytes) else part
 
@@ -234,7 +237,7 @@ def _json(value: Value) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what Go's json.Marshal sees of a value; nil slices are null there."""
+    """Return what Go's json.Marshal sees of a value; an empty slice counts as nil: null."""
     match value:
         case Message():
             return {"role": value.role, "content": value.content}

@@ -49,7 +49,7 @@ def parse_trees(text: str, functions: Collection[str]) -> Mapping[str, Nodes]:
     try:
         return _Parser(text, functions).trees()
     except RecursionError:
-        raise InputError("TEMPLATE: its actions are nested too deeply.") from None
+        raise InputError("TEMPLATE: it is nested too deeply.") from None
 
 
 class _Parser:
@@ -297,17 +297,15 @@ class _Parser:
         if token.text in _KEYWORDS:
             self._unexpected(token, "an action", "a value")
         if token.text not in self._functions:
-            self._fail(
-                token,
-                f"there is no function {token.text}: a field starts with a dot, "
-                f"and the functions are {', '.join(sorted(self._functions))}",
-            )
+            hint = "a field starts with a dot, a text stands in quotes"
+            self._fail(token, f"there is no function {token.text}: {hint}")
         return Function(token.text)
 
     def _constant(self, token: Token) -> Constant:
         value = number(token.text) if token.kind in ("number", "char") else string(token.text)
         if value is None:
-            self._fail(token, f"{token.text} is no valid {token.kind}")
+            hint = ": a text stands in double quotes" if token.kind == "char" else ""
+            self._fail(token, f"{token.text} is no valid {token.kind}{hint}")
         return Constant(value)
 
 

@@ -76,11 +76,8 @@ def render(
     `think` is the request's, None where it does not say. There are no tools and no images.
     Raises InputError, with the line, where Ollama answers with an error.
     """
-    thinking: dict[str, Value] = {
-        "Think": bool(think),
-        "ThinkLevel": "",
-        "IsThinkSet": think is not None,
-    }
+    thinking: dict[str, Value] = {"Think": bool(think), "ThinkLevel": ""}
+    thinking["IsThinkSet"] = think is not None
     if prompt and suffix:
         data = {"Prompt": prompt, "Suffix": suffix, "Response": "", **thinking}
         return execute(template.trees, data)
@@ -89,10 +86,15 @@ def render(
     conversation = [*first, *messages]
     if "messages" in template.fields:
         return execute(template.trees, _chat(conversation) | thinking)
-    *turns, last = _turns(_collated(conversation))
-    cut = {"": _cut(template.trees[""])[0]}
-    done = [execute(template.trees, turn | thinking) for turn in turns]
-    return "".join(done) + execute(cut, last | thinking, bare=True)
+    return _turn_by_turn(template, [turn | thinking for turn in _turns(_collated(conversation))])
+
+
+def _turn_by_turn(template: Template, turns: Sequence[dict[str, Value]]) -> str:
+    """Render a template without .Messages: what ends a response is left out of the last turn."""
+    *turns, last = turns
+    cut, _ = _cut(template.trees[""])
+    done = [execute(template.trees, turn) for turn in turns]
+    return "".join(done) + execute({"": cut}, last, bare=True)
 
 
 def _chat(messages: Sequence[Message]) -> dict[str, Value]:
@@ -157,13 +159,14 @@ def _operand_names(operand: Operand) -> Iterator[str]:
                     yield from _operand_names(argument)
 
 
-def _cut(nodes: Nodes, done: bool = False) -> tuple[Nodes, bool]:
+def _cut(nodes: Nodes) -> tuple[Nodes, bool]:
     """Leave out what follows the first {{ .Response }}; return whether there was one.
 
     Ollama looks neither into the pipelines of if, with and range nor into template actions,
     and crashes where that {{ .Response }} stands before an else.
     """
     kept: list[Node] = []
+    done = False
     for node in nodes:
         if done:
             break
@@ -196,18 +199,23 @@ def _cut_pipe(pipe: Pipe) -> tuple[Pipe | None, bool]:
     done = False
     commands = []
     for command in pipe.commands:
-        arguments: list[Operand] = []
-        for argument in command:
-            if done:
-                break
-            kept: Operand | None = argument
-            if isinstance(argument, Pipe):
-                kept, done = _cut_pipe(argument)
-            elif isinstance(argument, Field):
-                done = "Response" in argument.names
-            if kept is not None:
-                arguments.append(kept)
-        if not arguments:
+        kept, done = _cut_command(command, done)
+        if not kept:
             return None, done
-        commands.append(tuple(arguments))
+        commands.append(kept)
     return replace(pipe, commands=tuple(commands)), done
+
+
+def _cut_command(command: Sequence[Operand], done: bool) -> tuple[tuple[Operand, ...], bool]:
+    kept: list[Operand] = []
+    for argument in command:
+        if done:
+            break
+        part: Operand | None = argument
+        if isinstance(argument, Pipe):
+            part, done = _cut_pipe(argument)
+        elif isinstance(argument, Field):
+            done = "Response" in argument.names
+        if part is not None:
+            kept.append(part)
+    return tuple(kept), done
