@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.render.go_templates import random_template
+from tests.render.ollama_programs import built
 from tuner.render.chat_template import ChatFormat, compose, go_template
 from tuner.render.go_template import parse, render
 from tuner.spec.errors import InputError
@@ -215,18 +214,8 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def ollama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the program that renders with Ollama's own package; nothing is downloaded."""
-    if shutil.which("go") is None:
-        pytest.skip("go is not installed: Ollama's template package cannot be run here")
-    program = tmp_path_factory.mktemp("ollama") / "render"
-    source = Path(__file__).with_name("ollama_template")
-    env = os.environ | {"GOPROXY": "off", "GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}
-    command = ["go", "build", "-o", str(program), "."]
-    done = subprocess.run(command, cwd=source, env=env, capture_output=True, text=True)
-    if "GOPROXY=off" in done.stderr:
-        pytest.skip(f"Ollama's Go package is not here: run `go mod download` in {source.name}")
-    assert done.returncode == 0, done.stderr
-    return program
+    """Give the program that renders with Ollama's own package."""
+    return built("ollama_template", tmp_path_factory.mktemp("ollama"))
 
 
 def differences(program: Path, cases: Sequence[Case]) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import codecs
 import json
-import os
 import random
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.render.ollama_programs import built
 from tuner.render import grammar
 from tuner.render.modelfile import Modelfile, refused, write
 from tuner.spec.errors import InputError
@@ -51,18 +50,8 @@ CORPUS = (
 
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give Ollama's parser as a program; Go keeps what it fetched and built in its own caches."""
-    if shutil.which("go") is None:
-        pytest.skip("go is not installed: Ollama's own parser cannot be built here")
-    folder = tmp_path_factory.mktemp("oracle")
-    for part in ("main.go", "go.mod", "go.sum"):
-        shutil.copy(Path(__file__).parent / "oracle" / part, folder / part)
-    env = os.environ | {"GOTOOLCHAIN": "local"}
-    fetched = subprocess.run(["go", "mod", "download"], cwd=folder, env=env, capture_output=True)
-    if fetched.returncode:
-        pytest.skip(f"Ollama's source cannot be fetched here: {fetched.stderr.decode()[-200:]}")
-    subprocess.run(["go", "build", "-o", "oracle", "."], cwd=folder, env=env, check=True)
-    return folder / "oracle"
+    """Give Ollama's parser as a program."""
+    return built("ollama_parser", tmp_path_factory.mktemp("oracle"))
 
 
 def theirs(oracle: Path, files: list[bytes]) -> list[Commands]:

@@ -163,8 +163,8 @@ LEGACY = (
 
 
 VICUNA = (
-    "{{ range .Messages }}{{ if eq .Role \"user\" }}USER: {{ .Content }}\n"
-    "{{ else if eq .Role \"assistant\" }}ASSISTANT: {{ .Content }}</s>\n"
+    '{{ range .Messages }}{{ if eq .Role "user" }}USER: {{ .Content }}\n'
+    '{{ else if eq .Role "assistant" }}ASSISTANT: {{ .Content }}</s>\n'
     "{{ else }}{{ .Content }}\n\n{{ end }}{{ end }}ASSISTANT:"
 )
 
