@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.render.findings import Draft, Finding
-from tuner.render.lint import applied, read
+from tuner.render.lint.findings import Draft, Finding
+from tuner.render.lint.rules import applied, read
 from tuner.spec.values import Model
 
 CHATML = (

@@ -1,7 +1,7 @@
 """Ollama's TEMPLATE: read it as Ollama does and render a conversation with it.
 
-Source: `template/template.go` of Ollama 0.11.4, on top of Go's text/template (`go_lexer`,
-`go_parser`, `go_execute`). What a reader of Ollama's documentation would not expect:
+Source: `template/template.go` of Ollama 0.11.4, on top of Go's text/template (`go.lexer`,
+`go.parser`, `go.execute`). What a reader of Ollama's documentation would not expect:
 
 - A template that names neither .Messages nor .Response gets {{ .Response }} at its end.
 - With .Messages, those of one role in a row are joined by a blank line, and .System holds all
@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from tuner.render.go_execute import execute
-from tuner.render.go_functions import OLLAMA, Tools, Value
-from tuner.render.go_nodes import (
+from tuner.render.go.execute import execute
+from tuner.render.go.functions import OLLAMA, Tools, Value
+from tuner.render.go.nodes import (
     Action,
     Branch,
     Field,
@@ -29,7 +29,7 @@ from tuner.render.go_nodes import (
     Pipe,
     Variable,
 )
-from tuner.render.go_parser import parse_trees
+from tuner.render.go.parser import parse_trees
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 

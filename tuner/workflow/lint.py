@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from tuner.engines.models import described
-from tuner.render.findings import Draft, Finding, Linted, warn
-from tuner.render.lint import applied, read
+from tuner.render.lint.findings import Draft, Finding, Linted, warn
+from tuner.render.lint.rules import applied, read
 from tuner.render.modelfile import text_of
 from tuner.render.parameters import RUNNER
 from tuner.spec.errors import InputError
@@ -47,7 +47,7 @@ def _base(file: Path, draft: Draft) -> Model | None:
     try:
         return described(file.parent / origin.value)
     except InputError:
-        return None  # `lint_texts.own_template` says so
+        return None  # `lint.texts.own_template` says so
 
 
 def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:

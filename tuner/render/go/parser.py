@@ -10,9 +10,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, Literal, NoReturn
 
-from tuner.render.go_lexer import Token, fail, lex, line_of
-from tuner.render.go_literals import number, string
-from tuner.render.go_nodes import (
+from tuner.render.go.lexer import Token, fail, lex, line_of
+from tuner.render.go.literals import number, string
+from tuner.render.go.nodes import (
     Action,
     Branch,
     Chain,

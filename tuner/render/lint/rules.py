@@ -8,29 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tuner.render import grammar, lint_parameters, lint_template, lint_texts
-from tuner.render.findings import Draft, Finding, Rule
+from tuner.render import grammar
+from tuner.render.lint import parameters, template, texts
+from tuner.render.lint.findings import Draft, Finding, Rule
 from tuner.render.modelfile import refused
 from tuner.spec.errors import InputError
 
 RULES: Sequence[Rule] = (
-    lint_texts.base,
-    lint_texts.blank,
-    lint_texts.long_system,
-    lint_texts.demanded_json,
-    lint_texts.outer_space,
-    lint_texts.stops,
-    lint_texts.family,
-    lint_texts.newer,
-    lint_texts.own_template,
-    lint_template.rendered,
-    lint_parameters.deprecated,
-    lint_parameters.repeated,
-    lint_parameters.pinned,
-    lint_parameters.lengths,
-    lint_parameters.without_effect,
-    lint_parameters.quotes,
-    lint_parameters.memory,
+    texts.base,
+    texts.blank,
+    texts.long_system,
+    texts.demanded_json,
+    texts.outer_space,
+    texts.stops,
+    texts.family,
+    texts.newer,
+    texts.own_template,
+    template.rendered,
+    parameters.deprecated,
+    parameters.repeated,
+    parameters.pinned,
+    parameters.lengths,
+    parameters.without_effect,
+    parameters.quotes,
+    parameters.memory,
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuner.render.go_functions import (
+from tuner.render.go.functions import (
     BUILTINS,
     OLLAMA,
     ExecutionError,
@@ -16,8 +16,8 @@ from tuner.render.go_functions import (
     shown,
     type_name,
 )
-from tuner.render.go_literals import to_bytes
-from tuner.render.go_nodes import (
+from tuner.render.go.literals import to_bytes
+from tuner.render.go.nodes import (
     Action,
     Branch,
     Chain,

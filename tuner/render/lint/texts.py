@@ -1,6 +1,6 @@
 """What a linter says about FROM, SYSTEM, TEMPLATE and stop, as they are written.
 
-What a template does is shown by rendering it, in `lint_template`.
+What a template does is shown by rendering it, in `lint.template`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tuner.render.findings import Draft, Finding, note, warn
 from tuner.render.grammar import Instruction
+from tuner.render.lint.findings import Draft, Finding, note, warn
 
 LONG_WORDS = 200
 """Words from which on a system text takes a part of the window that is worth knowing."""

@@ -9,8 +9,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tuner.render.findings import Draft, Finding, note, warn
 from tuner.render.grammar import Instruction
+from tuner.render.lint.findings import Draft, Finding, note, warn
 from tuner.render.parameters import DEPRECATED
 
 PINS = ("num_gpu", "num_thread", "main_gpu")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tuner.render.findings import Draft, Finding, note, warn
 from tuner.render.go_template import parse, render
 from tuner.render.grammar import Instruction
+from tuner.render.lint.findings import Draft, Finding, note, warn
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias
 
-from tuner.render.go_literals import shown_float, to_bytes, to_json, to_text
+from tuner.render.go.literals import shown_float, to_bytes, to_json, to_text
 from tuner.spec.values import Message
 
 Value: TypeAlias = bool | int | float | str | Message | tuple[Any, ...] | dict[str, Any] | None

@@ -1,0 +1,1 @@
+"""What is wrong with a Modelfile, and what does not do what it seems to."""
