@@ -24,7 +24,7 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
 
     Raises InputError where a file cannot be read.
     """
-    parallel = parallel or int(os.environ.get("OLLAMA_NUM_PARALLEL") or 1)
+    parallel = parallel or _served_at_once()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
     for file in files:
         instructions, findings = read(text_of(file))
@@ -37,6 +37,12 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
         Linted(str(file), tuple(sorted(findings, key=lambda f: f.line)))
         for file, findings in found.items()
     ]
+
+
+def _served_at_once() -> int:
+    """Return OLLAMA_NUM_PARALLEL of the environment, 1 where that is no positive number."""
+    given = os.environ.get("OLLAMA_NUM_PARALLEL", "")
+    return max(int(given), 1) if given.isdecimal() else 1
 
 
 def _base(file: Path, draft: Draft) -> Model | None:
