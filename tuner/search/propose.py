@@ -292,8 +292,9 @@ def _quiet() -> Iterator[None]:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         try:
             yield
-        except optuna.exceptions.StorageInternalError as error:
+        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+            cause = error.__cause__ or error  # creating the tables comes without Optuna's wrapping
             raise OutputError(
-                f"the search's database cannot be written ({error.__cause__ or error}); finished "
+                f"the search's database cannot be written ({cause}); finished "
                 "trials are kept: make room, then go on with --resume"
             ) from error
