@@ -1,8 +1,7 @@
 from __future__ import annotations
 
+import base64
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from tests.render.ollama_programs import built
 from tuner.render.chat_template import ChatFormat, compose, derive, go_template
 from tuner.render.modelfile import Modelfile, parse, write
 from tuner.spec.errors import InputError
@@ -116,29 +116,20 @@ def derived(name: str) -> ChatFormat:
 
 @pytest.fixture(scope="session")
 def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the Go program that executes templates."""
-    if shutil.which("go") is None:
-        pytest.skip("go is not installed: Ollama's template language cannot be run here")
-    program = tmp_path_factory.mktemp("go") / "execute"
-    source = Path(__file__).with_name("execute.go")
-    env = os.environ | {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
-    subprocess.run(
-        ["go", "build", "-o", str(program), str(source)], check=True, env=env, cwd=program.parent
-    )
-    return program
+    """Give the program that renders with Ollama's own package."""
+    return built("ollama_template", tmp_path_factory.mktemp("go"))
 
 
 def go(program: Path, template: str, messages: list[list[Message]]) -> list[str]:
-    """Return what Go makes of a template and some conversations."""
+    """Return what Ollama makes of a template and some conversations."""
     jobs = [
-        {"Template": template, "Messages": [{"Role": m.role, "Content": m.content} for m in ms]}
+        {"Template": template, "Messages": [{"role": m.role, "content": m.content} for m in ms]}
         for ms in messages
     ]
     done = subprocess.run(
         [program], input=json.dumps(jobs).encode(), capture_output=True, check=True
     )
-    texts: list[str] = json.loads(done.stdout)
-    return texts
+    return [base64.b64decode(r["Text"] or "").decode() for r in json.loads(done.stdout)]
 
 
 def test_a_turn_marker_that_is_named_bos_stays_in_every_turn() -> None:
@@ -159,7 +150,7 @@ def test_compose_gives_jinjas_prompt(name: str) -> None:
         assert compose(fmt, messages) == jinja(TEMPLATES[name], messages)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_go_gives_jinjas_prompt_without_bos(name: str, go_program: Path) -> None:
     """The TEMPLATE, read back from a Modelfile, gives Jinja's prompt without its BOS."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tuner.render.modelfile import Modelfile
+from tuner.render.modelfile import Modelfile, tagged
 from tuner.render.parameters import RUNNER
 
 Cost: TypeAlias = Literal["nothing", "reload"]
@@ -41,7 +41,7 @@ def changes(a: Modelfile, b: Modelfile) -> list[Change]:
 
 def _all(a: Modelfile, b: Modelfile) -> Iterator[Change]:
     if not (_BLOB.fullmatch(a.base) or _BLOB.fullmatch(b.base)):
-        yield Change("FROM", _tagged(a.base), _tagged(b.base), "reload")
+        yield Change("FROM", tagged(a.base), tagged(b.base), "reload")
     for what, theirs, ours in (
         ("ADAPTER", a.adapters, b.adapters),
         ("DRAFT", a.drafts, b.drafts),
@@ -71,9 +71,3 @@ def _settings(modelfile: Modelfile) -> dict[str, str]:
 
 def _joined(texts: tuple[str, ...] | list[str]) -> str | None:
     return "\n".join(texts) or None
-
-
-def _tagged(base: str) -> str:
-    """Return a model's name with its tag, a path as it is."""
-    is_name = re.fullmatch(r"[\w.\-/]+", base) and not base.lower().endswith(".gguf")
-    return f"{base}:latest" if is_name and not base.startswith((".", "/")) else base

@@ -20,6 +20,8 @@ from tuner.render.templates import fill
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message, Role
 
+NO_FROM: Final = "no FROM line: name the base model or file, as in FROM llama3."
+
 _TEXTS: Final = frozenset({"TEMPLATE", "SYSTEM", "MESSAGE", "LICENSE"})
 _NEVER_EMPTY: Final = {
     "FROM": "name a model or a file",
@@ -92,7 +94,7 @@ def parse(text: str, name: str = "Modelfile") -> Modelfile:
         _check(instruction, name)
     bases = _all(found, "FROM")
     if not bases:
-        raise InputError(f"{name}: no FROM line: name the base model or file, as in FROM llama3.")
+        raise InputError(f"{name}: {NO_FROM}")
     return Modelfile(
         base=bases[0],
         layers=bases[1:],
@@ -182,6 +184,12 @@ def _problem(word: str, name: str, value: str) -> str | None:
     if word == "REQUIRES" and not _VERSION.fullmatch(value):
         return f"REQUIRES is {value!r}, expected a version of Ollama such as 0.14.0."
     return None
+
+
+def tagged(base: str) -> str:
+    """Return what FROM names with its tag where that is a model's name, a path as it is."""
+    is_name = re.fullmatch(r"[\w.\-/]+", base) and not base.lower().endswith(".gguf")
+    return f"{base}:latest" if is_name and not base.startswith((".", "/")) else base
 
 
 def _all(found: Iterable[grammar.Instruction], word: str) -> tuple[str, ...]:

@@ -29,15 +29,6 @@ class Shape:
     variance: float
     noise: float
 
-    @classmethod
-    def likely(cls, knobs: int) -> Shape:
-        """Return the shape before anything is known.
-
-        Lengths grow with the root of the number of knobs, so that many knobs do not make
-        everything unlike everything (Hvarfner, Hellsten and Nardi, 2024).
-        """
-        return cls(np.full(knobs, _likely_length(knobs)), 0.0, _NOISE[0])
-
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -91,10 +82,9 @@ def _most_likely(gaps: Floats, targets: Floats, noise: Floats) -> Shape:
     from scipy import optimize  # takes a tenth of a second, which `tune --help` must not
 
     knobs = gaps.shape[0]
-    start = Shape.likely(knobs)
     found = optimize.minimize(
         _loss,
-        np.array([*start.lengths, start.variance, start.noise]),
+        _centres(knobs),
         args=(gaps, targets, noise),
         jac=True,
         method="L-BFGS-B",
@@ -139,12 +129,14 @@ def _shape(point: Floats) -> Shape:
     return Shape(point[:-2], float(point[-2]), float(point[-1]))
 
 
-def _likely_length(knobs: int) -> float:
-    return math.sqrt(2) + 0.5 * math.log(knobs)
-
-
 def _centres(knobs: int) -> Floats:
-    return np.array([_likely_length(knobs)] * knobs + [0.0, _NOISE[0]])
+    """Return the prior's centre, and where a fit starts.
+
+    Lengths grow with the root of the number of knobs, so that many knobs do not make
+    everything unlike everything (Hvarfner, Hellsten and Nardi, 2024).
+    """
+    length = math.sqrt(2) + 0.5 * math.log(knobs)
+    return np.array([length] * knobs + [0.0, _NOISE[0]])
 
 
 def _spreads(knobs: int) -> Floats:

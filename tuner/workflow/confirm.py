@@ -109,50 +109,44 @@ async def confirm(
     next finalist could still get one, which takes at least `next_needs_s` (infinite without
     a next one). Blocks that an earlier part of the run measured count.
     """
-    while not finalist.blocks or not _over(
-        session, finalist, baseline, terms, rhythm, next_needs_s
-    ):
+    now = judged(session, finalist, baseline, terms)
+    while not finalist.blocks or not _over(session, finalist, now, terms, rhythm, next_needs_s):
         if baseline.candidate != finalist.candidate:
             await _baseline_block(session, baseline, rhythm)
-        n = _block_size(session, finalist, baseline, terms, rhythm)
+        n = _block_size(now, finalist.blocks, terms, rhythm)
         await _block(session, finalist, n, _decided(session, finalist, terms))
-        progress(_progress_line(judged(session, finalist, baseline, terms)))
-    return judged(session, finalist, baseline, terms)
+        now = judged(session, finalist, baseline, terms)
+        progress(_progress_line(now))
+    return now
 
 
-def _block_size(
-    session: Session, finalist: Side, baseline: Side, terms: Terms, rhythm: Rhythm
-) -> int:
+def _block_size(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
     """Return the requests of the next block: what a PASS still takes, over the starts to come.
 
     Where the latencies have passed and only the guard is open, a block as planned.
     """
-    now = judged(session, finalist, baseline, terms)
     needed = [
         requests_to_pass(-(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), slo.quantile, terms.alpha)
         * (c.m + 1)
         for slo, c in now.certificates.items()
         if c.verdict == "UNDECIDED"
     ]
-    starts = max(rhythm.finalist_starts - finalist.blocks, 1)
-    missing = -(-max(needed, default=0) // starts)
-    return (
-        min(max(missing, LEAST_BLOCK), 2 * rhythm.finalist_block)
-        if missing
-        else rhythm.finalist_block
-    )
+    missing = max(needed, default=0)
+    if not missing:
+        return rhythm.finalist_block
+    starts = max(rhythm.finalist_starts - blocks, 1)
+    return min(max(-(-missing // starts), LEAST_BLOCK), 2 * rhythm.finalist_block)
 
 
 def _over(
     session: Session,
     finalist: Side,
-    baseline: Side,
+    now: Measurement,
     terms: Terms,
     rhythm: Rhythm,
     next_needs_s: float,
 ) -> bool:
     """Tell whether a finalist's confirmation has come to its end."""
-    now = judged(session, finalist, baseline, terms)
     if finalist.failed or now.verdict != "UNDECIDED" or _guard_exhausted(session, now, rhythm):
         return True
     left_s, restart_s = session.left_s(), session.pace().restart_s

@@ -13,7 +13,7 @@ import psutil
 from tuner.engines.models import described
 from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
-from tuner.render.modelfile import text_of
+from tuner.render.modelfile import tagged, text_of
 from tuner.render.parameters import RUNNER
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
@@ -47,11 +47,10 @@ def _served_at_once() -> int:
 
 def _base(file: Path, draft: Draft) -> Model | None:
     """Return what the GGUF that FROM names tells about itself, None where it cannot be read."""
-    origin = draft.last("FROM")
-    if origin is None or not origin.value.lower().endswith(".gguf"):
+    if draft.gguf is None:
         return None
     try:
-        return described(file.parent / origin.value)
+        return described(file.parent / draft.gguf)
     except InputError:
         return None  # `lint.texts.own_template` says so
 
@@ -82,7 +81,7 @@ def _blob(file: Path, draft: Draft) -> str | None:
         return None
     if (file.parent / origin.value).is_file():
         return str((file.parent / origin.value).resolve())
-    return origin.value if ":" in origin.value else f"{origin.value}:latest"
+    return tagged(origin.value)
 
 
 def _setting(draft: Draft, name: str) -> str | None:

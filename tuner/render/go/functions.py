@@ -267,7 +267,7 @@ def _left_out(*_: Value) -> NoReturn:
 
 BUILTINS: Final[Mapping[str, Callee]] = MappingProxyType(
     {
-        "and": Callee(_left_out, 1, None),  # these two decide what is evaluated: see go_execute
+        "and": Callee(_left_out, 1, None),  # these two decide what is evaluated: see go.execute
         "or": Callee(_left_out, 1, None),
         "not": Callee(lambda value: not value, 1, 1),
         "eq": Callee(_eq, 1, None),

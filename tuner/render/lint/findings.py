@@ -57,6 +57,12 @@ class Draft:
         """Return the instruction that counts where only the last one does."""
         return next(reversed(self.all(word)), None)
 
+    @property
+    def gguf(self) -> str | None:
+        """Return what FROM names where that is a GGUF file."""
+        origin = self.last("FROM")
+        return origin.value if origin and origin.value.lower().endswith(".gguf") else None
+
     @cached_property
     def parameters(self) -> dict[str, grammar.Instruction]:
         """Return the parameters that count, by name; of `stop`, which adds up, the last."""

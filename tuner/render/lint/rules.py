@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from tuner.render import grammar
 from tuner.render.lint import parameters, template, texts
 from tuner.render.lint.findings import Draft, Finding, Rule
-from tuner.render.modelfile import refused
+from tuner.render.modelfile import NO_FROM, refused
 from tuner.spec.errors import InputError
 
 RULES: Sequence[Rule] = (
@@ -55,6 +55,5 @@ def read(text: str) -> tuple[tuple[grammar.Instruction, ...], list[Finding]]:
         findings.append(Finding(int(line), "error", "syntax", problem.strip()))
     else:
         if not any(i.word == "FROM" for i in found):
-            missing = "no FROM line: name the base model or file, as in FROM llama3."
-            findings.append(Finding(1, "error", "no-from", missing))
+            findings.append(Finding(1, "error", "no-from", NO_FROM))
     return tuple(found), findings

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tuner.render.grammar import Instruction
 from tuner.render.lint.findings import Draft, Finding, note, warn
 
 LONG_WORDS = 200
@@ -115,7 +114,7 @@ def stops(draft: Draft) -> Iterator[Finding]:
             if _SPECIAL.fullmatch(i.value) and i.value not in template.value:
                 yield warn(i, "stop", f"the model is never shown {i.value}, which TEMPLATE does "
                            "not have: stop at what ends a turn there.")  # fmt: skip
-    elif given and not _file(draft):
+    elif given and draft.gguf is None:
         yield note(given[0], "stop", "these stop texts replace all of the base's: see them with "
                    "ollama show --parameters, and repeat those that are wanted.")  # fmt: skip
 
@@ -145,7 +144,7 @@ def newer(draft: Draft) -> Iterator[Finding]:
 def own_template(draft: Draft) -> Iterator[Finding]:
     """Say what a GGUF file without TEMPLATE will be prompted with."""
     origin = draft.last("FROM")
-    if origin is None or draft.last("TEMPLATE") or draft.all("RENDERER") or not _file(draft):
+    if origin is None or draft.last("TEMPLATE") or draft.all("RENDERER") or draft.gguf is None:
         return
     if draft.base is None:
         yield note(origin, "no-template", "no TEMPLATE, and the file cannot be read from here: "
@@ -158,12 +157,6 @@ def own_template(draft: Draft) -> Iterator[Finding]:
         what = f"of {found[0]}" if found else "of none of the families known here"
         yield note(origin, "no-template", f"no TEMPLATE: the GGUF brings a chat template {what}, "
                    "which Ollama replaces by the nearest of its built-in ones.")  # fmt: skip
-
-
-def _file(draft: Draft) -> Instruction | None:
-    """Return FROM where it names a GGUF file."""
-    origin = draft.last("FROM")
-    return origin if origin and origin.value.lower().endswith(".gguf") else None
 
 
 def _families_of(name: str) -> list[str]:
