@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from tuner.render.modelfile import Modelfile, tagged
@@ -37,6 +37,28 @@ def changes(a: Modelfile, b: Modelfile) -> list[Change]:
     other side's parameters that the blob's model may have given are what they are.
     """
     return [c for c in _all(a, b) if c.a != c.b]
+
+
+def inheriting(modelfile: Modelfile, base: Modelfile) -> Modelfile:
+    """Return a Modelfile with what it takes over from the model that its FROM names.
+
+    Source: server/create.go of Ollama: a text, the messages and each parameter that is not
+    said again stay.
+    """
+    said = {name for name, _ in modelfile.parameters}
+    kept = tuple((name, value) for name, value in base.parameters if name not in said)
+    return replace(
+        modelfile,
+        template=modelfile.template if modelfile.template is not None else base.template,
+        system=modelfile.system if modelfile.system is not None else base.system,
+        parameters=(*modelfile.parameters, *kept),
+        messages=modelfile.messages or base.messages,
+        licenses=modelfile.licenses or base.licenses,
+        adapters=modelfile.adapters or base.adapters,
+        renderer=modelfile.renderer or base.renderer,
+        parser=modelfile.parser or base.parser,
+        requires=modelfile.requires or base.requires,
+    )
 
 
 def _all(a: Modelfile, b: Modelfile) -> Iterator[Change]:

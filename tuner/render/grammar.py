@@ -69,10 +69,19 @@ def instructions(text: str, file: str) -> Iterator[Instruction]:
 
     Raises InputError, with file and line, where Ollama's parser would stop.
     """
+    return (instruction for instruction, _, _ in spans(text, file))
+
+
+def spans(text: str, file: str) -> Iterator[tuple[Instruction, int, int]]:
+    """Yield each instruction with where it starts in the text and where it ends.
+
+    Raises InputError as `instructions` does.
+    """
     at = len(_matched(_SKIPPED, text, 0))
     while at < len(text):
+        start = at
         instruction, at = _instruction(text, at, file)
-        yield instruction
+        yield instruction, start, at
         at += len(_matched(_SKIPPED, text, at))
 
 

@@ -147,6 +147,11 @@ def _parts(modelfile: Modelfile) -> Iterable[tuple[str, str, str]]:
     yield from (("LICENSE", "", text) for text in modelfile.licenses)
 
 
+def line_of(word: str, name: str, value: str) -> str:
+    """Return the text of one instruction; raise InputError for what the grammar cannot hold."""
+    return " ".join(_line(word, name, value))
+
+
 def _line(word: str, name: str, value: str) -> tuple[str, str]:
     """Return an instruction, with its name, and its value as written."""
     problem = _problem(word, name, value)

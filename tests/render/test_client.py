@@ -1,0 +1,83 @@
+"""The programs that ask a model as it was measured."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuner.render.client import programs
+
+SCHEMA = {"type": "object"}
+DYNAMIC = {
+    "rules": [{"match": "delete", "shots": ["d"]}],
+    "default": [],
+    "shots": {"d": {"user": "delete 1", "assistant": "{}"}},
+}
+
+
+class Asked(types.ModuleType):
+    """A module that stands for a client library and keeps what it is asked."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.asked: dict[str, Any] = {}
+
+    def chat(self, model: str, messages: Any, **fields: Any) -> Any:
+        """Answer as ollama.chat does."""
+        self.asked = {"model": model, "messages": messages, **fields}
+        return types.SimpleNamespace(message=types.SimpleNamespace(content="{}"))
+
+    def OpenAI(self, **settings: Any) -> Any:
+        """Answer as openai.OpenAI(...).chat.completions.create does."""
+
+        def create(**fields: Any) -> Any:
+            self.asked = fields
+            message = types.SimpleNamespace(content="{}")
+            return types.SimpleNamespace(choices=[types.SimpleNamespace(message=message)])
+
+        completions = types.SimpleNamespace(create=create)
+        return types.SimpleNamespace(chat=types.SimpleNamespace(completions=completions))
+
+
+def _ask(
+    library: str, client: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Run the program for a library and return what it sent."""
+    text = json.dumps(client)
+    (folder / "client.json").write_text(text)
+    path = folder / f"ask_{library}.py"
+    path.write_text(programs(text)[path.name])
+    module = Asked(library)
+    monkeypatch.setitem(sys.modules, library, module)
+    assert runpy.run_path(str(path))["ask"]("m", "delete task 4") == "{}"
+    return module.asked
+
+
+def test_ollama_python_is_given_what_only_a_client_can_send(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema goes as format, thinking as asked, and shots are chosen from the text."""
+    client = {"format": SCHEMA, "think": False, "dynamic_shots": DYNAMIC}
+
+    asked = _ask("ollama", client, tmp_path, monkeypatch)
+
+    assert (asked["format"], asked["think"]) == (SCHEMA, False)
+    assert [m["content"] for m in asked["messages"]] == ["delete 1", "{}", "delete task 4"]
+
+
+def test_the_openai_client_is_given_a_response_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same schema in the words of the OpenAI API; without one nothing is sent."""
+    asked = _ask("openai", {"format": SCHEMA}, tmp_path, monkeypatch)
+    plain = _ask("openai", {}, tmp_path, monkeypatch)
+
+    assert asked["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert asked["messages"] == [{"role": "user", "content": "delete task 4"}]
+    assert "response_format" not in plain

@@ -1,0 +1,38 @@
+"""The server's environment as the files of each kind of service."""
+
+from __future__ import annotations
+
+import plistlib
+
+import pytest
+import yaml
+from syrupy.assertion import SnapshotAssertion
+
+from tuner.render.service import TARGETS, Target, environment_of, service_file, steps
+
+ENVIRONMENT = {"OLLAMA_NUM_PARALLEL": "2", "OLLAMA_KV_CACHE_TYPE": "q8_0"}
+HEADER = ("Written by a test -- with two hyphens.",)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_each_target_s_file(target: Target, snapshot: SnapshotAssertion) -> None:
+    """The files are read by systemd, docker compose, launchd and shells."""
+    name, text = service_file(target, ENVIRONMENT, HEADER)
+
+    assert (name, text, steps(target, f"/there/{name}")) == snapshot
+
+
+def test_compose_and_launchd_files_parse_to_what_they_set() -> None:
+    """Both are read back by parsers of their formats."""
+    compose = yaml.safe_load(service_file("compose", ENVIRONMENT, HEADER)[1])
+    plist = plistlib.loads(service_file("launchd", ENVIRONMENT, HEADER)[1].encode())
+
+    assert compose["services"]["ollama"]["environment"] == ENVIRONMENT
+    assert (
+        plist["ProgramArguments"][-1].split("; ")[0] == "launchctl setenv OLLAMA_KV_CACHE_TYPE q8_0"
+    )
+
+
+def test_an_env_file_is_read_back() -> None:
+    """What `env` writes is what `environment_of` reads."""
+    assert environment_of(service_file("env", ENVIRONMENT, HEADER)[1]) == ENVIRONMENT

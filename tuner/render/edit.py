@@ -1,0 +1,110 @@
+"""Edit a Modelfile that somebody wrote: settings change, comments and order stay."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tuner.render import grammar
+from tuner.render.modelfile import Modelfile, line_of, parse
+from tuner.render.parameters import DEPRECATED
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A text cut into its instructions: what each becomes, and what is written after it."""
+
+    found: tuple[grammar.Instruction, ...]
+    lines: list[str | None]
+    added: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def of(self, word: str) -> Iterator[tuple[int, grammar.Instruction]]:
+        """Yield the instructions of a kind with their places."""
+        return ((n, i) for n, i in enumerate(self.found) if i.word == word)
+
+    def replace(self, place: int, value: str) -> None:
+        """Give an instruction another value, unless it has it."""
+        old = self.found[place]
+        if old.value != value:
+            self.lines[place] = line_of(old.word, old.name, value)
+
+    def add(self, word: str, name: str, value: str) -> None:
+        """Write a new instruction after the last of its kind, or at the end."""
+        same = [n for n, _ in self.of(word)]
+        self.added[same[-1] if same else len(self.found) - 1].append(line_of(word, name, value))
+
+
+def edited(text: str, wanted: Modelfile, name: str = "Modelfile") -> str:
+    """Return a Modelfile's text with the parameters, texts and messages of another.
+
+    What already says so stays as it is written; a changed value is replaced where it stands, a
+    new one comes after the last of its kind, one that is not wanted goes with its line. FROM,
+    ADAPTER, LICENSE and all other instructions are the file's own. Raises InputError where
+    either cannot be read or written.
+    """
+    parse(text, name)
+    spans = list(grammar.spans(text, name))
+    draft = _Draft(tuple(i for i, _, _ in spans), [text[a:b] for _, a, b in spans])
+    _parameters(draft, wanted)
+    _single(draft, "TEMPLATE", wanted.template)
+    _single(draft, "SYSTEM", wanted.system)
+    _messages(draft, wanted)
+    return _joined(text, [(a, b) for _, a, b in spans], draft)
+
+
+def _parameters(draft: _Draft, wanted: Modelfile) -> None:
+    """Set parameters; `stop` may stand several times, deprecated ones do nothing and stay."""
+    left: dict[str, list[str]] = defaultdict(list)
+    for name, value in wanted.parameters:
+        left[name].append(value)
+    for place, old in draft.of("PARAMETER"):
+        if left[old.name]:
+            draft.replace(place, left[old.name].pop(0))
+        elif old.name not in DEPRECATED:
+            draft.lines[place] = None
+    for name, values in left.items():
+        for value in values:
+            draft.add("PARAMETER", name, value)
+
+
+def _single(draft: _Draft, word: str, value: str | None) -> None:
+    """Set what counts once: the last of several."""
+    places = [n for n, _ in draft.of(word)]
+    if value is None:
+        for place in places:
+            draft.lines[place] = None
+    elif places:
+        draft.replace(places[-1], value)
+    else:
+        draft.add(word, "", value)
+
+
+def _messages(draft: _Draft, wanted: Modelfile) -> None:
+    """Set all messages at once: they are a conversation."""
+    asked = [(m.role, m.content) for m in wanted.messages]
+    if [(i.name, i.value) for _, i in draft.of("MESSAGE")] == asked:
+        return
+    for place, _ in draft.of("MESSAGE"):
+        draft.lines[place] = None
+    for role, content in asked:
+        draft.add("MESSAGE", role, content)
+
+
+def _joined(text: str, spans: list[tuple[int, int]], draft: _Draft) -> str:
+    """Return the text with each instruction as the draft has it."""
+    pieces, at = list[str](), 0
+    for place, (start, end) in enumerate(spans):
+        kept = draft.lines[place]
+        lines = [*([] if kept is None else [kept]), *draft.added[place]]
+        pieces += [text[at:start], "\n".join(lines)]
+        at = end if lines else _next_line(text, end)
+    return "".join([*pieces, text[at:]])
+
+
+def _next_line(text: str, at: int) -> int:
+    """Return where the line after this one begins."""
+    for line_break in ("\r\n", "\n", "\r"):
+        if text.startswith(line_break, at):
+            return at + len(line_break)
+    return at

@@ -1,0 +1,72 @@
+"""The server's environment as the files that services are configured with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, TypeAlias, get_args
+
+from tuner.render.templates import fill
+
+Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How a target's file is called and made, and what puts it in force."""
+
+    file: str
+    template: str
+    steps: tuple[str, ...]
+
+
+_KINDS: Mapping[Target, _Kind] = MappingProxyType(
+    {
+        "env": _Kind(
+            "ollama.env", "ollama.env.j2", ("restart the server with these variables: {file}",)
+        ),
+        "systemd": _Kind(
+            "10-tuned.conf",
+            "systemd.conf.j2",
+            (
+                "sudo install -D -m 644 {file} /etc/systemd/system/ollama.service.d/10-tuned.conf",
+                "sudo systemctl daemon-reload && sudo systemctl restart ollama",
+            ),
+        ),
+        "compose": _Kind(
+            "compose.tuned.yaml",
+            "compose.yaml.j2",
+            ("docker compose -f compose.yaml -f {file} up -d ollama",),
+        ),
+        "launchd": _Kind(
+            "com.ollama.tuned.plist",
+            "launchd.plist.j2",
+            (
+                "cp {file} ~/Library/LaunchAgents/",
+                "launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/com.ollama.tuned.plist",
+            ),
+        ),
+    }
+)
+
+
+def environment_of(text: str) -> dict[str, str]:
+    """Return the variables of an env file as `artifacts` writes it: NAME=VALUE lines."""
+    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    return {name: value for name, equals, value in lines if equals}
+
+
+def service_file(
+    target: Target, environment: Mapping[str, str], header: tuple[str, ...]
+) -> tuple[str, str]:
+    """Return name and text of the file that sets the environment of a kind of service."""
+    kind = _KINDS[target]
+    settings = sorted(environment.items())
+    return kind.file, fill(kind.template, {"header": header, "left_out": [], "settings": settings})
+
+
+def steps(target: Target, file: str) -> list[str]:
+    """Return what puts a file in force: it needs a restart, which is not ours to make."""
+    return [step.format(file=file) for step in _KINDS[target].steps]
