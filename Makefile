@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: demo test lint bench wheel clean
+.PHONY: demo test lint bench ollama wheel clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/tune run --target-p99 500 $(DEMO_ARGS) || { status=$$?; \
@@ -21,6 +21,10 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.embedded
 	$(BIN)/python -m bench
+
+# Builds what the tests marked `ollama` run against, once, outside of the tree; needs Go.
+ollama: $(VENV)/.dev $(VENV)/.embedded
+	$(BIN)/python -m tests.ollama.build
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --outdir dist .

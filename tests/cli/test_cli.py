@@ -60,10 +60,9 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["frobnicate"], 2, "neither a command nor a study file"),
         (["mesure"], 2, "did you mean `tune measure`?"),
         (["nowhere.yaml"], 2, "no such study file"),
-        (["--engine", "ollama"], 2, "not built yet"),
+        (["--engine", "vllm"], 2, "not built yet"),
         (["--engine", "lamacpp"], 2, "did you mean llamacpp?"),
         (["--engine", "command"], 2, "it needs engine.command in the study file"),
-        (["--model", "llama3"], 2, "engine 'ollama' is not built yet"),
         (["--model", "nowhere.gguf"], 2, "no such model file"),
         (["--target-p99", "-5"], 2, "--target-p99"),
         (["--budget", "soon"], 2, "such as 90s"),
@@ -82,6 +81,15 @@ def test_bad_input_is_one_message_and_a_code(
     assert found.returncode == code, found.stderr
     assert said in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_a_model_s_name_asks_for_ollama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its program is not there, exit code 5 comes with the install command."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = tune("--model", "llama3", "--target-p99", "500", cwd=tmp_path)
+
+    assert found.returncode == 5, found.stderr
+    assert "curl -fsSL https://ollama.com/install.sh" in found.stderr
 
 
 def test_a_missing_engine_tells_its_install_command(tmp_path: Path) -> None:

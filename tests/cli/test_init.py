@@ -65,8 +65,8 @@ def test_a_dash_prints_and_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["llama3.2"], "engine ollama, which is not built yet; give the GGUF file"),
-        (["hf.co/someone/model:Q4_0"], "engine ollama, which is not built yet"),
+        (["llama3.2"], "Ollama has no model 'llama3.2'"),
+        (["hf.co/someone/model:Q4_0"], "Ollama has no model 'hf.co/someone/model:Q4_0'"),
         (["Modelfile.prod"], "no such file; expected a Modelfile"),
         (["gone.gguf"], "gone.gguf: no such model file"),
         (["torn.gguf"], "damaged GGUF metadata"),

@@ -222,7 +222,7 @@ def test_no_limit_and_auto_threads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("FROM llama3.2\n", "engine ollama, which is not built yet"),
+        ("FROM llama3.2\n", "Ollama has no model 'llama3.2'"),
         ("FROM ./model\n", "ln -s"),
         ("FROM ./folder\n", "engine vllm"),
         ("FROM ./gone.gguf\n", "gone.gguf: no such model file"),

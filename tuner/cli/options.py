@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,10 +52,13 @@ _SHARED = (
            help="Bound on the p99 of the end-to-end latency, in ms."),
     option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the time to first token, in ms."),
-    option("--engine", metavar="KIND", help="Engine: llamacpp, openai, command or fake."),
+    option("--engine", metavar="KIND", help="Engine: llamacpp, ollama, openai, command or fake."),
     option("--model", metavar="MODEL",
-           help="Path of a GGUF file, or `default` for the packaged SmolLM2-135M; with engine "
-                "command the name that requests carry."),
+           help="Path of a GGUF file, `default` for the packaged SmolLM2-135M, or the name of a "
+                "model in Ollama; with engine command the name that requests carry."),
+    option("--attach", is_flag=False, flag_value="", metavar="[URL]",
+           help="Use the Ollama that runs there (OLLAMA_HOST without a URL) instead of starting "
+                "one: only settings of a request and of a load are tuned, nothing else changed."),
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
     option("--seed", type=int, help="Seed of every random choice."),
     option("--client-processes", type=click.IntRange(1, 64), metavar="N",
@@ -107,8 +110,16 @@ def read_study(path: Path | None, **overrides: Any) -> Study:
     from tuner.spec.study import load
 
     if path is None:
-        path = Path("tune.yaml") if Path("tune.yaml").exists() else studies() / "task-api.yaml"
+        path = Path("tune.yaml") if Path("tune.yaml").exists() else studies() / _packaged(overrides)
     return overridden(load(path), **overrides)
+
+
+def _packaged(overrides: Mapping[str, Any]) -> str:
+    """Return the packaged study for the engine that is asked for."""
+    model, attach = overrides.get("model"), overrides.get("attach")
+    asked = overrides.get("engine") or (model and _engine_for(model))
+    on_ollama = attach is not None or asked == "ollama"
+    return "task-api-ollama.yaml" if on_ollama else "task-api.yaml"
 
 
 def overridden(
@@ -118,6 +129,7 @@ def overridden(
     target_ttft_p99: float | None = None,
     engine: str | None = None,
     model: str | None = None,
+    attach: str | None = None,
     budget: float | None = None,
     seed: int | None = None,
     client_processes: int | None = None,
@@ -126,6 +138,7 @@ def overridden(
     stop_when_met: bool | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
+    study = _attached(study, attach)
     kind = _kind(study, engine, model)
     _check_engine(kind, study)
     slos = _with_target(study.slos, "e2e", target_p99)
@@ -140,6 +153,15 @@ def overridden(
         load = replace(study.workload.load, client_processes=client_processes)
         given["workload"] = replace(study.workload, load=load)
     return replace(study, slos=slos, engine=kind, **given)
+
+
+def _attached(study: Study, attach: str | None) -> Study:
+    """Return a study that a running Ollama serves, where one is asked for."""
+    if attach is None:
+        return study
+    from tuner.engines.ollama_attached import address_of
+
+    return replace(study, engine="ollama", url=address_of(attach))
 
 
 def _kind(study: Study, engine: str | None, model: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
@@ -16,12 +16,14 @@ class Preview:
     """What shows of an engine that was not started.
 
     `missing` says, in sentences, what has to be installed before it can start. `train_ctx` is
-    the context in tokens that the model was trained with, where its file tells.
+    the context in tokens that the model was trained with, where its file tells; `left_out`
+    names the knobs that a server which somebody else started does not let change.
     """
 
     knobs: Mapping[str, Knob]
     missing: tuple[str, ...] = ()
     train_ctx: int | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -95,4 +97,39 @@ class Engine(Protocol):
 
     async def aclose(self) -> None:
         """Stop what was started, wait until it is gone; harmless when called twice."""
+        ...
+
+
+@runtime_checkable
+class Creates(Protocol):
+    """An engine that can serve a candidate as a model of its own, made from its Modelfile.
+
+    So what goes into service is what was measured: `Engine.request` then sends only what a
+    Modelfile cannot hold. The model is temporary: the next `apply`, and `aclose`, remove it.
+    """
+
+    async def create(self, candidate: Candidate, body: Mapping[str, Any]) -> Effective:
+        """Create the model of the candidate that is in force, and read back what it runs with.
+
+        `body` holds the fields of the Modelfile as POST /api/create takes them. Raises
+        EngineError.
+        """
+        ...
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """An engine whose log tells of requests that were answered, but not as they were sent."""
+
+    def noticed(self) -> str | None:
+        """Return what the log says of requests since the last `apply`, None for nothing."""
+        ...
+
+
+@runtime_checkable
+class Unloads(Protocol):
+    """An engine whose model leaves the memory while its server goes on."""
+
+    async def unload(self) -> None:
+        """Let go of the model: the next request loads it again."""
         ...

@@ -12,6 +12,7 @@ from tuner.spec.study import Study
 
 FACTORIES = {
     "llamacpp": "tuner.engines.llamacpp:create",
+    "ollama": "tuner.engines.ollama:create",
     "openai": "tuner.engines.openai:create",
     "command": "tuner.engines.command:create",
     "fake": "tuner.testing.fake_engine:create",

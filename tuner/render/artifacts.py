@@ -16,7 +16,7 @@ from tuner.render.chat_template import derive, go_template
 from tuner.render.modelfile import Modelfile, write
 from tuner.render.parameters import KINDS, written
 from tuner.render.templates import fill
-from tuner.spec.values import Candidate, Knob, Message, Model, Setting
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Message, Model, Setting
 
 CLIENT_SCHEMA = "tuner.client/1"
 
@@ -59,7 +59,9 @@ def artifacts(
 
     Raises InputError for texts that a Modelfile cannot hold.
     """
-    client = client_settings(serving)
+    client = client_settings(serving) | _client_knobs(candidate, knobs)
+    if client and evidence.measured_under_ollama:
+        client["truncate"] = False
     environment = _environment(candidate, knobs)
     beside = [
         name for name, there in (("client.json", client), ("ollama.env", environment)) if there
@@ -75,6 +77,12 @@ def artifacts(
     return files
 
 
+def _client_knobs(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Setting]:
+    """Return the engine's knobs that only a request can set, less those left to it."""
+    names = (n for n, knob in knobs.items() if knob.where == "client")
+    return {n: candidate[n] for n in names if candidate.get(n, "auto") not in LEFT_TO_ENGINE}
+
+
 def _modelfile(
     candidate: Candidate,
     knobs: Mapping[str, Knob],
@@ -86,10 +94,12 @@ def _modelfile(
     settings = (
         (name, written(name, candidate[name]))
         for name, knob in knobs.items()
-        if knob.where == "modelfile" and name in KINDS and name in candidate
+        if knob.where == "modelfile"
+        and name in KINDS
+        and candidate.get(name, "auto") not in LEFT_TO_ENGINE
     )
     return Modelfile(
-        base=model.source,
+        base=str(candidate.get("model", model.source)),
         template=template,
         system=serving.system,
         parameters=tuple(settings),
@@ -130,7 +140,7 @@ def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, S
 
 def _environment_file(environment: Mapping[str, Setting], header: tuple[str, ...]) -> str:
     """Return lines that systemd's EnvironmentFile and docker's --env-file both read."""
-    automatic = [name for name, value in environment.items() if value == "auto"]
+    automatic = [name for name, value in environment.items() if value in LEFT_TO_ENGINE]
     switches = {"on": "1", "off": "0"}
     settings = [
         (name, switches.get(str(value), _flag(value)))

@@ -42,6 +42,12 @@ def conversation(
     return (*head, *turns(chosen_shots(candidate, workload, text)), *messages)
 
 
+def client_part(candidate: Candidate) -> Candidate:
+    """Return a candidate whose system text and fixed shots are not sent: the model has them."""
+    dynamic = candidate.get("shots") == "dynamic"
+    return {**candidate, "system": "none", "shots": "dynamic" if dynamic else 0}
+
+
 def system_text(candidate: Candidate, workload: Workload) -> str | None:
     """Return the system text that the candidate stands for."""
     return workload.systems.get(str(candidate.get("system", "none")))

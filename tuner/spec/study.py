@@ -59,14 +59,14 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
     return Study(
         name=parsed.name,
         engine=parsed.engine.kind,
-        model=_model_source(parsed.engine.model, folder),
+        model=_model_source(_models(parsed)[0], folder),
         url=parsed.engine.url,
         server=server(parsed.engine, parsed.engine.kind, parsed.baseline, file),
         workload=workload,
         slos=tuple(Slo(s.metric, s.quantile, s.max_ms / 1000) for s in parsed.slo),  # type: ignore[arg-type]
         guard=_guard(parsed, workload, file),
         baseline=dict(parsed.baseline),
-        space=_space(parsed.space),
+        space=_space(parsed.space) | _model_space(parsed),
         budget_s=parsed.search.budget,
         sampler=parsed.search.sampler,
         seed=parsed.search.seed,
@@ -83,6 +83,17 @@ def _yaml(path: Path) -> Any:
         raise InputError(f"{path}: no such study file") from None
     except (OSError, UnicodeDecodeError) as unreadable:
         raise InputError(f"{path}: cannot be read ({unreadable})") from None
+
+
+def _models(parsed: StudyFile) -> tuple[str, ...]:
+    model = parsed.engine.model
+    return (model,) if isinstance(model, str) else model
+
+
+def _model_space(parsed: StudyFile) -> dict[str, Dimension]:
+    """Return the model as a knob where the study names several to choose from."""
+    models = _models(parsed)
+    return {"model": Choices(models)} if len(models) > 1 else {}
 
 
 def _model_source(model: str, folder: Path) -> str:

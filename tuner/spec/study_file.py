@@ -24,8 +24,8 @@ from tuner.spec.parts import Duration, Number, Part, Value, nearest
 from tuner.spec.server_file import ServerPart
 from tuner.spec.values import Arrivals
 
-BUILT_ENGINES = ("llamacpp", "openai", "command", "fake")
-LATER_ENGINES = ("ollama", "vllm")
+BUILT_ENGINES = ("llamacpp", "ollama", "openai", "command", "fake")
+LATER_ENGINES = ("vllm",)
 LATER_METRICS = ("throughput", "memory")
 LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
@@ -47,12 +47,14 @@ class EnginePart(ServerPart):
     """Which engine serves which model, and the server where the study brings its own."""
 
     kind: str = "llamacpp"
-    model: str = "default"
+    model: str | Annotated[tuple[str, ...], Field(min_length=1)] = "default"
     url: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> EnginePart:
         check_engine(self.kind, self.url, has_command=bool(self.command))
+        if not isinstance(self.model, str) and self.kind != "ollama":
+            raise ValueError("a list of models to choose from needs engine ollama")
         return self
 
 
@@ -73,7 +75,7 @@ def check_engine(kind: str, url: str | None, *, has_command: bool) -> None:
 
 def _built() -> str:
     return (
-        "available: llamacpp, openai (measure only), command (a server of your own), "
+        "available: llamacpp, ollama, openai (measure only), command (a server of your own), "
         "fake (a pretend engine for trying out)"
     )
 

@@ -54,6 +54,10 @@ class Knob:
     where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
 
 
+LEFT_TO_ENGINE = ("auto", "")
+"""Values of a knob that leave it to the engine: they are sent and written nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""

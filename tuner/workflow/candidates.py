@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
@@ -20,6 +21,15 @@ class HasKnobs(Protocol):
     def knobs(self) -> Mapping[str, Knob]:
         """Return the knobs with their tiers and defaults."""
         ...
+
+
+def fitted(study: Study, engine: HasKnobs) -> tuple[Study, tuple[str, ...]]:
+    """Return a study less what an attached server does not let change, and the names of that."""
+    fixed = set(getattr(engine, "left_out", ()))
+    named = tuple(n for n in dict.fromkeys((*study.space, *study.baseline)) if n in fixed)
+    space = {n: d for n, d in study.space.items() if n not in fixed}
+    base = {n: v for n, v in study.baseline.items() if n not in fixed}
+    return replace(study, space=space, baseline=base), named
 
 
 def all_knobs(engine: HasKnobs) -> dict[str, Knob]:

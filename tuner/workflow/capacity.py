@@ -16,7 +16,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import Supply
 from tuner.stats.eprocess import expected_requests
-from tuner.workflow.candidates import baseline
+from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.environment import environment
 from tuner.workflow.folder import claimed, write_json
 from tuner.workflow.measure import decided, judged
@@ -93,6 +93,7 @@ async def capacity(
     if not study.slos:
         raise InputError("capacity needs a target: --target-p99 MS or slo in the study")
     engine = engine or create(study, out / "engine")
+    study, _ = fitted(study, engine)
     candidate = baseline(study, engine, settings)
     terms = Terms(alpha=alpha_of_each(highest, whole=not by_rate))
     levels: list[Level] = []

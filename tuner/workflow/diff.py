@@ -20,6 +20,6 @@ def diff(a: str, b: str, host: str | None = None) -> list[Change]:
 def _modelfile(name: str, host: str | None) -> Modelfile:
     if Path(name).exists() or name.startswith((".", "/", "~")):
         return load(Path(name))
-    from tuner.engines.ollama_models import modelfile_of
+    from tuner.engines.ollama_models import OllamaModels
 
-    return parse(modelfile_of(name, host), name)
+    return parse(OllamaModels(host).modelfile(name), name)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from tuner.engines import gguf, llamacpp, memory, models
-from tuner.render import modelfile
+from tuner.engines import gguf, llamacpp, memory, models, ollama_store
+from tuner.render import modelfile, parameters
 from tuner.spec.errors import InputError
+from tuner.spec.values import Message
 from tuner.workflow.environment import free_memory_bytes
 from tuner.workflow.starter import PROMPTS, Starter, starter
 from tuner.workflow.starter_space import Machine, Origin
@@ -62,7 +66,45 @@ def read(source: str | None, folder: Path) -> Origin:
         return _from_gguf(path, source, folder)
     if path.is_file():
         return _from_modelfile(path, folder)
-    raise InputError(_no_source(source, path))
+    if path.is_dir() or "modelfile" in path.name.lower():
+        raise InputError(_no_source(source, path))
+    return _from_ollama(source)
+
+
+def _from_ollama(name: str) -> Origin:
+    """Return what Ollama's folder tells of a model: its facts, and what its Modelfile says."""
+    store = ollama_store.folder()
+    model = ollama_store.model(name, store)
+    values = model.cached_per_token
+    return Origin(
+        label=name,
+        model=name,
+        stem=name.rsplit("/", 1)[-1].removesuffix(":latest"),
+        weights_bytes=model.weights_bytes or 0,
+        kv_bytes=None if values is None else int(values * memory.BYTES_PER_VALUE["f16"]),
+        train_ctx=model.train_ctx,
+        modelfile=_stored(name, store),
+        engine="ollama",
+    )
+
+
+def _stored(name: str, store: Path) -> modelfile.Modelfile:
+    """Return the Modelfile that the layers of a model make."""
+    settings = json.loads(ollama_store.layer(name, store, "params") or "{}")
+    turns = json.loads(ollama_store.layer(name, store, "messages") or "[]")
+    return modelfile.Modelfile(
+        base=name,
+        system=ollama_store.layer(name, store, "system"),
+        parameters=tuple(_flat(settings)),
+        messages=tuple(Message(m["role"], m["content"]) for m in turns),
+    )
+
+
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield parameters as a Modelfile writes them; a list is written once for each value."""
+    for name, value in settings.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name, parameters.written(name, one)
 
 
 def _from_gguf(path: Path, label: str, folder: Path) -> Origin:
@@ -88,6 +130,8 @@ def _from_modelfile(path: Path, folder: Path) -> Origin:
             f"{path}: ADAPTER {found.adapters[0]}: engine llamacpp does not take adapters yet; "
             "merge it into the GGUF file and take the line out"
         )
+    if not found.base.endswith(".gguf") and not (model.is_file() or model.is_dir()):
+        return replace(_from_ollama(found.base), label=str(path), modelfile=found)
     if not found.base.endswith(".gguf"):
         raise InputError(f"{path}: {_no_gguf(found.base, model)}")
     return replace(_from_gguf(model, str(path), folder), modelfile=found)
@@ -119,22 +163,13 @@ def _no_gguf(base: str, model: Path) -> str:
             f"FROM {base} is a folder: engine vllm, which serves those, is not built yet; convert "
             "it with llama.cpp's convert_hf_to_gguf.py and name the GGUF file in FROM"
         )
-    return f"FROM {base} is a model's name: {_not_built(base)}, and name it in FROM"
+    return f"FROM {base}: no such file"
 
 
 def _no_source(source: str, path: Path) -> str:
     if path.is_dir():
         return f"{source} is a folder; name the Modelfile or the GGUF file in it"
-    if "modelfile" in path.name.lower():
-        return f"{source}: no such file; expected a Modelfile or the path of a GGUF file"
-    return f"{source}: no such file, and as a model's name {_not_built(source)}"
-
-
-def _not_built(name: str) -> str:
-    return (
-        "it needs engine ollama, which is not built yet; give the GGUF file instead "
-        f"(`ollama show --modelfile {name}` prints its path: link it to a name that ends in .gguf)"
-    )
+    return f"{source}: no such file; expected a Modelfile, a GGUF file or a model of Ollama"
 
 
 def _link(path: Path) -> str:

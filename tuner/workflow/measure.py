@@ -14,7 +14,7 @@ from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
-from tuner.workflow.candidates import baseline
+from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.environment import environment
 from tuner.workflow.folder import claimed, write_json
 from tuner.workflow.session import Session
@@ -41,6 +41,7 @@ async def measure(
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
     engine = engine or create(study, out / "engine")
+    study, _ = fitted(study, engine)
     candidate = baseline(study, engine, settings)
     held_out = study.workload.held_out and until_decided
     prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)

@@ -65,13 +65,14 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
             "label": _inline(origin.label),
             "file": _inline(file),
             "name": _scalar(_name(origin.stem)),
-            "engine": _flow({"kind": "llamacpp", "model": origin.model}),
+            "ollama": origin.engine == "ollama",
+            "engine": _flow({"kind": origin.engine, "model": origin.model}),
             "system": bool(system),
             "shots": len(shots),
             "own_prompts": bool(_texts(source.messages)),
             "baseline": {n: _scalar(v) for n, v in {**knobs, **prompt_knobs}.items()},
             "limit_stands_in": "num_predict" not in dict(source.parameters),
-            "left_out": _left_out(source),
+            "left_out": _left_out(source, own_template=origin.engine == "llamacpp"),
             "space": {n: _flow(v) for n, v in searched.items()},
             "cores": machine.cores,
             "context_bound": context_bound(origin, machine),
@@ -118,10 +119,10 @@ def _lines(objects: Iterable[Mapping[str, Any]]) -> str:
 
 
 # words
-def _left_out(source: Modelfile) -> list[str]:
+def _left_out(source: Modelfile, *, own_template: bool) -> list[str]:
     """Name what the Modelfile holds and a study does not."""
     found = [f"PARAMETER {n} {_short(v)}" for n, v in source.parameters if n not in KNOBS]
-    if source.template is not None:
+    if source.template is not None and own_template:
         found.append("TEMPLATE: the chat template of the GGUF file is used")
     if any(m.role == "system" for m in source.messages):
         found.append("MESSAGE system: only SYSTEM becomes a system text")

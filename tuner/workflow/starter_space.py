@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tuner.engines.llamacpp import KNOBS
 from tuner.render.modelfile import Modelfile
@@ -16,6 +16,12 @@ NUM_PREDICT = 256
 
 _MEMORY_SHARE = 0.8
 """Of the free memory; the rest is for compute buffers and whatever else runs."""
+
+_SERVER: Mapping[str, list[str]] = {
+    "flash_attention": ["auto", "on"],
+    "kv_cache_type": ["f16", "q8_0"],
+}
+"""What a start of Ollama's server decides, and is worth a look with one request at a time."""
 
 _SMALLEST_CONTEXT = 512
 _SHORTEST_LIMIT = 16
@@ -37,8 +43,9 @@ class Machine:
 class Origin:
     """What a study is started from.
 
-    `label` is how the user named it, `model` how the study names the model. `kv_bytes` is what
-    a token takes in an f16 KV cache; None where the file does not tell, as `train_ctx`.
+    `label` is how the user named it, `model` how the study names the model, which `engine`
+    serves. `kv_bytes` is what a token takes in an f16 KV cache; None where the file does not
+    tell, as `train_ctx`.
     """
 
     label: str
@@ -48,6 +55,7 @@ class Origin:
     kv_bytes: int | None = None
     train_ctx: int | None = None
     modelfile: Modelfile | None = None
+    engine: Literal["llamacpp", "ollama"] = "llamacpp"
 
 
 def baseline(origin: Origin) -> dict[str, int | float]:
@@ -102,7 +110,7 @@ def space(knobs: Mapping[str, int | float], origin: Origin, machine: Machine) ->
     found["temperature"] = {"low": 0.0, "high": max(1.0, knobs["temperature"])}
     found["top_k"] = _top_k(int(knobs["top_k"]))
     found["top_p"] = {"low": min(0.1, knobs["top_p"]), "high": max(1.0, knobs["top_p"])}
-    return found
+    return {**found, **(_SERVER if origin.engine == "ollama" else {})}
 
 
 def most_context(origin: Origin, machine: Machine) -> int:

@@ -24,7 +24,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import distinct
 from tuner.stats.shares import evidence_above
-from tuner.workflow.candidates import baseline
+from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.run import check
 
 _MOST_TEMPLATES = 5000
@@ -37,6 +37,7 @@ def check_study(study: Study) -> StudyCheck:
     Raises InputError for what the engine or the workload does not have.
     """
     seen = preview(study)
+    study, left_out = fitted(study, seen)
     base = baseline(study, seen)
     refusal = _refusal(study)
     planned = None if refusal else plan(study)
@@ -45,6 +46,7 @@ def check_study(study: Study) -> StudyCheck:
         distinct(workload.part(held_out=held_out), workload.slots) for held_out in (False, True)
     )
     warnings = [*seen.missing, *([refusal] if refusal else [])]
+    warnings += [f"{name} is left out: only a start of the server sets it" for name in left_out]
     if planned:
         warnings += [*_few_prompts(study, planned, search, proof), *_guard(study)]
         warnings += [*_outside(study, base), *_long_contexts(study, seen)]

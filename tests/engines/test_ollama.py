@@ -1,0 +1,314 @@
+"""The managed Ollama: against real ones of both generations, and against a pretended one."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import ClassVar
+
+import ollama
+import pytest
+
+from tests.ollama import faked
+from tests.ollama.faked import script
+from tests.ollama.installed import MODEL, complete, models, serving
+from tuner.engines import ollama_readback, ollama_store
+from tuner.engines.base import Engine
+from tuner.engines.ollama import Ollama, version_of
+from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
+from tuner.spec.values import Model
+from tuner.testing.engine_contract import EngineContract, send
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder for programs and models that all tests of a session share."""
+    return tmp_path_factory.mktemp("ollama")
+
+
+class OnOllama(EngineContract):
+    """One generation under the contract."""
+
+    version: ClassVar[str]
+    reload = ("num_ctx", 1024)
+    dear = ("num_parallel", 2)
+
+    @pytest.fixture(autouse=True)
+    def _there(self, folder: Path) -> None:
+        self.program, self.models = complete(self.version, folder), models(folder)
+
+    def engine(self, logs: Path) -> Engine:
+        return self.over(logs, str(self.program))
+
+    def over(self, logs: Path, program: str) -> Ollama:
+        """Return the engine over a program that starts a server."""
+        model = ollama_store.model(MODEL, self.models)
+        version = tuple(map(int, self.version.split(".")))
+        return Ollama(model, self.models, logs, program, version)
+
+    def ignoring(self, logs: Path, knob: str) -> Engine:
+        if knob not in ("num_parallel",):
+            pytest.skip("Ollama ignores no option that it has")
+        return self.over(logs, script(logs, f"unset OLLAMA_NUM_PARALLEL\nexec {self.program} $@"))
+
+    def failing(self, logs: Path) -> Engine:
+        return self.over(logs, script(logs, "echo no such thing; exit 3"))
+
+    def test_a_running_server_is_left_alone(self, tmp_path: Path) -> None:
+        """A server in production goes on, keeps its model loaded, and gets no request."""
+        with serving(self.program, self.models) as host:
+            engine = self.engine(tmp_path)
+
+            async def work(engine: Engine) -> None:
+                found = await engine.apply(self.default(engine))
+                assert found.address != f"http://{host}"
+                assert (await send(engine, self.default(engine, num_predict=4), "hi"))[0].answer
+
+            self.use(engine, work)
+
+            with ollama.Client(host) as server:
+                assert [m.model for m in server.list().models] == [MODEL]
+                assert server.ps().models == []
+
+    def test_a_model_too_large_for_the_memory_is_a_typed_failure(self, tmp_path: Path) -> None:
+        """What cannot fit is refused before anything is started."""
+
+        async def work(engine: Engine) -> None:
+            with pytest.raises(StartFailed) as failed:
+                await engine.apply(self.default(engine, num_ctx=2**31))
+            assert failed.value.reason == "out_of_memory"
+
+        self.use(self.engine(tmp_path), work)
+
+
+class TestFake(EngineContract):
+    """The pretended one, which needs neither Go nor a model."""
+
+    reload = ("num_ctx", 1024)
+    dear = ("num_parallel", 2)
+
+    def engine(self, logs: Path) -> Engine:
+        return _fake(logs)
+
+    def ignoring(self, logs: Path, knob: str) -> Engine:
+        if knob != "num_parallel":
+            pytest.skip("this generation tells no sampling, so that it is unverified")
+        return _fake(logs, "--one-slot")
+
+    def failing(self, logs: Path) -> Engine:
+        return _fake(logs, "--no-memory")
+
+    def test_a_request_knob_costs_nothing_and_is_in_force(self, tmp_path: Path) -> None:
+        pytest.skip("this generation tells no sampling, so that it is unverified")
+
+    def test_a_context_beyond_the_trained_one_is_not_in_force(self, tmp_path: Path) -> None:
+        """Ollama serves with the context that the model was trained with, and says nothing."""
+
+        async def work(engine: Engine) -> None:
+            found = await engine.apply(self.default(engine, num_ctx=16384))
+
+            assert found.mismatches == ("num_ctx: asked for 16384, in force is 8192 (tier reload)",)
+
+        self.use(self.engine(tmp_path), work)
+
+    def test_a_created_model_is_served_and_removed(self, tmp_path: Path) -> None:
+        """Its requests carry no options, its settings are in force, and it does not stay."""
+
+        async def work(engine: Engine) -> None:
+            assert isinstance(engine, Ollama)
+            candidate = self.default(engine, num_ctx=1024, num_predict=3)
+            await engine.apply(candidate)
+            body = {"from": faked.MODEL, "parameters": {"num_ctx": 1024, "num_predict": 3}}
+            found = await engine.create(candidate, body)
+            request = engine.request((), candidate, None)
+            sample = (await send(engine, candidate, "delete task 4"))[0]
+            async with ollama.AsyncClient(found.address) as server:
+                during = [m.model for m in (await server.list()).models]
+                await engine.apply(candidate)
+                after = [m.model for m in (await server.list()).models]
+
+            assert b'"options": {}' in request.body
+            assert not found.mismatches
+            assert (sample.output_tokens, sample.finish) == (3, "length")
+            assert len(during) == 2
+            assert after == [faked.MODEL]
+
+        self.use(self.engine(tmp_path), work)
+
+
+def _fake(folder: Path, *options: str) -> Ollama:
+    model = Model(faked.MODEL, faked.MODEL)
+    return Ollama(model, folder, folder, faked.program(folder, *options))
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "said"),
+    [
+        ("--busy", StartFailed, "others are loading models now, try again"),
+        ("--no-memory", StartFailed, r"needs? more|more system memory.*\(out_of_memory\)"),
+        ("--runner-dies", EngineDied, "runner has unexpectedly stopped: signal: killed"),
+    ],
+)
+def test_a_server_that_cannot_serve_says_why(
+    tmp_path: Path, option: str, error: type[EngineError], said: str
+) -> None:
+    """Busy, out of memory, a killed runner: each a typed failure with Ollama's own words."""
+    contract = TestFake()
+
+    async def work(engine: Engine) -> None:
+        with pytest.raises(error, match=said):
+            await engine.apply(contract.default(engine))
+
+    contract.use(_fake(tmp_path, option), work)
+
+
+def test_a_model_that_is_gone_is_bad_input(tmp_path: Path) -> None:
+    """The command that fetches it is in the message."""
+    contract = TestFake()
+    engine = Ollama(Model("gone", "gone"), tmp_path, tmp_path, faked.program(tmp_path))
+
+    async def work(engine: Engine) -> None:
+        with pytest.raises(InputError, match="`ollama pull gone` fetches one"):
+            await engine.apply(contract.default(engine))
+
+    contract.use(engine, work)
+
+
+def test_no_space_for_a_created_model_is_told(tmp_path: Path) -> None:
+    """Creating copies nothing but settings, yet a full disk can refuse even these."""
+    contract = TestFake()
+
+    async def work(engine: Engine) -> None:
+        assert isinstance(engine, Ollama)
+        candidate = contract.default(engine)
+        await engine.apply(candidate)
+        with pytest.raises(EngineError, match="no space left on device"):
+            await engine.create(candidate, {"from": faked.MODEL})
+
+    contract.use(_fake(tmp_path, "--no-space"), work)
+
+
+@pytest.mark.parametrize(
+    ("option", "outcome", "answer"),
+    [("--no-final", "incomplete", True), ("--only-thinks", "ok", False)],
+)
+def test_answers_that_are_none_are_kept_as_they_are(
+    tmp_path: Path, option: str, outcome: str, answer: bool
+) -> None:
+    """A stream without its end is incomplete; thoughts alone are an empty answer."""
+    contract = TestFake()
+
+    async def work(engine: Engine) -> None:
+        candidate = contract.default(engine)
+        await engine.apply(candidate)
+        sample = (await send(engine, candidate, "delete task 4"))[0]
+
+        assert (sample.outcome, bool(sample.answer)) == (outcome, answer)
+
+    contract.use(_fake(tmp_path, option), work)
+
+
+@pytest.mark.ollama
+@pytest.mark.embedded
+class TestOwnRunner(OnOllama):
+    """0.11.4: Ollama's own runner, which tells no sampling."""
+
+    version = "0.11.4"
+
+    def test_a_request_knob_costs_nothing_and_is_in_force(self, tmp_path: Path) -> None:
+        """What is sent with a request cannot be read back here, and is said to be unverified."""
+
+        async def work(engine: Engine) -> None:
+            await engine.apply(self.default(engine))
+            after = await engine.apply(self.default(engine, temperature=0.25))
+
+            assert (after.changed, "temperature" in after.unverified) == ("nothing", True)
+
+        self.use(self.engine(tmp_path), work)
+
+    def test_a_cache_type_without_flash_attention_is_not_in_force(self, tmp_path: Path) -> None:
+        """On a processor this generation has no flash attention, and keeps the cache in f16."""
+
+        async def work(engine: Engine) -> None:
+            found = await engine.apply(self.default(engine, kv_cache_type="q8_0"))
+
+            assert any(
+                text.startswith("kv_cache_type: asked for q8_0") for text in found.mismatches
+            )
+
+        self.use(self.engine(tmp_path), work)
+
+
+@pytest.mark.ollama
+@pytest.mark.embedded
+class TestLlamaServer(OnOllama):
+    """0.33.3: a front over llama.cpp's server, whose slots tell the sampling."""
+
+    version = "0.33.3"
+
+    def test_a_cache_type_is_in_force(self, tmp_path: Path) -> None:
+        """A quantized cache needs flash attention, which this generation has everywhere."""
+
+        async def work(engine: Engine) -> None:
+            changed = self.default(engine, kv_cache_type="q8_0", flash_attention="on")
+            found = await engine.apply(changed)
+
+            assert not found.mismatches
+            assert found.settings["kv_cache_type"] == "q8_0"
+
+        self.use(self.engine(tmp_path), work)
+
+
+def test_a_version_is_read_without_a_server(tmp_path: Path) -> None:
+    """The client's own version counts, whatever a server that runs beside it says."""
+    told = "echo 'ollama version is 0.33.3'; echo 'Warning: client version is 0.11.4'"
+
+    assert version_of(script(tmp_path, told)) == (0, 11, 4)
+
+
+def test_a_server_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    """The oldest version that can be tuned is in the message."""
+    with pytest.raises(InputError, match=r"Ollama 0\.9\.6 is older than 0\.10"):
+        version_of(script(tmp_path, "echo 'ollama version is 0.9.6'"))
+
+
+OLD = "ollama runner --model /b/sha256-1 --ctx-size 8192 --batch-size 512 --threads 2 --no-mmap"
+NEW = "llama-server --model /b/sha256-1 --port 9 --host 127.0.0.1 -c 8192 -np 2 -b 256 -ub 256"
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        (f"{OLD} --parallel 2", {"num_ctx": 4096, "num_parallel": 2, "flash_attention": "off"}),
+        (f"{OLD} --parallel 1 --flash-attn", {"num_ctx": 8192, "flash_attention": "on"}),
+        (f"{OLD} --flash-attn --kv-cache-type q8_0 --parallel 1", {"kv_cache_type": "q8_0"}),
+        (NEW, {"num_ctx": 4096, "num_batch": 256, "use_mmap": True, "kv_cache_type": "f16"}),
+        (
+            f"{NEW} --load-mode none --flash-attn auto",
+            {"use_mmap": False, "flash_attention": "auto"},
+        ),
+        (f"{NEW} -ngl 3 -t 4", {"num_gpu": 3, "num_thread": 4}),
+    ],
+)
+def test_a_runner_tells_its_settings(line: str, settings: dict[str, object]) -> None:
+    """The command lines of both generations are read; the context is that of one slot."""
+    found = ollama_readback.Runner(1, "/b/sha256-1", tuple(line.split())).settings()
+
+    assert settings.items() <= found.items()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5m", 300.0),
+        ("5m0s", 300.0),
+        ("1h30m", 5400.0),
+        ("90", 90.0),
+        ("0", 0.0),
+        ("-1", math.inf),
+        ("2562047h47m16.854775807s", math.inf),
+    ],
+)
+def test_durations_are_read_as_go_writes_them(text: str, seconds: float) -> None:
+    """What was asked for and what Ollama says of it compare as times; negative is for ever."""
+    assert ollama_readback.seconds(text) == seconds

@@ -1,0 +1,120 @@
+"""An Ollama that somebody else runs: measured, loaded as asked, and otherwise left alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ollama import faked
+from tuner.engines.base import Engine
+from tuner.engines.ollama_attached import OllamaAttached, address_of
+from tuner.spec.errors import EngineMissing, InputError
+from tuner.spec.values import Model
+from tuner.testing.engine_contract import EngineContract, send
+
+MODEL = Model(faked.MODEL, faked.MODEL)
+
+
+class TestAttached(EngineContract):
+    """Against the pretended one; a fresh start is a load of the model anew."""
+
+    reload = ("num_ctx", 1024)
+
+    @pytest.fixture(autouse=True)
+    def _server(self) -> Any:
+        with faked.running() as self.url:
+            yield
+
+    def engine(self, logs: Path) -> Engine:
+        return OllamaAttached(self.url, MODEL)
+
+    def test_a_request_knob_costs_nothing_and_is_in_force(self, tmp_path: Path) -> None:
+        pytest.skip("an attached server tells no sampling, so that it is unverified")
+
+    def test_a_restart_knob_restarts(self, tmp_path: Path) -> None:
+        pytest.skip("an attached server is never restarted")
+
+    def test_fresh_restarts_in_any_case(self, tmp_path: Path) -> None:
+        """The model is loaded anew, which counts as a start."""
+
+        async def work(engine: Engine) -> None:
+            first = await engine.apply(self.default(engine))
+            again = await engine.apply(self.default(engine), fresh=True)
+
+            assert (again.changed, again.engine_start) == ("reload", first.engine_start + 1)
+
+        self.use(self.engine(tmp_path), work)
+
+    def test_an_ignored_knob_is_a_mismatch(self, tmp_path: Path, which: str = "cheap") -> None:
+        """A context that the server does not give is told by /api/ps."""
+
+        async def work(engine: Engine) -> None:
+            found = await engine.apply(self.default(engine, num_ctx=16384))
+
+            assert found.mismatches == ("num_ctx: asked for 16384, in force is 8192",)
+
+        self.use(self.engine(tmp_path), work)
+
+    def test_closing_leaves_no_process(self, tmp_path: Path) -> None:
+        """Closing leaves the server as it is: it still answers."""
+
+        async def work(engine: Engine) -> None:
+            await engine.apply(self.default(engine))
+            await engine.aclose()
+            assert (await send(engine, self.default(engine), "x"))[0].outcome == "ok"
+
+        self.use(self.engine(tmp_path), work)
+
+    def test_a_failed_start_is_typed(self, tmp_path: Path) -> None:
+        """A server that is not there is named with its address."""
+
+        async def work(engine: Engine) -> None:
+            with pytest.raises(EngineMissing, match=r"no Ollama answers at http://127\.0\.0\.1:9"):
+                await engine.apply(self.default(engine))
+
+        self.use(OllamaAttached("http://127.0.0.1:9", MODEL), work)
+
+    def test_only_a_start_sets_what_is_left_out(self, tmp_path: Path) -> None:
+        """Knobs of the environment are none here, and are named."""
+        engine = OllamaAttached(self.url, MODEL)
+
+        assert "num_parallel" in engine.left_out
+        assert not set(engine.left_out) & set(engine.knobs)
+
+    def test_as_it_is_no_options_are_sent(self, tmp_path: Path) -> None:
+        """A model that went into service has its settings in itself."""
+        engine = OllamaAttached(self.url, MODEL, as_it_is=True)
+
+        body = json.loads(engine.request((), {"num_ctx": 512, "think": False}, "json").body)
+
+        assert (body["options"], body["think"], body["format"]) == ({}, False, "json")
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        (None, "http://127.0.0.1:11434"),
+        ("", "http://127.0.0.1:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("localhost:9", "http://localhost:9"),
+        ("http://box:9/", "http://box:9"),
+        ("http://box", "http://box:80"),
+    ],
+)
+def test_an_address_may_leave_out_what_ollama_takes_for_granted(
+    told: str | None, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Host, port and scheme have the defaults of OLLAMA_HOST."""
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+
+    assert address_of(told) == address
+
+
+@pytest.mark.parametrize("told", ["study.yaml/x", "ftp://box", "box:port"])
+def test_what_is_no_address_is_refused(told: str) -> None:
+    """A study file after --attach is taken for an address, and told so."""
+    with pytest.raises(InputError, match="--attach: expected http://HOST:PORT"):
+        address_of(told)

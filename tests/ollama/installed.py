@@ -1,0 +1,85 @@
+"""The programs that `make ollama` built, and a folder of models for them to serve."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.ollama.build import VERSIONS, program
+from tuner.engines.launch import free_port
+from tuner.engines.models import default_path
+
+MODEL = "smollm2:135m"
+LAUNCHER = Path(__file__).with_name("llama_server.py")
+
+
+def complete(version: str, folder: Path) -> Path:
+    """Return a complete Ollama of a version below `folder`; skip the test where it is not built.
+
+    The newer generation gets its llama-server: a launcher of ours over xllamacpp.
+    """
+    built = program(version)
+    if not built.is_file():
+        pytest.skip(f"Ollama {version} is not built: run `make ollama`, which needs Go")
+    ours = folder / version / "bin" / "ollama"
+    if not ours.exists():
+        ours.parent.mkdir(parents=True)
+        shutil.copy(built, ours)
+        launcher = folder / version / "lib" / "ollama" / "llama-server"
+        launcher.parent.mkdir(parents=True)
+        launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {LAUNCHER} "$@"\n')
+        launcher.chmod(0o755)
+    return ours
+
+
+def models(folder: Path) -> Path:
+    """Return a folder of models below `folder` that holds the packaged one as MODEL.
+
+    The older generation creates it from the GGUF file, which the newer one cannot do without
+    llama.cpp's quantizer; both serve it.
+    """
+    there = folder / "models"
+    if not there.exists():
+        ollama = complete(VERSIONS[0], folder)
+        with serving(ollama, there) as host:
+            modelfile = folder / "Modelfile"
+            modelfile.write_text(f"FROM {default_path()}\n")
+            create = [str(ollama), "create", MODEL, "-f", str(modelfile)]
+            subprocess.run(create, env=_environment(host, there), check=True, capture_output=True)
+    return there
+
+
+@contextmanager
+def serving(ollama: Path, folder: Path, **variables: str) -> Iterator[str]:
+    """Run `ollama serve` over a folder of models; yield its address as OLLAMA_HOST takes it."""
+    host = f"127.0.0.1:{free_port()}"
+    env = _environment(host, folder) | variables
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen([str(ollama), "serve"], env=env, stdout=quiet, stderr=quiet)
+    try:
+        _wait(ollama, env)
+        yield host
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _environment(host: str, folder: Path) -> dict[str, str]:
+    ours = {"OLLAMA_HOST": host, "OLLAMA_MODELS": str(folder), "OLLAMA_NO_CLOUD": "1"}
+    return {**os.environ, **ours}
+
+
+def _wait(ollama: Path, env: dict[str, str]) -> None:
+    deadline = time.monotonic() + 20
+    while subprocess.run([str(ollama), "list"], env=env, capture_output=True).returncode:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{ollama} serve does not answer")
+        time.sleep(0.1)

@@ -1,0 +1,244 @@
+"""Ollama, managed: a server of our own over the same models, beside one in production.
+
+Settings are sent with each request, as options; the server's environment is set when it is
+started. Production's server is never asked and never changed: ours listens on a port of its
+own, prunes nothing and takes no part of the cloud.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from tuner.engines import ollama_api, ollama_readback, ollama_store
+from tuner.engines.base import Preview
+from tuner.engines.launch import AddressInUse, Launch, Served, free_port, launch
+from tuner.engines.memory import ensure_fits
+from tuner.engines.ollama_attached import OllamaAttached, address_of
+from tuner.engines.ollama_chat import read_ollama
+from tuner.engines.ollama_knobs import OLDEST, knobs, version_of
+from tuner.load.wire import Request
+from tuner.spec.errors import EngineMissing
+from tuner.spec.space import Choices
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Effective, Message, Model, Setting
+
+START_DEADLINE_S = 60.0
+PORT_RETRIES = 2
+
+_SWITCHES = {"on": "1", "off": "0", "auto": ""}
+_PROBE = {"type": "boolean"}
+"""An answer of one word, however large the output limit is."""
+
+_Changed = Literal["nothing", "reload", "restart"]
+
+
+class Ollama(Served):
+    """The `Engine` over an `ollama serve` of ours; `models` is the folder that it serves from."""
+
+    name = "ollama"
+    read = staticmethod(read_ollama)
+
+    def __init__(
+        self,
+        model: Model,
+        models: Path,
+        logs: Path,
+        program: str = "ollama",
+        version: tuple[int, ...] = OLDEST,
+        ports: Callable[[], int] = free_port,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.knobs = knobs(version, model.name)
+        self._models, self._logs, self._program, self._ports = models, logs, program, ports
+        self._version = ".".join(map(str, version))
+        self._starts = 0
+        self._in_force: Candidate = {}
+        self._created: str | None = None
+        self._log_read = 0
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Reach a serving state for the candidate; see `Engine.apply`."""
+        await self._forget_created()
+        changed = "restart" if fresh else self._cost(candidate)
+        if changed == "restart":
+            await self.aclose()
+            await self._start(candidate)
+        if changed != "nothing":
+            self._in_force = {}
+            name = str(candidate["model"])
+            await ollama_api.load(self._address(), name, self._options(candidate))
+        self._in_force = dict(candidate)
+        return await self._effective(candidate, changed)
+
+    def _cost(self, candidate: Candidate) -> _Changed:
+        if not self.alive() or self._differs(candidate, "restart"):
+            return "restart"
+        return "reload" if self._differs(candidate, "reload") else "nothing"
+
+    def _differs(self, candidate: Candidate, tier: str) -> bool:
+        names = (k.name for k in self.knobs.values() if k.tier == tier)
+        return any(candidate[name] != self._in_force.get(name) for name in names)
+
+    # starting
+    async def _start(self, candidate: Candidate) -> None:
+        ensure_fits(self._weights(candidate), candidate, psutil.virtual_memory().available)
+        self._starts += 1
+        for left in reversed(range(1 + PORT_RETRIES)):
+            try:
+                await self._start_once(candidate, self._ports())
+                break
+            except AddressInUse:
+                if left == 0:
+                    raise
+
+    async def _start_once(self, candidate: Candidate, port: int) -> None:
+        asked = Launch(
+            what="Ollama",
+            command=(self._program, "serve"),
+            log=self._logs / f"engine-{self._starts}.log",
+            deadline_s=START_DEADLINE_S,
+            env=self._environment(candidate, port),
+            ready="/api/version",
+            port=port,
+        )
+        self._process, self._port = await launch(asked)
+
+    def _environment(self, candidate: Candidate, port: int) -> dict[str, str]:
+        ours = {
+            "OLLAMA_HOST": f"127.0.0.1:{port}",
+            "OLLAMA_MODELS": str(self._models),
+            "OLLAMA_NOPRUNE": "1",
+            "OLLAMA_NO_CLOUD": "1",
+        }
+        names = (k.name for k in self.knobs.values() if k.where == "environment")
+        asked = {f"OLLAMA_{n.upper()}": _variable(candidate[n]) for n in names}
+        return {**asked, **ours}
+
+    # a model of its own
+    async def create(self, candidate: Candidate, body: Mapping[str, Any]) -> Effective:
+        """Serve the candidate that is in force as a model created for it; see `Creates`."""
+        await self._forget_created()
+        name = f"{ollama_api.TEMPORARY}:{os.getpid()}"
+        await ollama_api.create(self._address(), name, body)
+        self._created = name
+        return await self._effective(candidate, "nothing")
+
+    async def _forget_created(self) -> None:
+        created, self._created = self._created, None
+        if created is not None and self.alive():
+            await ollama_api.remove(self._address(), created)
+
+    async def unload(self) -> None:
+        """Let go of the model: the next request loads it again."""
+        name = self._created or str(self._in_force["model"])
+        await ollama_api.unload(self._address(), name)
+
+    async def aclose(self) -> None:
+        """Remove what was created, stop the server and wait until it is gone."""
+        await self._forget_created()
+        await super().aclose()
+
+    # reading back
+    async def _effective(self, candidate: Candidate, changed: _Changed) -> Effective:
+        assert self._process is not None
+        asked = (Message("user", "ok?"),)
+        await ollama_api.probe(self._address(), self.request(asked, candidate, _PROBE))
+        log = self._process.log.read_text(errors="replace")
+        self._log_read = len(log)
+        found = ollama_readback.from_log(log)
+        for runner in ollama_readback.runners(self._process.pid)[:1]:
+            found |= runner.settings()
+            found["model"] = self._served(runner, candidate)
+            sampling = [k.name for k in self.knobs.values() if k.tier == "request"]
+            found |= await ollama_readback.from_slots(runner, sampling)
+        unread = [name for name in self.knobs if name not in found]
+        return Effective(
+            settings=found,
+            unverified=(*unread, *(n for n in candidate if n == "format")),
+            mismatches=tuple(ollama_readback.mismatches(candidate, found, self.knobs)),
+            changed=changed,
+            engine_start=self._starts,
+            pid=self._process.pid,
+            address=self._address(),
+            version=f"Ollama {self._version}",
+        )
+
+    def _weights(self, candidate: Candidate) -> Model:
+        """Return the model that a candidate names, which may be another tag than the study's."""
+        name = str(candidate["model"])
+        return self.model if name == self.model.name else ollama_store.model(name, self._models)
+
+    def _address(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def noticed(self) -> str | None:
+        """Return a sentence where prompts were cut without a word to the client; see `Notices`.
+
+        Servers before 0.12.6 do not know the field that forbids it (llm/server.go, runner).
+        """
+        if self._process is None:
+            return None
+        new = self._process.log.read_text(errors="replace")[self._log_read :]
+        cut = new.count("truncating input prompt")
+        return f"{cut} prompts were cut to fit num_ctx: raise it" if cut else None
+
+    def _served(self, runner: ollama_readback.Runner, candidate: Candidate) -> str:
+        """Return the model's name where the runner has its weights, else what it has."""
+        digest = self._weights(candidate).digest
+        same = digest is None or runner.model.endswith(digest.replace(":", "-"))
+        return str(candidate["model"]) if same else runner.model
+
+    # serving
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the chat request; a created model has its options in itself, else all are sent."""
+        model = self._created or str(candidate["model"])
+        options = {} if self._created else self._options(candidate)
+        return ollama_api.request_of(model, messages, candidate, options, response_format)
+
+    def _options(self, candidate: Candidate) -> dict[str, Any]:
+        return ollama_api.options_of(candidate, self.knobs)
+
+
+def _variable(value: Setting) -> str:
+    """Return a setting as a variable of the environment; "" is as good as none for Ollama."""
+    return _SWITCHES.get(str(value), str(value))
+
+
+def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
+    """Return the engine for the model of a study, a name that `ollama list` shows.
+
+    With a url it is the running server there, else one of our own.
+    """
+    if study.url is not None:
+        return OllamaAttached(address_of(study.url), Model(study.model, study.model))
+    version, models = version_of("ollama"), ollama_store.folder()
+    for other in tags(study):
+        ollama_store.model(other, models)
+    return Ollama(ollama_store.model(study.model, models), models, logs, version=version)
+
+
+def tags(study: Study) -> list[str]:
+    """Return the models among which a study chooses, if it does."""
+    dimension = study.space.get("model")
+    return [str(v) for v in dimension.values] if isinstance(dimension, Choices) else []
+
+
+def preview(study: Study) -> Preview:
+    """Return what shows without starting a server; raise InputError for an unknown model."""
+    if study.url is not None:
+        attached = OllamaAttached(address_of(study.url), Model(study.model, study.model))
+        return Preview(attached.knobs, left_out=attached.left_out)
+    try:
+        version = version_of("ollama")
+    except EngineMissing as error:
+        return Preview(knobs(OLDEST, study.model), (str(error),))
+    model = ollama_store.model(study.model, ollama_store.folder())
+    return Preview(knobs(version, study.model), (), model.train_ctx)

@@ -1,0 +1,122 @@
+"""A running Ollama that somebody else started: request and reload knobs, and nothing else of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from tuner.engines import ollama_api
+from tuner.engines.ollama_chat import read_ollama
+from tuner.engines.ollama_knobs import SOFTER_PENALTY_SINCE, knobs
+from tuner.load.wire import Address, HttpTransport, Request
+from tuner.spec.errors import InputError
+from tuner.spec.values import Candidate, Effective, Knob, Message, Model
+
+DEFAULT_PORT = 11434
+
+
+def address_of(url: str | None) -> str:
+    """Return a server's address: as said, as OLLAMA_HOST says, or where Ollama is by default.
+
+    Source of what OLLAMA_HOST may leave out: envconfig/config.go, Host.
+    """
+    told = (url or os.environ.get("OLLAMA_HOST") or "").strip().strip("\"'")
+    scheme, _, rest = told.rpartition("://")
+    parts = urlsplit(f"//{rest}")
+    if scheme not in ("", "http") or parts.path.strip("/"):
+        raise InputError(f"--attach: expected http://HOST:PORT, found {told!r}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise InputError(f"--attach: expected http://HOST:PORT, found {told!r}") from None
+    host = parts.hostname or "127.0.0.1"
+    host = "127.0.0.1" if host == "0.0.0.0" else host
+    return f"http://{host}:{port or (80 if scheme else DEFAULT_PORT)}"
+
+
+class OllamaAttached:
+    """The `Engine` over a server at an address.
+
+    With `as_it_is` the model's own settings count and no options are sent: so a model that went
+    into service is measured. `left_out` are the knobs that only a start of the server sets.
+    """
+
+    name = "ollama"
+    read = staticmethod(read_ollama)
+
+    def __init__(self, address: str, model: Model, *, as_it_is: bool = False) -> None:
+        parts = urlsplit(address)
+        self._at = Address(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT, False)
+        self._address = address
+        self.model = model
+        all_knobs = knobs(SOFTER_PENALTY_SINCE, model.name)
+        self.knobs: Mapping[str, Knob] = {n: k for n, k in all_knobs.items() if k.tier != "restart"}
+        self.left_out = tuple(n for n in all_knobs if n not in self.knobs)
+        self._as_it_is = as_it_is
+        self._in_force: Candidate = {}
+        self._loads = 0
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Load the model with the candidate's settings; a fresh start is a load of it anew."""
+        version = await ollama_api.version(self._address)
+        changed = self._cost(candidate, fresh)
+        if fresh and self._loads:
+            await ollama_api.unload(self._address, self._name(candidate))
+        if changed != "nothing":
+            self._in_force = {}
+            await ollama_api.load(self._address, self._name(candidate), self._options(candidate))
+            self._loads += fresh or not self._loads
+        self._in_force = dict(candidate)
+        found = await ollama_api.running(self._address, self._name(candidate))
+        asked = candidate.get("num_ctx")
+        wrong = [] if self._as_it_is or found.get("num_ctx", asked) == asked else [found["num_ctx"]]
+        return Effective(
+            settings=found,
+            unverified=tuple(n for n in (*self.knobs, "format") if n not in found),
+            mismatches=tuple(f"num_ctx: asked for {asked}, in force is {real}" for real in wrong),
+            changed=changed,
+            engine_start=self._loads,
+            pid=None,
+            address=self._address,
+            version=f"Ollama {'.'.join(map(str, version))} (not ours)",
+        )
+
+    def _cost(self, candidate: Candidate, fresh: bool) -> Literal["nothing", "reload"]:
+        dear = (k.name for k in self.knobs.values() if k.tier == "reload")
+        same = all(candidate.get(n) == self._in_force.get(n) for n in dear)
+        return "nothing" if self._in_force and same and not fresh else "reload"
+
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the chat request with the candidate's options, or without any."""
+        options = self._options(candidate)
+        name = self._name(candidate)
+        return ollama_api.request_of(name, messages, candidate, options, response_format)
+
+    def _name(self, candidate: Candidate) -> str:
+        return self.model.name if self._as_it_is else str(candidate["model"])
+
+    def _options(self, candidate: Candidate) -> dict[str, Any]:
+        return {} if self._as_it_is else ollama_api.options_of(candidate, self.knobs)
+
+    def transport(self) -> HttpTransport:
+        """Return a transport to the server."""
+        return HttpTransport(self._at)
+
+    def memory_bytes(self) -> int | None:
+        """Return None: the server's memory is not ours to see."""
+        return None
+
+    def cpu_s(self) -> float | None:
+        """Return None: the server's processes are not ours to see."""
+        return None
+
+    def alive(self) -> bool:
+        """Return True: whether it runs shows when it is used."""
+        return True
+
+    async def aclose(self) -> None:
+        """Leave the server as it is."""

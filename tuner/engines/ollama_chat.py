@@ -1,0 +1,118 @@
+"""Ollama's chat: a conversation becomes a request, a stream of JSON lines a reply.
+
+Source: Ollama's api/types.go (ChatRequest, ChatResponse, Metrics) and server/routes.go.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuner.load.issue import Reply
+from tuner.load.sse import stamped_lines
+from tuner.load.wire import Exchange, Request
+from tuner.spec.values import Message
+
+CHAT_PATH = "/api/chat"
+
+
+def ollama_request(
+    model: str,
+    messages: Sequence[Message],
+    options: Mapping[str, Any],
+    response_format: Any,
+    **fields: Any,
+) -> Request:
+    """Return a streaming chat request; `fields` are further keys of its JSON body.
+
+    `truncate` is false, so that a prompt that does not fit is refused where the server knows
+    the field (0.12.6 and newer), and not silently cut.
+    """
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": m.content} for m in messages],
+        "stream": True,
+        "truncate": False,
+        "options": dict(options),
+        **fields,
+    }
+    if response_format is not None:
+        body["format"] = response_format
+    encoded = json.dumps(body, ensure_ascii=False).encode()
+    return Request("POST", CHAT_PATH, encoded, (("Content-Type", "application/json"),))
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What has been read of a stream so far; `last` is its final frame."""
+
+    first_ns: int | None = None
+    last_ns: int | None = None
+    parts: list[str] = field(default_factory=list)
+    last: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+def read_ollama(exchange: Exchange) -> Reply:
+    """Return the reply in a streamed chat; it is complete when a frame says `done`.
+
+    A server that gives up on a repeating answer ends the stream without one (engine source:
+    llm/server.go, "prediction aborted, token repeat limit reached").
+    """
+    if exchange.outcome in ("error", "timeout") or exchange.status is None:
+        outcome = "error" if exchange.outcome == "ok" else exchange.outcome
+        return Reply(outcome, exchange.error or "no response")
+    if exchange.status != 200:
+        return Reply("error", f"HTTP {exchange.status}: {_error_text(exchange.body)}")
+    stream = _Stream()
+    for stamp, line in stamped_lines(exchange.chunks):
+        if line.strip():
+            _read_line(stream, stamp, line)
+    return _reply(stream, exchange)
+
+
+def _read_line(stream: _Stream, stamp: int, line: str) -> None:
+    try:
+        _read_frame(stream, stamp, json.loads(line))
+    except (ValueError, TypeError, AttributeError):
+        stream.error = stream.error or f"a frame that cannot be read: {line[:200]!r}"
+
+
+def _read_frame(stream: _Stream, stamp: int, frame: Mapping[str, Any]) -> None:
+    if frame.get("error"):
+        stream.error = str(frame["error"])
+    message = frame.get("message") or {}
+    text = message.get("content") or ""
+    if text or message.get("thinking") or message.get("tool_calls"):
+        stream.first_ns = stream.first_ns or stamp
+        stream.last_ns = stamp
+        stream.parts.append(str(text))
+    if frame.get("done") is True:
+        stream.last = frame
+
+
+def _reply(stream: _Stream, exchange: Exchange) -> Reply:
+    last, error = stream.last, stream.error
+    if not last and error is None:
+        error = exchange.error or "the stream ended without its final frame"
+    return Reply(
+        outcome="error" if stream.error else "ok" if last else "incomplete",
+        error=error,
+        first_ns=stream.first_ns,
+        # an empty answer ends when its stream does
+        last_ns=exchange.end_ns if stream.last_ns is None else stream.last_ns,
+        prompt_tokens=last.get("prompt_eval_count"),
+        output_tokens=last.get("eval_count"),
+        finish=last.get("done_reason"),
+        answer="".join(stream.parts),
+        server={n: v for n, v in last.items() if n.endswith(("_duration", "_count"))},
+    )
+
+
+def _error_text(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace")

@@ -1,0 +1,80 @@
+"""What can be set of an Ollama, and since which version it stands at which default."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from tuner.spec.errors import EngineMissing, InputError
+from tuner.spec.values import Knob
+
+OLDEST = (0, 10)
+"""Older servers start four slots where nobody asks for a number (envconfig/config.go, 0.9.6)."""
+
+SOFTER_PENALTY_SINCE = (0, 25)
+"""Older ones have a repeat_penalty of 1.1 by default (api/types.go)."""
+
+KNOBS: Mapping[str, Knob] = MappingProxyType(
+    {
+        k.name: k
+        for k in (
+            Knob("num_parallel", "restart", 1, "environment"),
+            Knob("flash_attention", "restart", "auto", "environment"),
+            Knob("kv_cache_type", "restart", "f16", "environment"),
+            Knob("max_loaded_models", "restart", 0, "environment"),
+            Knob("keep_alive", "restart", "5m", "environment"),
+            Knob("num_ctx", "reload", 4096),
+            Knob("num_batch", "reload", 512),
+            Knob("num_thread", "reload", 0),
+            Knob("num_gpu", "reload", -1),
+            Knob("use_mmap", "reload", "auto"),
+            Knob("num_predict", "request", -1),
+            Knob("temperature", "request", 0.8),
+            Knob("top_k", "request", 40),
+            Knob("top_p", "request", 0.9),
+            Knob("min_p", "request", 0.0),
+            Knob("repeat_penalty", "request", 1.0),
+            Knob("seed", "request", -1),
+            Knob("stop", "request", ""),
+            Knob("think", "request", "auto", "client"),
+        )
+    }
+)
+"""Defaults from api/types.go and envconfig/config.go of 0.33."""
+
+
+def knobs(version: tuple[int, ...], model: str) -> Mapping[str, Knob]:
+    """Return the knobs with the defaults of a version, and the model itself as one of them."""
+    found = {**KNOBS, "model": Knob("model", "reload", model)}
+    if version < SOFTER_PENALTY_SINCE:
+        found["repeat_penalty"] = replace(KNOBS["repeat_penalty"], default=1.1)
+    return found
+
+
+def version_of(program: str) -> tuple[int, ...]:
+    """Return the version of a program, whose server need not run.
+
+    Raises EngineMissing where there is none, InputError for one that is too old.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise EngineMissing(
+            "the program ollama is not there; install it with:\n"
+            "  curl -fsSL https://ollama.com/install.sh | sh"
+        )
+    asked = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30)
+    # beside a server of another version it names both, its own last
+    told = re.findall(r"version is (\d+(?:\.\d+)*)", asked.stdout + asked.stderr)
+    if not told:
+        raise EngineMissing(f"{path} --version does not name a version: {asked.stdout[:200]!r}")
+    version = tuple(map(int, told[-1].split(".")))
+    if version < OLDEST:
+        raise InputError(
+            f"Ollama {told[-1]} is older than {'.'.join(map(str, OLDEST))}, the oldest that can be "
+            "tuned; install a newer one from https://ollama.com/download"
+        )
+    return version

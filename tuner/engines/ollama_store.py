@@ -1,0 +1,110 @@
+"""The folder in which Ollama keeps its models: names, manifests, weights.
+
+Layout and default names as in Ollama's types/model/name.go and server/manifest.go:
+manifests/HOST/NAMESPACE/MODEL/TAG is a JSON list of layers, blobs/sha256-... holds each.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.models import described
+from tuner.spec.errors import InputError
+from tuner.spec.values import Model
+
+DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
+_WEIGHTS = "application/vnd.ollama.image.model"
+
+
+def folder() -> Path:
+    """Return the folder of models: OLLAMA_MODELS, or ~/.ollama/models (envconfig/config.go)."""
+    told = os.environ.get("OLLAMA_MODELS", "").strip()
+    return Path(told) if told else Path.home() / ".ollama" / "models"
+
+
+def model(name: str, models: Path) -> Model:
+    """Return a model as its manifest and the head of its weights tell.
+
+    Raises InputError where there is none of this name, with the nearest there is, or where it
+    cannot be read.
+    """
+    manifest = _manifest(name, models)
+    weights = next((layer for layer in _layers(manifest) if layer["mediaType"] == _WEIGHTS), None)
+    if weights is None:
+        raise InputError(f"model {name} has no weights of its own (a model in the cloud?)")
+    found = described(_blob(models, str(weights["digest"])))
+    # the name and the template are the model's in Ollama, not those of its file
+    return replace(found, name=name, source=name, digest=str(weights["digest"]), chat_template=None)
+
+
+def layer(name: str, models: Path, kind: str) -> str | None:
+    """Return the text of a layer of a model, None where it has none.
+
+    `kind` ends the layer's media type: system, params (JSON), messages (JSON), template.
+    """
+    wanted = f"application/vnd.ollama.image.{kind}"
+    found = (la for la in _layers(_manifest(name, models)) if la["mediaType"] == wanted)
+    first = next(found, None)
+    if first is None:
+        return None
+    return _blob(models, str(first["digest"])).read_text(encoding="utf-8")
+
+
+def _blob(models: Path, digest: str) -> Path:
+    return models / "blobs" / digest.replace(":", "-")
+
+
+def names(models: Path) -> list[str]:
+    """Return the names of all models that are there, as Ollama shows them."""
+    found = (models / "manifests").glob("*/*/*/*")
+    return sorted(_shown(p.relative_to(models / "manifests").parts) for p in found if p.is_file())
+
+
+def _manifest(name: str, models: Path) -> Mapping[str, Any]:
+    path = (models / "manifests").joinpath(*parts(name))
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(_unknown(name, models)) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"model {name}: {path} cannot be read ({error})") from None
+    return read if isinstance(read, dict) else {}
+
+
+def _layers(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    layers = manifest.get("layers") or []
+    return [la for la in layers if isinstance(la, dict) and {"mediaType", "digest"} <= la.keys()]
+
+
+def parts(name: str) -> tuple[str, str, str, str]:
+    """Return (host, namespace, model, tag) of a name that may leave out all but the model."""
+    path, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:  # the colon of a host's port is none of a tag
+        path, tag = name, DEFAULT_TAG
+    *before, base = path.split("/")
+    namespace = before.pop() if before else DEFAULT_NAMESPACE
+    return "/".join(before) or DEFAULT_HOST, namespace, base, tag
+
+
+def _shown(path: tuple[str, ...]) -> str:
+    """Return a name without what Ollama takes for granted."""
+    host, namespace, base, tag = path
+    if host != DEFAULT_HOST:
+        return f"{host}/{namespace}/{base}:{tag}"
+    return f"{base}:{tag}" if namespace == DEFAULT_NAMESPACE else f"{namespace}/{base}:{tag}"
+
+
+def _unknown(name: str, models: Path) -> str:
+    known = names(models)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    return (
+        f"Ollama has no model {name!r} in {models}; {hint} `ollama pull {name}` fetches one, "
+        "OLLAMA_MODELS names another folder"
+    )
