@@ -10,6 +10,7 @@ from typing import Any
 from tuner import __version__
 from tuner.guard.verdict import GuardReport
 from tuner.report.breakdown import Breakdown, Part, Rate, breakdown
+from tuner.report.cold import cold_document
 from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
@@ -82,6 +83,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "gain": _gain(result.gain),
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),
+        "cold": cold_document(result.cold),
         "disturbances": _disturbances(result.windows),
         "finalists": [doc(m) for m in result.finalists],
         "trials": [_trial(t, result) for t in result.trials],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner.report.cold import Cold
 from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Measurement
 from tuner.search.budget import Plan
@@ -66,7 +67,8 @@ class Result:
     `reasons` says what stood in the way of a proof; `frontier` is what was screened and
     dominated by nothing; `screened` tells how far screening was right about the finalists;
     `drift` is None where the baseline has too few blocks to tell; `windows` is what the machine
-    did during each trial, by the name of its folder.
+    did during each trial, by the name of its folder; `cold` is what the best one's first request
+    costs after the model was unloaded, where the engine can do that.
     """
 
     study: Study
@@ -89,6 +91,7 @@ class Result:
     knobs_where: Mapping[str, str]
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
+    cold: Cold | None = None
 
     @property
     def best_candidate(self) -> Candidate:

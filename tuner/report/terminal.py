@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuner.report.breakdown import breakdown
 from tuner.report.cells import COUNTS_FROM, interval, percent
+from tuner.report.cold import in_words as cold_in_words
 from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
@@ -133,6 +134,8 @@ def _closing(result: Result) -> str:
     if best is not None:
         lines.append(_terms(best))
     lines += [_gain(result), *_drift(result.drift)]
+    if result.cold is not None:
+        lines.append(cold_in_words(result.cold))
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{_holds(name, result)}")

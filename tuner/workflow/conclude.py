@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.render.artifacts import Evidence
+from tuner.render.client import programs
+from tuner.report.cold import Cold
 from tuner.report.measurement import Measurement, blocks, by_start
 from tuner.report.result import Gain, Result, Screened
 from tuner.search.budget import ALPHAS, SCREENING_REQUESTS, Plan
@@ -34,12 +36,13 @@ def conclude(
     proof: Proof,
     plan_: Plan,
     looks: Sequence[Sequence[Sample]] = (),
+    cold: Cold | None = None,
 ) -> Result:
     """Return the result of a finished run, and write the artifacts of its best candidate.
 
     `looks` are the baseline's samples between the search's trials, a block each.
     """
-    number, best = _best(proof.measured)
+    number, best = best_of(proof.measured)
     baseline = _baseline(session, proof)
     chosen = best or baseline
     floor = _noise(session, baseline)
@@ -72,10 +75,11 @@ def conclude(
         knobs_where=places(session.engine),
         drift=drift,
         windows=session.windows,
+        cold=cold,
     )
 
 
-def _best(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
+def best_of(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
     """Return the proven finalist, else the undecided one with most evidence, else a failed one.
 
     With its number, counted from 0; (0, None) where there is none.
@@ -164,6 +168,8 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
     if chosen is None:
         return {}
     files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
+    if "client.json" in files:
+        files |= programs(files["client.json"])
     return write(session.folder, files)
 
 
@@ -173,12 +179,20 @@ def evidence(session: Session, m: Measurement) -> Evidence:
     lines = [_evidence_line(slo, m) for slo in m.certificates]
     shares = _share("valid", m.guard.valid.value), _share("correct", m.guard.correct.value)
     lines.append(f"answers: {', '.join(shares)}")
-    named = filter(None, (session.engine.model.name, session.engine.model.digest))
-    lines.append(f"model: {', '.join(named)}")
+    lines.append(f"model: {_model(session, m)}")
     version = m.effective.version if m.effective else session.engine.name
     targets = ", ".join(map(str, study.slos))
     verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"
-    return Evidence(version, str(study.workload.load), verdict, tuple(lines), False)
+    ollama = session.engine.name == "ollama"
+    return Evidence(version, str(study.workload.load), verdict, tuple(lines), ollama)
+
+
+def _model(session: Session, m: Measurement) -> str:
+    """Return the model's name and, where it is the study's own, its digest."""
+    model, chosen = session.engine.model, m.candidate.get("model")
+    if chosen not in (None, model.name):
+        return str(chosen)
+    return ", ".join(filter(None, (model.name, model.digest)))
 
 
 def _evidence_line(slo: Slo, m: Measurement) -> str:

@@ -206,7 +206,7 @@ async def _block(
     prompts = itertools.islice(side.prompts, n)
     place = Place("confirmation", side.number, side=side.name)
     measured = await session.measure(
-        side.candidate, prompts, name, place, n=n, fresh=True, stop=stop
+        side.candidate, prompts, name, place, n=n, fresh=True, as_created=True, stop=stop
     )
     side.add(measured)
 

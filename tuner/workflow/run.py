@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
+from tuner.report.cold import Cold
 from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
@@ -18,11 +19,13 @@ from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.surrogate import Surrogate
 from tuner.search.trial import Trial
-from tuner.spec.errors import InputError
+from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.workflow.candidates import all_knobs, baseline
-from tuner.workflow.conclude import conclude
+from tuner.workflow.beside import beside
+from tuner.workflow.candidates import all_knobs, baseline, fitted
+from tuner.workflow.cold import cold_starts
+from tuner.workflow.conclude import best_of, conclude
 from tuner.workflow.confirm import complete_baseline
 from tuner.workflow.environment import identity
 from tuner.workflow.folder import claimed, same_run, write_json, writing
@@ -72,6 +75,11 @@ async def run(
     """
     check(study)
     engine = engine or create(study, out / "engine")
+    study, left_out = fitted(study, engine)
+    if left_out:
+        watcher.note(f"left out, since only a start of the server sets it: {', '.join(left_out)}")
+    for warning in await beside(engine):
+        watcher.note(warning)
     base = baseline(study, engine)
     with claimed(out, resume=resume):
         same_run(out, identity(study, engine, base))
@@ -83,15 +91,26 @@ async def run(
         job = _Job(session, strategy or proposer, base, watcher, plan(study), kept, recheck)
         try:
             trials, proof = await job.search_and_prove(trials)
+            cold = await _cold(session, proof, watcher)
         finally:
             await session.aclose()
-        result = conclude(session, base, trials, proof, job.plan, recheck.looks)
+        result = conclude(session, base, trials, proof, job.plan, recheck.looks, cold)
         if strategy is None:
             proposer.save(out / "study.db")
         write_json(out / "result.json", result_document(result))
         with writing(out / "report.txt"):
             (out / "report.txt").write_text(as_text(show_result(result)), encoding="utf-8")
     return result
+
+
+async def _cold(session: Session, proof: Proof, watcher: Watcher) -> Cold | None:
+    """Return what cold starts cost the best candidate; what fails here costs nothing else."""
+    _, best = best_of(proof.measured)
+    try:
+        return await cold_starts(session, best.candidate) if best else None
+    except EngineError as error:
+        watcher.note(f"cold starts were not measured: {error}")
+        return None
 
 
 def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial]) -> Session:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuner.engines.base import Engine
+from tuner.engines.base import Engine, Notices
 from tuner.guard.classify import Judge, judge
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
@@ -18,13 +18,14 @@ from tuner.load.wire import Transport
 from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
-from tuner.spec.conversation import conversation, response_format
+from tuner.spec.conversation import client_part, conversation, response_format
 from tuner.spec.errors import EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Prompt, Sample
 from tuner.stats.steady import steady
 from tuner.workflow import trial_folder, usage
 from tuner.workflow.artifacts import rendered
+from tuner.workflow.created import create
 from tuner.workflow.machine import counters, since
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
 
@@ -85,29 +86,35 @@ class Session:
         *,
         n: int,
         fresh: bool = False,
+        as_created: bool = False,
         stop: Callable[[Sample], bool] = lambda sample: False,
     ) -> Measured:
         """Apply a candidate, warm up, send `n` prompts or fewer, judge, and keep the trial.
 
         A candidate that cannot be started or that the engine does not run as asked comes
         back with `failed`; so does one whose engine died on the way, with what it gave.
+        `as_created` serves it as the model that its own Modelfile makes, where the engine can.
         """
-        began = self.elapsed_s()
+        began, created = self.elapsed_s(), None
         try:
             effective = await self.engine.apply(candidate, fresh=fresh)
+            if as_created:
+                created = await create(self.study, self.engine, candidate, effective)
         except EngineError as error:
             measured = Measured(None, (), Client(), failed=str(error))
             return self._keep(name, place, candidate, measured)
         if effective.changed != "nothing":
             self.spent.restarts += 1
             self.spent.restarting_s += self.elapsed_s() - began
+        effective = created or effective
         effective = replace(effective, engine_start=self.starts_before + effective.engine_start)
         self._check_version(effective.version)
         if effective.mismatches:
             failed = "not in force: " + "; ".join(effective.mismatches)
             measured = Measured(effective, (), Client(), failed=failed)
         else:
-            measured = await self._drive(candidate, effective, prompts, n, stop)
+            sent = client_part(candidate) if created else candidate
+            measured = await self._drive(sent, effective, prompts, n, stop)
         return self._keep(name, place, candidate, measured)
 
     def _check_version(self, version: str) -> None:
@@ -158,7 +165,7 @@ class Session:
         closed = replace(
             load, rate=None, concurrency=max(load.concurrency, slots), client_processes=1
         )
-        calls = self._warmup_calls(candidate)
+        calls = self.spare_calls(candidate)
 
         async def sent(count: int) -> Driven:
             now = itertools.islice(calls, count)
@@ -185,7 +192,7 @@ class Session:
             messages = conversation(prompt.messages, candidate, workload)
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
-    def _warmup_calls(self, candidate: Candidate) -> Iterator[Call]:
+    def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
         """Yield calls whose prompts are no prompts of the workload: those stay unseen."""
         first = self.study.workload.templates[0]
         prompts = (
@@ -207,6 +214,8 @@ class Session:
         processes = self.study.workload.load.client_processes
         client = Client(run.client_cpu_s, run.elapsed_s, processes=processes)
         failed = None if self.engine.alive() else "the engine died while it was being measured"
+        if failed is None and isinstance(self.engine, Notices):
+            failed = self.engine.noticed()
         return Measured(effective, (*warmups, *judged), client, self.engine.memory_bytes(), failed)
 
     def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:

@@ -1,0 +1,58 @@
+"""Cold starts: what the first request costs after Ollama has let go of the model.
+
+With `keep_alive` the model leaves the memory when nobody asked for so long; the next request
+waits until it is loaded again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from tuner.engines.base import Unloads
+from tuner.load.arrivals import Call
+from tuner.load.drive import drive
+from tuner.report.cold import Cold, ColdStart
+from tuner.spec.conversation import client_part
+from tuner.spec.values import Candidate, Load
+from tuner.workflow.created import create
+from tuner.workflow.session import Session
+
+COLD_STARTS = 3
+
+
+async def cold_starts(
+    session: Session, candidate: Candidate, count: int = COLD_STARTS
+) -> Cold | None:
+    """Return what cold starts cost a candidate, None where its engine cannot let go of a model.
+
+    Each is one request after the model was unloaded. Raises EngineError.
+    """
+    engine = session.engine
+    if not isinstance(engine, Unloads):
+        return None
+    created = await create(session.study, engine, candidate, await engine.apply(candidate))
+    calls = session.spare_calls(client_part(candidate) if created else candidate)
+    found: list[ColdStart] = []
+    warm_bytes = engine.memory_bytes()
+    cold_bytes: int | None = None
+    for call in itertools.islice(calls, count):
+        await engine.unload()
+        cold_bytes = engine.memory_bytes()
+        found += await _first(session, call)
+    return Cold(tuple(found), warm_bytes, cold_bytes) if found else None
+
+
+async def _first(session: Session, call: Call) -> list[ColdStart]:
+    """Return the first request after an unload; [] where it was not served."""
+    transport = session.engine.transport()
+    load = replace(Load(), timeout_s=600.0)
+    try:
+        driven = await drive(iter([call]), load, transport, session.engine.read, engine_start=1)
+    finally:
+        await transport.aclose()
+    loads = ((s, s.server.get("load_duration")) for s in driven.samples if s.outcome == "ok")
+    return [
+        ColdStart(s.latency_s("e2e"), s.latency_s("ttft"), told / 1e9 if told else None)
+        for s, told in loads
+    ]
