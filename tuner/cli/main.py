@@ -16,7 +16,10 @@ from click_default_group import DefaultGroup
 from tuner import __version__
 from tuner.spec.errors import TunerError
 
-COMMANDS = ("run", "measure", "capacity", "compare", "init", "study", "lint", "diff", "doctor")
+COMMANDS = (
+    "run", "measure", "capacity", "compare", "init", "study", "lint", "diff", "apply", "rollback",
+    "doctor",
+)  # fmt: skip
 _DEFAULT = "run"
 
 
@@ -66,6 +69,8 @@ def cli() -> None:
     tune compare out/before out/after        compare two measurements
     tune lint Modelfile                      see what a Modelfile does not do as it seems to
     tune diff Modelfile task-api             see what changes, and what that costs in service
+    tune apply out/task-api/latest --name X  put a result into service
+    tune rollback X                          bring back what served before
     tune doctor                              see what disturbs measuring here
 
     `tune [STUDY] ...` without a command is `tune run`.

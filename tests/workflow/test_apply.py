@@ -1,0 +1,113 @@
+"""Into service and back, on real Ollamas of both generations."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import ollama
+import pytest
+
+from tests.ollama.installed import MODEL, complete, models, serving
+from tuner.engines.ollama_models import OllamaModels
+from tuner.spec.errors import EngineMissing, InputError
+from tuner.workflow.apply import apply, propose, roll_back
+
+pytestmark = [pytest.mark.ollama, pytest.mark.embedded]
+NOW = datetime(2026, 11, 26, 4, 5, 6)
+NAME = "task-api"
+
+
+@pytest.fixture(scope="module", params=["0.11.4", "0.33.3"])
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give a server in production, over a folder of models of its own."""
+    folder = tmp_path_factory.mktemp("production")
+    with serving(complete(request.param, folder), models(folder)) as address:
+        yield f"http://{address}"
+
+
+def _result(folder: Path, verdict: str = "PASS", system: str = "new") -> Path:
+    """Return the folder of a run as far as `apply` reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {
+        "schema": "tuner.result/1",
+        "verdict": verdict,
+        "artifacts": {"Modelfile": "Modelfile"},
+        "workload_hash": "another",
+    }
+    (folder / "result.json").write_text(json.dumps(document))
+    (folder / "Modelfile").write_text(f"FROM {MODEL}\nSYSTEM {system}\nPARAMETER num_ctx 512\n")
+    (folder / "ollama.env").write_text("# measured\nOLLAMA_NUM_PARALLEL=2\n")
+    return folder
+
+
+def _clean(server: OllamaModels) -> None:
+    for name in server.names():
+        if name != MODEL:
+            server.delete(name)
+
+
+def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
+    """The name serves the new model, the old one is kept, and a rollback brings it back."""
+    server = OllamaModels(host)
+    _clean(server)
+    first = apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
+    later = NOW.replace(hour=5)
+    proposal = propose(_result(tmp_path / "b"), NAME, "systemd", server)
+
+    second = apply(proposal, server, later)
+
+    assert first.kept is None
+    assert [c.what for c in proposal.changes or ()] == ["SYSTEM"]
+    assert second.kept == "task-api:latest-before-20261126T050506"
+    assert "SYSTEM new" in server.modelfile(NAME)
+    assert "SYSTEM old" in server.modelfile(second.kept)
+    assert sorted(server.names()) == sorted([MODEL, "task-api:latest", second.kept])
+    assert second.service_file and 'NUM_PARALLEL=2"' in second.service_file.read_text()
+    assert roll_back(NAME, server) == second.kept
+    assert "SYSTEM old" in server.modelfile(NAME)
+    assert sorted(server.names()) == sorted([MODEL, "task-api:latest"])
+
+
+def test_nothing_kept_is_nothing_to_go_back_to(host: str, tmp_path: Path) -> None:
+    """A rollback without an apply before it says what it looked for."""
+    server = OllamaModels(host)
+    _clean(server)
+
+    with pytest.raises(InputError, match="there is no task-api:latest-before-DATE"):
+        roll_back(NAME, server)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 0.9])
+def test_killed_half_way_the_old_model_still_serves(
+    host: str, tmp_path: Path, delay: float
+) -> None:
+    """Whenever `tune apply` is killed, the name serves the old model or the new one, whole."""
+    server = OllamaModels(host)
+    _clean(server)
+    apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
+    command = ["apply", str(_result(tmp_path / "b")), "--name", NAME, "--attach", host, "--yes"]
+
+    tune = subprocess.Popen([sys.executable, "-m", "tuner", *command], stderr=subprocess.DEVNULL)
+    time.sleep(delay)
+    os.kill(tune.pid, signal.SIGKILL)
+    tune.wait()
+
+    serves = server.modelfile(NAME)
+    assert ("SYSTEM old" in serves) != ("SYSTEM new" in serves)
+    with ollama.Client(host) as client:
+        asked = [{"role": "user", "content": "hi"}]
+        assert client.chat(NAME, asked, options={"num_predict": 2}).done
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    """The address that was looked at is in the message."""
+    with pytest.raises(EngineMissing, match=r"no Ollama answers at http://127\.0\.0\.1:9 "):
+        OllamaModels("http://127.0.0.1:9").names()

@@ -1,0 +1,76 @@
+"""What `tune apply` says: what changes, where the environment goes, how it answers in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from tuner import __version__
+from tuner.render.diff import Change
+from tuner.report.diff import show_diff
+from tuner.report.measurement import Measurement
+from tuner.spec.values import Slo
+
+
+def apply_document(
+    name: str,
+    kept: str | None,
+    changes: Sequence[Change] | None,
+    environment: Mapping[str, str],
+    service_file: str | None,
+    measured: Measurement | None,
+    *,
+    rolled_back: bool,
+) -> dict[str, Any]:
+    """Return what was done as JSON."""
+    return {
+        "schema": "tuner.apply/1",
+        "tuner_version": __version__,
+        "name": name,
+        "kept": kept,
+        "changes": None if changes is None else [c.what for c in changes],
+        "environment": dict(environment),
+        "service_file": service_file,
+        "in_place": None if measured is None else measured.verdict,
+        "n": None if measured is None else measured.n,
+        "rolled_back": rolled_back,
+    }
+
+
+def show_proposal(
+    name: str,
+    verdict: str,
+    changes: Sequence[Change] | None,
+    environment: Mapping[str, str],
+    steps: Sequence[str],
+) -> Group:
+    """Return what would change, for people who are asked."""
+    parts: list[Table | str] = [f"{name}: the result is {_VERDICTS.get(verdict, verdict)}"]
+    if changes is None:
+        parts.append(f"no model is called {name} yet; it will be created")
+    else:
+        parts.append(show_diff(f"{name} now", "new", changes))
+    if environment:
+        told = " ".join(f"{n}={v}" for n, v in environment.items())
+        parts.append(f"it was measured with this environment of the server: {told}")
+        parts += ["which is put in force by a restart that is yours to make:"]
+        parts += [f"  {step}" for step in steps]
+    return Group(*parts)
+
+
+_VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "NOT PROVEN"}
+
+
+def show_in_place(measured: Measurement) -> list[str]:
+    """Return how it answers in place, a sentence for each target."""
+    return [_in_place(slo, measured) for slo in measured.certificates]
+
+
+def _in_place(slo: Slo, measured: Measurement) -> str:
+    c = measured.certificates[slo]
+    value = measured.quantiles[slo.metric][0.5].value
+    median = "nothing served" if value is None else f"median {value * 1000:.0f} ms"
+    return f"in place: {c.late} of {c.n} late for {slo} ({c.verdict}), {median}"

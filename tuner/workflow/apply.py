@@ -1,0 +1,230 @@
+"""Put a result into service: a model under the name that clients use, and the way back.
+
+The name changes hands in one call. Until then the old model serves, whatever happens; after
+it the old one is still there under a dated tag.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from tuner.engines.ollama_api import tagged
+from tuner.engines.ollama_attached import OllamaAttached
+from tuner.render.create_request import create_request
+from tuner.render.diff import Change, changes, inheriting
+from tuner.render.modelfile import Modelfile, load, parse
+from tuner.render.service import Target, environment_of, service_file, steps
+from tuner.report.measurement import Measurement, Terms
+from tuner.spec.conversation import client_part
+from tuner.spec.errors import InputError
+from tuner.spec.study import Study
+from tuner.spec.values import Model, Slo
+from tuner.spec.workload import Supply
+from tuner.workflow.folder import claimed, writing
+from tuner.workflow.measure import judged
+from tuner.workflow.session import Session
+from tuner.workflow.trial_folder import Place
+
+STAMP = "%Y%m%dT%H%M%S"
+NEXT = "modelfile-tuner-next"
+_BEFORE = "-before-"
+
+
+class Models(Protocol):
+    """The models of a server, as `tuner.engines.ollama_models.OllamaModels` has them."""
+
+    def names(self) -> list[str]:
+        """Return the names of all models, each with its tag."""
+        ...
+
+    def digest(self, name: str) -> str | None:
+        """Return the digest of a model, None where it is not there."""
+        ...
+
+    def modelfile(self, name: str) -> str:
+        """Return the Modelfile of a model."""
+        ...
+
+    def create(self, name: str, body: Mapping[str, Any]) -> None:
+        """Create a model from the fields of its Modelfile."""
+        ...
+
+    def upload(self, file: Path) -> str:
+        """Send a file of weights to the server; return its digest."""
+        ...
+
+    def copy(self, source: str, destination: str) -> None:
+        """Give a model another name as well."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What would change: `changes` is None where no model has the name yet."""
+
+    name: str
+    folder: Path
+    modelfile: Modelfile
+    verdict: str
+    changes: tuple[Change, ...] | None
+    environment: Mapping[str, str]
+    service: tuple[str, str] | None = None
+    steps: tuple[str, ...] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+def propose(result: Path, name: str, target: Target, models: Models) -> Proposal:
+    """Return what putting a result into service under a name would change.
+
+    `result` is the folder of a run, or its result.json. Raises InputError for what is none.
+    """
+    folder, document = read_result(result)
+    modelfile = load(folder / "Modelfile")
+    there = models.digest(name) is not None
+    now = parse(models.modelfile(name), name) if there else None
+    coming = _whole(modelfile, models)
+    environment = _environment(folder)
+    header = (f"The server's environment for {name}, written by modelfile-tuner.",)
+    service = service_file(target, environment, header) if environment else None
+    written = folder / "service" / service[0] if service else None
+    return Proposal(
+        name=tagged(name),
+        folder=folder,
+        modelfile=modelfile,
+        verdict=str(document.get("verdict")),
+        changes=tuple(changes(now, coming)) if now else None,
+        environment=environment,
+        service=service,
+        steps=tuple(steps(target, str(written))) if written else (),
+        result=document,
+    )
+
+
+def _whole(modelfile: Modelfile, models: Models) -> Modelfile:
+    """Return a Modelfile with what it inherits; raise InputError where its base is not there."""
+    base = modelfile.base
+    if Path(base).is_file():
+        return modelfile
+    if models.digest(base) is None:
+        raise InputError(f"FROM {base}: the server has no such model; `ollama pull {base}` first")
+    return inheriting(modelfile, parse(models.modelfile(base), base))
+
+
+def read_result(result: Path) -> tuple[Path, Mapping[str, Any]]:
+    """Return the folder of a run that wrote a Modelfile, and its result.
+
+    `result` is the folder or its result.json. Raises InputError for what is none.
+    """
+    folder = result.parent if result.name == "result.json" else result
+    path = folder / "result.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not the result of a run ({error}): name its folder") from None
+    if not isinstance(found, dict) or found.get("schema") != "tuner.result/1":
+        raise InputError(f"{path} is not the result of a run: expected schema tuner.result/1")
+    if "Modelfile" not in found.get("artifacts", {}):
+        raise InputError(f"{path}: this run wrote no Modelfile that could go into service")
+    return folder, found
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = folder / "ollama.env"
+    return environment_of(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was done: `kept` is the name of what served before, None where there was nothing."""
+
+    name: str
+    kept: str | None
+    service_file: Path | None
+
+
+def apply(proposal: Proposal, models: Models, now: datetime) -> Applied:
+    """Put a proposal into service; the name changes hands in the last step but one.
+
+    Raises EngineError where Ollama refuses; the old model then serves as before.
+    """
+    made = _write_service(proposal)
+    coming = f"{NEXT}:{now.strftime(STAMP)}"
+    models.create(coming, _body(proposal.modelfile, models))
+    kept = None
+    if models.digest(proposal.name) is not None:
+        kept = f"{proposal.name}{_BEFORE}{now.strftime(STAMP)}"
+        models.copy(proposal.name, kept)
+    models.copy(coming, proposal.name)
+    models.delete(coming)
+    return Applied(proposal.name, kept, made)
+
+
+def _body(modelfile: Modelfile, models: Models) -> dict[str, Any]:
+    """Return the fields of the model; weights that FROM names as a file go to the server first."""
+    body, weights = create_request(modelfile), Path(modelfile.base)
+    if weights.is_file():
+        del body["from"]
+        body["files"] = {weights.name: models.upload(weights)}
+    return body
+
+
+def _write_service(proposal: Proposal) -> Path | None:
+    if proposal.service is None:
+        return None
+    file, text = proposal.service
+    path = proposal.folder / "service" / file
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+def roll_back(name: str, models: Models) -> str:
+    """Bring back what served under a name before the last `apply`; return where it was kept.
+
+    Raises InputError where nothing was kept.
+    """
+    whole = tagged(name)
+    kept = sorted(n for n in models.names() if n.startswith(f"{whole}{_BEFORE}"))
+    if not kept:
+        raise InputError(
+            f"nothing was kept of what served as {whole} before: there is no {whole}{_BEFORE}DATE"
+        )
+    models.copy(kept[-1], whole)
+    models.delete(kept[-1])
+    return kept[-1]
+
+
+async def measure_in_place(
+    proposal: Proposal, study: Study, address: str, out: Path, requests: int
+) -> Measurement:
+    """Return a measurement of what now serves, sent as clients send: without what the model has.
+
+    The targets are those of the result. Raises EngineDied where nothing came of it.
+    """
+    study = replace(study, slos=_targets(proposal.result))
+    engine = OllamaAttached(address, Model(proposal.name, proposal.name), as_it_is=True)
+    sent = client_part(proposal.result["best"]["candidate"])
+    prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
+    with claimed(out):
+        session = Session(study, engine, out, study.budget_s)
+        try:
+            measured = await session.measure(
+                sent, prompts.prompts(study.seed), "0000", Place("measure"), n=requests
+            )
+        finally:
+            await session.aclose()
+    return judged(study, sent, measured, Terms())
+
+
+def _targets(result: Mapping[str, Any]) -> tuple[Slo, ...]:
+    return tuple(Slo(t["metric"], t["quantile"], t["max_ms"] / 1000) for t in result["target"])
