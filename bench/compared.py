@@ -84,7 +84,14 @@ def ratio(ours: float, theirs: float) -> float:
 
 
 def tables(runs: Sequence[Run]) -> list[str]:
-    """Return a table for each world, and the summary."""
+    """Return a table for each world, one of all worlds, and the summary."""
+    cells = cells_of(runs)
+    lines = [line for name in cells for line in (*_world_lines(name, cells[name]), "")]
+    return [*lines, *overview(runs), "", *summary(cells)]
+
+
+def cells_of(runs: Sequence[Run]) -> dict[str, dict[str, Cell]]:
+    """Return world -> strategy -> what its runs brought."""
     names = list(dict.fromkeys(r.world for r in runs))
     strategies = list(dict.fromkeys(r.strategy for r in runs))
     cells: dict[str, dict[str, Cell]] = {}
@@ -92,8 +99,36 @@ def tables(runs: Sequence[Run]) -> list[str]:
         found = {s: [r for r in runs if (r.world, r.strategy) == (name, s)] for s in strategies}
         best, budget_s = best_p99(worlds()[name]), worlds()[name].budget_s
         cells[name] = {s: cell(mine, best, budget_s) for s, mine in found.items() if mine}
-    lines = [line for name in names for line in (*_world_lines(name, cells[name]), "")]
-    return [*lines, *_summary(cells, strategies)]
+    return cells
+
+
+def overview(runs: Sequence[Run]) -> list[str]:
+    """Return a line for each world with what matters of each strategy.
+
+    Of proofs: runs that proved a candidate, and PAR2. Of quality: runs whose choice is feasible
+    in truth and within NEAR of the best p99.
+    """
+    cells = cells_of(runs)
+    strategies = list(dict.fromkeys(s for found in cells.values() for s in found))
+    shown = _near if runs[0].mode == "quality" else _proven
+    lines = [
+        "| world (split) | candidates, feasible | " + " | ".join(strategies) + " |",
+        "|---|---|" + "---|" * len(strategies),
+    ]
+    for name, found in cells.items():
+        world, land = worlds()[name], landscape(worlds()[name])
+        share = f"{land.feasible_share:.1%}" if land.feasible_share else "none"
+        mine = " | ".join(shown(found[s]) if s in found else "-" for s in strategies)
+        lines.append(f"| {name} ({world.split}) | {land.size}, {share} | {mine} |")
+    return lines
+
+
+def _proven(c: Cell) -> str:
+    return f"{c.proven:.0%}, {_seconds(c.penalised_s)}"
+
+
+def _near(c: Cell) -> str:
+    return f"{round(c.near * c.runs)} of {c.runs}"
 
 
 def _world_lines(name: str, cells: Mapping[str, Cell]) -> list[str]:
@@ -119,8 +154,9 @@ def _world_lines(name: str, cells: Mapping[str, Cell]) -> list[str]:
     return lines
 
 
-def _summary(cells: Mapping[str, Mapping[str, Cell]], strategies: Sequence[str]) -> list[str]:
+def summary(cells: Mapping[str, Mapping[str, Cell]]) -> list[str]:
     """Return a row for each strategy over the worlds in which something is feasible."""
+    strategies = list(dict.fromkeys(s for found in cells.values() for s in found))
     possible = {n: c for n, c in cells.items() if math.isfinite(best_p99(worlds()[n]))}
     lines = [
         f"### Summary over {len(possible)} worlds with a feasible candidate",

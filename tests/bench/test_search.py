@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.compared import Run, cell, tables
-from bench.search import Task, all_runs, made
+from bench.compared import Run, cell, overview, tables
+from bench.search import Task, all_runs, made, read
 from bench.strategies import STRATEGIES, missing
 from bench.worlds import worlds
 from bench.worlds.truth import feasible
 from tuner.search.trial import Trial
 from tuner.workflow.candidates import baseline
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_comparison_runs_is_kept_and_is_not_repeated(tmp_path: Path) -> None:
@@ -84,3 +86,13 @@ def test_an_unproven_run_weighs_twice_its_budget() -> None:
 
     assert found.proven_s == 100.0
     assert found.penalised_s == pytest.approx((100 + 100 + 1200) / 3)
+
+
+def test_the_page_holds_the_recorded_comparison() -> None:
+    """The tables of bench/README.md are what the recorded runs say."""
+    page = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
+    for file in ("search-proof.jsonl", "search-quality.jsonl"):
+        runs = read(ROOT / "bench" / "recorded" / file)
+
+        for line in overview(runs):
+            assert line in page

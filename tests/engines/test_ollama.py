@@ -26,9 +26,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("ollama")
 
 
-class OnOllama(EngineContract):
+class ManagedOllama(EngineContract):
+    """What is true of a server of ours beyond the contract; `model` is what it serves."""
+
+    model: ClassVar[str]
+
+    def test_a_created_model_is_served_and_removed(self, tmp_path: Path) -> None:
+        """Its requests carry no options, its settings are in force, and it does not stay."""
+
+        async def work(engine: Engine) -> None:
+            assert isinstance(engine, Ollama)
+            candidate = self.default(engine, num_ctx=1024, num_predict=3)
+            await engine.apply(candidate)
+            body = {"from": self.model, "parameters": {"num_ctx": 1024, "num_predict": 3}}
+            found = await engine.create(candidate, body)
+            request = engine.request((), candidate, None)
+            sample = (await send(engine, candidate, "delete task 4"))[0]
+            async with ollama.AsyncClient(found.address) as server:
+                during = [m.model for m in (await server.list()).models]
+                await engine.apply(candidate)
+                after = [m.model for m in (await server.list()).models]
+
+            assert b'"options": {}' in request.body
+            assert not found.mismatches
+            assert (sample.output_tokens, sample.finish) == (3, "length")
+            assert len(during) == 2
+            assert after == [self.model]
+
+        self.use(self.engine(tmp_path), work)
+
+
+class OnOllama(ManagedOllama):
     """One generation under the contract."""
 
+    model = MODEL
     version: ClassVar[str]
     reload = ("num_ctx", 1024)
     dear = ("num_parallel", 2)
@@ -81,9 +112,10 @@ class OnOllama(EngineContract):
         self.use(self.engine(tmp_path), work)
 
 
-class TestFake(EngineContract):
+class TestFake(ManagedOllama):
     """The pretended one, which needs neither Go nor a model."""
 
+    model = faked.MODEL
     reload = ("num_ctx", 1024)
     dear = ("num_parallel", 2)
 
@@ -108,30 +140,6 @@ class TestFake(EngineContract):
             found = await engine.apply(self.default(engine, num_ctx=16384))
 
             assert found.mismatches == ("num_ctx: asked for 16384, in force is 8192 (tier reload)",)
-
-        self.use(self.engine(tmp_path), work)
-
-    def test_a_created_model_is_served_and_removed(self, tmp_path: Path) -> None:
-        """Its requests carry no options, its settings are in force, and it does not stay."""
-
-        async def work(engine: Engine) -> None:
-            assert isinstance(engine, Ollama)
-            candidate = self.default(engine, num_ctx=1024, num_predict=3)
-            await engine.apply(candidate)
-            body = {"from": faked.MODEL, "parameters": {"num_ctx": 1024, "num_predict": 3}}
-            found = await engine.create(candidate, body)
-            request = engine.request((), candidate, None)
-            sample = (await send(engine, candidate, "delete task 4"))[0]
-            async with ollama.AsyncClient(found.address) as server:
-                during = [m.model for m in (await server.list()).models]
-                await engine.apply(candidate)
-                after = [m.model for m in (await server.list()).models]
-
-            assert b'"options": {}' in request.body
-            assert not found.mismatches
-            assert (sample.output_tokens, sample.finish) == (3, "length")
-            assert len(during) == 2
-            assert after == [faked.MODEL]
 
         self.use(self.engine(tmp_path), work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ import pytest
 from tests.ollama import faked
 from tuner.engines.base import Engine
 from tuner.engines.ollama_attached import OllamaAttached, address_of
-from tuner.spec.errors import EngineMissing, InputError
+from tuner.engines.ollama_models import OllamaModels
+from tuner.spec.errors import EngineError, EngineMissing, InputError
+from tuner.spec.shipped import studies
+from tuner.spec.space import Choices
+from tuner.spec.study import load
 from tuner.spec.values import Model
 from tuner.testing.engine_contract import EngineContract, send
+from tuner.workflow.pull import pull
 
 MODEL = Model(faked.MODEL, faked.MODEL)
 
@@ -91,6 +97,21 @@ class TestAttached(EngineContract):
         body = json.loads(engine.request((), {"num_ctx": 512, "think": False}, "json").body)
 
         assert (body["options"], body["think"], body["format"]) == ({}, False, "json")
+
+
+def test_what_is_not_there_is_fetched_when_asked_for() -> None:
+    """Only that; and a name that nobody has is refused with Ollama's own words."""
+    said: list[str] = []
+    study = replace(load(studies() / "task-api-ollama.yaml"), model=faked.MODEL)
+    both = {"model": Choices((faked.MODEL, "large:q8"))}
+    with faked.running() as url:
+        pull(replace(study, url=url, space=both), said.append)
+        names = OllamaModels(url).names()
+        with pytest.raises(EngineError, match="file does not exist"):
+            pull(replace(study, url=url, model="no-such"), said.append)
+
+    assert names == ["large:q8", faked.MODEL]
+    assert said == ["fetching large:q8", "fetching no-such:latest"]
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.gguf_files import write
+from tests.ollama.stored import stored
 from tuner.engines import ollama_store
 from tuner.spec.errors import InputError
-
-WEIGHTS = "application/vnd.ollama.image.model"
-
-
-def _stored(models: Path, *path: str, media: str = WEIGHTS) -> None:
-    """Put a model with some metadata and no weights into a folder."""
-    (models / "blobs").mkdir(parents=True, exist_ok=True)
-    write(models / "blobs" / "sha256-ab")
-    manifest = models.joinpath("manifests", *path)
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    layers = [{"mediaType": media, "digest": "sha256:ab", "size": 9}]
-    manifest.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +28,7 @@ def test_a_name_may_leave_out_all_but_the_model(name: str, parts: tuple[str, ...
 
 def test_a_model_is_known_by_name_with_the_facts_of_its_file(tmp_path: Path) -> None:
     """FROM names the model, and its memory can be estimated before a server runs."""
-    _stored(tmp_path, "registry.ollama.ai", "library", "small", "q4")
+    stored(tmp_path, "small", "q4")
 
     model = ollama_store.model("small:q4", tmp_path)
 
@@ -52,8 +39,8 @@ def test_a_model_is_known_by_name_with_the_facts_of_its_file(tmp_path: Path) -> 
 
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     """A slip of the pen is met with the right name and the folder that was looked in."""
-    _stored(tmp_path, "registry.ollama.ai", "library", "small", "q4")
-    _stored(tmp_path, "hf.co", "me", "mine", "latest")
+    stored(tmp_path, "small", "q4")
+    stored(tmp_path, "mine", "latest", under=("hf.co", "me"))
 
     with pytest.raises(InputError, match=r"no model 'smal:q4' in .*; did you mean small:q4\?"):
         ollama_store.model("smal:q4", tmp_path)
@@ -62,7 +49,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
 
 def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     """A model that lives in the cloud cannot be served here."""
-    _stored(tmp_path, "registry.ollama.ai", "library", "far", "latest", media="other")
+    stored(tmp_path, "far", "latest", weights="other")
 
     with pytest.raises(InputError, match="has no weights of its own"):
         ollama_store.model("far", tmp_path)
@@ -70,7 +57,7 @@ def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
 
 def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
     """The file that cannot be read is in the message."""
-    _stored(tmp_path, "registry.ollama.ai", "library", "small", "q4")
+    stored(tmp_path, "small", "q4")
     manifest = tmp_path / "manifests" / "registry.ollama.ai" / "library" / "small" / "q4"
     manifest.write_text("{")
 

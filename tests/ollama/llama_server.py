@@ -8,6 +8,7 @@ concerns other hardware or other models is ignored.
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import sys
 
@@ -46,6 +47,8 @@ def params(value: dict[str, str], given: list[str]) -> xllamacpp.CommonParams:
     p.flash_attn_type = getattr(
         xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{attention}"
     )
+    p.n_cache_reuse = int(os.environ.get("LLAMA_ARG_CACHE_REUSE", 0))
+    p.cache_ram_mib = int(os.environ.get("LLAMA_ARG_CACHE_RAM", 8192))
     if "--no-jinja" in given:
         p.use_jinja, p.chat_template = False, value.get("--chat-template", "chatml")
     p.n_threads_http, p.endpoint_slots, p.ui, p.verbosity = p.n_parallel + 8, True, False, 4

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests import gguf_files
+from tests.ollama.stored import stored
 from tuner.engines.registry import preview
 from tuner.render.modelfile import Modelfile, parse, write
 from tuner.spec.conversation import conversation
@@ -200,6 +201,22 @@ def test_steps_hit_the_baseline_s_limit(limit: int) -> None:
     assert dimension.nearest(limit) == limit
     assert (found["high"] - found["low"]) % found["step"] == 0
     assert len(dimension) <= 130
+
+
+def test_a_model_of_ollama_starts_a_study_with_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its layers give the baseline and the texts, and the space reaches the server's tier."""
+    layers = {"params": '{"num_ctx": 2048, "stop": ["a", "b"]}', "system": "Be brief."}
+    stored(tmp_path / "models", "small", "q4", layers)
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    init("small:q4", tmp_path / "tune.yaml")
+    study, base = usable(tmp_path / "tune.yaml")
+
+    assert (study.engine, study.model, study.name) == ("ollama", "small:q4", "small-q4")
+    assert (base["num_ctx"], base["system"]) == (2048, "own")
+    assert (tmp_path / "system.txt").read_text() == "Be brief.\n"
+    assert {"num_ctx", "num_predict", "flash_attention"} <= set(study.space)
 
 
 @pytest.mark.parametrize("line", ["num_ctx 0", "num_batch -1", "temperature -0.5"])

@@ -29,6 +29,7 @@ OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
 @click.option(
     "--resume", is_flag=True, help="Continue the run in --out, or the latest one of the study."
 )
+@click.option("--pull", is_flag=True, help="Fetch models that Ollama does not have.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(
     study_file: Path | None,
@@ -36,6 +37,7 @@ def command(
     as_json: bool,
     quiet: bool,
     resume: bool,
+    pull: bool,
     dry_run: bool,
     **overrides: Any,
 ) -> int:
@@ -64,6 +66,10 @@ def command(
         errors.print(show_plan(plan(study), study))
     folder = out or (latest_out if resume else default_out)(study.name)
     watcher = _watcher(errors, quiet, study.budget_s)
+    if pull and study.engine == "ollama":
+        from tuner.workflow.pull import pull as fetch
+
+        fetch(study, watcher.note)
     try:
         result = run_loop(lambda: run(study, folder, watcher, resume=resume))
     except click.exceptions.Exit as interrupted:

@@ -25,7 +25,7 @@ from tuner.load.wire import Request
 from tuner.spec.errors import EngineMissing
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Message, Model, Setting
+from tuner.spec.values import Candidate, Effective, Message, Model, Setting, variable_of
 
 START_DEADLINE_S = 60.0
 PORT_RETRIES = 2
@@ -117,7 +117,7 @@ class Ollama(Served):
             "OLLAMA_NO_CLOUD": "1",
         }
         names = (k.name for k in self.knobs.values() if k.where == "environment")
-        asked = {f"OLLAMA_{n.upper()}": _variable(candidate[n]) for n in names}
+        asked = {variable_of(n): _variable(candidate[n]) for n in names}
         return {**asked, **ours}
 
     # a model of its own
@@ -151,7 +151,7 @@ class Ollama(Served):
         await ollama_api.probe(self._address(), self.request(asked, candidate, _PROBE))
         log = self._process.log.read_text(errors="replace")
         self._log_read = len(log)
-        found = ollama_readback.from_log(log)
+        found = ollama_readback.from_log(log) | await ollama_api.gpu_share(self._address())
         for runner in ollama_readback.runners(self._process.pid)[:1]:
             found |= runner.settings()
             found["model"] = self._served(runner, candidate)

@@ -5,6 +5,7 @@ The ollama package makes those calls it has; the fields that it lacks go over `c
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Message, Setting
 
 LOAD_DEADLINE_S = 300.0
 """Ollama's own limit for a load that does not move (envconfig/config.go, LoadTimeout)."""
+
+UNLOAD_DEADLINE_S = 30.0
+_POLL_S = 0.05
 
 TEMPORARY = "modelfile-tuner-candidate"
 """Models of this name are ours, made to be measured as created, and may be removed."""
@@ -78,12 +82,18 @@ def _not_loaded(model: str, refused: ollama.ResponseError) -> InputError | Start
 
 
 async def unload(address: str, model: str) -> None:
-    """Make Ollama forget a loaded model, so that the next request loads it anew."""
+    """Make Ollama forget a loaded model, so that the next request loads it anew.
+
+    Returns when it is gone, which comes after Ollama's answer.
+    """
     try:
         async with _client(address) as client:
             await client.chat(model, messages=[], keep_alive=0)
-    except (ollama.ResponseError, httpx.HTTPError, ConnectionError) as error:
-        raise EngineDied(f"Ollama did not unload {model}: {error}") from error
+        async with asyncio.timeout(UNLOAD_DEADLINE_S):
+            while tagged(model) in await loaded(address):
+                await asyncio.sleep(_POLL_S)
+    except (ollama.ResponseError, httpx.HTTPError, ConnectionError, TimeoutError) as error:
+        raise EngineDied(f"Ollama did not unload {model}: {error!r}") from error
 
 
 async def probe(address: str, request: Request) -> None:
@@ -127,6 +137,14 @@ async def loaded(address: str) -> dict[str, int]:
     if status != 200 or not isinstance(answer, dict):
         return {}
     return {str(m.get("name")): int(m.get("size") or 0) for m in answer.get("models") or ()}
+
+
+async def gpu_share(address: str) -> dict[str, Setting]:
+    """Return which share of the loaded model lies in a GPU's memory, {} where nothing shows."""
+    status, answer = await control.call("GET", f"{address}/api/ps")
+    models = answer.get("models") if status == 200 and isinstance(answer, dict) else None
+    shares = [m.get("size_vram", 0) / m["size"] for m in models or () if m.get("size")]
+    return {"gpu_share": round(shares[0], 3)} if shares else {}
 
 
 async def version(address: str) -> tuple[int, ...]:

@@ -47,9 +47,27 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
 """Defaults from api/types.go and envconfig/config.go of 0.33."""
 
 
+LLAMA_SERVER_SINCE = (0, 30)
+"""From here on the runner is llama.cpp's server, which inherits the environment."""
+
+RUNNER_KNOBS: Mapping[str, Knob] = MappingProxyType(
+    {
+        k.name: k
+        for k in (
+            Knob("llama_arg_cache_reuse", "restart", 0, "environment"),
+            Knob("llama_arg_cache_ram", "restart", 8192, "environment"),
+        )
+    }
+)
+"""Settings of llama.cpp that Ollama has no word for (common/arg.cpp): least tokens of a cached
+prompt that are reused by shifting, and MiB of memory for prompts that left a slot."""
+
+
 def knobs(version: tuple[int, ...], model: str) -> Mapping[str, Knob]:
     """Return the knobs with the defaults of a version, and the model itself as one of them."""
     found = {**KNOBS, "model": Knob("model", "reload", model)}
+    if version >= LLAMA_SERVER_SINCE:
+        found |= RUNNER_KNOBS
     if version < SOFTER_PENALTY_SINCE:
         found["repeat_penalty"] = replace(KNOBS["repeat_penalty"], default=1.1)
     return found

@@ -53,11 +53,14 @@ class OllamaModels:
         The package's own `create` lacks renderer, parser and requires.
         """
         with self._asking() as client:
-            made = client._client.post(
-                "/api/create", json={**body, "model": name, "stream": False}
-            )
+            made = client._client.post("/api/create", json={**body, "model": name, "stream": False})
             if made.status_code != 200 or made.json().get("error"):
                 raise EngineError(f"Ollama did not create {name}: {made.text.strip()}")
+
+    def pull(self, name: str) -> None:
+        """Fetch a model from where its name says; it takes as long as it takes."""
+        with self._asking(timeout_s=None) as client:
+            client.pull(name)
 
     def upload(self, file: Path) -> str:
         """Send a file of weights to the server, where it is not there yet; return its digest."""
@@ -75,10 +78,10 @@ class OllamaModels:
             client.delete(name)
 
     @contextlib.contextmanager
-    def _asking(self) -> Iterator[ollama.Client]:
+    def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:
         """Give a client, and turn what can go wrong into a sentence with the next step."""
         try:
-            with ollama.Client(self._host, timeout=_TIMEOUT_S) as client:
+            with ollama.Client(self._host, timeout=timeout_s) as client:
                 yield client
         except ollama.ResponseError as refused:
             raise EngineError(f"Ollama at {self.address} refused: {refused.error}") from refused

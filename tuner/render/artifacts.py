@@ -16,7 +16,15 @@ from tuner.render.chat_template import derive, go_template
 from tuner.render.modelfile import Modelfile, write
 from tuner.render.parameters import KINDS, written
 from tuner.render.templates import fill
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Message, Model, Setting
+from tuner.spec.values import (
+    LEFT_TO_ENGINE,
+    Candidate,
+    Knob,
+    Message,
+    Model,
+    Setting,
+    variable_of,
+)
 
 CLIENT_SCHEMA = "tuner.client/1"
 
@@ -132,7 +140,7 @@ def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "")
 
 def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Setting]:
     return {
-        f"OLLAMA_{name.upper()}": candidate[name]
+        variable_of(name): candidate[name]
         for name, knob in knobs.items()
         if knob.where == "environment" and name in candidate
     }

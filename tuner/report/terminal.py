@@ -243,7 +243,7 @@ _WHAT = {
     "serve.sh": ("command", " (starts the server: {})"),
     "client.json": ("client", " (only the client can send it: {})"),
 }
-_SAYS_NOTHING = {"system": "none", "shots": 0, "format": "none"}
+_SAYS_NOTHING = {"system": "none", "shots": 0, "format": "none", "think": "auto"}
 
 
 def _holds(name: str, result: Result) -> str:

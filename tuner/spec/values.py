@@ -54,6 +54,11 @@ class Knob:
     where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
 
 
+def variable_of(knob: str) -> str:
+    """Return the variable that sets a knob of the environment: Ollama's, or its runner's own."""
+    return knob.upper() if knob.startswith("llama_arg_") else f"OLLAMA_{knob.upper()}"
+
+
 LEFT_TO_ENGINE = ("auto", "")
 """Values of a knob that leave it to the engine: they are sent and written nowhere."""
 

@@ -94,7 +94,7 @@ async def _show(request: web.Request) -> web.Response:
     lines = ["FROM /models/blobs/sha256-" + "0" * 64]
     lines += [f'SYSTEM """{made["system"]}"""'] if made.get("system") else []
     lines += [f"PARAMETER {n} {v}" for n, v in made.get("parameters", {}).items()]
-    return web.json_response({"modelfile": "\n".join(lines) + "\n"})
+    return web.json_response({"modelfile": "\n".join(lines) + "\n", "model_info": {}})
 
 
 async def _create(request: web.Request) -> web.Response:
@@ -106,6 +106,14 @@ async def _create(request: web.Request) -> web.Response:
     base = state.models[_named(body["from"])]
     settings = {**base.get("parameters", {}), **body.get("parameters", {})}
     state.models[_named(body["model"])] = {**base, **body, "parameters": settings}
+    return web.json_response({"status": "success"})
+
+
+async def _pull(request: web.Request) -> web.Response:
+    name = (await request.json())["model"]
+    if name.startswith("no-such"):
+        return _error(500, "pull model manifest: file does not exist")
+    request.app[STATE].models[_named(name)] = {}
     return web.json_response({"status": "success"})
 
 
@@ -257,6 +265,7 @@ def app(faults: Faults, models: list[str]) -> web.Application:
             web.post("/api/show", _show),
             web.post("/api/create", _create),
             web.post("/api/copy", _copy),
+            web.post("/api/pull", _pull),
             web.delete("/api/delete", _delete),
             web.post("/api/chat", _chat),
         ]

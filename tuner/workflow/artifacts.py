@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tuner.engines.base import Engine
@@ -22,7 +23,8 @@ def rendered(
     """Return the artifacts of a candidate: file name -> text; none for an attached server."""
     if engine.name == "openai":
         return {}
-    evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN, (), False)
+    evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN)
+    evidence = replace(evidence, measured_under_ollama=engine.name == "ollama")
     prompt = serving(study, candidate)
     if study.server is not None and engine.name == "command":
         return serving_files(study.server, candidate, engine.model.name, prompt, evidence)

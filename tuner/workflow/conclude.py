@@ -183,8 +183,7 @@ def evidence(session: Session, m: Measurement) -> Evidence:
     version = m.effective.version if m.effective else session.engine.name
     targets = ", ".join(map(str, study.slos))
     verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"
-    ollama = session.engine.name == "ollama"
-    return Evidence(version, str(study.workload.load), verdict, tuple(lines), ollama)
+    return Evidence(version, str(study.workload.load), verdict, tuple(lines))
 
 
 def _model(session: Session, m: Measurement) -> str:

@@ -72,7 +72,7 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
             "own_prompts": bool(_texts(source.messages)),
             "baseline": {n: _scalar(v) for n, v in {**knobs, **prompt_knobs}.items()},
             "limit_stands_in": "num_predict" not in dict(source.parameters),
-            "left_out": _left_out(source, own_template=origin.engine == "llamacpp"),
+            "left_out": [] if origin.inherits else _left_out(source, origin.engine),
             "space": {n: _flow(v) for n, v in searched.items()},
             "cores": machine.cores,
             "context_bound": context_bound(origin, machine),
@@ -119,10 +119,10 @@ def _lines(objects: Iterable[Mapping[str, Any]]) -> str:
 
 
 # words
-def _left_out(source: Modelfile, *, own_template: bool) -> list[str]:
+def _left_out(source: Modelfile, engine: str) -> list[str]:
     """Name what the Modelfile holds and a study does not."""
     found = [f"PARAMETER {n} {_short(v)}" for n, v in source.parameters if n not in KNOBS]
-    if source.template is not None and own_template:
+    if source.template is not None and engine == "llamacpp":
         found.append("TEMPLATE: the chat template of the GGUF file is used")
     if any(m.role == "system" for m in source.messages):
         found.append("MESSAGE system: only SYSTEM becomes a system text")

@@ -17,11 +17,13 @@ NUM_PREDICT = 256
 _MEMORY_SHARE = 0.8
 """Of the free memory; the rest is for compute buffers and whatever else runs."""
 
-_SERVER: Mapping[str, list[str]] = {
+_OLLAMA: Mapping[str, list[Any]] = {
+    "repeat_penalty": [1.0, 1.1],
     "flash_attention": ["auto", "on"],
     "kv_cache_type": ["f16", "q8_0"],
 }
-"""What a start of Ollama's server decides, and is worth a look with one request at a time."""
+"""What else is worth a look with one request at a time: a default that changed with 0.25, and
+what a start of Ollama's server decides."""
 
 _SMALLEST_CONTEXT = 512
 _SHORTEST_LIMIT = 16
@@ -56,6 +58,11 @@ class Origin:
     train_ctx: int | None = None
     modelfile: Modelfile | None = None
     engine: Literal["llamacpp", "ollama"] = "llamacpp"
+
+    @property
+    def inherits(self) -> bool:
+        """Tell whether all that the Modelfile says stays in force: it is the model's own."""
+        return self.engine == "ollama" and self.label == self.model
 
 
 def baseline(origin: Origin) -> dict[str, int | float]:
@@ -110,7 +117,7 @@ def space(knobs: Mapping[str, int | float], origin: Origin, machine: Machine) ->
     found["temperature"] = {"low": 0.0, "high": max(1.0, knobs["temperature"])}
     found["top_k"] = _top_k(int(knobs["top_k"]))
     found["top_p"] = {"low": min(0.1, knobs["top_p"]), "high": max(1.0, knobs["top_p"])}
-    return {**found, **(_SERVER if origin.engine == "ollama" else {})}
+    return {**found, **(_OLLAMA if origin.engine == "ollama" else {})}
 
 
 def most_context(origin: Origin, machine: Machine) -> int:

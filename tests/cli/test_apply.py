@@ -1,0 +1,136 @@
+"""`tune apply` and `tune rollback`, at a pretended server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_cli import tune
+from tests.ollama import faked
+from tuner.engines.ollama_models import OllamaModels
+from tuner.spec.shipped import studies
+from tuner.spec.study import load
+
+HASH = load(studies() / "task-api.yaml").workload.hash
+CANDIDATE = {"system": "full", "shots": 2, "format": "schema", "think": "auto"}
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    """Give the address of a server in production."""
+    with faked.running() as address:
+        yield address
+
+
+def _result(folder: Path, verdict: str = "PASS", max_ms: float = 5000.0) -> str:
+    """Write the result of a run as far as `apply` reads it; return its folder."""
+    folder.mkdir()
+    document = {
+        "schema": "tuner.result/1",
+        "verdict": verdict,
+        "target": [{"metric": "e2e", "quantile": 0.99, "max_ms": max_ms}],
+        "best": {"candidate": CANDIDATE},
+        "artifacts": {"Modelfile": "Modelfile"},
+        "workload_hash": HASH,
+    }
+    (folder / "result.json").write_text(json.dumps(document))
+    (folder / "Modelfile").write_text(f"FROM {faked.MODEL}\nSYSTEM new\nPARAMETER num_ctx 512\n")
+    (folder / "ollama.env").write_text("OLLAMA_NUM_PARALLEL=2\n")
+    return str(folder)
+
+
+def test_a_dry_run_shows_what_would_change_and_changes_nothing(host: str, tmp_path: Path) -> None:
+    """The environment is shown with what puts it in force; no model is made."""
+    result = _result(tmp_path / "r")
+    found = tune(
+        "apply", result, "--name", "x", "--attach", host, "--target", "systemd", "--dry-run",
+        cwd=tmp_path,
+    )  # fmt: skip
+
+    assert found.returncode == 0, found.stderr
+    assert "no model is called x:latest yet" in found.stderr
+    assert "OLLAMA_NUM_PARALLEL=2" in found.stderr
+    assert "sudo systemctl restart ollama" in found.stderr
+    assert OllamaModels(host).names() == [faked.MODEL]
+    assert not (tmp_path / "r" / "service").exists()
+
+
+def test_what_is_applied_is_measured_in_place(host: str, tmp_path: Path) -> None:
+    """As clients send it; then the document says what was done."""
+    result = _result(tmp_path / "r")
+    words = ["apply", result, "--name", "x", "--attach", host, "--yes", "--requests", "5"]
+    found = tune(*words, "--json", cwd=tmp_path)
+
+    assert found.returncode == 0, found.stderr
+    assert "in place: 0 of 5 late for e2e p99 <= 5000 ms (UNDECIDED)" in found.stderr
+    document = json.loads(found.stdout)
+    assert (document["name"], document["n"], document["kept"]) == ("x:latest", 5, None)
+    assert OllamaModels(host).names() == [faked.MODEL, "x:latest"]
+
+
+def test_a_target_that_fails_in_place_is_rolled_back(host: str, tmp_path: Path) -> None:
+    """Exit code 4, and the name serves again what it served before."""
+    server = OllamaModels(host)
+    server.create("x", {"from": faked.MODEL, "system": "old"})
+    result = _result(tmp_path / "r", max_ms=0.001)
+    found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
+
+    assert found.returncode == 4, found.stderr
+    assert "rolled back: x:latest is what it was before" in found.stderr
+    assert 'SYSTEM """old"""' in server.modelfile("x")
+    assert server.names() == [faked.MODEL, "x:latest"]
+
+
+def test_applied_and_rolled_back_by_hand(host: str, tmp_path: Path) -> None:
+    """What served before comes back with one command."""
+    server = OllamaModels(host)
+    server.create("x", {"from": faked.MODEL, "system": "old"})
+    result = _result(tmp_path / "r")
+    words = ["apply", result, "--name", "x", "--attach", host, "--yes", "--requests", "0"]
+    applied = tune(*words, cwd=tmp_path)
+    after = server.modelfile("x")
+    back = tune("rollback", "x", "--attach", host, cwd=tmp_path)
+
+    assert (applied.returncode, back.returncode) == (0, 0), applied.stderr + back.stderr
+    assert "`tune rollback x:latest` brings it back" in applied.stdout
+    assert 'SYSTEM """new"""' in after
+    assert 'SYSTEM """old"""' in server.modelfile("x")
+
+
+def test_settings_are_written_into_a_modelfile_of_the_user(tmp_path: Path) -> None:
+    """Comments and the base stay; no server is needed."""
+    mine = tmp_path / "Modelfile"
+    mine.write_text("# mine\nFROM other\nPARAMETER num_ctx 4096\n")
+    result = _result(tmp_path / "r")
+    found = tune("apply", result, "--edit", str(mine), "--yes", cwd=tmp_path)
+
+    assert found.returncode == 0, found.stderr
+    assert "PARAMETER num_ctx" in found.stderr
+    assert mine.read_text() == ('# mine\nFROM other\nPARAMETER num_ctx 512\nSYSTEM """new"""\n')
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["apply", "r", "--name", "x"], 5, "no Ollama answers at http://127.0.0.1:9"),
+        (["apply", "u", "--edit", "r/Modelfile"], 2, "is not proven (FAIL); say --unproven"),
+        (["apply", "r"], 2, "say --name NAME, or --edit FILE"),
+        (["apply", ".", "--name", "x"], 2, "is not the result of a run"),
+        (["rollback", "x"], 5, "no Ollama answers at http://127.0.0.1:9"),
+    ],
+)
+def test_bad_input_is_one_message_and_a_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, said: str
+) -> None:
+    """No traceback, the documented exit code, and what to do."""
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    _result(tmp_path / "r")
+    _result(tmp_path / "u", verdict="FAIL")
+    found = tune(*words, cwd=tmp_path)
+
+    assert found.returncode == code, found.stderr
+    assert said in " ".join(found.stderr.split())
+    assert "Traceback" not in found.stderr
