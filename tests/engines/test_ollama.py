@@ -12,7 +12,7 @@ import pytest
 from tests.ollama import faked
 from tests.ollama.faked import script
 from tests.ollama.installed import MODEL, complete, models, serving
-from tuner.engines import ollama_readback, ollama_store
+from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
 from tuner.engines.ollama import Ollama, version_of
 from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
@@ -52,6 +52,24 @@ class ManagedOllama(EngineContract):
             assert (sample.output_tokens, sample.finish) == (3, "length")
             assert len(during) == 2
             assert after == [self.model]
+
+        self.use(self.engine(tmp_path), work)
+
+
+    def test_what_a_killed_process_left_behind_is_removed(self, tmp_path: Path) -> None:
+        """A temporary model whose process is gone goes at the next start, and no other one."""
+
+        async def work(engine: Engine) -> None:
+            name = f"{ollama_api.TEMPORARY}:{2**30}"
+            found = await engine.apply(self.default(engine))
+            await ollama_api.create(found.address, name, {"from": self.model})
+            await ollama_api.create(found.address, "mine", {"from": self.model})
+            await ollama_api.remove_left_behind(found.address)
+            async with ollama.AsyncClient(found.address) as server:
+                names = [m.model for m in (await server.list()).models]
+                await server.delete("mine")
+
+            assert sorted(map(str, names)) == sorted(["mine:latest", self.model])
 
         self.use(self.engine(tmp_path), work)
 

@@ -137,5 +137,5 @@ def test_an_address_may_leave_out_what_ollama_takes_for_granted(
 @pytest.mark.parametrize("told", ["study.yaml/x", "ftp://box", "box:port"])
 def test_what_is_no_address_is_refused(told: str) -> None:
     """A study file after --attach is taken for an address, and told so."""
-    with pytest.raises(InputError, match="--attach: expected http://HOST:PORT"):
+    with pytest.raises(InputError, match="--attach or OLLAMA_HOST: expected http://HOST:PORT"):
         address_of(told)

@@ -25,17 +25,14 @@ def program(version: str) -> Path:
     return cache / "modelfile-tuner" / "ollama" / version / "bin" / "ollama"
 
 
-def build(version: str) -> None:
-    """Build one version; its C++ code takes some minutes."""
+def build(version: str) -> bool:
+    """Build one version, whose C++ code takes some minutes; return whether that went well."""
     target = program(version).parent
     flags = "-O3 -march=x86-64-v3" if platform.machine() == "x86_64" else "-O3"
     ours = {"GOBIN": str(target), "CGO_ENABLED": "1", "CGO_CFLAGS": flags, "CGO_CXXFLAGS": flags}
     named = f"-X={PACKAGE}/version.Version={version}"
-    subprocess.run(
-        ["go", "install", "-ldflags", named, f"{PACKAGE}@v{version}"],
-        env={**os.environ, **ours},
-        check=True,
-    )
+    command = ["go", "install", "-ldflags", named, f"{PACKAGE}@v{version}"]
+    return subprocess.run(command, env={**os.environ, **ours}, check=False).returncode == 0
 
 
 def main() -> int:
@@ -46,7 +43,8 @@ def main() -> int:
         return 0
     for version in missing:
         print(f"building Ollama {version} into {program(version).parent}", flush=True)
-        build(version)
+        if not build(version):
+            print(f"make ollama: {version} was not built: the tests that need it will be skipped")
     return 0
 
 

@@ -7,7 +7,6 @@ own, prunes nothing and takes no part of the cloud.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -108,6 +107,7 @@ class Ollama(Served):
             port=port,
         )
         self._process, self._port = await launch(asked)
+        await ollama_api.remove_left_behind(self._address())
 
     def _environment(self, candidate: Candidate, port: int) -> dict[str, str]:
         ours = {
@@ -124,7 +124,7 @@ class Ollama(Served):
     async def create(self, candidate: Candidate, body: Mapping[str, Any]) -> Effective:
         """Serve the candidate that is in force as a model created for it; see `Creates`."""
         await self._forget_created()
-        name = f"{ollama_api.TEMPORARY}:{os.getpid()}"
+        name = ollama_api.temporary_name()
         await ollama_api.create(self._address(), name, body)
         self._created = name
         return await self._effective(candidate, "nothing")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 import ollama
+import psutil
 
 from tuner.engines import control
 from tuner.engines.ollama_chat import ollama_request
@@ -27,7 +29,7 @@ UNLOAD_DEADLINE_S = 30.0
 _POLL_S = 0.05
 
 TEMPORARY = "modelfile-tuner-candidate"
-"""Models of this name are ours, made to be measured as created, and may be removed."""
+"""Models of this name are ours, made to be measured as created; the tag is our process."""
 
 _NO_MEMORY = re.compile(r"more system memory|out of memory|failed to allocate|unable to allocate")
 
@@ -114,6 +116,21 @@ async def create(address: str, name: str, body: Mapping[str, Any]) -> None:
     )
     if status != 200 or (answer or {}).get("error"):
         raise EngineError(f"Ollama did not create {name} ({status}): {answer}")
+
+
+def temporary_name() -> str:
+    """Return the name of the model that this process creates in order to measure it."""
+    return f"{TEMPORARY}:{os.getpid()}"
+
+
+async def remove_left_behind(address: str) -> None:
+    """Remove the temporary models of processes that were killed before they could."""
+    status, answer = await control.call("GET", f"{address}/api/tags")
+    models = answer.get("models") if status == 200 and isinstance(answer, dict) else None
+    for name in (str(m.get("name")) for m in models or ()):
+        base, _, process = name.partition(":")
+        if base == TEMPORARY and process.isdigit() and not psutil.pid_exists(int(process)):
+            await remove(address, name)
 
 
 async def remove(address: str, name: str) -> None:

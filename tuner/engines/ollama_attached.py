@@ -26,14 +26,18 @@ def address_of(url: str | None) -> str:
     scheme, _, rest = told.rpartition("://")
     parts = urlsplit(f"//{rest}")
     if scheme not in ("", "http") or parts.path.strip("/"):
-        raise InputError(f"--attach: expected http://HOST:PORT, found {told!r}")
+        raise InputError(_no_address(told))
     try:
         port = parts.port
     except ValueError:
-        raise InputError(f"--attach: expected http://HOST:PORT, found {told!r}") from None
+        raise InputError(_no_address(told)) from None
     host = parts.hostname or "127.0.0.1"
     host = "127.0.0.1" if host == "0.0.0.0" else host
     return f"http://{host}:{port or (80 if scheme else DEFAULT_PORT)}"
+
+
+def _no_address(told: str) -> str:
+    return f"--attach or OLLAMA_HOST: expected http://HOST:PORT, found {told!r}"
 
 
 class OllamaAttached:

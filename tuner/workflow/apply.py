@@ -158,6 +158,8 @@ def apply(proposal: Proposal, models: Models, now: datetime) -> Applied:
     """
     made = _write_service(proposal)
     coming = f"{NEXT}:{now.strftime(STAMP)}"
+    for left_behind in (n for n in models.names() if n.startswith(f"{NEXT}:")):
+        models.delete(left_behind)  # by an `apply` that was killed half-way
     models.create(coming, _body(proposal.modelfile, models))
     kept = None
     if models.digest(proposal.name) is not None:

@@ -6,6 +6,7 @@ from tuner.engines import ollama_api
 from tuner.engines.base import Engine
 from tuner.engines.ollama import Ollama
 from tuner.engines.ollama_attached import address_of
+from tuner.spec.errors import InputError
 
 
 async def beside(engine: Engine) -> list[str]:
@@ -15,7 +16,10 @@ async def beside(engine: Engine) -> list[str]:
     """
     if not isinstance(engine, Ollama):
         return []
-    address = address_of(None)
+    try:
+        address = address_of(None)
+    except InputError:  # an address that clients reach and we do not speak to
+        return []
     return [
         f"the server at {address} holds {name} ({size / 2**20:.0f} MiB) now: what it answers "
         "meanwhile disturbs measuring, and what is measured slows it down"
