@@ -55,7 +55,6 @@ class ManagedOllama(EngineContract):
 
         self.use(self.engine(tmp_path), work)
 
-
     def test_what_a_killed_process_left_behind_is_removed(self, tmp_path: Path) -> None:
         """A temporary model whose process is gone goes at the next start, and no other one."""
 

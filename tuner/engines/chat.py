@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,15 +59,25 @@ def read_chat(exchange: Exchange) -> Reply:
     The stream is complete when a finish reason and [DONE] arrived (OpenAI API reference,
     "Streaming"; llama.cpp tools/server sends both).
     """
-    if exchange.outcome in ("error", "timeout") or exchange.status is None:
-        outcome = "error" if exchange.outcome == "ok" else exchange.outcome
-        return Reply(outcome, exchange.error or "no response")
-    if exchange.status != 200:
-        return Reply("error", f"HTTP {exchange.status}: {_error_text(exchange.body)}")
+    if refused := unanswered(exchange, _error_text):
+        return refused
     stream = _Stream()
     for stamp, data in events(exchange.chunks):
         _read_event(stream, stamp, data)
     return _reply(stream, exchange)
+
+
+def unanswered(exchange: Exchange, error_text: Callable[[bytes], str]) -> Reply | None:
+    """Return the reply of an exchange that brought no stream, None where it brought one.
+
+    `error_text` reads the server's own words out of a body.
+    """
+    if exchange.outcome in ("error", "timeout") or exchange.status is None:
+        outcome = "error" if exchange.outcome == "ok" else exchange.outcome
+        return Reply(outcome, exchange.error or "no response")
+    if exchange.status != 200:
+        return Reply("error", f"HTTP {exchange.status}: {error_text(exchange.body)}")
+    return None
 
 
 def _read_event(stream: _Stream, stamp: int, data: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tuner.engines import ollama_api
+from tuner.engines.foreign import Foreign
 from tuner.engines.ollama_chat import read_ollama
 from tuner.engines.ollama_knobs import SOFTER_PENALTY_SINCE, knobs
-from tuner.load.wire import Address, HttpTransport, Request
+from tuner.load.wire import Address, Request
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
 
@@ -40,7 +41,7 @@ def _no_address(told: str) -> str:
     return f"--attach or OLLAMA_HOST: expected http://HOST:PORT, found {told!r}"
 
 
-class OllamaAttached:
+class OllamaAttached(Foreign):
     """The `Engine` over a server at an address.
 
     With `as_it_is` the model's own settings count and no options are sent: so a model that went
@@ -52,7 +53,7 @@ class OllamaAttached:
 
     def __init__(self, address: str, model: Model, *, as_it_is: bool = False) -> None:
         parts = urlsplit(address)
-        self._at = Address(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT, False)
+        super().__init__(Address(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT, False))
         self._address = address
         self.model = model
         all_knobs = knobs(SOFTER_PENALTY_SINCE, model.name)
@@ -105,22 +106,3 @@ class OllamaAttached:
 
     def _options(self, candidate: Candidate) -> dict[str, Any]:
         return {} if self._as_it_is else ollama_api.options_of(candidate, self.knobs)
-
-    def transport(self) -> HttpTransport:
-        """Return a transport to the server."""
-        return HttpTransport(self._at)
-
-    def memory_bytes(self) -> int | None:
-        """Return None: the server's memory is not ours to see."""
-        return None
-
-    def cpu_s(self) -> float | None:
-        """Return None: the server's processes are not ours to see."""
-        return None
-
-    def alive(self) -> bool:
-        """Return True: whether it runs shows when it is used."""
-        return True
-
-    async def aclose(self) -> None:
-        """Leave the server as it is."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.engines.chat import unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import stamped_lines
 from tuner.load.wire import Exchange, Request
@@ -61,11 +62,8 @@ def read_ollama(exchange: Exchange) -> Reply:
     A server that gives up on a repeating answer ends the stream without one (engine source:
     llm/server.go, "prediction aborted, token repeat limit reached").
     """
-    if exchange.outcome in ("error", "timeout") or exchange.status is None:
-        outcome = "error" if exchange.outcome == "ok" else exchange.outcome
-        return Reply(outcome, exchange.error or "no response")
-    if exchange.status != 200:
-        return Reply("error", f"HTTP {exchange.status}: {_error_text(exchange.body)}")
+    if refused := unanswered(exchange, _error_text):
+        return refused
     stream = _Stream()
     for stamp, line in stamped_lines(exchange.chunks):
         if line.strip():

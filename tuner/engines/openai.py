@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from tuner.engines import control
 from tuner.engines.chat import CHAT_PATH, chat_request, read_chat
-from tuner.load.wire import Address, HttpTransport, Request
+from tuner.engines.foreign import Foreign
+from tuner.load.wire import Address, Request
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
@@ -30,7 +31,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
 _FIELDS = {"num_predict": "max_tokens"}
 
 
-class OpenAI:
+class OpenAI(Foreign):
     """The `Engine` over a server that somebody else runs."""
 
     name = "openai"
@@ -42,8 +43,9 @@ class OpenAI:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"engine.url: expected http://HOST:PORT, found {url!r}")
         secure = parts.scheme == "https"
-        self._address = Address(parts.hostname, parts.port or (443 if secure else 80), secure)
-        self._base = f"{parts.scheme}://{parts.hostname}:{self._address.port}"
+        port = parts.port or (443 if secure else 80)
+        super().__init__(Address(parts.hostname, port, secure))
+        self._base = f"{parts.scheme}://{parts.hostname}:{port}"
         self._path = parts.path.rstrip("/").removesuffix("/v1") + CHAT_PATH
         self.model = Model(name=model, source=model)
 
@@ -82,25 +84,6 @@ class OpenAI:
         if self.model.name != "default":
             fields["model"] = self.model.name
         return chat_request(messages, fields, response_format, path=self._path)
-
-    def transport(self) -> HttpTransport:
-        """Return a transport to the server."""
-        return HttpTransport(self._address)
-
-    def memory_bytes(self) -> int | None:
-        """Return None: the server's memory is not ours to see."""
-        return None
-
-    def cpu_s(self) -> float | None:
-        """Return None: the server's processes are not ours to see."""
-        return None
-
-    def alive(self) -> bool:
-        """Return True: whether it runs shows when it is used."""
-        return True
-
-    async def aclose(self) -> None:
-        """Leave the server as it is."""
 
 
 def create(study: Study, logs: Path) -> OpenAI:

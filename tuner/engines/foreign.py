@@ -1,0 +1,31 @@
+"""The half of an `Engine` that every server which somebody else runs has in common."""
+
+from __future__ import annotations
+
+from tuner.load.wire import Address, HttpTransport
+
+
+class Foreign:
+    """A server at an address that is used, and otherwise left as it is."""
+
+    def __init__(self, address: Address) -> None:
+        self._at = address
+
+    def transport(self) -> HttpTransport:
+        """Return a transport to the server."""
+        return HttpTransport(self._at)
+
+    def memory_bytes(self) -> int | None:
+        """Return None: the server's memory is not ours to see."""
+        return None
+
+    def cpu_s(self) -> float | None:
+        """Return None: the server's processes are not ours to see."""
+        return None
+
+    def alive(self) -> bool:
+        """Return True: whether it runs shows when it is used."""
+        return True
+
+    async def aclose(self) -> None:
+        """Leave the server as it is."""
