@@ -81,6 +81,7 @@ def test_the_readme_s_server_of_one_s_own_can_be_tuned(tmp_path: Path) -> None:
     assert "o/serve.sh (starts the server: threads)" in found.stdout
     client = json.loads((tmp_path / "o" / "client.json").read_text())
     assert {"temperature", "max_tokens"} == set(client["request"])
+    assert not (tmp_path / "o" / "ask_ollama.py").exists()  # it is no Ollama
     assert serves(tmp_path / "o" / "serve.sh")
 
 

@@ -344,3 +344,12 @@ def test_measure_until_decided_stops_at_the_verdict(tmp_path: Path) -> None:
 
     assert found.certificates[bare.slos[0]].verdict == "FAIL"
     assert found.n < 40
+
+
+def test_a_run_without_a_guard_says_what_that_means(tmp_path: Path) -> None:
+    """Whoever asks nothing of the answers is told at the start, and nobody else."""
+    _, asked = tuned(tmp_path / "a", budget_s=60.0)
+    _, unasked = tuned(tmp_path / "b", budget_s=60.0, guard=Guard())
+
+    assert not any("no guard" in note for note in asked.notes)
+    assert "a candidate may win by cutting its answers" in unasked.notes[0]

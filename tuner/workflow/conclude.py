@@ -168,7 +168,7 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
     if chosen is None:
         return {}
     files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
-    if "client.json" in files:
+    if {"Modelfile", "client.json"} <= files.keys():
         files |= programs(files["client.json"])
     return write(session.folder, files)
 

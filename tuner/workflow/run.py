@@ -57,6 +57,17 @@ def check(study: Study) -> None:
         )
 
 
+def unguarded(study: Study) -> tuple[str, ...]:
+    """Return a warning where nothing is asked of the answers."""
+    guard = study.guard
+    if (guard.min_valid, guard.min_correct, guard.max_drop) != (None, None, None):
+        return ()
+    return (
+        "no guard: a candidate may win by cutting its answers or answering badly; add "
+        "guard: {min_valid: 0.8}",
+    )
+
+
 async def run(
     study: Study,
     out: Path,
@@ -78,7 +89,7 @@ async def run(
     study, left_out = fitted(study, engine)
     if left_out:
         watcher.note(f"left out, since only a start of the server sets it: {', '.join(left_out)}")
-    for warning in await beside(engine):
+    for warning in (*unguarded(study), *await beside(engine)):
         watcher.note(warning)
     base = baseline(study, engine)
     with claimed(out, resume=resume):

@@ -25,7 +25,7 @@ from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import distinct
 from tuner.stats.shares import evidence_above
 from tuner.workflow.candidates import baseline, fitted
-from tuner.workflow.run import check
+from tuner.workflow.run import check, unguarded
 
 _MOST_TEMPLATES = 5000
 """A floor that this many flawless templates do not show is out of reach."""
@@ -83,12 +83,8 @@ def _few_prompts(study: Study, planned: Plan, search: int, proof: int) -> Iterat
 
 def _guard(study: Study) -> Iterator[str]:
     """Yield what is wrong with the floors: none, or more than the prompts can show."""
+    yield from unguarded(study)
     guard = study.guard
-    if guard.min_valid is None and guard.min_correct is None and guard.max_drop is None:
-        yield (
-            "no guard: a candidate may win by cutting its answers or answering badly; add "
-            "guard: {min_valid: 0.8}"
-        )
     templates = len(study.workload.part(held_out=True))
     for name, floor in (("min_valid", guard.min_valid), ("min_correct", guard.min_correct)):
         if floor is not None and templates < (needed := least_templates(floor)):
