@@ -144,8 +144,10 @@ def _measured(
 
     from tuner.workflow.apply import measure_in_place
 
+    if not requests:
+        return None
     study = read_study(study_file)
-    if not requests or study.workload.hash != proposal.result.get("workload_hash"):
+    if study.workload.hash != proposal.result.get("workload_hash"):
         return None
     out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
     return run_loop(lambda: measure_in_place(proposal, study, address, out, requests))

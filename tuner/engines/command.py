@@ -10,16 +10,21 @@ from typing import Any
 
 from tuner.engines import control
 from tuner.engines.chat import chat_request
-from tuner.engines.launch import AddressInUse, Launch, Served, answers, free_port, launch
+from tuner.engines.launch import (
+    PORT_RETRIES,
+    Launch,
+    Served,
+    answers,
+    free_port,
+    launch,
+    until_free,
+)
 from tuner.engines.readback import difference, last_match, place, setting
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, InputError
 from tuner.spec.server import ReadBack, Server, command_line
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
-
-PORT_RETRIES = 2
-"""How often another port is tried where somebody took the one that was free."""
 
 _STILL_ANSWERS_S = 5.0
 _PROBE_TOKENS = 8
@@ -66,13 +71,7 @@ class Command(Served):
     async def _start(self, candidate: Candidate) -> None:
         self._starts += 1
         tries = 1 + PORT_RETRIES if self._server.takes_port else 1
-        for left in reversed(range(tries)):
-            try:
-                await self._start_once(candidate)
-                break
-            except AddressInUse:
-                if left == 0:
-                    raise
+        await until_free(lambda: self._start_once(candidate), tries)
         self._line = self._command(candidate)
 
     async def _start_once(self, candidate: Candidate) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,10 @@ _BAD_SETTING = re.compile(
     r"|no such option|unsupported|must be",
     re.IGNORECASE,
 )
+
+
+PORT_RETRIES = 2
+"""How often another port is tried where somebody took the one that was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,17 @@ async def launch(asked: Launch) -> tuple[process.EngineProcess, int]:
     if port is None:
         raise await _too_late(asked, listened) if late else _ended(asked, running)
     return running, port
+
+
+async def until_free(start: Callable[[], Awaitable[None]], tries: int) -> None:
+    """Start a server, and again where another program took its port in the meantime."""
+    for left in reversed(range(tries)):
+        try:
+            await start()
+            return
+        except AddressInUse:
+            if left == 0:
+                raise
 
 
 class Served:

@@ -15,7 +15,7 @@ import psutil
 
 from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Preview
-from tuner.engines.launch import AddressInUse, Launch, Served, free_port, launch
+from tuner.engines.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
 from tuner.engines.memory import ensure_fits
 from tuner.engines.ollama_attached import OllamaAttached, address_of
 from tuner.engines.ollama_chat import read_ollama
@@ -27,7 +27,6 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting, variable_of
 
 START_DEADLINE_S = 60.0
-PORT_RETRIES = 2
 
 _SWITCHES = {"on": "1", "off": "0", "auto": ""}
 _PROBE = {"type": "boolean"}
@@ -53,6 +52,7 @@ class Ollama(Served):
     ) -> None:
         super().__init__()
         self.model = model
+        self._known = {model.name: model}
         self.knobs = knobs(version, model.name)
         self._models, self._logs, self._program, self._ports = models, logs, program, ports
         self._version = ".".join(map(str, version))
@@ -88,13 +88,7 @@ class Ollama(Served):
     async def _start(self, candidate: Candidate) -> None:
         ensure_fits(self._weights(candidate), candidate, psutil.virtual_memory().available)
         self._starts += 1
-        for left in reversed(range(1 + PORT_RETRIES)):
-            try:
-                await self._start_once(candidate, self._ports())
-                break
-            except AddressInUse:
-                if left == 0:
-                    raise
+        await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
 
     async def _start_once(self, candidate: Candidate, port: int) -> None:
         asked = Launch(
@@ -172,7 +166,9 @@ class Ollama(Served):
     def _weights(self, candidate: Candidate) -> Model:
         """Return the model that a candidate names, which may be another tag than the study's."""
         name = str(candidate["model"])
-        return self.model if name == self.model.name else ollama_store.model(name, self._models)
+        if name not in self._known:
+            self._known[name] = ollama_store.model(name, self._models)
+        return self._known[name]
 
     def _address(self) -> str:
         return f"http://127.0.0.1:{self._port}"

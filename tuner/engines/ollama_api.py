@@ -123,11 +123,15 @@ def temporary_name() -> str:
     return f"{TEMPORARY}:{os.getpid()}"
 
 
+async def _models(address: str, which: str) -> list[dict[str, Any]] | None:
+    """Return the models that /api/tags (there) or /api/ps (loaded) lists, None without answer."""
+    status, answer = await control.call("GET", f"{address}/api/{which}")
+    return answer.get("models") or [] if status == 200 and isinstance(answer, dict) else None
+
+
 async def remove_left_behind(address: str) -> None:
     """Remove the temporary models of processes that were killed before they could."""
-    status, answer = await control.call("GET", f"{address}/api/tags")
-    models = answer.get("models") if status == 200 and isinstance(answer, dict) else None
-    for name in (str(m.get("name")) for m in models or ()):
+    for name in (str(m.get("name")) for m in await _models(address, "tags") or ()):
         base, _, process = name.partition(":")
         if base == TEMPORARY and process.isdigit() and not psutil.pid_exists(int(process)):
             await remove(address, name)
@@ -140,27 +144,24 @@ async def remove(address: str, name: str) -> None:
 
 async def running(address: str, model: str) -> dict[str, Setting]:
     """Return what /api/ps says of a loaded model: its context; {} where it says nothing."""
-    status, answer = await control.call("GET", f"{address}/api/ps")
-    if status != 200 or not isinstance(answer, dict):
-        raise EngineDied(f"Ollama answered /api/ps with {status}: {answer}")
-    mine = (m for m in answer.get("models") or () if m.get("name") == tagged(model))
+    models = await _models(address, "ps")
+    if models is None:
+        raise EngineDied(f"Ollama at {address} does not say what it has loaded (/api/ps)")
+    mine = (m for m in models if m.get("name") == tagged(model))
     context = next((m.get("context_length") for m in mine), None)
     return {"num_ctx": context} if isinstance(context, int) and context > 0 else {}
 
 
 async def loaded(address: str) -> dict[str, int]:
     """Return the models that a server holds in memory with their bytes; {} where none answers."""
-    status, answer = await control.call("GET", f"{address}/api/ps")
-    if status != 200 or not isinstance(answer, dict):
-        return {}
-    return {str(m.get("name")): int(m.get("size") or 0) for m in answer.get("models") or ()}
+    models = await _models(address, "ps") or []
+    return {str(m.get("name")): int(m.get("size") or 0) for m in models}
 
 
 async def gpu_share(address: str) -> dict[str, Setting]:
     """Return which share of the loaded model lies in a GPU's memory, {} where nothing shows."""
-    status, answer = await control.call("GET", f"{address}/api/ps")
-    models = answer.get("models") if status == 200 and isinstance(answer, dict) else None
-    shares = [m.get("size_vram", 0) / m["size"] for m in models or () if m.get("size")]
+    models = await _models(address, "ps") or []
+    shares = [m.get("size_vram", 0) / m["size"] for m in models if m.get("size")]
     return {"gpu_share": round(shares[0], 3)} if shares else {}
 
 

@@ -27,8 +27,6 @@ _FLAGS = {
     "num_thread": ("--threads", "-t"),
     "num_gpu": ("--n-gpu-layers", "-ngl"),
     "kv_cache_type": ("--kv-cache-type", "--cache-type-k"),
-    "port": ("--port",),
-    "model": ("--model",),
 }
 """What we look for -> how the older and the newer generation call it."""
 
