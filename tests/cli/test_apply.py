@@ -84,6 +84,55 @@ def test_a_target_that_fails_in_place_is_rolled_back(host: str, tmp_path: Path) 
     assert server.names() == [faked.MODEL, "x:latest"]
 
 
+def test_a_first_model_that_fails_in_place_is_removed(host: str, tmp_path: Path) -> None:
+    """Nothing served under the name before, and nothing does after."""
+    result = _result(tmp_path / "r", max_ms=0.001)
+    found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
+
+    assert found.returncode == 4, found.stderr
+    assert "rolled back: x:latest is removed, nothing served as it before" in found.stderr
+    assert OllamaModels(host).names() == [faked.MODEL]
+
+
+def test_what_does_not_load_in_place_is_rolled_back(tmp_path: Path) -> None:
+    """No verdict is needed for that: the engine's own words are told, with exit code 5."""
+    result = _result(tmp_path / "r")
+    with faked.running("--no-memory") as host:
+        server = OllamaModels(host)
+        server.create("x", {"from": faked.MODEL, "system": "old"})
+        found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
+
+        assert found.returncode == 5, found.stderr
+        told = " ".join(found.stderr.split())
+        assert "more system memory (9.9 GiB)" in told
+        assert "rolled back: x:latest is what it was before" in told
+        assert 'SYSTEM """old"""' in server.modelfile("x")
+        assert server.names() == [faked.MODEL, "x:latest"]
+
+
+def test_a_broken_study_is_told_before_anything_changes(host: str, tmp_path: Path) -> None:
+    """What the measurement needs is read before the name changes hands."""
+    (tmp_path / "tune.yaml").write_text("version: 1\nnamee: x\n")
+    result = _result(tmp_path / "r")
+    found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
+
+    assert found.returncode == 2, found.stderr
+    assert "namee" in found.stderr
+    assert OllamaModels(host).names() == [faked.MODEL]
+
+
+def test_a_study_with_other_prompts_is_not_measured_with(host: str, tmp_path: Path) -> None:
+    """It is said before somebody agrees, with the option that mends it."""
+    result = Path(_result(tmp_path / "r"))
+    document = json.loads((result / "result.json").read_text()) | {"workload_hash": "another"}
+    (result / "result.json").write_text(json.dumps(document))
+    words = ["apply", str(result), "--name", "x", "--attach", host]
+    found = tune(*words, "--dry-run", cwd=tmp_path)
+
+    assert found.returncode == 0, found.stderr
+    assert "it will not be measured in place: the study at hand has other" in found.stderr
+
+
 def test_applied_and_rolled_back_by_hand(host: str, tmp_path: Path) -> None:
     """What served before comes back with one command."""
     server = OllamaModels(host)

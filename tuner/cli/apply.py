@@ -10,8 +10,12 @@ import click
 from tuner.cli.options import read_study, run_loop, show
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from tuner.engines.ollama_models import OllamaModels
     from tuner.report.measurement import Measurement
-    from tuner.workflow.apply import Proposal
+    from tuner.spec.study import Study
+    from tuner.workflow.apply import Applied, Proposal
 
 
 @click.command(name="apply")
@@ -76,16 +80,15 @@ def command(
         return _edited(result, edit, unproven=unproven, yes=yes, dry_run=dry_run)
     if name is None:
         raise click.UsageError("say --name NAME, or --edit FILE")
-    from datetime import datetime
-
     from tuner.engines.ollama_attached import address_of
     from tuner.engines.ollama_models import OllamaModels
     from tuner.report.apply import apply_document, show_in_place, show_proposal
     from tuner.report.terminal import console
-    from tuner.workflow.apply import apply, propose, roll_back
+    from tuner.workflow.apply import propose
 
     models = OllamaModels(address_of(host))
     proposal = propose(result, name, target, models)
+    study = _study_in_place(proposal, study_file, requests)
     err = console(stderr=True)
     err.print(show_proposal(
         proposal.name, proposal.verdict, proposal.changes, proposal.environment, proposal.steps
@@ -93,21 +96,47 @@ def command(
     _ensure_proven(proposal.verdict, proposal.folder, unproven=unproven or dry_run)
     if dry_run or not (yes or click.confirm(f"put it into service as {proposal.name}?", err=True)):
         return 0
-    done = apply(proposal, models, datetime.now())
-    measured = _measured(proposal, models.address, study_file, requests)
-    failed = measured is not None and measured.verdict == "FAIL"
-    for line in show_in_place(measured) if measured else ["in place: not measured"]:
+    done, measured, back = _into_service(proposal, models, study, requests)
+    for line in [*show_in_place(measured), *([back] if back else [])]:
         err.print(line)
-    if failed and done.kept:
-        roll_back(proposal.name, models)
-        err.print(f"rolled back: {proposal.name} is what it was before")
     document = apply_document(
         proposal.name, done.kept, proposal.changes, proposal.environment,
         str(done.service_file) if done.service_file else None, measured,
-        rolled_back=bool(failed and done.kept),
+        rolled_back=back is not None,
     )  # fmt: skip
-    show(document if as_json else _sentence(proposal.name, done.kept, failed))
-    return 4 if failed else 0
+    show(document if as_json else _sentence(proposal.name, done.kept, failed=back is not None))
+    return 4 if back else 0
+
+
+def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Study | None:
+    """Return the study for the measurement in place; say so where there will be none."""
+    from tuner.workflow.in_place import why_not
+
+    study = read_study(file) if requests else None
+    reason = why_not(proposal, study)
+    if reason:
+        click.echo(f"it will not be measured in place: {reason}", err=True)
+    return None if reason else study
+
+
+def _into_service(
+    proposal: Proposal, models: OllamaModels, study: Study | None, requests: int
+) -> tuple[Applied, Measurement | None, str | None]:
+    """Apply, measure in place where there is a study, and take back what fails there."""
+    from datetime import datetime
+
+    from tuner.workflow.apply import apply
+    from tuner.workflow.in_place import measure, settle
+
+    done = apply(proposal, models, datetime.now())
+    if study is None:
+        return done, None, None
+    out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
+
+    def work() -> Coroutine[Any, Any, Measurement]:
+        return measure(proposal, study, models.address, out, requests)
+
+    return done, *settle(done, models, lambda: run_loop(work))
 
 
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
@@ -136,24 +165,7 @@ def _ensure_proven(verdict: str, folder: Path, *, unproven: bool) -> None:
         )
 
 
-def _measured(
-    proposal: Proposal, address: str, study_file: Path | None, requests: int
-) -> Measurement | None:
-    """Return the measurement in place, None where none is asked for or the study is another."""
-    from datetime import datetime
-
-    from tuner.workflow.apply import measure_in_place
-
-    if not requests:
-        return None
-    study = read_study(study_file)
-    if study.workload.hash != proposal.result.get("workload_hash"):
-        return None
-    out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
-    return run_loop(lambda: measure_in_place(proposal, study, address, out, requests))
-
-
-def _sentence(name: str, kept: str | None, failed: bool) -> str:
+def _sentence(name: str, kept: str | None, *, failed: bool) -> str:
     if failed:
         return f"{name} failed its target in place"
     before = f"; what served before is {kept}, and `tune rollback {name}` brings it back"

@@ -64,8 +64,10 @@ def show_proposal(
 _VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "NOT PROVEN"}
 
 
-def show_in_place(measured: Measurement) -> list[str]:
+def show_in_place(measured: Measurement | None) -> list[str]:
     """Return how it answers in place, a sentence for each target."""
+    if measured is None:
+        return ["in place: not measured"]
     return [_in_place(slo, measured) for slo in measured.certificates]
 
 

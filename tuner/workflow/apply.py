@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from tuner.engines.ollama_api import tagged
-from tuner.engines.ollama_attached import OllamaAttached
 from tuner.render.create_request import create_request
 from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
 from tuner.render.service import Target, environment_of, service_file, steps
-from tuner.report.measurement import Measurement, Terms
-from tuner.spec.conversation import client_part
 from tuner.spec.errors import InputError
-from tuner.spec.study import Study
-from tuner.spec.values import Model, Slo
-from tuner.spec.workload import Supply
-from tuner.workflow.folder import claimed, writing
-from tuner.workflow.measure import judged
-from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Place
+from tuner.workflow.folder import writing
 
 STAMP = "%Y%m%dT%H%M%S"
 NEXT = "modelfile-tuner-next"
@@ -201,32 +192,19 @@ def roll_back(name: str, models: Models) -> str:
         raise InputError(
             f"nothing was kept of what served as {whole} before: there is no {whole}{_BEFORE}DATE"
         )
-    models.copy(kept[-1], whole)
-    models.delete(kept[-1])
+    _bring_back(kept[-1], whole, models)
     return kept[-1]
 
 
-async def measure_in_place(
-    proposal: Proposal, study: Study, address: str, out: Path, requests: int
-) -> Measurement:
-    """Return a measurement of what now serves, sent as clients send: without what the model has.
-
-    The targets are those of the result. Raises EngineDied where nothing came of it.
-    """
-    study = replace(study, slos=_targets(proposal.result))
-    engine = OllamaAttached(address, Model(proposal.name, proposal.name), as_it_is=True)
-    sent = client_part(proposal.result["best"]["candidate"])
-    prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
-    with claimed(out):
-        session = Session(study, engine, out, study.budget_s)
-        try:
-            measured = await session.measure(
-                sent, prompts.prompts(study.seed), "0000", Place("measure"), n=requests
-            )
-        finally:
-            await session.aclose()
-    return judged(study, sent, measured, Terms())
+def _bring_back(kept: str, name: str, models: Models) -> None:
+    models.copy(kept, name)
+    models.delete(kept)
 
 
-def _targets(result: Mapping[str, Any]) -> tuple[Slo, ...]:
-    return tuple(Slo(t["metric"], t["quantile"], t["max_ms"] / 1000) for t in result["target"])
+def take_back(applied: Applied, models: Models) -> str:
+    """Undo an `apply`; return a sentence that says what serves now."""
+    if applied.kept is None:
+        models.delete(applied.name)
+        return f"rolled back: {applied.name} is removed, nothing served as it before"
+    _bring_back(applied.kept, applied.name, models)
+    return f"rolled back: {applied.name} is what it was before"
