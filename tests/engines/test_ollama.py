@@ -16,7 +16,7 @@ from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
 from tuner.engines.ollama import Ollama, version_of
 from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
-from tuner.spec.values import Model
+from tuner.spec.values import Message, Model
 from tuner.testing.engine_contract import EngineContract, send
 
 
@@ -251,6 +251,35 @@ class TestOwnRunner(OnOllama):
 
         self.use(self.engine(tmp_path), work)
 
+    @pytest.mark.parametrize(
+        ("words", "earlier", "said"),
+        [
+            (4, 2, None),
+            (400, 0, "1 prompts were cut to fit num_ctx: raise it"),
+            (40, 9, "1 prompts lost earlier messages to fit num_ctx: raise it"),
+        ],
+    )
+    def test_what_was_shortened_to_fit_is_noticed(
+        self, tmp_path: Path, words: int, earlier: int, said: str | None
+    ) -> None:
+        """Answers come as if nothing were missing; only the log of this generation tells."""
+
+        async def work(engine: Engine) -> None:
+            candidate = self.default(engine, num_ctx=256, num_predict=2)
+            await engine.apply(candidate)
+            turns: list[Message] = [
+                Message("user", "one " * words),
+                Message("assistant", "two " * words),
+            ] * earlier
+            messages = (*turns, Message("user", "three " * words))
+            sample = (await send(engine, candidate, messages))[0]
+
+            assert isinstance(engine, Ollama)
+            assert sample.outcome == "ok"
+            assert engine.noticed() == said
+
+        self.use(self.engine(tmp_path), work)
+
     def test_a_cache_type_without_flash_attention_is_not_in_force(self, tmp_path: Path) -> None:
         """On a processor this generation has no flash attention, and keeps the cache in f16."""
 
@@ -270,6 +299,19 @@ class TestLlamaServer(OnOllama):
     """0.33.3: a front over llama.cpp's server, whose slots tell the sampling."""
 
     version = "0.33.3"
+
+    @pytest.mark.parametrize("size", [0, 64])
+    def test_the_runner_tells_of_its_prompt_cache(self, tmp_path: Path, size: int) -> None:
+        """A variable of llama.cpp's that Ollama only passes on is read back from the log."""
+
+        async def work(engine: Engine) -> None:
+            found = await engine.apply(self.default(engine, llama_arg_cache_ram=size))
+
+            assert not found.mismatches
+            assert found.settings["llama_arg_cache_ram"] == size
+            assert "llama_arg_cache_reuse" in found.unverified
+
+        self.use(self.engine(tmp_path), work)
 
     def test_a_cache_type_is_in_force(self, tmp_path: Path) -> None:
         """A quantized cache needs flash attention, which this generation has everywhere."""

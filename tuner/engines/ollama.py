@@ -19,7 +19,7 @@ from tuner.engines.launch import PORT_RETRIES, Launch, Served, free_port, launch
 from tuner.engines.memory import ensure_fits
 from tuner.engines.ollama_attached import OllamaAttached, address_of
 from tuner.engines.ollama_chat import read_ollama
-from tuner.engines.ollama_knobs import OLDEST, knobs, version_of
+from tuner.engines.ollama_knobs import OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineMissing
 from tuner.spec.space import Choices
@@ -55,7 +55,7 @@ class Ollama(Served):
         self._known = {model.name: model}
         self.knobs = knobs(version, model.name)
         self._models, self._logs, self._program, self._ports = models, logs, program, ports
-        self._version = ".".join(map(str, version))
+        self._version = version
         self._starts = 0
         self._in_force: Candidate = {}
         self._created: str | None = None
@@ -110,6 +110,8 @@ class Ollama(Served):
             "OLLAMA_NOPRUNE": "1",
             "OLLAMA_NO_CLOUD": "1",
         }
+        if self._version < REFUSES_SINCE:
+            ours["OLLAMA_DEBUG"] = "1"  # or it leaves messages out without a word
         names = (k.name for k in self.knobs.values() if k.where == "environment")
         asked = {variable_of(n): _variable(candidate[n]) for n in names}
         return {**asked, **ours}
@@ -160,7 +162,7 @@ class Ollama(Served):
             engine_start=self._starts,
             pid=self._process.pid,
             address=self._address(),
-            version=f"Ollama {self._version}",
+            version=f"Ollama {'.'.join(map(str, self._version))}",
         )
 
     def _weights(self, candidate: Candidate) -> Model:
@@ -174,15 +176,11 @@ class Ollama(Served):
         return f"http://127.0.0.1:{self._port}"
 
     def noticed(self) -> str | None:
-        """Return a sentence where prompts were cut without a word to the client; see `Notices`.
-
-        Servers before 0.12.6 do not know the field that forbids it (llm/server.go, runner).
-        """
+        """Return a sentence where a request was shortened to fit; see `Notices`."""
         if self._process is None:
             return None
         new = self._process.log.read_text(errors="replace")[self._log_read :]
-        cut = new.count("truncating input prompt")
-        return f"{cut} prompts were cut to fit num_ctx: raise it" if cut else None
+        return ollama_readback.shortened(new)
 
     def _served(self, runner: ollama_readback.Runner, candidate: Candidate) -> str:
         """Return the model's name where the runner has its weights, else what it has."""

@@ -18,6 +18,9 @@ OLDEST = (0, 10)
 SOFTER_PENALTY_SINCE = (0, 25)
 """Older ones have a repeat_penalty of 1.1 by default (api/types.go)."""
 
+REFUSES_SINCE = (0, 12, 6)
+"""Older ones do not know `truncate`, and shorten what does not fit (api/types.go)."""
+
 KNOBS: Mapping[str, Knob] = MappingProxyType(
     {
         k.name: k

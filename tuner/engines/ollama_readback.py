@@ -39,6 +39,9 @@ _AUTOMATIC: Mapping[str, Setting] = {
 """Numbers that leave the choice to Ollama, as LEFT_TO_ENGINE does: what is in force is as asked.
 Without an output limit Ollama stops after ten contexts (llm/llama_server.go)."""
 
+_CACHE_WORDS = {"disabled": "0", "no limit": "-1"}
+"""What llama.cpp's server says of its prompt cache instead of a number of MiB."""
+
 _SLOT_FIELDS = {"num_predict": ("n_predict", "max_tokens")}
 
 
@@ -99,7 +102,10 @@ def runners(pid: int) -> list[Runner]:
 
 
 def from_log(log: str) -> dict[str, Setting]:
-    """Return what `ollama serve` says of its environment at its start ("server config")."""
+    """Return what `ollama serve` and its runner say of their environment when they start.
+
+    llama.cpp's server says nothing of cache_reuse where it is in force (tools/server).
+    """
     found: dict[str, Setting] = {}
     loaded = last_match(r"OLLAMA_MAX_LOADED_MODELS:(\d+)", log)
     if loaded is not None:
@@ -107,7 +113,26 @@ def from_log(log: str) -> dict[str, Setting]:
     kept = last_match(r"OLLAMA_KEEP_ALIVE:([-\w.]+)", log)
     if kept is not None:
         found["keep_alive"] = kept
+    cache = last_match(
+        r"prompt cache is (?:enabled, )?(?:size limit: )?(disabled|no limit|\d+)", log
+    )
+    if cache is not None:
+        found["llama_arg_cache_ram"] = int(_CACHE_WORDS.get(cache, cache))
+    if "cache_reuse is not supported" in log:
+        found["llama_arg_cache_reuse"] = 0
     return found
+
+
+def shortened(log: str) -> str | None:
+    """Return a sentence where prompts or messages were left out without a word to the client.
+
+    Servers before 0.12.6 do so (server/prompt.go, runner): of the messages they tell at
+    debug level only.
+    """
+    prompts, messages = map(log.count, ("truncating input prompt", "truncating input messages"))
+    found = {"prompts were cut": prompts, "prompts lost earlier messages": messages}
+    said = " and ".join(f"{count} {what}" for what, count in found.items() if count)
+    return f"{said} to fit num_ctx: raise it" if said else None
 
 
 async def from_slots(runner: Runner, names: Sequence[str]) -> dict[str, Setting]:

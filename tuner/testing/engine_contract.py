@@ -220,9 +220,12 @@ class EngineContract:
         self.use(self.failing(tmp_path), work)
 
 
-async def send(engine: Engine, candidate: Candidate, *texts: str) -> tuple[Sample, ...]:
-    """Send texts one after the other to an engine that serves, and return the samples."""
-    prompts = [Prompt(str(i), "t", "k", (Message("user", t),)) for i, t in enumerate(texts)]
+async def send(
+    engine: Engine, candidate: Candidate, *asked: str | tuple[Message, ...]
+) -> tuple[Sample, ...]:
+    """Send texts or conversations one after the other to an engine that serves."""
+    turns = [(Message("user", a),) if isinstance(a, str) else a for a in asked]
+    prompts = [Prompt(str(i), "t", "k", messages) for i, messages in enumerate(turns)]
     calls = (Call(p, engine.request(p.messages, candidate, "json")) for p in prompts)
     transport = engine.transport()
     try:
