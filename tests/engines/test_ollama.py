@@ -118,6 +118,26 @@ class OnOllama(ManagedOllama):
                 assert [m.model for m in server.list().models] == [MODEL]
                 assert server.ps().models == []
 
+    def test_models_that_are_linked_are_served_and_built_on(self, tmp_path: Path) -> None:
+        """So a folder that belongs to the service's user is served from: it stays as it is."""
+        theirs = self.models
+        before = sorted(theirs.rglob("*"))
+        self.models = ollama_store.linked(theirs, tmp_path / "ours")
+
+        async def work(engine: Engine) -> None:
+            assert isinstance(engine, Ollama)
+            candidate = self.default(engine, num_ctx=1024)
+            await engine.apply(candidate)
+            settings = {"num_ctx": 1024, "num_predict": 3}
+            found = await engine.create(candidate, {"from": MODEL, "parameters": settings})
+            sample = (await send(engine, candidate, "hi"))[0]
+
+            assert not found.mismatches
+            assert sample.output_tokens == 3
+
+        self.use(self.engine(tmp_path), work)
+        assert sorted(theirs.rglob("*")) == before
+
     def test_a_model_too_large_for_the_memory_is_a_typed_failure(self, tmp_path: Path) -> None:
         """What cannot fit is refused before anything is started."""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,3 +67,59 @@ def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="q4 cannot be read"):
         ollama_store.model("small:q4", tmp_path)
+
+
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def _as_nobody(folder: Path) -> Iterator[None]:
+    """Be a user who may not write below a folder; root may write anywhere and becomes nobody."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = os.geteuid()
+    try:
+        if before == 0:
+            os.seteuid(NOBODY)
+        yield
+    finally:
+        os.seteuid(before)
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755)
+
+
+def test_a_folder_of_ones_own_is_served_from(tmp_path: Path) -> None:
+    """Nothing is copied where a server of ours may create a model."""
+    stored(tmp_path / "models", "small", "q4")
+
+    assert ollama_store.writable(tmp_path / "models", tmp_path) == tmp_path / "models"
+    assert not (tmp_path / "ollama-models").exists()
+
+
+def test_a_folder_of_the_service_is_linked_to() -> None:
+    """Its models have their names in a folder that may be written, without copied weights."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, beside = Path(name) / "service", Path(name) / "ours"
+        stored(folder, "small", "q4")
+        beside.mkdir()
+        for path in (Path(name), beside):
+            path.chmod(0o777)
+        with _as_nobody(folder):
+            ours = ollama_store.writable(folder, beside)
+            (ours / "manifests" / "mine").write_text("{}")
+            (ours / "blobs" / "sha256-new").write_text("")
+
+        assert ours == beside / "ollama-models"
+        assert ollama_store.model("small:q4", ours).digest == "sha256:ab"
+        assert (ours / "blobs" / "sha256-ab").is_symlink()
+        assert not (folder / "blobs" / "sha256-new").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_bad_input() -> None:
+    """The folder is named, with what the system said."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "service"
+        stored(folder, "small", "q4")
+        Path(name).chmod(0o755)
+        with _as_nobody(folder), pytest.raises(InputError, match="neither written nor read"):
+            ollama_store.writable(folder, folder)

@@ -16,6 +16,7 @@ import ollama
 import pytest
 
 from tests.ollama.installed import MODEL, complete, models, serving
+from tuner.engines.models import default_path
 from tuner.engines.ollama_models import OllamaModels
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.workflow.apply import apply, propose, roll_back
@@ -74,6 +75,25 @@ def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     assert roll_back(NAME, server) == second.kept
     assert "SYSTEM old" in server.modelfile(NAME)
     assert sorted(server.names()) == sorted([MODEL, "task-api:latest"])
+
+
+def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:
+    """So a result of the embedded engine, FROM a path, becomes a model that answers.
+
+    The newer generation needs a program for that which `make ollama` does not build.
+    """
+    production, result = tmp_path / "production", _result(tmp_path / "r")
+    (result / "Modelfile").write_text(f"FROM {default_path()}\nPARAMETER num_ctx 512\n")
+    with serving(complete("0.11.4", tmp_path), production) as address:
+        server = OllamaModels(f"http://{address}")
+        apply(propose(result, NAME, "env", server), server, NOW)
+        with ollama.Client(address) as client:
+            asked = [{"role": "user", "content": "hi"}]
+            answer = client.chat(NAME, asked, options={"num_predict": 2})
+            described = client.show(NAME)
+
+    assert answer.eval_count == 2
+    assert "num_ctx" in str(described.parameters)
 
 
 def test_nothing_kept_is_nothing_to_go_back_to(host: str, tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     """
     if study.url is not None:
         return OllamaAttached(address_of(study.url), Model(study.model, study.model))
-    version, models = version_of("ollama"), ollama_store.folder()
+    version, models = version_of("ollama"), ollama_store.writable(ollama_store.folder(), logs)
     for other in tags(study):
         ollama_store.model(other, models)
     return Ollama(ollama_store.model(study.model, models), models, logs, version=version)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,35 @@ def folder() -> Path:
     """Return the folder of models: OLLAMA_MODELS, or ~/.ollama/models (envconfig/config.go)."""
     told = os.environ.get("OLLAMA_MODELS", "").strip()
     return Path(told) if told else Path.home() / ".ollama" / "models"
+
+
+def writable(models: Path, beside: Path) -> Path:
+    """Return a folder with these models in which a server may create more.
+
+    That is the folder itself, or where it belongs to another user (who runs the service) one
+    below `beside`. Raises InputError where it may not be read either.
+    """
+    places = (p for p in (models / "blobs", models / "manifests") if p.exists())
+    if all(os.access(p, os.W_OK, effective_ids=True) for p in places):
+        return models
+    try:
+        return linked(models, beside / "ollama-models")
+    except OSError as error:
+        raise InputError(f"{models} can be neither written nor read ({error})") from None
+
+
+def linked(models: Path, ours: Path) -> Path:
+    """Make a folder anew that holds a copy of each name and a link to each blob; return it."""
+    shutil.rmtree(ours, ignore_errors=True)
+    for blob in (models / "blobs").iterdir():
+        link = ours / "blobs" / blob.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob.resolve())
+    for manifest in (m for m in (models / "manifests").rglob("*") if m.is_file()):
+        copy = ours / manifest.relative_to(models)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(manifest.read_bytes())
+    return ours
 
 
 def model(name: str, models: Path) -> Model:
