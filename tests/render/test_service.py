@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import plistlib
+import shlex
 
 import pytest
 import yaml
@@ -20,6 +21,22 @@ def test_each_target_s_file(target: Target, snapshot: SnapshotAssertion) -> None
     name, text = service_file(target, ENVIRONMENT, HEADER)
 
     assert (name, text, steps(target, f"/there/{name}")) == snapshot
+
+
+ODD = {"ODD": """a "b" <c> & $d %e \\ 'f'"""}
+
+
+def test_odd_values_are_quoted_as_each_service_reads_them() -> None:
+    """Quotes, spaces and what begins a variable or a specifier are no part of the syntax."""
+    compose = yaml.safe_load(service_file("compose", ODD, HEADER)[1])
+    plist = plistlib.loads(service_file("launchd", ODD, HEADER)[1].encode())
+    words = shlex.split(plist["ProgramArguments"][-1].rstrip("; "))
+    systemd = service_file("systemd", ODD, HEADER)[1].splitlines()[-1]
+
+    told = compose["services"]["ollama"]["environment"]["ODD"]
+    assert told.replace("$$", "$") == ODD["ODD"]
+    assert words == ["launchctl", "setenv", "ODD", ODD["ODD"]]
+    assert systemd == r'''Environment="ODD=a \"b\" <c> & $d %%e \\ 'f'"'''
 
 
 def test_compose_and_launchd_files_parse_to_what_they_set() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
+from xml.sax.saxutils import escape
 
 from tuner.render.templates import fill
 
@@ -13,13 +16,24 @@ Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 
+def _for_systemd(value: str) -> str:
+    """Escape a value in a quoted assignment (systemd.syntax(7); specifiers: systemd.unit(5))."""
+    return json.dumps(value, ensure_ascii=False)[1:-1].replace("%", "%%")
+
+
+def _for_compose(value: str) -> str:
+    """Quote a value of a compose file, in which $ begins a variable."""
+    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How a target's file is called and made, and what puts it in force."""
+    """How a target's file is called, made and its values quoted, and what puts it in force."""
 
     file: str
     template: str
     steps: tuple[str, ...]
+    quoted: Callable[[str], str] = str
 
 
 _KINDS: Mapping[Target, _Kind] = MappingProxyType(
@@ -34,11 +48,13 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
                 "sudo install -D -m 644 {file} /etc/systemd/system/ollama.service.d/10-tuned.conf",
                 "sudo systemctl daemon-reload && sudo systemctl restart ollama",
             ),
+            _for_systemd,
         ),
         "compose": _Kind(
             "compose.tuned.yaml",
             "compose.yaml.j2",
             ("docker compose -f compose.yaml -f {file} up -d ollama",),
+            _for_compose,
         ),
         "launchd": _Kind(
             "com.ollama.tuned.plist",
@@ -47,6 +63,7 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
                 "cp {file} ~/Library/LaunchAgents/",
                 "launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/com.ollama.tuned.plist",
             ),
+            lambda value: escape(shlex.quote(value)),
         ),
     }
 )
@@ -63,7 +80,7 @@ def service_file(
 ) -> tuple[str, str]:
     """Return name and text of the file that sets the environment of a kind of service."""
     kind = _KINDS[target]
-    settings = sorted(environment.items())
+    settings = [(name, kind.quoted(value)) for name, value in sorted(environment.items())]
     return kind.file, fill(kind.template, {"header": header, "left_out": [], "settings": settings})
 
 
