@@ -70,7 +70,8 @@ def command(
 
     RESULT is the folder of a run. What would change is shown first. The old model stays under a
     dated tag, and serves until the new one is whole; `tune rollback` brings it back. Then what
-    serves is measured once in place: a target that fails there is rolled back (exit code 4).
+    serves is measured once in place: a target that fails there is rolled back (exit code 4), and so
+    is a model that does not load (5).
 
     \b
     Example:  tune apply out/task-api/latest --name task-api --target systemd
