@@ -15,7 +15,7 @@ from tuner.spec.values import Knob
 OLDEST = (0, 10)
 """Older servers start four slots where nobody asks for a number (envconfig/config.go, 0.9.6)."""
 
-SOFTER_PENALTY_SINCE = (0, 25)
+SOFTER_PENALTY_SINCE = (0, 33)
 """Older ones have a repeat_penalty of 1.1 by default (api/types.go)."""
 
 REFUSES_SINCE = (0, 12, 6)

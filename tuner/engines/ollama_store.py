@@ -35,11 +35,11 @@ def writable(models: Path, beside: Path) -> Path:
     That is the folder itself, or where it belongs to another user (who runs the service) one
     below `beside`. Raises InputError where it may not be read either.
     """
-    places = (p for p in (models / "blobs", models / "manifests") if p.exists())
+    places = (p for p in (models / "blobs", models / "manifests") if os.path.exists(p))  # noqa: PTH110
     if all(os.access(p, os.W_OK, effective_ids=True) for p in places):
         return models
     try:
-        return linked(models, beside / "ollama-models")
+        return linked(models, beside.resolve() / "ollama-models")
     except OSError as error:
         raise InputError(f"{models} can be neither written nor read ({error})") from None
 

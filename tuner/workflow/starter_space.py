@@ -22,7 +22,7 @@ _OLLAMA: Mapping[str, list[Any]] = {
     "flash_attention": ["auto", "on"],
     "kv_cache_type": ["f16", "q8_0"],
 }
-"""What else is worth a look with one request at a time: a default that changed with 0.25, and
+"""What else is worth a look with one request at a time: a default that changed with 0.33, and
 what a start of Ollama's server decides."""
 
 _SMALLEST_CONTEXT = 512
