@@ -11,7 +11,7 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tuner.search.budget import ALPHAS, plan
-from tuner.search.finalists import finalists
+from tuner.search.finalists import finalists, promise, rank
 from tuner.search.trial import MARGIN, Trial, chance, hopeless, outraced, value, violations
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
@@ -108,12 +108,35 @@ def test_faster_and_better_is_more_likely_to_be_proven() -> None:
     assert chance(STUDY, fast) > chance(STUDY, worse)
 
 
+def test_who_is_hardly_better_than_a_good_baseline_is_unlikely_to_be_proven() -> None:
+    """`max_drop` takes more pairs the less is gained, so a small gain promises little."""
+    samples = [served(300 + i, "wrong_fields" if i % 4 == 0 else "correct") for i in range(60)]
+    study = replace(STUDY, guard=Guard(0.9, 0.35, 0.02))
+
+    def against(baseline: float) -> float:
+        held = {"max_drop": baseline - 0.02 - 0.75}
+        return chance(study, replace(trial(samples), violations=held))
+
+    assert against(0.3) > 0.95 * against(0.0)
+    assert against(0.7) < 0.5 * against(0.3)
+    assert against(0.9) < 0.1 * against(0.3)
+
+
 def test_among_equals_the_smallest_change_comes_first() -> None:
     """Two candidates that measured alike: the one nearer to the baseline is proven first."""
     samples = [served(300 + i) for i in range(20)]
     far, near = trial(samples, 1, a=1, b=1), trial(samples, 2, a=0, b=1)
 
     assert [t.number for t in finalists(STUDY, [far, near], {"a": 0, "b": 0}, 2)] == [2, 1]
+
+
+def test_where_all_promise_little_the_best_still_comes_first() -> None:
+    """A target that hardly anything meets: the nearest to it comes before the least changed."""
+    hopeless, near = ([served(ms + 10 * i) for i in range(20)] for ms in (600, 420))
+    unchanged, changed = trial(hopeless, 1, a=0), trial(near, 2, a=1)
+
+    assert 0 < promise(STUDY, changed) < 0.0005
+    assert [t.number for t in rank(STUDY, [unchanged, changed], {"a": 0})] == [2, 1]
 
 
 def test_pruned_trials_are_no_finalists() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuner.spec.study import Study
 from tuner.stats.eprocess import expected_requests
@@ -130,6 +130,20 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
 
 
+def plan_last(study: Study, before: Plan, number: int, pace: Pace) -> Plan:
+    """Return the plan when all finalists before this one, counted from 0, have failed.
+
+    For the proof is kept what the fastest takes, for the look before it what one takes.
+    """
+    requests = max(
+        (expected_requests(0.0, s.quantile, ALPHAS[number]) for s in study.slos), default=100.0
+    )
+    meeting_s = min(pace.request_s, expected_pace(study).request_s)
+    proof = requests * meeting_s + before.rhythm.finalist_starts * pace.restart_s
+    look = SHORTLIST_REQUESTS * pace.request_s + pace.restart_s
+    return replace(before, pace=pace, confirmation_s=proof, shortlist_s=look)
+
+
 def expected_pace(study: Study) -> Pace:
     """Return the pace that is expected before anything has been measured.
 
@@ -155,9 +169,28 @@ def provable_floor(study: Study, floor: float) -> float:
     floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
     count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
     """
+    return floor + _needed_gap(floor * (1 - floor), _counted_answers(study))
+
+
+def provable_drop(study: Study, baseline_correct: float) -> float:
+    """Return the share of right answers from which on `max_drop` is likely to be shown.
+
+    As `provable_floor`, for the difference of pairs: p the share that is asked for, and twice
+    its variance, as if the two erred independently of each other.
+    """
+    asked = min(max(baseline_correct - (study.guard.max_drop or 0.0), 0.0), 1.0)
+    pairs = min(_counted_answers(study), BASELINE_REQUESTS)
+    return asked + _needed_gap(2 * asked * (1 - asked), pairs)
+
+
+def _counted_answers(study: Study) -> int:
+    """Return how many answers of a proof its guard looks at."""
     templates = len(study.workload.part(held_out=True)) * visits(study)
-    n = min(templates, PROOF_ANSWERS) if visits(study) > 1 else PROOF_ANSWERS
-    return floor + math.sqrt(2 * floor * (1 - floor) * math.log(1 / ALPHAS[0]) / max(n, 1))
+    return min(templates, PROOF_ANSWERS) if visits(study) > 1 else PROOF_ANSWERS
+
+
+def _needed_gap(variance: float, n: int) -> float:
+    return math.sqrt(2 * variance * math.log(1 / ALPHAS[0]) / max(n, 1))
 
 
 def finalist_requests(study: Study) -> float:

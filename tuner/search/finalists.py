@@ -30,13 +30,14 @@ def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
     """Return trials measured in full, the most promising first; cut ones where there are no others.
 
     Promise is the chance of meeting every constraint times what the objective gains, the
-    latter shrunk against the winner's curse; among equals the smallest change comes first.
+    latter shrunk against the winner's curse; among equals (to three digits, since promises of a
+    hard study are all small) the smallest change comes first.
     """
     measured = [t for t in trials if t.state == "complete"]
     measured = measured or [t for t in trials if t.samples]
     return sorted(
         measured,
-        key=lambda t: (-round(promise(study, t), 3), len(changes(t.candidate, base))),
+        key=lambda t: (-float(f"{promise(study, t):.3g}"), len(changes(t.candidate, base))),
     )
 
 

@@ -18,7 +18,7 @@ from scipy import special
 from tuner.guard.classify import VALID
 from tuner.search.budget import SCREENING_REQUESTS, provable_floor
 from tuner.search.encoding import contains, place, unordered
-from tuner.search.trial import MARGIN, Trial, latencies, shares
+from tuner.search.trial import MARGIN, Trial, correct_floors, latencies, shares
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.gaussian import Process, Shape, fitted
@@ -91,20 +91,10 @@ class Surrogate:
             found[str(slo)] = (_speed_of(study, slo), 0.0)
         if guard.min_valid is not None:
             found["valid"] = (valid, _logit(provable_floor(study, guard.min_valid)))
-        floors = self._correct_floors(trials)
+        baseline = next((t for t in trials if t.origin == "baseline"), None)
+        floors = correct_floors(study, shares(baseline.samples)[1] if baseline else None)
         if floors:
             found["correct"] = (correct, _logit(max(floors)))
-        return found
-
-    def _correct_floors(self, trials: Sequence[Trial]) -> list[float]:
-        """Return the shares of correct answers that are asked for, in itself and by max_drop."""
-        study, guard = self.study, self.study.guard
-        baseline = next((t for t in trials if t.origin == "baseline"), None)
-        found = []
-        if guard.min_correct is not None:
-            found.append(provable_floor(study, guard.min_correct))
-        if guard.max_drop is not None and baseline is not None:
-            found.append(shares(baseline.samples)[1] - guard.max_drop)
         return found
 
     def _process(self, name: str, trials: Sequence[Trial], seen: Seen) -> Process | None:

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.guard.classify import VALID
-from tuner.search.budget import provable_floor
+from tuner.search.budget import provable_drop, provable_floor
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_probability, share_probability
@@ -191,10 +191,31 @@ def chance(study: Study, trial: Trial) -> float:
         result *= math.exp(-late / (1 - slo.quantile))
     n = len(trial.samples)
     valid, correct = shares(trial.samples)
-    for floor, share in ((study.guard.min_valid, valid), (study.guard.min_correct, correct)):
-        if floor is not None:
-            result *= share_probability(round(share * n), n, provable_floor(study, floor))
+    if study.guard.min_valid is not None:
+        floor = provable_floor(study, study.guard.min_valid)
+        result *= share_probability(round(valid * n), n, floor)
+    floors = correct_floors(study, _baseline_correct(study, trial))
+    if floors:
+        result *= share_probability(round(correct * n), n, max(floors))
     return result
+
+
+def correct_floors(study: Study, baseline_correct: float | None) -> list[float]:
+    """Return the shares of right answers from which on `min_correct` and `max_drop` are shown."""
+    guard, found = study.guard, []
+    if guard.min_correct is not None:
+        found.append(provable_floor(study, guard.min_correct))
+    if guard.max_drop is not None and baseline_correct is not None:
+        found.append(provable_drop(study, baseline_correct))
+    return found
+
+
+def _baseline_correct(study: Study, trial: Trial) -> float | None:
+    """Return the baseline's share of right answers that a trial was held against."""
+    missing = trial.violations.get("max_drop")
+    if missing is None or study.guard.max_drop is None:
+        return None
+    return missing + study.guard.max_drop + shares(trial.samples)[1]
 
 
 def _quantile(values: Sequence[float], q: float) -> float:
