@@ -241,19 +241,6 @@ def test_an_impossible_target_is_never_proven(tmp_path: Path) -> None:
     assert "NOT PROVEN" in (tmp_path / "o" / "Modelfile").read_text()
 
 
-def test_the_time_that_failed_finalists_left_is_searched(tmp_path: Path) -> None:
-    """Where the first finalists fail early, another one is sought and proven."""
-    result, recorder = tuned(
-        tmp_path / "o", slos=(Slo("e2e", 0.99, 0.1),), budget_s=450.0,
-        space={"temperature": Choices((0.0, 0.3, 0.6)), "num_batch": Choices((32, 64, 128, 256))},
-    )  # fmt: skip
-
-    assert recorder.phases[-3:] == ["search", "shortlist", "confirmation"]
-    assert recorder.phases.count("confirmation") == 2
-    assert len(result.finalists) == len(ALPHAS)
-    assert result.spent["seconds"] <= 450
-
-
 def test_fast_wrong_answers_do_not_win(tmp_path: Path) -> None:
     """A guard that nothing meets blocks the proof however fast the candidate is."""
     result, _ = tuned(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tuner.spec.study import Study
 from tuner.stats.eprocess import expected_requests
@@ -128,20 +128,6 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     confirmation = min(0.55 * study.budget_s, max(proof, least))
     looks = SHORTLIST * (SHORTLIST_REQUESTS * pace.request_s + pace.restart_s)
     return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
-
-
-def plan_last(study: Study, before: Plan, number: int, pace: Pace) -> Plan:
-    """Return the plan when all finalists before this one, counted from 0, have failed.
-
-    For the proof is kept what the fastest takes, for the look before it what one takes.
-    """
-    requests = max(
-        (expected_requests(0.0, s.quantile, ALPHAS[number]) for s in study.slos), default=100.0
-    )
-    meeting_s = min(pace.request_s, expected_pace(study).request_s)
-    proof = requests * meeting_s + before.rhythm.finalist_starts * pace.restart_s
-    look = SHORTLIST_REQUESTS * pace.request_s + pace.restart_s
-    return replace(before, pace=pace, confirmation_s=proof, shortlist_s=look)
 
 
 def expected_pace(study: Study) -> Pace:

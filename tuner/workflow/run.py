@@ -14,7 +14,7 @@ from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search import hints
-from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan, plan_last
+from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.surrogate import Surrogate
@@ -37,9 +37,6 @@ from tuner.workflow.trial_folder import KeptTrial, Spent, read_all
 
 MOST_SIBLINGS = 3
 """Candidates that share an engine start with one that needs a new one, where starts are dear."""
-
-FIRST_FINALISTS = MAX_FINALISTS - 1
-"""With fewer than all of them the search can go on when these have failed."""
 
 WRAP_UP_S = 3.0
 """Kept for stopping the engine and writing the result."""
@@ -168,17 +165,14 @@ class _Job:
         """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
         trials = await self._controls(trials)
         proof = Proof.of(self.session, self.base, self.kept, self.plan.rhythm)
-        stops = self.session.study.stop_when_met
-        if stops:
+        if self.session.study.stop_when_met:
             trials = await self._until_met(trials, proof)
         if not proof.sides:
             trials = await self._search(trials)
         if not proof.passed:
-            await self._prove(trials, proof, MAX_FINALISTS if stops else FIRST_FINALISTS)
-        if not proof.passed and not stops:
-            trials = await self._go_on(trials, proof)
+            await self._prove(trials, proof, MAX_FINALISTS)
         if all(side.candidate != self.base for side in proof.sides):
-            most = 0 if stops else BASELINE_REQUESTS
+            most = 0 if self.session.study.stop_when_met else BASELINE_REQUESTS
             await complete_baseline(self.session, proof.baseline, proof.rhythm, most)
         return trials, proof
 
@@ -222,18 +216,6 @@ class _Job:
     async def _search(self, trials: Sequence[Trial]) -> Sequence[Trial]:
         trials = await self._screen(trials, lambda trial: False)
         return await self._look_again(trials, SHORTLIST - sum(t.of is not None for t in trials))
-
-    async def _go_on(self, trials: Sequence[Trial], proof: Proof) -> Sequence[Trial]:
-        """Search on in the time that failed finalists left, and prove one more."""
-        tried = len(proof.sides)
-        if tried >= MAX_FINALISTS:
-            return trials
-        self.plan = plan_last(self.session.study, self.plan, tried, self.session.pace())
-        if self.session.elapsed_s() < self.plan.search_s:
-            trials = await self._screen(trials, lambda trial: False)
-            trials = await self._look_again(trials, 1)
-            await self._prove(trials, proof, 1)
-        return trials
 
     async def _screen(
         self, trials: Sequence[Trial], enough: Callable[[Trial], bool]
