@@ -158,15 +158,15 @@ def provable_floor(study: Study, floor: float) -> float:
     return floor + _needed_gap(floor * (1 - floor), _counted_answers(study))
 
 
-def provable_drop(study: Study, baseline_correct: float) -> float:
+def provable_drop(study: Study, least: float) -> float:
     """Return the share of right answers from which on `max_drop` is likely to be shown.
 
-    As `provable_floor`, for the difference of pairs: p the share that is asked for, and twice
-    its variance, as if the two erred independently of each other.
+    As `provable_floor`, for the difference of pairs: p is the least share that it allows, with
+    twice its variance, as if the two erred independently of each other.
     """
-    asked = min(max(baseline_correct - (study.guard.max_drop or 0.0), 0.0), 1.0)
+    p = max(least, 0.0)
     pairs = min(_counted_answers(study), BASELINE_REQUESTS)
-    return asked + _needed_gap(2 * asked * (1 - asked), pairs)
+    return p + _needed_gap(2 * p * (1 - p), pairs)
 
 
 def _counted_answers(study: Study) -> int:

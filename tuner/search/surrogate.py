@@ -18,7 +18,14 @@ from scipy import special
 from tuner.guard.classify import VALID
 from tuner.search.budget import SCREENING_REQUESTS, provable_floor
 from tuner.search.encoding import contains, place, unordered
-from tuner.search.trial import MARGIN, Trial, correct_floors, latencies, shares
+from tuner.search.trial import (
+    MARGIN,
+    Trial,
+    baseline_correct,
+    correct_floors,
+    latencies,
+    least_correct,
+)
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.gaussian import Process, Shape, fitted
@@ -91,8 +98,7 @@ class Surrogate:
             found[str(slo)] = (_speed_of(study, slo), 0.0)
         if guard.min_valid is not None:
             found["valid"] = (valid, _logit(provable_floor(study, guard.min_valid)))
-        baseline = next((t for t in trials if t.origin == "baseline"), None)
-        floors = correct_floors(study, shares(baseline.samples)[1] if baseline else None)
+        floors = correct_floors(study, least_correct(study, baseline_correct(trials)))
         if floors:
             found["correct"] = (correct, _logit(max(floors)))
         return found

@@ -96,9 +96,22 @@ def violations(
         found["min_valid"] = guard.min_valid - valid
     if guard.min_correct is not None:
         found["min_correct"] = guard.min_correct - correct
-    if guard.max_drop is not None and baseline_correct is not None:
-        found["max_drop"] = baseline_correct - guard.max_drop - correct
+    if (least := least_correct(study, baseline_correct)) is not None:
+        found["max_drop"] = least - correct
     return found
+
+
+def baseline_correct(trials: Sequence[Trial]) -> float | None:
+    """Return the baseline's share of correct answers, as screened, or None."""
+    baseline = next((t for t in trials if t.origin == "baseline"), None)
+    return shares(baseline.samples)[1] if baseline and baseline.samples else None
+
+
+def least_correct(study: Study, baseline_correct: float | None) -> float | None:
+    """Return the least share of correct answers that `max_drop` allows, or None."""
+    if study.guard.max_drop is None or baseline_correct is None:
+        return None
+    return baseline_correct - study.guard.max_drop
 
 
 def hopeless(study: Study, samples: Sequence[Sample], planned: int) -> bool:
@@ -194,28 +207,24 @@ def chance(study: Study, trial: Trial) -> float:
     if study.guard.min_valid is not None:
         floor = provable_floor(study, study.guard.min_valid)
         result *= share_probability(round(valid * n), n, floor)
-    floors = correct_floors(study, _baseline_correct(study, trial))
+    missing = trial.violations.get("max_drop")
+    floors = correct_floors(study, None if missing is None else missing + correct)
     if floors:
         result *= share_probability(round(correct * n), n, max(floors))
     return result
 
 
-def correct_floors(study: Study, baseline_correct: float | None) -> list[float]:
-    """Return the shares of right answers from which on `min_correct` and `max_drop` are shown."""
+def correct_floors(study: Study, least: float | None) -> list[float]:
+    """Return the shares of right answers from which on `min_correct` and `max_drop` are shown.
+
+    `least` is the share that `max_drop` allows, None where nothing is held against a baseline.
+    """
     guard, found = study.guard, []
     if guard.min_correct is not None:
         found.append(provable_floor(study, guard.min_correct))
-    if guard.max_drop is not None and baseline_correct is not None:
-        found.append(provable_drop(study, baseline_correct))
+    if least is not None:
+        found.append(provable_drop(study, least))
     return found
-
-
-def _baseline_correct(study: Study, trial: Trial) -> float | None:
-    """Return the baseline's share of right answers that a trial was held against."""
-    missing = trial.violations.get("max_drop")
-    if missing is None or study.guard.max_drop is None:
-        return None
-    return missing + study.guard.max_drop + shares(trial.samples)[1]
 
 
 def _quantile(values: Sequence[float], q: float) -> float:

@@ -15,9 +15,9 @@ from tuner.search.propose import Strategy
 from tuner.search.trial import (
     Origin,
     Trial,
+    baseline_correct,
     hopeless,
     outraced,
-    shares,
     value,
     violations,
 )
@@ -148,12 +148,6 @@ def _noted(prompts: Iterator[Prompt], asked: dict[str, Prompt]) -> Iterator[Prom
     for prompt in prompts:
         asked[prompt.id] = prompt
         yield prompt
-
-
-def baseline_correct(trials: Sequence[Trial]) -> float | None:
-    """Return the baseline's share of correct answers, as screened, or None."""
-    baseline = next((t for t in trials if t.origin == "baseline"), None)
-    return shares(baseline.samples)[1] if baseline and baseline.samples else None
 
 
 def judged(
