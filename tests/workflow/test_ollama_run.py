@@ -26,7 +26,7 @@ STUDY = replace(
     engine="ollama",
     slos=(Slo("e2e", 0.99, 0.25),),
     guard=Guard(min_valid=0.5),
-    budget_s=14.0,
+    budget_s=24.0,  # a slow machine too reaches candidates of every tier
     space={
         "shots": Choices((0, 1, 3)),
         "num_ctx": Choices((2048, 4096)),
@@ -47,7 +47,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path, Re
 def test_every_tier_was_tuned(finished: tuple[Result, Path, Recorder]) -> None:
     """Request, reload and restart settings all changed, and all were in force."""
     result, _, _ = finished
-    measured = [t.candidate for t in result.trials if t.state == "complete"]
+    measured = [t.candidate for t in result.trials if t.samples]
 
     for knob in ("shots", "num_ctx", "num_parallel"):
         assert len({c[knob] for c in measured}) > 1, knob
