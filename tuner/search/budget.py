@@ -164,7 +164,7 @@ def provable_drop(study: Study, least: float) -> float:
     As `provable_floor`, for the difference of pairs: p is the least share that it allows, with
     twice its variance, as if the two erred independently of each other.
     """
-    p = max(least, 0.0)
+    p = min(max(least, 0.0), 1.0)
     pairs = min(_counted_answers(study), BASELINE_REQUESTS)
     return p + _needed_gap(2 * p * (1 - p), pairs)
 
