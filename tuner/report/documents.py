@@ -79,7 +79,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "reasons": list(result.reasons),
         "baseline": doc(result.baseline),
         "best": doc(result.best),
-        "changed": {k: result.best_candidate[k] for k in result.changed},
+        "changed": {knob: now for knob, (_, now) in result.changed.items()},
         "gain": _gain(result.gain),
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),

@@ -14,7 +14,7 @@ from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Metric, Verdict
+from tuner.spec.values import Candidate, Metric, Setting, Verdict
 from tuner.stats.noise import Drift
 from tuner.stats.quantiles import Bound
 
@@ -63,12 +63,13 @@ class Screened:
 class Result:
     """Everything a finished run says.
 
-    `best` is None when nothing could be measured; `gain` is None below the noise floor;
-    `reasons` says what stood in the way of a proof; `frontier` is what was screened and
-    dominated by nothing; `screened` tells how far screening was right about the finalists;
-    `drift` is None where the baseline has too few blocks to tell; `windows` is what the machine
-    did during each trial, by the name of its folder; `cold` is what the best one's first request
-    costs after the model was unloaded, where the engine can do that.
+    `best` is None when nothing could be measured; `changed` has each setting that differs as
+    (baseline, best); `gain` is None below the noise floor; `reasons` says what stood in the way
+    of a proof; `frontier` is what was screened and dominated by nothing; `screened` tells how far
+    screening was right about the finalists; `drift` is None where the baseline has too few blocks
+    to tell; `windows` is what the machine did during each trial, by the name of its folder;
+    `cold` is what the best one's first request costs after the model was unloaded, where the
+    engine can do that.
     """
 
     study: Study
@@ -76,7 +77,7 @@ class Result:
     verdict: Verdict
     baseline: Measurement | None
     best: Measurement | None
-    changed: tuple[str, ...]
+    changed: Mapping[str, tuple[Setting | None, Setting | None]]
     gain: Gain | None
     noise_floor: float | None
     trials: Sequence[Trial]

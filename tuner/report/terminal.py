@@ -123,8 +123,7 @@ def _mebibytes(m: Measurement | None) -> str:
 
 
 def _settings(result: Result) -> str:
-    base = result.baseline.candidate if result.baseline else {}
-    found = [f"{k}: {base.get(k, '-')} -> {result.best_candidate[k]}" for k in result.changed]
+    found = [f"{knob}: {was} -> {now}" for knob, (was, now) in result.changed.items()]
     return "Changed: " + ("; ".join(found) or "nothing; the baseline stays")
 
 

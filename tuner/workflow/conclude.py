@@ -51,7 +51,8 @@ def conclude(
     moved = drift is not None and drift.trend.found
     version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
     env = environment(session.engine, version)
-    changed = changes(chosen.candidate, base) if chosen else ()
+    new = chosen.candidate if chosen else base
+    changed = {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
     return Result(
         study=session.study,
         out=session.folder,
