@@ -11,7 +11,7 @@ import pytest
 
 from tests.ollama import faked
 from tests.ollama.faked import script
-from tests.ollama.installed import MODEL, complete, models, serving
+from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
 from tuner.engines.ollama import Ollama, version_of
@@ -31,6 +31,7 @@ class ManagedOllama(EngineContract):
     """What is true of a server of ours beyond the contract; `model` is what it serves."""
 
     model: ClassVar[str]
+    others: ClassVar[tuple[str, ...]] = ()
 
     def test_a_created_model_is_served_and_removed(self, tmp_path: Path) -> None:
         """Its requests carry no options, its settings are in force, and it does not stay."""
@@ -46,13 +47,13 @@ class ManagedOllama(EngineContract):
             async with ollama.AsyncClient(found.address) as server:
                 during = [m.model for m in (await server.list()).models]
                 await engine.apply(candidate)
-                after = [m.model for m in (await server.list()).models]
+                after = [str(m.model) for m in (await server.list()).models]
 
             assert b'"options": {}' in request.body
             assert not found.mismatches
             assert (sample.output_tokens, sample.finish) == (3, "length")
-            assert len(during) == 2
-            assert after == [self.model]
+            assert len(during) == len(after) + 1
+            assert sorted(after) == sorted([self.model, *self.others])
 
         self.use(self.engine(tmp_path), work)
 
@@ -69,7 +70,7 @@ class ManagedOllama(EngineContract):
                 names = [m.model for m in (await server.list()).models]
                 await server.delete("mine")
 
-            assert sorted(map(str, names)) == sorted(["mine:latest", self.model])
+            assert sorted(map(str, names)) == sorted(["mine:latest", self.model, *self.others])
 
         self.use(self.engine(tmp_path), work)
 
@@ -78,6 +79,7 @@ class OnOllama(ManagedOllama):
     """One generation under the contract."""
 
     model = MODEL
+    others = (QUICKER,)
     version: ClassVar[str]
     reload = ("num_ctx", 1024)
     dear = ("num_parallel", 2)
@@ -116,8 +118,20 @@ class OnOllama(ManagedOllama):
             self.use(engine, work)
 
             with ollama.Client(host) as server:
-                assert [m.model for m in server.list().models] == [MODEL]
+                assert sorted(str(m.model) for m in server.list().models) == [MODEL, *self.others]
                 assert server.ps().models == []
+
+    def test_another_quantisation_is_loaded_in_its_place(self, tmp_path: Path) -> None:
+        """A tag is a setting like others: its weights are what the runner has, at a reload."""
+
+        async def work(engine: Engine) -> None:
+            assert (await engine.apply(self.default(engine))).settings["model"] == MODEL
+            found = await engine.apply(self.default(engine, model=QUICKER))
+
+            assert (found.settings["model"], found.changed) == (QUICKER, "reload")
+            assert not found.mismatches
+
+        self.use(self.engine(tmp_path), work)
 
     def test_models_that_are_linked_are_served_and_built_on(self, tmp_path: Path) -> None:
         """So a folder that belongs to the service's user is served from: it stays as it is."""

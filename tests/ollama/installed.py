@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ollama import Client
 
 from tests.ollama.build import VERSIONS, program
+from tests.ollama.requantize import requantize
 from tuner.engines.launch import free_port
 from tuner.engines.models import default_path
 
 MODEL = "smollm2:135m"
+QUICKER = "smollm2:135m-instruct-q4_0"
 LAUNCHER = Path(__file__).with_name("llama_server.py")
 
 
@@ -41,20 +44,25 @@ def complete(version: str, folder: Path) -> Path:
 
 
 def models(folder: Path) -> Path:
-    """Return a folder of models below `folder` that holds the packaged one as MODEL.
+    """Return a folder of models below `folder`: the packaged one as MODEL, in Q4_0 as QUICKER.
 
-    The older generation creates it from the GGUF file, which the newer one cannot do without
-    llama.cpp's quantizer; both serve it.
+    The older generation creates them from GGUF files, which the newer one cannot do without
+    llama.cpp's quantizer; both serve them.
     """
     there = folder / "models"
     if not there.exists():
-        ollama = complete(VERSIONS[0], folder)
-        with serving(ollama, there) as host:
-            modelfile = folder / "Modelfile"
-            modelfile.write_text(f"FROM {default_path()}\n")
-            create = [str(ollama), "create", MODEL, "-f", str(modelfile)]
-            subprocess.run(create, env=_environment(host, there), check=True, capture_output=True)
+        quicker = folder / "q4_0.gguf"
+        requantize(default_path(), quicker)
+        with serving(complete(VERSIONS[0], folder), there) as host:
+            _create(MODEL, default_path(), host)
+            _create(QUICKER, quicker, host)
     return there
+
+
+def _create(name: str, weights: Path, host: str) -> None:
+    with Client(host) as server:
+        digest = server.create_blob(weights)
+        server.create(name, files={weights.name: digest})
 
 
 @contextmanager
