@@ -83,6 +83,15 @@ def test_bad_input_is_one_message_and_a_code(
     assert "Traceback" not in found.stderr
 
 
+def test_a_word_of_set_stays_a_word(tmp_path: Path) -> None:
+    """YAML takes `on` for a switch, but here it is what a setting is called."""
+    given = ["--set", "flash_attention=on", "--set", "num_ctx=2048", "--requests", "1"]
+    found = tune("measure", "--engine", "fake", "--json", *given, cwd=tmp_path)
+
+    candidate = json.loads(found.stdout)["candidate"]
+    assert (candidate["flash_attention"], candidate["num_ctx"]) == ("on", 2048)
+
+
 def test_a_model_s_name_asks_for_ollama(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where its program is not there, exit code 5 comes with the install command."""
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -41,7 +41,7 @@ def test_switches_and_words_are_settings_too(tmp_path: Path) -> None:
         ("flash", "on", "flash: expected true or false, found 'on'"),
         ("num_batch", True, "num_batch: expected a number, found True"),
         ("num_batch", "64", "num_batch: expected a number, found '64'"),
-        ("cache", False, "cache: expected text, found False"),
+        ("cache", False, 'cache: expected text, such as "on" in quotes, found False'),
     ],
 )
 def test_values_of_another_kind_are_refused(

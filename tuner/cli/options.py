@@ -83,7 +83,7 @@ def _settings(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Return (knob, value) of KNOB=VALUE; the value is read as YAML, as in the study."""
+    """Return (knob, value) of KNOB=VALUE; the value is read as YAML, but `on` stays a word."""
     import yaml
 
     from tuner.spec.errors import InputError
@@ -91,7 +91,9 @@ def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InputError(f"--set: expected KNOB=VALUE, found {text!r}")
-    return name.strip(), yaml.safe_load(value)
+    read = yaml.safe_load(value)
+    word = isinstance(read, bool) and value.strip().lower() not in ("true", "false")
+    return name.strip(), value.strip() if word else read
 
 
 setting_option = click.option(

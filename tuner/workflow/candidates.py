@@ -81,7 +81,7 @@ def _expected(default: Setting, value: Setting) -> str | None:
 def _kind(default: Setting) -> str:
     if isinstance(default, bool):
         return "true or false"
-    return "text" if isinstance(default, str) else "a number"
+    return 'text, such as "on" in quotes' if isinstance(default, str) else "a number"
 
 
 def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:
