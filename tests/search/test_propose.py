@@ -10,6 +10,7 @@ import pytest
 
 from tuner.search.propose import STUDY_NAME, Proposer
 from tuner.search.trial import Trial
+from tuner.spec.errors import OutputError
 from tuner.spec.space import Choices, Range, Space
 from tuner.spec.values import Candidate, changes
 
@@ -147,6 +148,17 @@ def test_a_continued_run_knows_what_was_measured(tmp_path: Path) -> None:
     assert not [c for _, c, _ in found if c in [t.candidate for t in before]]
     stored = saved(proposer, tmp_path)
     assert [t.value for t in stored.trials[: len(before)]] == [t.value for t in before]
+
+
+def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """What SQLite says is named and nothing around it, and what to do next."""
+    with pytest.raises(OutputError) as found:
+        Proposer(SPACE, BASE, "tpe", 3).save(tmp_path / "none" / "study.db")
+
+    assert str(found.value) == (
+        "the search's database cannot be written (unable to open database file); finished trials "
+        "are kept: make room, then go on with --resume"
+    )
 
 
 def test_a_continued_run_does_not_repeat_its_beginning(tmp_path: Path) -> None:

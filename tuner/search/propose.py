@@ -294,6 +294,8 @@ def _quiet() -> Iterator[None]:
             yield
         except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
             cause = error.__cause__ or error  # creating the tables comes without Optuna's wrapping
+            if isinstance(cause, sqlalchemy.exc.DBAPIError):
+                cause = cause.orig or cause  # without SQLAlchemy's lines of SQL and links
             raise OutputError(
                 f"the search's database cannot be written ({cause}); finished "
                 "trials are kept: make room, then go on with --resume"
