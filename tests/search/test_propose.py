@@ -71,6 +71,20 @@ def test_a_small_space_is_exhausted() -> None:
     assert sorted(found) == [2, 3]
 
 
+def test_a_sampler_that_repeats_itself_hides_no_candidate() -> None:
+    """TPE draws what it takes for good again and again; what it avoids is measured as well."""
+    space: Space = {"n": Choices((1, 2, 3, 4)), "t": Range(0.0, 0.9, step=0.1)}
+    proposer = Proposer(space, {"n": 1, "t": 0.0}, "tpe", 0)
+    trials: list[Trial] = []
+    while batch := proposer.batch(4, trials):
+        for number, candidate, origin in batch:
+            value = -100.0 * (float(candidate["n"]) - 1 + float(candidate["t"]))
+            trials.append(Trial(number, candidate, origin, "complete", value=value))
+            proposer.tell(trials[-1])
+
+    assert len(trials) == 4 * 10
+
+
 def test_tpe_proposes_neighbours_of_the_best_and_random_does_not() -> None:
     """--sampler random is an honest comparison: it draws, and nothing else."""
     origins = {}

@@ -244,7 +244,13 @@ class Proposer:
                 self._asked[number] = trial
                 return number, candidate, "sampler"
             self._study.tell(trial, state=TrialState.FAIL)  # a repetition teaches nothing
-        return None
+        return self._left()
+
+    def _left(self) -> Proposal | None:
+        """Return an untried candidate from anywhere; a sampler may avoid what it takes for poor."""
+        drawn = self._moves.anywhere(POOL)
+        found = next((candidate for candidate in drawn if self._new(candidate)), None)
+        return self.fixed(found, "sampler") if found is not None else None
 
     def _ask(self, params: dict[str, Any]) -> optuna.Trial:
         with _quiet():

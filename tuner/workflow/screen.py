@@ -80,7 +80,7 @@ class Screening:
         while not self._over() and not any(map(enough, self.trials)):
             batch = self.proposer.batch(BATCH, self.trials)
             if not batch:
-                self.watcher.note("every candidate of the space has been measured")
+                self.watcher.note("the space has no candidate left that was not tried")
                 break
             for proposal in _grouped(batch, self.session, self.trials):
                 await self.one(*proposal)
