@@ -31,7 +31,8 @@ def show_plan(plan: Plan, study: Study) -> Text:
     targets = ", ".join(map(str, study.slos))
     return Text(
         f"Study {study.name}: {targets}; {study.workload.load}; seed {study.seed}.\n"
-        f"Plan for {plan.budget_s / 60:.1f} minutes: about {plan.trials} trials in "
+        f"Plan for {plan.budget_s / 60:.1f} minutes, if a request takes "
+        f"{plan.pace.request_s:.2f} s: about {plan.trials} trials in "
         f"{plan.search_s / 60:.1f} min, a longer look at the best few in "
         f"{plan.shortlist_s / 60:.1f} min, proof on held-out prompts in "
         f"{plan.confirmation_s / 60:.1f} min; up to {plan.restarts} engine starts."
@@ -84,7 +85,8 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
         lines.append((str(slo), [_verdict(m, slo) for m in measured]))
     lines.append(("requests (starts)", [f"{m.n} ({m.starts})" if m else "-" for m in measured]))
     lines.append(("valid %", [percent(m.guard.valid) if m else "-" for m in measured]))
-    lines.append(("correct %", [percent(m.guard.correct) if m else "-" for m in measured]))
+    if _expects(study):
+        lines.append(("correct %", [percent(m.guard.correct) if m else "-" for m in measured]))
     for name in dict.fromkeys(k for m in present for k in m.guard.verdicts):
         lines.append((name, [m.guard.verdicts.get(name, "-") if m else "-" for m in measured]))
     for name in sorted({k for m in present for k in m.guard.counts}):
@@ -97,6 +99,11 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
     lines.append(("output tokens/s", [_rate(m) for m in measured]))
     lines.append(("memory MiB", [_mebibytes(m) for m in measured]))
     return lines
+
+
+def _expects(study: Study) -> bool:
+    """Tell whether an answer can be right or wrong; without it correct means no more than valid."""
+    return any(template.expect is not None for template in study.workload.templates)
 
 
 def quantile_text(m: Measurement | None, metric: str, q: float) -> str:
@@ -131,7 +138,7 @@ def _closing(result: Result) -> str:
     best = result.best
     lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
     if best is not None:
-        lines.append(_terms(best))
+        lines += [_terms(best), *_on_trust(best, result.best_candidate)]
     lines += [_gain(result), *_drift(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
@@ -155,7 +162,7 @@ def _frontier(result: Result) -> str:
         return "Frontier: no screened candidate met all estimates."
     pairs = {
         "fastest": min(met, key=lambda p: p.e2e_p99_s),
-        "most correct": max(met, key=lambda p: p.correct),
+        **({"most correct": max(met, key=lambda p: p.correct)} if _expects(result.study) else {}),
         "least memory": min(met, key=lambda p: p.memory_bytes or 0),
     }
     shown = [f"{what} {_point(p)}" for what, p in pairs.items()]
@@ -201,6 +208,13 @@ def _terms(best: Measurement) -> str:
     return "Terms: " + "; ".join(
         [*parts, f"{best.starts} engine starts", "brackets are 95 % bounds"]
     )
+
+
+def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
+    """Return what was sent and could not be read back from the engine."""
+    unread = best.effective.unverified if best.effective else ()
+    names = [n for n in unread if candidate.get(n) != _SAYS_NOTHING.get(n)]
+    return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 
 def _gain(result: Result) -> str:
