@@ -18,6 +18,13 @@ VERSIONS = ("0.11.4", "0.33.3")
 
 PACKAGE = "github.com/ollama/ollama"
 
+REPACK = "-DGGML_USE_CPU_AARCH64"
+"""Weights of Q4_0 are laid out for wide registers, on x86 too (the older ggml-cpu.cpp names it so).
+
+llama.cpp is built so by default, and with it what the newer generation starts here; an older Ollama
+is not by itself. With it 0.11.4 reads prompts some three times as fast, and writes 10 % faster.
+"""
+
 
 def program(version: str) -> Path:
     """Return where the program of a version lies, built or not."""
@@ -29,7 +36,8 @@ def build(version: str) -> bool:
     """Build one version, whose C++ code takes some minutes; return whether that went well."""
     target = program(version).parent
     flags = "-O3 -march=x86-64-v3" if platform.machine() == "x86_64" else "-O3"
-    ours = {"GOBIN": str(target), "CGO_ENABLED": "1", "CGO_CFLAGS": flags, "CGO_CXXFLAGS": flags}
+    ours = {"GOBIN": str(target), "CGO_ENABLED": "1", "CGO_CFLAGS": flags, "CGO_CXXFLAGS": flags,
+            "CGO_CPPFLAGS": REPACK}  # fmt: skip
     named = f"-X={PACKAGE}/version.Version={version}"
     command = ["go", "install", "-ldflags", named, f"{PACKAGE}@v{version}"]
     return subprocess.run(command, env={**os.environ, **ours}, check=False).returncode == 0
