@@ -58,5 +58,6 @@ def test_a_trial_in_words() -> None:
     whole = trial([served(300)] * 20)
 
     assert "p99 ~  300 ms" in describe(whole)
-    assert "meets all estimates" in describe(whole)
+    assert "valid 100%, correct 100%  meets all estimates" in describe(whole)
+    assert "valid 100%  meets all estimates" in describe(whole, judged=False)
     assert "pruned: crashed" in describe(replace(whole, state="pruned", reason="crashed"))

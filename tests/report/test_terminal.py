@@ -45,8 +45,8 @@ def test_without_expectations_no_share_of_right_answers_is_shown(result: Result)
     shown = as_text(show_result(replace(result, study=unexpected)))
 
     assert "correct %" in as_text(show_result(result))
-    assert "valid %" in shown and "correct %" not in shown
-    assert "Frontier" in shown and "most correct" not in shown
+    assert "valid %" in shown and "Frontier" in shown
+    assert not [words for words in ("correct %", "  correct ", "most correct") if words in shown]
 
 
 def test_a_plan_says_what_it_takes_a_request_to_last() -> None:

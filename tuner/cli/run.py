@@ -65,7 +65,7 @@ def command(
     if not quiet:
         errors.print(show_plan(plan(study), study))
     folder = out or (latest_out if resume else default_out)(study.name)
-    watcher = _watcher(errors, quiet, study.budget_s)
+    watcher = _watcher(errors, quiet, study)
     if pull and study.engine == "ollama":
         from tuner.workflow.pull import pull as fetch
 
@@ -86,7 +86,10 @@ def command(
     return 0 if result.verdict == "PASS" else 3
 
 
-def _watcher(errors: Any, quiet: bool, budget_s: float) -> Any:
+def _watcher(errors: Any, quiet: bool, study: Any) -> Any:
     from tuner.report.progress import Bar, Lines
 
-    return Bar(errors, budget_s) if errors.is_terminal and not quiet else Lines(errors, quiet)
+    judged = study.workload.judged
+    if errors.is_terminal and not quiet:
+        return Bar(errors, study.budget_s, judged)
+    return Lines(errors, quiet, judged)

@@ -14,10 +14,10 @@ _METRIC = Slo("e2e", 0.99, 1.0)
 
 
 class Lines:
-    """Writes a line for each finished trial and each note."""
+    """Writes a line for each finished trial and each note; `judged` where answers can be wrong."""
 
-    def __init__(self, console: Console, quiet: bool = False) -> None:
-        self._console, self._quiet = console, quiet
+    def __init__(self, console: Console, quiet: bool = False, judged: bool = True) -> None:
+        self._console, self._quiet, self._judged = console, quiet, judged
 
     def phase(self, text: str) -> None:
         """Say that a phase begins."""
@@ -25,7 +25,8 @@ class Lines:
 
     def trial(self, trial: Trial, planned: int, left_s: float) -> None:
         """Say how a trial went."""
-        self._print(f"{describe(trial)}  (about {planned} planned, {left_s / 60:.1f} min left)")
+        said = describe(trial, self._judged)
+        self._print(f"{said}  (about {planned} planned, {left_s / 60:.1f} min left)")
 
     def note(self, text: str) -> None:
         """Say something worth showing."""
@@ -42,8 +43,8 @@ class Lines:
 class Bar(Lines):
     """Shows the phase, a bar over the budget and the minutes left, below the lines."""
 
-    def __init__(self, console: Console, budget_s: float) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, budget_s: float, judged: bool = True) -> None:
+        super().__init__(console, judged=judged)
         # refreshed rarely: drawing takes time from the engine that is being measured
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), _Left(),
@@ -75,12 +76,13 @@ class _Left(ProgressColumn):
         return Text(f"{left_s / 60:.1f} min left")
 
 
-def describe(trial: Trial) -> str:
-    """Return a trial as one line: screening estimates, marked as such."""
+def describe(trial: Trial, judged: bool = True) -> str:
+    """Return a trial as one line: screening estimates, marked as such; correct where `judged`."""
     head = f"trial {trial.number:3d} {trial.origin:9s}"
     if trial.state == "pruned":
         return f"{head} pruned: {(trial.reason or '')[:100]}"
     p99 = quantile([s.latency_s("e2e") for s in trial.samples], 0.99)
     valid, correct = shares(trial.samples)
+    answers = f"valid {valid:4.0%}" + (f", correct {correct:4.0%}" if judged else "")
     fits = "meets all estimates" if trial.feasible else f"misses by {trial.total_violation:.2f}"
-    return f"{head} p99 ~{p99 * 1000:5.0f} ms, valid {valid:4.0%}, correct {correct:4.0%}  {fits}"
+    return f"{head} p99 ~{p99 * 1000:5.0f} ms, {answers}  {fits}"

@@ -85,13 +85,14 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
         lines.append((str(slo), [_verdict(m, slo) for m in measured]))
     lines.append(("requests (starts)", [f"{m.n} ({m.starts})" if m else "-" for m in measured]))
     lines.append(("valid %", [percent(m.guard.valid) if m else "-" for m in measured]))
-    if _expects(study):
+    if study.workload.judged:
         lines.append(("correct %", [percent(m.guard.correct) if m else "-" for m in measured]))
     for name in dict.fromkeys(k for m in present for k in m.guard.verdicts):
         lines.append((name, [m.guard.verdicts.get(name, "-") if m else "-" for m in measured]))
     for name in sorted({k for m in present for k in m.guard.counts}):
+        label = "valid" if name == "correct" and not study.workload.judged else name
         lines.append(
-            (f"  {name}", [str(m.guard.counts.get(name, 0)) if m else "-" for m in measured])
+            (f"  {label}", [str(m.guard.counts.get(name, 0)) if m else "-" for m in measured])
         )
     lines.append(
         ("failed requests", [str(sum(m.failures.values())) if m else "-" for m in measured])
@@ -99,11 +100,6 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
     lines.append(("output tokens/s", [_rate(m) for m in measured]))
     lines.append(("memory MiB", [_mebibytes(m) for m in measured]))
     return lines
-
-
-def _expects(study: Study) -> bool:
-    """Tell whether an answer can be right or wrong; without it correct means no more than valid."""
-    return any(template.expect is not None for template in study.workload.templates)
 
 
 def quantile_text(m: Measurement | None, metric: str, q: float) -> str:
@@ -162,9 +158,11 @@ def _frontier(result: Result) -> str:
         return "Frontier: no screened candidate met all estimates."
     pairs = {
         "fastest": min(met, key=lambda p: p.e2e_p99_s),
-        **({"most correct": max(met, key=lambda p: p.correct)} if _expects(result.study) else {}),
+        "most correct": max(met, key=lambda p: p.correct),
         "least memory": min(met, key=lambda p: p.memory_bytes or 0),
     }
+    if not result.study.workload.judged:
+        del pairs["most correct"]
     shown = [f"{what} {_point(p)}" for what, p in pairs.items()]
     return (
         f"Frontier ({len(met)} screened candidates, estimates only; --objective picks): "

@@ -86,6 +86,11 @@ class Workload:
         return all(t.expect is not None for t in self.templates)
 
     @property
+    def judged(self) -> bool:
+        """Tell whether any answer can be wrong; where not, correct means no more than valid."""
+        return any(t.expect is not None for t in self.templates)
+
+    @property
     def held_out(self) -> bool:
         """Tell whether confirmation uses templates that the search never saw."""
         return any(t.held_out for t in self.templates)

@@ -178,7 +178,9 @@ def evidence(session: Session, m: Measurement) -> Evidence:
     """Return what the header of an artifact says about its candidate."""
     study = session.study
     lines = [_evidence_line(slo, m) for slo in m.certificates]
-    shares = _share("valid", m.guard.valid.value), _share("correct", m.guard.correct.value)
+    shares = [_share("valid", m.guard.valid.value)]
+    if study.workload.judged:
+        shares.append(_share("correct", m.guard.correct.value))
     lines.append(f"answers: {', '.join(shares)}")
     lines.append(f"model: {_model(session, m)}")
     version = m.effective.version if m.effective else session.engine.name
