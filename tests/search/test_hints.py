@@ -10,7 +10,8 @@ from tests.search.test_trial import STUDY, trial
 from tests.search.test_trial import served as slow
 from tuner.search.hints import projected, tightened, values
 from tuner.spec.space import Choices, Range
-from tuner.spec.values import Guard, Sample
+from tuner.spec.values import Guard, Message, Sample
+from tuner.spec.workload import Template, Workload
 
 FIRST_NS = 50_000_000
 LIMITS = Range(8, 256, step=4)
@@ -43,6 +44,22 @@ def test_other_knobs_and_thin_evidence_give_no_hint() -> None:
     """Four answers, or another knob, suggest nothing."""
     assert values(STUDY, trial([served(15)] * 4, num_predict=256), "num_predict", LIMITS) == ()
     assert values(STUDY, trial([served(15)] * 10, num_ctx=1), "num_ctx", Choices((1, 2))) == ()
+
+
+def test_sampling_that_does_least_is_proposed_where_answers_are_right_or_wrong() -> None:
+    """No chance and no penalty on what was said; nothing where no prompt says what is right."""
+    expecting = Template("t", (Message("user", "x"),), {"n": 1}, "k")
+    judged, silent = (
+        replace(STUDY, workload=Workload((template,)))
+        for template in (expecting, replace(expecting, expect=None))
+    )
+    found = trial([served(15)], temperature=0.7, repeat_penalty=1.1)
+    hot, penal = Range(0.1, 1.0, step=0.1), Choices((0.9, 1.0, 1.1))
+
+    assert values(judged, found, "temperature", hot) == (pytest.approx(0.1),)
+    assert values(judged, found, "repeat_penalty", penal) == (1.0,)
+    assert values(judged, trial([], repeat_penalty=1.0), "repeat_penalty", penal) == ()
+    assert values(silent, found, "repeat_penalty", penal) == ()
 
 
 def test_tightening_goes_as_far_as_is_cheap() -> None:

@@ -2,15 +2,17 @@
 
 An output limit bounds the latency of the longest answers: with the time to first token and
 the time per output token measured, the limit that keeps a target can be computed. Where
-answers are right or wrong, the least temperature is worth a look: sampling only adds errors.
+answers are right or wrong, plain sampling is worth a look: chance only adds errors, and a
+penalty on what was said before spoils names and digits that an answer has to repeat.
 Hints are proposals like any other: they are measured, and win or not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,7 +21,18 @@ from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
 
-LIMIT, TEMPERATURE = "num_predict", "temperature"
+LIMIT = "num_predict"
+PLAIN: Mapping[str, float] = MappingProxyType(
+    {
+        "temperature": 0.0,
+        "repeat_penalty": 1.0,
+        "repetition_penalty": 1.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+    }
+)
+"""Sampling settings, as Ollama, llama.cpp and vLLM name them, where they do least."""
+
 _HEADROOM = 0.97
 DRIFT = 1.2
 """How much slower a machine may become between search and proof."""
@@ -30,8 +43,8 @@ _ENOUGH = (0.95, 1.0)
 
 def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
     """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
-    if name == TEMPERATURE and study.workload.expects:
-        return _others((_at_most(dimension, 0.0),), trial, name)
+    if name in PLAIN and study.workload.expects:
+        return _others((_at_most(dimension, PLAIN[name]),), trial, name)
     served = _served(trial)
     if name != LIMIT or len(served) < 5:
         return ()
