@@ -26,18 +26,18 @@ class Asked(types.ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.asked: dict[str, Any] = {}
+        self.asked: list[dict[str, Any]] = []
 
     def chat(self, model: str, messages: Any, **fields: Any) -> Any:
         """Answer as ollama.chat does."""
-        self.asked = {"model": model, "messages": messages, **fields}
+        self.asked.append({"model": model, "messages": messages, **fields})
         return types.SimpleNamespace(message=types.SimpleNamespace(content="{}"))
 
     def OpenAI(self, **settings: Any) -> Any:
         """Answer as openai.OpenAI(...).chat.completions.create does."""
 
         def create(**fields: Any) -> Any:
-            self.asked = fields
+            self.asked.append(fields)
             message = types.SimpleNamespace(content="{}")
             return types.SimpleNamespace(choices=[types.SimpleNamespace(message=message)])
 
@@ -45,18 +45,26 @@ class Asked(types.ModuleType):
         return types.SimpleNamespace(chat=types.SimpleNamespace(completions=completions))
 
 
-def _ask(
+def _program(
     library: str, client: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, Any]:
-    """Run the program for a library and return what it sent."""
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the functions of the program for a library, and what they send."""
     text = json.dumps(client)
     (folder / "client.json").write_text(text)
     path = folder / f"ask_{library}.py"
     path.write_text(programs(text)[path.name])
     module = Asked(library)
     monkeypatch.setitem(sys.modules, library, module)
-    assert runpy.run_path(str(path))["ask"]("m", "delete task 4") == "{}"
-    return module.asked
+    return runpy.run_path(str(path)), module.asked
+
+
+def _ask(
+    library: str, client: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Any]:
+    """Run the program for a library and return what it sent."""
+    program, asked = _program(library, client, folder, monkeypatch)
+    assert program["ask"]("m", "delete task 4") == "{}"
+    return asked[-1]
 
 
 def test_ollama_python_is_given_what_only_a_client_can_send(
@@ -81,3 +89,18 @@ def test_the_openai_client_is_given_a_response_format(
     assert asked["response_format"]["json_schema"]["schema"] == SCHEMA
     assert asked["messages"] == [{"role": "user", "content": "delete task 4"}]
     assert "response_format" not in plain
+
+
+@pytest.mark.parametrize("library", ["ollama", "openai"])
+def test_each_choice_of_examples_can_be_warmed_up(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request after the default's and one after each rule's; without rules nothing to do."""
+    program, asked = _program(library, {"dynamic_shots": DYNAMIC}, tmp_path, monkeypatch)
+    program["warm_up"]("m")
+
+    assert [[m["content"] for m in a["messages"]] for a in asked] == [
+        ["ok"],
+        ["delete 1", "{}", "ok"],
+    ]
+    assert "warm_up" not in _program(library, {}, tmp_path, monkeypatch)[0]

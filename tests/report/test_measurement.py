@@ -70,11 +70,17 @@ def test_failures_spoil_the_tail_and_are_counted() -> None:
 
 
 def test_warm_up_is_counted_and_left_out() -> None:
-    """A slow first request that was marked as warm-up is in no number."""
+    """A slow first request that was marked as warm-up is in no number, but said beside them."""
     found = measured([*served(1, 9000.0, warmup=True), *served(50)])
+    failed = measured([*served(2, warmup=True, outcome="error"), *served(50)])
 
     assert (found.n, found.warmups) == (50, 1)
     assert found.quantiles["e2e"][0.99].value == pytest.approx(0.1)
+    assert document(found)["slowest_warmup_s"] == pytest.approx(9.0)
+    assert document(failed)["slowest_warmup_s"] is None
+    assert "Warm-up, counted in no number: n = 1, slowest 9000 ms." in shown(found)
+    assert "n = 2, slowest failed." in shown(failed)
+    assert "Warm-up: none." in shown(measured(served(50)))
 
 
 def test_a_pass_needs_its_engine_starts() -> None:
@@ -125,6 +131,11 @@ def test_open_loop_counts_from_the_plan() -> None:
 
     assert measurement(study, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(1.1)
     assert measurement(STUDY, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(0.1)
+
+
+def shown(m: Measurement) -> str:
+    """Return a measurement as it is shown to people."""
+    return as_text(show_measurement(m, STUDY))
 
 
 @pytest.mark.parametrize(

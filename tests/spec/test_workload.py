@@ -10,7 +10,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.spec.conversation import chosen_shots, conversation, response_format, turns
+from tuner.spec.conversation import (
+    chosen_shots,
+    conversation,
+    openings,
+    response_format,
+    turns,
+)
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import load
@@ -98,6 +104,18 @@ def test_dynamic_shots_see_the_text_alone() -> None:
 
     assert sent(prompts) == sent(other)
     assert len({chosen_shots(candidate, WORKLOAD, p.text) for p in prompts}) > 3
+
+
+def test_openings_are_all_choices_of_shots() -> None:
+    """Whatever a text says, what goes before it is one of them; fixed shots have one."""
+    dynamic = dict(STUDY.baseline) | {"shots": "dynamic"}
+    prompts = itertools.islice(Supply(WORKLOAD, held_out=False, seed=0).prompts(0), 200)
+    found = openings(dynamic, WORKLOAD)
+
+    assert {chosen_shots(dynamic, WORKLOAD, p.text) for p in prompts} <= set(found)
+    assert len(set(found)) == len(found) > 3
+    assert openings({"shots": 2}, WORKLOAD) == (WORKLOAD.shots[:2],)
+    assert openings({}, WORKLOAD) == ((),)
 
 
 def test_a_conversation_is_system_shots_then_the_user() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,9 @@ import pytest
 
 from tests.workflow.worlds import study
 from tuner.search.budget import SCREENING_REQUESTS, Pace
+from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Knob
+from tuner.spec.workload import Shot, ShotRule
 from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measure import measure
@@ -35,10 +38,10 @@ def cold(ttft_s: Callable[[int], float], tpot_s: Callable[[int], float] = lambda
     return world
 
 
-def warmups(out: Path, world: World, requests: int = 100, **engine: Any) -> int:
+def warmups(out: Path, world: World, requests: int = 100, of: Study = BARE, **engine: Any) -> int:
     """Measure in a world and return how many requests warmed it up."""
     served = SimulatedEngine(world, **engine)
-    found, _ = virtually(measure(BARE, out, requests=requests, engine=served))
+    found, _ = virtually(measure(of, out, requests=requests, engine=served))
     assert found.n == requests
     assert found.quantiles["ttft"][0.99].value == pytest.approx(0.1)
     return found.warmups
@@ -82,6 +85,23 @@ def test_each_slot_is_warmed_up(tmp_path: Path) -> None:
     knobs = {**KNOBS, "num_parallel": Knob("num_parallel", "restart", 4)}
 
     assert warmups(tmp_path / "o", cold(lambda n: 0.1), knobs=knobs, parallel=4) == 4
+
+
+def test_each_choice_of_shots_is_warmed_up(tmp_path: Path) -> None:
+    """An engine keeps the beginnings it has read: three rules and a default get one each."""
+    shots = tuple(Shot(f"s{i}", f"say {i}", "{}") for i in range(4))
+    rules = tuple(ShotRule(f"r{i}", (f"s{i}",)) for i in (1, 2, 3, 1))
+    workload = replace(BARE.workload, shots=shots, rules=rules, default_shots=("s0",))
+    dynamic = replace(BARE, workload=workload, baseline={"shots": "dynamic"})
+
+    async def beginnings() -> list[str]:
+        session = Session(dynamic, SimulatedEngine(cold(lambda n: 0.1)), tmp_path, 60.0)
+        calls = itertools.islice(session.spare_calls(dynamic.baseline), 6)
+        return [json.loads(c.request.body)["messages"][0]["content"] for c in calls]
+
+    assert virtually(beginnings()) == ["say 0", "say 1", "say 2", "say 3", "say 0", "say 1"]
+    assert warmups(tmp_path / "o", cold(lambda n: 0.1), of=dynamic) == 4
+    assert warmups(tmp_path / "few", cold(lambda n: 0.1), 8, of=dynamic) == 4
 
 
 def test_the_plan_knows_what_warming_up_takes(tmp_path: Path) -> None:

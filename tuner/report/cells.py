@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from tuner.stats.quantiles import Bound
@@ -25,3 +26,11 @@ def interval(bound: Bound, scale: float, digits: int) -> str:
 def percent(share: Bound) -> str:
     """Return a share with its interval in percent."""
     return interval(share, 100.0, 1)
+
+
+def left_out(warmups: int, slowest_s: float | None) -> str:
+    """Return what was sent before measuring, and how long who comes first may wait."""
+    if slowest_s is None:
+        return "Warm-up: none."
+    slowest = f"{slowest_s * 1000:.0f} ms" if math.isfinite(slowest_s) else "failed"
+    return f"Warm-up, counted in no number: n = {warmups}, slowest {slowest}."

@@ -35,6 +35,7 @@ def measurement_document(
         "n": measured.n,
         "engine_starts": measured.starts,
         "warmups": measured.warmups,
+        "slowest_warmup_s": _number(measured.slowest_warmup_s),
         "load": str(study.workload.load),
         "loop": study.workload.load.loop,
         "counts_from": study.workload.load.counts_from,

@@ -72,7 +72,10 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One candidate as measured: the numbers of `tuner.measurement/1`."""
+    """One candidate as measured: the numbers of `tuner.measurement/1`.
+
+    `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed.
+    """
 
     candidate: Candidate
     effective: Effective | None
@@ -86,6 +89,7 @@ class Measurement:
     saturated: str | None
     memory_bytes: int | None = None
     warmups: int = 0
+    slowest_warmup_s: float | None = None
     resources: Resources | None = None
     machine: Disturbance | None = None
 
@@ -144,6 +148,7 @@ def measurement(
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms = terms or Terms()
     kept = tuple(s for s in samples if not s.warmup)
+    warmups = [s.latency_s("e2e") for s in samples if s.warmup]
     client = (client or Client()).lagging(kept)
     return Measurement(
         candidate=candidate,
@@ -159,7 +164,8 @@ def measurement(
         client=client,
         saturated=saturation(study, client),
         memory_bytes=memory_bytes,
-        warmups=len(samples) - len(kept),
+        warmups=len(warmups),
+        slowest_warmup_s=max(warmups, default=None),
         resources=resources,
         machine=machine,
     )

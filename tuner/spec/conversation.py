@@ -37,9 +37,16 @@ def conversation(
 ) -> tuple[Message, ...]:
     """Return the messages as sent: system text, shots, then what the user says."""
     text = "\n".join(m.content for m in messages if m.role == "user")
+    return opened(messages, chosen_shots(candidate, workload, text), candidate, workload)
+
+
+def opened(
+    messages: Sequence[Message], shots: Sequence[Shot], candidate: Candidate, workload: Workload
+) -> tuple[Message, ...]:
+    """Return the messages as sent after given shots."""
     system = system_text(candidate, workload)
     head = (Message("system", system),) if system and messages[0].role != "system" else ()
-    return (*head, *turns(chosen_shots(candidate, workload, text)), *messages)
+    return (*head, *turns(shots), *messages)
 
 
 def client_part(candidate: Candidate) -> Candidate:
@@ -61,6 +68,15 @@ def chosen_shots(candidate: Candidate, workload: Workload, text: str) -> tuple[S
     rule = next((r for r in workload.rules if re.search(r.match, text, re.IGNORECASE)), None)
     by_id = {s.id: s for s in workload.shots}
     return tuple(by_id[name] for name in (rule.shots if rule else workload.default_shots))
+
+
+def openings(candidate: Candidate, workload: Workload) -> tuple[tuple[Shot, ...], ...]:
+    """Return each choice of shots that a candidate can make: one, or what its rules name."""
+    if candidate.get("shots", 0) != "dynamic":
+        return (chosen_shots(candidate, workload, ""),)
+    by_id = {s.id: s for s in workload.shots}
+    named = workload.default_shots, *(rule.shots for rule in workload.rules)
+    return tuple(dict.fromkeys(tuple(by_id[name] for name in names) for names in named))
 
 
 def turns(shots: Sequence[Shot]) -> tuple[Message, ...]:

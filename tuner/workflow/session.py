@@ -18,7 +18,13 @@ from tuner.load.wire import Transport
 from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
-from tuner.spec.conversation import client_part, conversation, response_format
+from tuner.spec.conversation import (
+    client_part,
+    conversation,
+    opened,
+    openings,
+    response_format,
+)
 from tuner.spec.errors import EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Prompt, Sample
@@ -159,7 +165,8 @@ class Session:
     ) -> list[Driven]:
         """Send requests to every slot, and more until they are steady or their bounds reached.
 
-        They are sent in closed loop, to all slots at once, before `n` that are measured.
+        Each choice of shots has its turn, since engines keep the beginnings they have read. They
+        are sent in closed loop, to all slots at once, before `n` that are measured.
         """
         load, slots = self.study.workload.load, int(candidate.get("num_parallel", 1))
         closed = replace(
@@ -173,8 +180,9 @@ class Session:
                 now, closed, transport, self.engine.read, engine_start=start, warmup=True
             )
 
-        first = max(WARMUP_REQUESTS, slots)
-        window, left = first // 2, max(0, min(MOST_WARMUPS, n // WARMUP_PART) - first)
+        round_ = max(WARMUP_REQUESTS, slots)
+        first = max(round_, len(openings(candidate, self.study.workload)))
+        window, left = round_ // 2, max(0, min(MOST_WARMUPS, n // WARMUP_PART) - first)
         until_s = self.elapsed_s() + WARMUP_SHARE * self.study.budget_s
         rounds = [await sent(first)]
         while left > 0 and self.elapsed_s() < until_s and not _steady(rounds, window):
@@ -193,13 +201,16 @@ class Session:
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
     def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
-        """Yield calls whose prompts are no prompts of the workload: those stay unseen."""
-        first = self.study.workload.templates[0]
-        prompts = (
-            Prompt(f"w{i}", "warmup", "warmup", (replace(first.messages[-1], content=f"ok {i}"),))
-            for i in itertools.count()
-        )
-        return self._calls(candidate, prompts, {})
+        """Yield calls whose prompts are no prompts of the workload: those stay unseen.
+
+        They begin as the workload's do, with each choice of shots in turn.
+        """
+        workload = self.study.workload
+        said, wanted = workload.templates[0].messages[-1], response_format(candidate, workload)
+        for i, shots in enumerate(itertools.cycle(openings(candidate, workload))):
+            prompt = Prompt(f"w{i}", "warmup", "warmup", (replace(said, content=f"ok {i}"),))
+            messages = opened(prompt.messages, shots, candidate, workload)
+            yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
     def _judged(
         self, effective: Effective, warm: list[Driven], run: Driven, asked: Mapping[str, Prompt]
