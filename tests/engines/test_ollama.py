@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -54,6 +55,20 @@ class ManagedOllama(EngineContract):
             assert (sample.output_tokens, sample.finish) == (3, "length")
             assert len(during) == len(after) + 1
             assert sorted(after) == sorted([self.model, *self.others])
+
+        self.use(self.engine(tmp_path), work)
+
+    @pytest.mark.skipif(shutil.which("chrt") is None, reason="chrt is a program of Linux")
+    def test_the_runner_is_scheduled_as_asked(self, tmp_path: Path) -> None:
+        """Linux's policy is in force where the model is, and takes a start of the server."""
+
+        async def work(engine: Engine) -> None:
+            usual = await engine.apply(self.default(engine))
+            found = await engine.apply(self.default(engine, cpu_scheduling="batch"))
+
+            assert usual.settings["cpu_scheduling"] == "other"
+            assert (found.settings["cpu_scheduling"], found.changed) == ("batch", "restart")
+            assert not found.mismatches
 
         self.use(self.engine(tmp_path), work)
 

@@ -12,7 +12,7 @@ from tuner.engines.llamacpp import KNOBS
 from tuner.render.artifacts import Evidence, Serving, artifacts
 from tuner.render.modelfile import parse
 from tuner.spec.errors import InputError
-from tuner.spec.values import Message
+from tuner.spec.values import Knob, Message
 from tuner.testing.fake_engine import MODEL
 
 CANDIDATE = {name: knob.default for name, knob in KNOBS.items()} | {
@@ -47,6 +47,19 @@ def test_what_a_modelfile_cannot_hold_stands_beside_it() -> None:
     assert "OLLAMA_NUM_PARALLEL=1" in files["ollama.env"]
     assert json.loads(files["client.json"])["format"] == {"type": "object"}
     assert "with client.json and ollama.env; not measured under Ollama" in files["Modelfile"]
+
+
+def test_how_the_server_was_started_stands_with_its_environment() -> None:
+    """A scheduling policy is no variable: the line that starts a server so is a comment."""
+    knobs = {**KNOBS, "cpu_scheduling": Knob("cpu_scheduling", "restart", "other", "command")}
+    usual, batch = (
+        artifacts(CANDIDATE | {"cpu_scheduling": policy}, knobs, MODEL, SERVING, PROVEN)
+        for policy in ("other", "batch")
+    )
+
+    assert "# it was measured as: chrt --batch 0 ollama serve" in batch["ollama.env"].splitlines()
+    assert "chrt" not in usual["ollama.env"]
+    assert usual["Modelfile"] == batch["Modelfile"]
 
 
 def test_files_with_nothing_to_say_are_left_out() -> None:

@@ -23,6 +23,16 @@ def test_each_target_s_file(target: Target, snapshot: SnapshotAssertion) -> None
     assert (name, text, steps(target, f"/there/{name}")) == snapshot
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_how_the_server_was_scheduled_is_in_each_target_s_file(
+    target: Target, snapshot: SnapshotAssertion
+) -> None:
+    """For systemd and compose it is set, the others say how it was measured."""
+    name, text = service_file(target, ENVIRONMENT, HEADER, "batch")
+
+    assert (text, steps(target, f"/there/{name}", "batch")) == snapshot
+
+
 ODD = {"ODD": """a "b" <c> & $d %e \\ 'f'"""}
 
 

@@ -41,6 +41,7 @@ def _result(folder: Path, verdict: str = "PASS", system: str = "new") -> Path:
         "schema": "tuner.result/1",
         "verdict": verdict,
         "artifacts": {"Modelfile": "Modelfile"},
+        "best": {"candidate": {"cpu_scheduling": "batch"}},
         "workload_hash": "another",
     }
     (folder / "result.json").write_text(json.dumps(document))
@@ -71,7 +72,9 @@ def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     assert "SYSTEM new" in server.modelfile(NAME)
     assert "SYSTEM old" in server.modelfile(second.kept)
     assert sorted(server.names()) == sorted([MODEL, "task-api:latest", second.kept])
-    assert second.service_file and 'NUM_PARALLEL=2"' in second.service_file.read_text()
+    assert second.service_file is not None
+    written = second.service_file.read_text()
+    assert 'NUM_PARALLEL=2"' in written and "CPUSchedulingPolicy=batch" in written
     assert roll_back(NAME, server) == second.kept
     assert "SYSTEM old" in server.modelfile(NAME)
     assert sorted(server.names()) == sorted([MODEL, "task-api:latest"])

@@ -24,7 +24,15 @@ from tuner.load.wire import Request
 from tuner.spec.errors import EngineMissing
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Message, Model, Setting, variable_of
+from tuner.spec.values import (
+    Candidate,
+    Effective,
+    Message,
+    Model,
+    Setting,
+    start_prefix,
+    variable_of,
+)
 
 START_DEADLINE_S = 60.0
 
@@ -93,7 +101,7 @@ class Ollama(Served):
     async def _start_once(self, candidate: Candidate, port: int) -> None:
         asked = Launch(
             what="Ollama",
-            command=(self._program, "serve"),
+            command=(*start_prefix(candidate["cpu_scheduling"]), self._program, "serve"),
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=START_DEADLINE_S,
             env=self._environment(candidate, port),
@@ -149,7 +157,7 @@ class Ollama(Served):
         self._log_read = len(log)
         found = ollama_readback.from_log(log) | await ollama_api.gpu_share(self._address())
         for runner in ollama_readback.runners(self._process.pid)[:1]:
-            found |= runner.settings()
+            found |= runner.settings() | ollama_readback.scheduling(runner.pid)
             found["model"] = self._served(runner, candidate)
             sampling = [k.name for k in self.knobs.values() if k.tier == "request"]
             found |= await ollama_readback.from_slots(runner, sampling)

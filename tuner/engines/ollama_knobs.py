@@ -30,6 +30,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             Knob("kv_cache_type", "restart", "f16", "environment"),
             Knob("max_loaded_models", "restart", 0, "environment"),
             Knob("keep_alive", "restart", "5m", "environment"),
+            Knob("cpu_scheduling", "restart", "other", "command"),
             Knob("num_ctx", "reload", 4096),
             Knob("num_batch", "reload", 512),
             Knob("num_thread", "reload", 0),
@@ -47,7 +48,11 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
         )
     }
 )
-"""Defaults from api/types.go and envconfig/config.go of 0.33."""
+"""Defaults from api/types.go and envconfig/config.go of 0.33.
+
+cpu_scheduling is Linux's policy, other or batch: with `batch` the threads of Go that wake up
+every tenth of a millisecond beside the older runner's computation do not interrupt it.
+"""
 
 
 LLAMA_SERVER_SINCE = (0, 30)

@@ -8,6 +8,7 @@ refused by the hardware all show there.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,18 @@ def from_log(log: str) -> dict[str, Setting]:
     if "cache_reuse is not supported" in log:
         found["llama_arg_cache_reuse"] = 0
     return found
+
+
+def scheduling(pid: int) -> dict[str, Setting]:
+    """Return how Linux schedules a process; {} on other systems, or where it has ended."""
+    if not hasattr(os, "sched_getscheduler"):
+        return {}
+    names = {os.SCHED_OTHER: "other", os.SCHED_BATCH: "batch", os.SCHED_IDLE: "idle"}
+    try:
+        policy = os.sched_getscheduler(pid)
+    except ProcessLookupError:
+        return {}
+    return {"cpu_scheduling": names.get(policy, str(policy))}
 
 
 def shortened(log: str) -> str | None:

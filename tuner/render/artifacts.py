@@ -23,6 +23,7 @@ from tuner.spec.values import (
     Message,
     Model,
     Setting,
+    start_prefix,
     variable_of,
 )
 
@@ -78,7 +79,8 @@ def artifacts(
     header = evidence_header(evidence, beside, remark)
     files = {"Modelfile": write(_modelfile(candidate, knobs, model, serving, header))}
     if environment:
-        files["ollama.env"] = _environment_file(environment, header)
+        start = start_prefix(candidate.get("cpu_scheduling", "other"))
+        files["ollama.env"] = _environment_file(environment, start, header)
     if client:
         document = {"schema": CLIENT_SCHEMA, **client}
         files["client.json"] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -146,7 +148,9 @@ def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, S
     }
 
 
-def _environment_file(environment: Mapping[str, Setting], header: tuple[str, ...]) -> str:
+def _environment_file(
+    environment: Mapping[str, Setting], start: tuple[str, ...], header: tuple[str, ...]
+) -> str:
     """Return lines that systemd's EnvironmentFile and docker's --env-file both read."""
     automatic = [name for name, value in environment.items() if value in LEFT_TO_ENGINE]
     switches = {"on": "1", "off": "0"}
@@ -155,8 +159,10 @@ def _environment_file(environment: Mapping[str, Setting], header: tuple[str, ...
         for name, value in environment.items()
         if name not in automatic
     ]
-    left_out = [f"{name} is left to Ollama (auto), as it was measured" for name in automatic]
-    return fill("ollama.env.j2", {"header": header, "left_out": left_out, "settings": settings})
+    remarks = [f"{name} is left to Ollama (auto), as it was measured" for name in automatic]
+    if start:
+        remarks.append(f"it was measured as: {' '.join(start)} ollama serve")
+    return fill("ollama.env.j2", {"header": header, "remarks": remarks, "settings": settings})
 
 
 def _flag(value: Setting) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape
 
 from tuner.render.templates import fill
+from tuner.spec.values import Setting, start_prefix
 
 Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -39,7 +40,9 @@ class _Kind:
 _KINDS: Mapping[Target, _Kind] = MappingProxyType(
     {
         "env": _Kind(
-            "ollama.env", "ollama.env.j2", ("restart the server with these variables: {file}",)
+            "ollama.env",
+            "ollama.env.j2",
+            ("restart the server with these variables: {file}",),
         ),
         "systemd": _Kind(
             "10-tuned.conf",
@@ -76,14 +79,27 @@ def environment_of(text: str) -> dict[str, str]:
 
 
 def service_file(
-    target: Target, environment: Mapping[str, str], header: tuple[str, ...]
+    target: Target,
+    environment: Mapping[str, str],
+    header: tuple[str, ...],
+    scheduling: Setting = "other",
 ) -> tuple[str, str]:
-    """Return name and text of the file that sets the environment of a kind of service."""
-    kind = _KINDS[target]
+    """Return name and text of the file that sets the environment of a kind of service.
+
+    `scheduling` is Linux's policy for its threads, which systemd and compose can hold.
+    """
+    kind, start = _KINDS[target], start_prefix(scheduling)
     settings = [(name, kind.quoted(value)) for name, value in sorted(environment.items())]
-    return kind.file, fill(kind.template, {"header": header, "left_out": [], "settings": settings})
+    remarks = [f"It was measured as: {' '.join(start)} ollama serve"] if start else []
+    values = {"header": header, "remarks": remarks, "settings": settings, "start": start,
+              "scheduling": scheduling}  # fmt: skip
+    return kind.file, fill(kind.template, values)
 
 
-def steps(target: Target, file: str) -> list[str]:
+def steps(target: Target, file: str, scheduling: Setting = "other") -> list[str]:
     """Return what puts a file in force: it needs a restart, which is not ours to make."""
-    return [step.format(file=file) for step in _KINDS[target].steps]
+    found = [step.format(file=file) for step in _KINDS[target].steps]
+    start = start_prefix(scheduling)
+    return (
+        [f"{found[0]}, as: {' '.join(start)} ollama serve"] if start and target == "env" else found
+    )

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.report.breakdown import breakdown
-from tuner.report.cells import COUNTS_FROM, interval, percent
+from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.cold import in_words as cold_in_words
 from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
 from tuner.report.result import BaselineDrift, Result, Screened
+from tuner.report.written import SAYS_NOTHING, holds
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
@@ -134,13 +135,17 @@ def _closing(result: Result) -> str:
     best = result.best
     lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
     if best is not None:
-        lines += [_terms(best), *_on_trust(best, result.best_candidate)]
+        lines += [
+            _terms(best),
+            left_out(best.warmups, best.slowest_warmup_s),
+            *_on_trust(best, result.best_candidate),
+        ]
     lines += [_gain(result), *_drift(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
-        lines.append(f"{name}: {path}{_holds(name, result)}")
+        lines.append(f"{name}: {path}{holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")
     return "\n".join(lines)
 
@@ -211,7 +216,7 @@ def _terms(best: Measurement) -> str:
 def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
     """Return what was sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
-    names = [n for n in unread if candidate.get(n) != _SAYS_NOTHING.get(n)]
+    names = [n for n in unread if candidate.get(n) != SAYS_NOTHING.get(n)]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 
@@ -248,32 +253,6 @@ def _change(ratio: float | None) -> str:
     return "unbounded" if ratio is None else f"{(1 - ratio) * 100:.0f} %"
 
 
-_WHAT = {
-    "Modelfile": ("modelfile", ""),
-    "ollama.env": ("environment", " (server environment, which a Modelfile cannot hold: {})"),
-    "serve.sh": ("command", " (starts the server: {})"),
-    "client.json": ("client", " (only the client can send it: {})"),
-}
-_SAYS_NOTHING = {"system": "none", "shots": 0, "format": "none", "think": "auto"}
-
-
-def _holds(name: str, result: Result) -> str:
-    where, text = _WHAT.get(name, ("", ""))
-    names = _names(where, result.knobs_where, result.best_candidate)
-    return text.format(", ".join(names)) if text and names else ""
-
-
-def _names(where: str, knobs: Mapping[str, str], candidate: Mapping[str, object]) -> list[str]:
-    found = [
-        name
-        for name, place in knobs.items()
-        if place == where and name in candidate and candidate[name] != _SAYS_NOTHING.get(name)
-    ]
-    if where == "client" and candidate.get("shots") == "dynamic":
-        found = [*(name for name in found if name != "shots"), "dynamic shots"]
-    return found
-
-
 def show_measurement(m: Measurement, study: Study) -> Group:
     """Return one measurement as a table."""
     table = Table(show_edge=False, pad_edge=False)
@@ -281,7 +260,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     table.add_column("measured", justify="right")
     for label, cells in rows(study, (m,)):
         table.add_row(label, *cells)
-    words: list[RenderableType] = [Text(f"{_load(study)} {m.warmups} warm-up requests left out.")]
+    left = Text(left_out(m.warmups, m.slowest_warmup_s))
+    words: list[RenderableType] = [Text(_load(study)), left]
     if m.saturated:
         words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
     windows = {"the measurement": m.machine} if m.machine else {}

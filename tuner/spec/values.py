@@ -59,6 +59,14 @@ def variable_of(knob: str) -> str:
     return knob.upper() if knob.startswith("llama_arg_") else f"OLLAMA_{knob.upper()}"
 
 
+def start_prefix(policy: Setting) -> tuple[str, ...]:
+    """Return what stands before a server's program for Linux to schedule it so (chrt(1)).
+
+    `batch` threads that wake up do not push others off their core (sched(7)).
+    """
+    return () if policy == "other" else ("chrt", f"--{policy}", "0")
+
+
 LEFT_TO_ENGINE = ("auto", "")
 """Values of a knob that leave it to the engine: they are sent and written nowhere."""
 

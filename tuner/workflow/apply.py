@@ -85,7 +85,8 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
     coming = _whole(modelfile, models)
     environment = _environment(folder)
     header = (f"The server's environment for {name}, written by modelfile-tuner.",)
-    service = service_file(target, environment, header) if environment else None
+    scheduling = _scheduling(document)
+    service = service_file(target, environment, header, scheduling) if environment else None
     written = folder / "service" / service[0] if service else None
     return Proposal(
         name=tagged(name),
@@ -95,7 +96,7 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
         changes=tuple(changes(now, coming)) if now else None,
         environment=environment,
         service=service,
-        steps=tuple(steps(target, str(written))) if written else (),
+        steps=tuple(steps(target, str(written), scheduling)) if written else (),
         result=document,
     )
 
@@ -131,6 +132,12 @@ def read_result(result: Path) -> tuple[Path, Mapping[str, Any]]:
 def _environment(folder: Path) -> dict[str, str]:
     path = folder / "ollama.env"
     return environment_of(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _scheduling(result: Mapping[str, Any]) -> str:
+    """Return how the server's threads were scheduled; results of other engines do not say."""
+    best = result.get("best") or {}
+    return str(best.get("candidate", {}).get("cpu_scheduling", "other"))
 
 
 @dataclass(frozen=True, slots=True)
