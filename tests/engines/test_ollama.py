@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +22,9 @@ from tuner.engines.ollama_knobs import knobs
 from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
 from tuner.spec.values import Message, Model
 from tuner.testing.engine_contract import EngineContract, send
+
+HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+ASKED_FOR = HUGE.exists() and "[madvise]" in HUGE.read_text()
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +141,20 @@ class OnOllama(ManagedOllama):
                 assert sorted(str(m.model) for m in server.list().models) == [MODEL, *self.others]
                 assert server.ps().models == []
 
+    @pytest.mark.skipif(not ASKED_FOR, reason="Linux does not give huge pages to who asks for them")
+    def test_weights_lie_in_huge_pages_where_asked_for(self, tmp_path: Path) -> None:
+        """The runner's memory tells; where nobody asks there are none."""
+
+        async def work(engine: Engine) -> None:
+            usual = await engine.apply(self.default(engine))
+            found = await engine.apply(self.default(engine, huge_pages="on"))
+
+            assert (usual.settings["huge_pages"], usual.mismatches) == ("off", ())
+            assert (found.settings["huge_pages"], found.changed) == ("on", "restart")
+            assert not found.mismatches
+
+        self.use(self.engine(tmp_path), work)
+
     def test_another_quantisation_is_loaded_in_its_place(self, tmp_path: Path) -> None:
         """A tag is a setting like others: its weights are what the runner has, at a reload."""
 
@@ -214,6 +233,16 @@ class TestFake(ManagedOllama):
 def _fake(folder: Path, *options: str) -> Ollama:
     model = Model(faked.MODEL, faked.MODEL)
     return Ollama(model, folder, folder, faked.program(folder, *options))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this is not Linux")
+def test_linux_tells_how_a_process_runs_and_nothing_of_one_that_ended() -> None:
+    """Ours is scheduled as usual; of what is gone nothing is read back."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+
+    assert ollama_readback.from_system(os.getpid())["cpu_scheduling"] == "other"
+    assert ollama_readback.from_system(ended.pid) == {}
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,18 @@ def test_how_the_server_was_started_stands_with_its_environment() -> None:
     assert usual["Modelfile"] == batch["Modelfile"]
 
 
+def test_huge_pages_are_asked_of_glibc() -> None:
+    """The environment file holds what makes the memory allocator ask for them."""
+    knobs = {**KNOBS, "huge_pages": Knob("huge_pages", "restart", "auto", "environment")}
+    asked, auto = (
+        artifacts(CANDIDATE | {"huge_pages": value}, knobs, MODEL, SERVING, PROVEN)["ollama.env"]
+        for value in ("on", "auto")
+    )
+
+    assert "GLIBC_TUNABLES=glibc.malloc.hugetlb=1" in asked.splitlines()
+    assert "GLIBC_TUNABLES=" not in auto
+
+
 def test_files_with_nothing_to_say_are_left_out() -> None:
     """Without format and dynamic shots there is no client.json."""
     files = artifacts(CANDIDATE, KNOBS, MODEL, replace(SERVING, response_format=None), PROVEN)

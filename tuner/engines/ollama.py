@@ -29,14 +29,12 @@ from tuner.spec.values import (
     Effective,
     Message,
     Model,
-    Setting,
     start_prefix,
     variable_of,
 )
 
 START_DEADLINE_S = 60.0
 
-_SWITCHES = {"on": "1", "off": "0", "auto": ""}
 _PROBE = {"type": "boolean"}
 """An answer of one word, however large the output limit is."""
 
@@ -121,8 +119,8 @@ class Ollama(Served):
         if self._version < REFUSES_SINCE:
             ours["OLLAMA_DEBUG"] = "1"  # or it leaves messages out without a word
         names = (k.name for k in self.knobs.values() if k.where == "environment")
-        asked = {variable_of(n): _variable(candidate[n]) for n in names}
-        return {**asked, **ours}
+        asked = (variable_of(name, candidate[name]) for name in names)
+        return {**dict(asked), **ours}
 
     # a model of its own
     async def create(self, candidate: Candidate, body: Mapping[str, Any]) -> Effective:
@@ -157,7 +155,7 @@ class Ollama(Served):
         self._log_read = len(log)
         found = ollama_readback.from_log(log) | await ollama_api.gpu_share(self._address())
         for runner in ollama_readback.runners(self._process.pid)[:1]:
-            found |= runner.settings() | ollama_readback.scheduling(runner.pid)
+            found |= runner.settings() | ollama_readback.from_system(runner.pid)
             found["model"] = self._served(runner, candidate)
             sampling = [k.name for k in self.knobs.values() if k.tier == "request"]
             found |= await ollama_readback.from_slots(runner, sampling)
@@ -207,11 +205,6 @@ class Ollama(Served):
 
     def _options(self, candidate: Candidate) -> dict[str, Any]:
         return ollama_api.options_of(candidate, self.knobs)
-
-
-def _variable(value: Setting) -> str:
-    """Return a setting as a variable of the environment; "" is as good as none for Ollama."""
-    return _SWITCHES.get(str(value), str(value))
 
 
 def create(study: Study, logs: Path) -> Ollama | OllamaAttached:

@@ -30,6 +30,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
             Knob("kv_cache_type", "restart", "f16", "environment"),
             Knob("max_loaded_models", "restart", 0, "environment"),
             Knob("keep_alive", "restart", "5m", "environment"),
+            Knob("huge_pages", "restart", "auto", "environment"),
             Knob("cpu_scheduling", "restart", "other", "command"),
             Knob("num_ctx", "reload", 4096),
             Knob("num_batch", "reload", 512),
@@ -52,6 +53,7 @@ KNOBS: Mapping[str, Knob] = MappingProxyType(
 
 cpu_scheduling is Linux's policy, other or batch: with `batch` the threads of Go that wake up
 every tenth of a millisecond beside the older runner's computation do not interrupt it.
+huge_pages lets glibc (2.35) ask Linux for memory in pages of 2 MiB, auto leaves it as it is.
 """
 
 

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -124,16 +125,24 @@ def from_log(log: str) -> dict[str, Setting]:
     return found
 
 
-def scheduling(pid: int) -> dict[str, Setting]:
-    """Return how Linux schedules a process; {} on other systems, or where it has ended."""
+def from_system(pid: int) -> dict[str, Setting]:
+    """Return how Linux schedules a process, and whether it gave it memory in huge pages.
+
+    {} on other systems, and where it does not tell, as of a process that has ended.
+    """
     if not hasattr(os, "sched_getscheduler"):
         return {}
     names = {os.SCHED_OTHER: "other", os.SCHED_BATCH: "batch", os.SCHED_IDLE: "idle"}
     try:
         policy = os.sched_getscheduler(pid)
-    except ProcessLookupError:
+        memory = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:
         return {}
-    return {"cpu_scheduling": names.get(policy, str(policy))}
+    huge = last_match(r"AnonHugePages: +(\d+) kB", memory)
+    return {
+        "cpu_scheduling": names.get(policy, str(policy)),
+        "huge_pages": "on" if huge not in (None, "0") else "off",
+    }
 
 
 def shortened(log: str) -> str | None:

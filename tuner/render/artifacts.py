@@ -140,33 +140,24 @@ def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "")
     return ("Written by modelfile-tuner.", *warning, first + remark, *evidence.lines)
 
 
-def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Setting]:
-    return {
-        variable_of(name): candidate[name]
+def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, str]:
+    return dict(
+        variable_of(name, candidate[name])
         for name, knob in knobs.items()
         if knob.where == "environment" and name in candidate
-    }
+    )
 
 
 def _environment_file(
-    environment: Mapping[str, Setting], start: tuple[str, ...], header: tuple[str, ...]
+    environment: Mapping[str, str], start: tuple[str, ...], header: tuple[str, ...]
 ) -> str:
     """Return lines that systemd's EnvironmentFile and docker's --env-file both read."""
-    automatic = [name for name, value in environment.items() if value in LEFT_TO_ENGINE]
-    switches = {"on": "1", "off": "0"}
-    settings = [
-        (name, switches.get(str(value), _flag(value)))
-        for name, value in environment.items()
-        if name not in automatic
-    ]
-    remarks = [f"{name} is left to Ollama (auto), as it was measured" for name in automatic]
+    settings = [(name, value) for name, value in environment.items() if value]
+    automatic = (name for name, value in environment.items() if not value)
+    remarks = [f"{name} is left as it is (auto), as it was measured" for name in automatic]
     if start:
         remarks.append(f"it was measured as: {' '.join(start)} ollama serve")
     return fill("ollama.env.j2", {"header": header, "remarks": remarks, "settings": settings})
-
-
-def _flag(value: Setting) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def client_settings(serving: Serving) -> dict[str, Any]:

@@ -54,9 +54,19 @@ class Knob:
     where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
 
 
-def variable_of(knob: str) -> str:
-    """Return the variable that sets a knob of the environment: Ollama's, or its runner's own."""
-    return knob.upper() if knob.startswith("llama_arg_") else f"OLLAMA_{knob.upper()}"
+_SWITCHES = {"on": "1", "off": "0", "auto": "", "True": "1", "False": "0"}
+
+
+def variable_of(knob: str, value: Setting) -> tuple[str, str]:
+    """Return the variable that sets a knob of the environment, and what it is set to.
+
+    Ollama's, its runner's own, or glibc's for memory in huge pages (manual, Memory Allocation
+    Tunables). "" is as good as none.
+    """
+    if knob == "huge_pages":
+        return "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1" if value == "on" else ""
+    name = knob.upper() if knob.startswith("llama_arg_") else f"OLLAMA_{knob.upper()}"
+    return name, _SWITCHES.get(str(value), str(value))
 
 
 def start_prefix(policy: Setting) -> tuple[str, ...]:
