@@ -119,8 +119,7 @@ class Ollama(Served):
         if self._version < REFUSES_SINCE:
             ours["OLLAMA_DEBUG"] = "1"  # or it leaves messages out without a word
         names = (k.name for k in self.knobs.values() if k.where == "environment")
-        asked = (variable_of(name, candidate[name]) for name in names)
-        return {**dict(asked), **ours}
+        return dict(variable_of(name, candidate[name]) for name in names) | ours
 
     # a model of its own
     async def create(self, candidate: Candidate, body: Mapping[str, Any]) -> Effective:

@@ -42,7 +42,7 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
         "env": _Kind(
             "ollama.env",
             "ollama.env.j2",
-            ("restart the server with these variables: {file}",),
+            ("restart the server with these variables: {file}{started}",),
         ),
         "systemd": _Kind(
             "10-tuned.conf",
@@ -98,8 +98,6 @@ def service_file(
 
 def steps(target: Target, file: str, scheduling: Setting = "other") -> list[str]:
     """Return what puts a file in force: it needs a restart, which is not ours to make."""
-    found = [step.format(file=file) for step in _KINDS[target].steps]
     start = start_prefix(scheduling)
-    return (
-        [f"{found[0]}, as: {' '.join(start)} ollama serve"] if start and target == "env" else found
-    )
+    started = f", as: {' '.join(start)} ollama serve" if start else ""
+    return [step.format(file=file, started=started) for step in _KINDS[target].steps]

@@ -66,17 +66,20 @@ def chosen_shots(candidate: Candidate, workload: Workload, text: str) -> tuple[S
     if wanted != "dynamic":
         return workload.shots[: int(wanted)]
     rule = next((r for r in workload.rules if re.search(r.match, text, re.IGNORECASE)), None)
-    by_id = {s.id: s for s in workload.shots}
-    return tuple(by_id[name] for name in (rule.shots if rule else workload.default_shots))
+    return _named(rule.shots if rule else workload.default_shots, workload)
 
 
 def openings(candidate: Candidate, workload: Workload) -> tuple[tuple[Shot, ...], ...]:
     """Return each choice of shots that a candidate can make: one, or what its rules name."""
     if candidate.get("shots", 0) != "dynamic":
         return (chosen_shots(candidate, workload, ""),)
+    choices = workload.default_shots, *(rule.shots for rule in workload.rules)
+    return tuple(_named(names, workload) for names in dict.fromkeys(choices))
+
+
+def _named(names: Sequence[str], workload: Workload) -> tuple[Shot, ...]:
     by_id = {s.id: s for s in workload.shots}
-    named = workload.default_shots, *(rule.shots for rule in workload.rules)
-    return tuple(dict.fromkeys(tuple(by_id[name] for name in names) for names in named))
+    return tuple(by_id[name] for name in names)
 
 
 def turns(shots: Sequence[Shot]) -> tuple[Message, ...]:
