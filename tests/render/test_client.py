@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tuner.render.client import programs
+from tuner.spec.values import Candidate
 
 SCHEMA = {"type": "object"}
 DYNAMIC = {
@@ -19,6 +20,8 @@ DYNAMIC = {
     "default": [],
     "shots": {"d": {"user": "delete 1", "assistant": "{}"}},
 }
+
+NOTHING: Candidate = {}
 
 
 class Asked(types.ModuleType):
@@ -46,23 +49,31 @@ class Asked(types.ModuleType):
 
 
 def _program(
-    library: str, client: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    library: str,
+    client: dict[str, Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    candidate: Candidate = NOTHING,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the functions of the program for a library, and what they send."""
     text = json.dumps(client)
     (folder / "client.json").write_text(text)
     path = folder / f"ask_{library}.py"
-    path.write_text(programs(text)[path.name])
+    path.write_text(programs(text, candidate)[path.name])
     module = Asked(library)
     monkeypatch.setitem(sys.modules, library, module)
     return runpy.run_path(str(path)), module.asked
 
 
 def _ask(
-    library: str, client: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+    library: str,
+    client: dict[str, Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    candidate: Candidate = NOTHING,
 ) -> dict[str, Any]:
     """Run the program for a library and return what it sent."""
-    program, asked = _program(library, client, folder, monkeypatch)
+    program, asked = _program(library, client, folder, monkeypatch, candidate)
     assert program["ask"]("m", "delete task 4") == "{}"
     return asked[-1]
 
@@ -89,6 +100,30 @@ def test_the_openai_client_is_given_a_response_format(
     assert asked["response_format"]["json_schema"]["schema"] == SCHEMA
     assert asked["messages"] == [{"role": "user", "content": "delete task 4"}]
     assert "response_format" not in plain
+
+
+def test_the_openai_client_is_given_what_its_api_would_replace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temperature and top_p go with the request, as /v1 puts its own over the Modelfile's."""
+    candidate = {"temperature": 0.0, "top_p": 0.194, "top_k": 40}
+
+    asked = _ask("openai", {"format": "json"}, tmp_path, monkeypatch, candidate)
+    left = _ask("openai", {"format": "json"}, tmp_path, monkeypatch, {"temperature": "auto"})
+
+    assert (asked["temperature"], asked["top_p"]) == (0.0, 0.194)
+    assert {"temperature", "top_p", "top_k"} & {*left} == set()
+    assert "top_k" not in asked
+
+
+@pytest.mark.parametrize(("think", "effort"), [(False, "none"), ("low", "low"), (True, None)])
+def test_the_openai_client_is_told_how_much_to_think(
+    think: Any, effort: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thinking and levels have a word there; that a model thinks is what it does unasked."""
+    asked = _ask("openai", {"think": think}, tmp_path, monkeypatch)
+
+    assert asked.get("reasoning_effort") == effort
 
 
 @pytest.mark.parametrize("library", ["ollama", "openai"])

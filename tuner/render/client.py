@@ -5,11 +5,25 @@ from __future__ import annotations
 import json
 
 from tuner.render.templates import fill
+from tuner.spec.values import Candidate
 
 FILES = ("ask_ollama.py", "ask_openai.py")
 
+_REPLACED = ("temperature", "top_p")
+"""What Ollama's /v1 sets to 1.0 where a request does not name it (openai/openai.go)."""
 
-def programs(client_json: str) -> dict[str, str]:
-    """Return file name -> program; each reads the client.json beside it."""
-    values = {"dynamic": "dynamic_shots" in json.loads(client_json)}
+
+def programs(client_json: str, candidate: Candidate) -> dict[str, str]:
+    """Return file name -> program; each reads the client.json beside it.
+
+    The one for the OpenAI API sends what that API would replace in the model's own settings.
+    """
+    client = json.loads(client_json)
+    sampling = {n: candidate[n] for n in _REPLACED if isinstance(candidate.get(n), int | float)}
+    values = {
+        "dynamic": "dynamic_shots" in client,
+        "think": "think" in client,
+        "truncate": "truncate" in client,
+        "sampling": sampling,
+    }
     return {name: fill(f"{name}.j2", values) for name in FILES}

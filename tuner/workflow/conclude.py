@@ -170,7 +170,7 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
         return {}
     files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
     if {"Modelfile", "client.json"} <= files.keys():
-        files |= programs(files["client.json"])
+        files |= programs(files["client.json"], chosen.candidate)
     return write(session.folder, files)
 
 
