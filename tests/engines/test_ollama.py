@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -15,12 +16,16 @@ import pytest
 from tests.ollama import faked
 from tests.ollama.faked import script
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
+from tests.ollama.stored import stored
 from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
-from tuner.engines.ollama import Ollama, version_of
+from tuner.engines.ollama import Ollama, create, preview, version_of
 from tuner.engines.ollama_knobs import knobs
 from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
+from tuner.spec.space import Choices
+from tuner.spec.study import Study
 from tuner.spec.values import Message, Model
+from tuner.spec.workload import Workload
 from tuner.testing.engine_contract import EngineContract, send
 
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -418,6 +423,42 @@ def test_a_default_that_changed_is_that_of_the_version(
 ) -> None:
     """What nobody sets is what this version does (api/types.go of both)."""
     assert knobs(version, MODEL)["repeat_penalty"].default == penalty
+
+
+def test_a_default_is_the_model_s_own_where_it_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pin of the model that serves today is not taken away by a knob that nobody named."""
+    own = {"num_gpu": 0, "use_mmap": False, "stop": ["a"], "num_keep": 3}
+    stored(tmp_path / "models", "prod", "latest", {"params": json.dumps(own)})
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    script(tmp_path, "echo 'ollama version is 0.33.3'")
+    study = Study("s", "ollama", "prod", Workload(()))
+
+    for found in (preview(study).knobs, create(study, tmp_path).knobs):
+        assert (found["num_gpu"].default, found["use_mmap"].default) == (0, False)
+        assert (found["stop"].default, found["seed"].default) == ("", -1)
+        assert "num_keep" not in found
+
+
+def test_shots_are_refused_over_a_model_with_messages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They would be sent on top of the model's own while searching, and in their place after."""
+    turns = json.dumps([{"role": "user", "content": "Hi"}])
+    stored(tmp_path / "models", "prod", "latest", {"messages": turns})
+    stored(tmp_path / "models", "plain", "latest")
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    script(tmp_path, "echo 'ollama version is 0.33.3'")
+    shots = {"shots": Choices((0, 1))}
+
+    for look in (preview, lambda s: create(s, tmp_path)):
+        with pytest.raises(InputError, match="prod has MESSAGE lines"):
+            look(Study("s", "ollama", "prod", Workload(()), space=shots))
+        look(Study("s", "ollama", "prod", Workload(())))
+        look(Study("s", "ollama", "plain", Workload(()), space=shots))
 
 
 def test_a_server_that_is_too_old_is_refused(tmp_path: Path) -> None:

@@ -219,6 +219,40 @@ def test_a_model_of_ollama_starts_a_study_with_what_it_says(
     assert {"num_ctx", "num_predict", "flash_attention"} <= set(study.space)
 
 
+def test_what_a_model_of_ollama_sets_stays_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pins are the baseline's, and its MESSAGE lines are not sent once more as shots."""
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    params = '{"num_gpu": 0, "seed": 42, "repeat_penalty": 1.3, "use_mmap": false}'
+    stored(tmp_path / "models", "prod", "latest", {"params": params, "messages": json.dumps(turns)})
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    init("prod", tmp_path / "tune.yaml")
+    study, base = usable(tmp_path / "tune.yaml")
+
+    assert (base["num_gpu"], base["seed"], base["repeat_penalty"]) == (0, 42, 1.3)
+    assert "shots" not in {*study.space, *study.baseline}
+    assert "MESSAGE lines go before each request" in (tmp_path / "tune.yaml").read_text()
+
+
+def test_a_modelfile_over_a_model_of_ollama_names_what_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers that Ollama knows are the baseline's; texts that no study holds are named."""
+    stored(tmp_path / "models", "base", "latest", {"template": "{{ .Prompt }}"})
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    text = (
+        'FROM base\nPARAMETER num_gpu 0\nPARAMETER seed 7\nPARAMETER stop "a"\n'
+        "TEMPLATE {{ .Prompt }}!\nLICENSE mine\n"
+    )
+    study, base = started(tmp_path, text)
+    written = (tmp_path / "tune.yaml").read_text()
+
+    assert (study.engine, base["num_gpu"], base["seed"]) == ("ollama", 0, 7)
+    assert all(f"#   {w}" in written for w in ('PARAMETER stop "a"', "TEMPLATE: base's", "LICENSE"))
+    assert "PARAMETER seed" not in written
+
+
 @pytest.mark.parametrize("line", ["num_ctx 0", "num_batch -1", "temperature -0.5"])
 def test_a_number_without_a_meaning_is_refused(tmp_path: Path, line: str) -> None:
     """What no engine can run is named, with what to do."""

@@ -19,9 +19,9 @@ from tuner.engines.launch import PORT_RETRIES, Launch, Served, free_port, launch
 from tuner.engines.memory import ensure_fits
 from tuner.engines.ollama_attached import OllamaAttached, address_of
 from tuner.engines.ollama_chat import read_ollama
-from tuner.engines.ollama_knobs import OLDEST, REFUSES_SINCE, knobs, version_of
+from tuner.engines.ollama_knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.load.wire import Request
-from tuner.spec.errors import EngineMissing
+from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import (
@@ -29,6 +29,7 @@ from tuner.spec.values import (
     Effective,
     Message,
     Model,
+    Setting,
     start_prefix,
     variable_of,
 )
@@ -42,7 +43,10 @@ _Changed = Literal["nothing", "reload", "restart"]
 
 
 class Ollama(Served):
-    """The `Engine` over an `ollama serve` of ours; `models` is the folder that it serves from."""
+    """The `Engine` over an `ollama serve` of ours; `models` is the folder that it serves from.
+
+    `own` is what the model itself sets: it stays in force for knobs that nobody names.
+    """
 
     name = "ollama"
     read = staticmethod(read_ollama)
@@ -55,11 +59,12 @@ class Ollama(Served):
         program: str = "ollama",
         version: tuple[int, ...] = OLDEST,
         ports: Callable[[], int] = free_port,
+        own: Mapping[str, Setting] = NOTHING,
     ) -> None:
         super().__init__()
         self.model = model
         self._known = {model.name: model}
-        self.knobs = knobs(version, model.name)
+        self.knobs = knobs(version, model.name, own)
         self._models, self._logs, self._program, self._ports = models, logs, program, ports
         self._version = version
         self._starts = 0
@@ -216,7 +221,21 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     version, models = version_of("ollama"), ollama_store.writable(ollama_store.folder(), logs)
     for other in tags(study):
         ollama_store.model(other, models)
-    return Ollama(ollama_store.model(study.model, models), models, logs, version=version)
+    _ensure_no_own_turns(study, models)
+    own = ollama_store.own_settings(study.model, models)
+    return Ollama(ollama_store.model(study.model, models), models, logs, version=version, own=own)
+
+
+def _ensure_no_own_turns(study: Study, models: Path) -> None:
+    """Raise InputError where shots would come on top of MESSAGE lines, and then in their place."""
+    if "shots" in {*study.space, *study.baseline}:
+        for name in tags(study) or [study.model]:
+            if ollama_store.has_turns(name, models):
+                raise InputError(
+                    f"{name} has MESSAGE lines, which Ollama puts before each request: `shots` "
+                    "would be added to them while searching and replace them in the Modelfile; "
+                    "take `shots` out of the study, or name the model that it was made from"
+                )
 
 
 def tags(study: Study) -> list[str]:
@@ -234,5 +253,8 @@ def preview(study: Study) -> Preview:
         version = version_of("ollama")
     except EngineMissing as error:
         return Preview(knobs(OLDEST, study.model), (str(error),))
-    model = ollama_store.model(study.model, ollama_store.folder())
-    return Preview(knobs(version, study.model), (), model.train_ctx)
+    models = ollama_store.folder()
+    model = ollama_store.model(study.model, models)
+    _ensure_no_own_turns(study, models)
+    own = ollama_store.own_settings(study.model, models)
+    return Preview(knobs(version, study.model, own), (), model.train_ctx)

@@ -10,7 +10,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tuner.spec.errors import EngineMissing, InputError
-from tuner.spec.values import Knob
+from tuner.spec.values import Knob, Setting
+
+NOTHING: Mapping[str, Setting] = MappingProxyType({})
 
 OLDEST = (0, 10)
 """Older servers start four slots where nobody asks for a number (envconfig/config.go, 0.9.6)."""
@@ -73,14 +75,20 @@ RUNNER_KNOBS: Mapping[str, Knob] = MappingProxyType(
 prompt that are reused by shifting, and MiB of memory for prompts that left a slot."""
 
 
-def knobs(version: tuple[int, ...], model: str) -> Mapping[str, Knob]:
-    """Return the knobs with the defaults of a version, and the model itself as one of them."""
+def knobs(
+    version: tuple[int, ...], model: str, own: Mapping[str, Setting] = NOTHING
+) -> Mapping[str, Knob]:
+    """Return the knobs with the defaults of a version, and the model itself as one of them.
+
+    What the model itself sets (`own`, by the names of PARAMETERs) is the default where it serves.
+    """
     found = {**KNOBS, "model": Knob("model", "reload", model)}
     if version >= LLAMA_SERVER_SINCE:
         found |= RUNNER_KNOBS
     if version < SOFTER_PENALTY_SINCE:
         found["repeat_penalty"] = replace(KNOBS["repeat_penalty"], default=1.1)
-    return found
+    set_there = own.keys() & {n for n, knob in found.items() if knob.where == "modelfile"}
+    return found | {n: replace(found[n], default=own[n]) for n in set_there}
 
 
 def version_of(program: str) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from tuner.engines.models import described
 from tuner.spec.errors import InputError
-from tuner.spec.values import Model
+from tuner.spec.values import Model, Setting
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
 _WEIGHTS = "application/vnd.ollama.image.model"
@@ -84,6 +84,17 @@ def layer(name: str, models: Path, kind: str) -> str | None:
     if first is None:
         return None
     return _blob(models, str(first["digest"])).read_text(encoding="utf-8")
+
+
+def own_settings(name: str, models: Path) -> dict[str, Setting]:
+    """Return what a model itself sets, by the names of PARAMETERs; lists (stop) are left out."""
+    said = json.loads(layer(name, models, "params") or "{}")
+    return {n: value for n, value in said.items() if isinstance(value, bool | int | float)}
+
+
+def has_turns(name: str, models: Path) -> bool:
+    """Tell whether a model has MESSAGE lines, which Ollama puts before each request's own."""
+    return bool(json.loads(layer(name, models, "messages") or "[]"))
 
 
 def _blob(models: Path, digest: str) -> Path:

@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from tuner.engines.llamacpp import KNOBS
 from tuner.render.modelfile import Modelfile
 from tuner.render.templates import fill
 from tuner.spec.values import Message
@@ -54,7 +53,9 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
     Raises InputError for a PARAMETER that no engine could run with.
     """
     source = origin.modelfile or Modelfile(origin.model)
-    shots, system = _shots(source.messages), (source.system or "").strip()
+    # what a model of Ollama's says in MESSAGE goes before each request: shots would come on top
+    shots = [] if origin.inherits else _shots(source.messages)
+    system = (source.system or "").strip()
     knobs = baseline(origin)
     prompt_knobs = ({"system": "own"} if system else {}) | ({"shots": len(shots)} if shots else {})
     values = {"system": ["own"], "shots": list(range(len(shots) + 1))}
@@ -66,13 +67,14 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
             "file": _inline(file),
             "name": _scalar(_name(origin.stem)),
             "ollama": origin.engine == "ollama",
+            "own_turns": origin.inherits and bool(source.messages),
             "engine": _flow({"kind": origin.engine, "model": origin.model}),
             "system": bool(system),
             "shots": len(shots),
             "own_prompts": bool(_texts(source.messages)),
             "baseline": {n: _scalar(v) for n, v in {**knobs, **prompt_knobs}.items()},
             "limit_stands_in": "num_predict" not in dict(source.parameters),
-            "left_out": [] if origin.inherits else _left_out(source, origin.engine),
+            "left_out": [] if origin.inherits else _left_out(source, origin),
             "space": {n: _flow(v) for n, v in searched.items()},
             "cores": machine.cores,
             "context_bound": context_bound(origin, machine),
@@ -119,11 +121,17 @@ def _lines(objects: Iterable[Mapping[str, Any]]) -> str:
 
 
 # words
-def _left_out(source: Modelfile, engine: str) -> list[str]:
+def _left_out(source: Modelfile, origin: Origin) -> list[str]:
     """Name what the Modelfile holds and a study does not."""
-    found = [f"PARAMETER {n} {_short(v)}" for n, v in source.parameters if n not in KNOBS]
-    if source.template is not None and engine == "llamacpp":
-        found.append("TEMPLATE: the chat template of the GGUF file is used")
+    found = [f"PARAMETER {n} {_short(v)}" for n, v in source.parameters if n not in origin.numbers]
+    if source.template is not None:
+        used = (
+            f"{origin.model}'s"
+            if origin.engine == "ollama"
+            else "the chat template of the GGUF file"
+        )
+        found.append(f"TEMPLATE: {used} is used")
+    found += ["LICENSE"] if source.licenses else []
     if any(m.role == "system" for m in source.messages):
         found.append("MESSAGE system: only SYSTEM becomes a system text")
     answered, turns = 2 * len(_shots(source.messages)), len(source.messages)

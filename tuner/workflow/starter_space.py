@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tuner.engines import ollama_knobs
 from tuner.engines.llamacpp import KNOBS
 from tuner.render.modelfile import Modelfile
 from tuner.render.parameters import KINDS
@@ -64,6 +65,12 @@ class Origin:
         """Tell whether all that the Modelfile says stays in force: it is the model's own."""
         return self.engine == "ollama" and self.label == self.model
 
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Return the PARAMETERs that are knobs of the engine and take a number."""
+        knobs = ollama_knobs.KNOBS if self.engine == "ollama" else KNOBS
+        return frozenset(n for n in knobs if KINDS.get(n) in {"int", "float"})
+
 
 def baseline(origin: Origin) -> dict[str, int | float]:
     """Return the knobs that the Modelfile sets, with the engine's defaults for those searched.
@@ -77,7 +84,7 @@ def baseline(origin: Origin) -> dict[str, int | float]:
         **{n: _number(KNOBS[n].default) for n in ("num_batch", "temperature", "top_k", "top_p")},
     }
     for name, value in origin.modelfile.parameters if origin.modelfile else ():
-        if name in KNOBS:
+        if name in origin.numbers:
             found[name] = int(value) if KINDS[name] == "int" else float(value)
             _ensure_usable(name, found[name], origin.label)
     if found["num_predict"] <= 0:
@@ -117,7 +124,12 @@ def space(knobs: Mapping[str, int | float], origin: Origin, machine: Machine) ->
     found["temperature"] = {"low": 0.0, "high": max(1.0, knobs["temperature"])}
     found["top_k"] = _top_k(int(knobs["top_k"]))
     found["top_p"] = {"low": min(0.1, knobs["top_p"]), "high": max(1.0, knobs["top_p"])}
-    return {**found, **(_OLLAMA if origin.engine == "ollama" else {})}
+    return found | (_of_ollama(knobs) if origin.engine == "ollama" else {})
+
+
+def _of_ollama(knobs: Mapping[str, int | float]) -> dict[str, Any]:
+    penalties = _with(_OLLAMA["repeat_penalty"], knobs.get("repeat_penalty"))
+    return {**_OLLAMA, "repeat_penalty": penalties}
 
 
 def most_context(origin: Origin, machine: Machine) -> int:
