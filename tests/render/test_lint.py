@@ -90,6 +90,7 @@ def test_all_refused_parameters_are_named_at_once() -> None:
         ("FROM a\nPARAMETER repeat_penalty 1.2\nPARAMETER repeat_last_n 0", "no-effect"),
         ("FROM a\nPARAMETER stop '</s>'", "quotes"),
         ('FROM a\nPARAMETER stop ["</s>"]', "list"),
+        ("FROM a\nPARAMETER stop [a, b]", "list"),
         ("FROM a\nSYSTEM 'You are kind.'", "quotes"),
         (f'FROM qwen3\nTEMPLATE """\n{CHATML}"""', "stray-space"),
         ('FROM qwen3\nTEMPLATE """{{ .Prompt }}\r\n{{ .Response }}"""', "crlf"),
@@ -173,6 +174,12 @@ VICUNA = (
 def test_templates_that_are_right_are_left_alone(template: str) -> None:
     """Four families as they should be give nothing at all."""
     assert findings(f'FROM x\nTEMPLATE """{template}"""') == []
+
+
+@pytest.mark.parametrize("stop", ["[INST]", "[/INST]"])
+def test_a_token_in_brackets_is_no_list(stop: str) -> None:
+    """Each Modelfile of Mistral and of Llama 2 stops at them."""
+    assert findings(f'FROM x\nPARAMETER stop "{stop}"\nTEMPLATE """{MISTRAL}"""') == []
 
 
 @pytest.mark.parametrize(

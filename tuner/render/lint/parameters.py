@@ -17,7 +17,7 @@ PINS = ("num_gpu", "num_thread", "main_gpu")
 
 _SAMPLING = ("top_p", "top_k", "min_p", "typical_p", "seed")
 _QUOTED = re.compile(r"""'.*'|["'].*|.*["']""", re.DOTALL)
-_LIST = re.compile(r"\[.*\]", re.DOTALL)
+_LIST = re.compile(r"""\[.*["',].*\]""", re.DOTALL)  # [INST] is a token, ["a", "b"] a list
 
 
 def deprecated(draft: Draft) -> Iterator[Finding]:
