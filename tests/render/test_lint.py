@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tuner.render.lint.findings import Draft, Finding
@@ -92,7 +94,6 @@ def test_all_refused_parameters_are_named_at_once() -> None:
         ('FROM a\nPARAMETER stop ["</s>"]', "list"),
         ("FROM a\nPARAMETER stop [a, b]", "list"),
         ("FROM a\nSYSTEM 'You are kind.'", "quotes"),
-        (f'FROM qwen3\nTEMPLATE """\n{CHATML}"""', "stray-space"),
         ('FROM qwen3\nTEMPLATE """{{ .Prompt }}\r\n{{ .Response }}"""', "crlf"),
         (f'FROM qwen3\nPARAMETER stop <|eot_id|>\nTEMPLATE """{CHATML}"""', "stop"),
         (f'FROM llama3.2\nTEMPLATE """{CHATML}"""', "family"),
@@ -174,6 +175,59 @@ VICUNA = (
 def test_templates_that_are_right_are_left_alone(template: str) -> None:
     """Four families as they should be give nothing at all."""
     assert findings(f'FROM x\nTEMPLATE """{template}"""') == []
+
+
+@pytest.mark.parametrize("start", ["\n", "  ", "\r\n"])
+def test_space_that_is_trimmed_reaches_no_prompt(start: str) -> None:
+    """What `{{-` takes away is not warned of; without the dash each prompt starts with it."""
+    trimmed = f'FROM x\nTEMPLATE """{start}{CHATML}"""'
+
+    assert findings(trimmed) == []
+    assert "stray-space" in rules(trimmed.replace("{{-", "{{"), "warning")
+
+
+def test_space_behind_an_action_is_seen() -> None:
+    """A newline between an action without output and the first text starts each prompt too."""
+    text = f'FROM x\nTEMPLATE """{{{{ $a := 1 }}}}\n{CHATML.replace("{{-", "{{")}"""'
+
+    assert rules(text, "warning") == {"stray-space"}
+
+
+ENDS = (
+    "<|endoftext|>", "</s>", "<s>", "<|end_of_text|>",
+    "<\uff5cbegin\u2581of\u2581sentence\uff5c>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("stop", [*ENDS, "<|system|>", "<|user|>", "</reply>", "<tool>"])
+def test_stops_that_a_model_may_write_are_left_alone(stop: str) -> None:
+    """Beside any template: ends of text, what .Role, SYSTEM or another request writes."""
+    zephyr = "{{ range .Messages }}<|{{ .Role }}|>\n{{ .Content }}<|im_end|>\n{{ end }}"
+    tools = "{{ if .Tools }}<tool>{{ end }}<|assistant|>\n"
+    text = (
+        f'FROM x\nPARAMETER stop {stop}\nTEMPLATE """{zephyr}{tools}"""\nSYSTEM End with </reply>.'
+    )
+
+    assert findings(text) == []
+
+
+def test_a_stop_of_the_base_is_left_alone() -> None:
+    """The end token that a GGUF file names is one its model writes."""
+    text = f'FROM ./m.gguf\nPARAMETER stop <|fin|>\nTEMPLATE """{CHATML}"""'
+
+    assert rules(text, "warning", GGUF) == {"stop"}
+    assert findings(text, replace(GGUF, eos_token="<|fin|>")) == []
+
+
+def test_a_needless_stop_is_a_note() -> None:
+    """It is a mistake only where no other stop text is shown: then answers do not end."""
+    with_one = (
+        f'FROM x\nPARAMETER stop <|eot_id|>\nPARAMETER stop <|im_end|>\nTEMPLATE """{CHATML}"""'
+    )
+    with_none = with_one.replace("stop <|im_end|>", "stop </s>")
+
+    assert [(f.line, f.severity) for f in findings(with_one)] == [(2, "note")]
+    assert [(f.line, f.severity) for f in findings(with_none)] == [(2, "warning")]
 
 
 @pytest.mark.parametrize("stop", ["[INST]", "[/INST]"])

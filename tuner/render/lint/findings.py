@@ -58,6 +58,17 @@ class Draft:
         return next(reversed(self.all(word)), None)
 
     @property
+    def stops(self) -> list[grammar.Instruction]:
+        """Return the stop texts, which add up."""
+        return [i for i in self.all("PARAMETER") if i.name == "stop"]
+
+    @property
+    def templated(self) -> grammar.Instruction | None:
+        """Return the TEMPLATE that counts, None where it is blank and so without effect."""
+        found = self.last("TEMPLATE")
+        return found if found and found.value.strip() else None
+
+    @property
     def gguf(self) -> str | None:
         """Return what FROM names where that is a GGUF file."""
         origin = self.last("FROM")

@@ -19,7 +19,6 @@ RULES: Sequence[Rule] = (
     texts.blank,
     texts.long_system,
     texts.demanded_json,
-    texts.outer_space,
     texts.stops,
     texts.family,
     texts.newer,

@@ -23,16 +23,25 @@ PROBE = (
     Message("user", SECOND),
 )
 
+OUTER = frozenset({
+    "<s>", "</s>", "<bos>", "<eos>", "<|endoftext|>", "<|startoftext|>", "<|begin_of_text|>",
+    "<|end_of_text|>", "<|eom_id|>", "<EOT>", "<|EOT|>", "<BOS_TOKEN>", "<EOS_TOKEN>", "<|return|>",
+    "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>",
+})  # fmt: skip
+"""What models begin and end a whole text with, whatever their template: the bos_token and
+eos_token of tokenizer_config.json in the families that Ollama has templates for."""
+
 _TURNS = {FIRST: "an earlier question", ANSWER: "an earlier answer", SECOND: "the last question"}
 _TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
+_SPECIAL = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
 _END = re.compile(r"/|end|eot|eos", re.IGNORECASE)
 _ROLE = re.compile(r"\s*(user|human|inst|system|assistant)", re.IGNORECASE)
 
 
 def rendered(draft: Draft) -> Iterator[Finding]:
     """Yield what a short conversation shows of the template."""
-    at = draft.last("TEMPLATE")
-    if at is None or not at.value.strip():
+    at = draft.templated
+    if at is None:
         return
     try:
         template = parse(at.value)
@@ -40,11 +49,39 @@ def rendered(draft: Draft) -> Iterator[Finding]:
     except InputError as problem:
         yield Finding(at.line, "error", "template", str(problem))
         return
+    yield from _outer_space(at, prompt)
+    yield from _stops(draft, at, prompt)
     yield from _system(at, prompt)
     yield from _turns(at, prompt)
     yield from _ends(at, prompt)
     if "messages" not in template.fields:
         yield _legacy(draft, at)
+
+
+def _outer_space(at: Instruction, prompt: str) -> Iterator[Finding]:
+    """Name what reaches the model unseen: blanks at the start, carriage returns."""
+    if prompt[:1].isspace():
+        yield warn(at, "stray-space", f"TEMPLATE starts each prompt with {prompt[0]!r}: begin "
+                   "right after the quotes, or trim it with {{-.")  # fmt: skip
+    if "\r" in prompt:
+        yield warn(at, "crlf", "TEMPLATE writes carriage returns, which reach the model: save the "
+                   "file with LF line ends.")  # fmt: skip
+
+
+def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
+    """Name special stop texts that nothing shows the model: a mistake where no other is shown."""
+    texts = (i.value for i in (*draft.all("SYSTEM"), *draft.all("MESSAGE")))
+    shown = "\n".join((prompt, at.value, *texts))  # of the source, what other requests render
+    own = {draft.base.bos_token, draft.base.eos_token} if draft.base else set()
+    others = any(i.value in shown for i in draft.stops)
+    for i in draft.stops:
+        if not _SPECIAL.fullmatch(i.value) or i.value in shown or i.value in OUTER | own:
+            continue
+        never = f"the model is never shown {i.value}, which TEMPLATE does not write: "
+        if others:
+            yield note(i, "stop", f"{never}leave it out, unless the model ends with it by itself.")
+        else:
+            yield warn(i, "stop", f"{never}stop at what ends a turn there.")
 
 
 def _system(at: Instruction, prompt: str) -> Iterator[Finding]:

@@ -38,7 +38,6 @@ _PLACEHOLDER = re.compile(
 )
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|~")
 _JSON = re.compile(r"\bJSON\b", re.IGNORECASE)
-_SPECIAL = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
 
 
 def base(draft: Draft) -> Iterator[Finding]:
@@ -92,29 +91,10 @@ def demanded_json(draft: Draft) -> Iterator[Finding]:
                    "each request makes JSON certain.")  # fmt: skip
 
 
-def outer_space(draft: Draft) -> Iterator[Finding]:
-    """Name what reaches the prompt of each request unseen: blanks, carriage returns."""
-    template = draft.last("TEMPLATE")
-    if template is None or not template.value.strip():
-        return
-    if template.value[0].isspace():
-        yield warn(template, "stray-space", f"TEMPLATE starts with {template.value[0]!r}, and so "
-                   "does each prompt: begin right after the quotes.")  # fmt: skip
-    if "\r" in template.value:
-        yield warn(template, "crlf", "TEMPLATE holds carriage returns, which reach the model: save "
-                   "the file with LF line ends.")  # fmt: skip
-
-
 def stops(draft: Draft) -> Iterator[Finding]:
-    """Name stop texts that the template does not have, or that replace a base's list."""
-    template = draft.last("TEMPLATE")
-    given = [i for i in draft.all("PARAMETER") if i.name == "stop"]
-    if template and template.value.strip():
-        for i in given:
-            if _SPECIAL.fullmatch(i.value) and i.value not in template.value:
-                yield warn(i, "stop", f"the model is never shown {i.value}, which TEMPLATE does "
-                           "not have: stop at what ends a turn there.")  # fmt: skip
-    elif given and draft.gguf is None:
+    """Say that stop texts replace a base's list."""
+    given = draft.stops
+    if given and draft.gguf is None and not draft.templated:
         yield note(given[0], "stop", "these stop texts replace all of the base's: see them with "
                    "ollama show --parameters, and repeat those that are wanted.")  # fmt: skip
 
