@@ -56,6 +56,9 @@ def test_a_healthy_file_has_no_findings() -> None:
         ("FROM a\nI am a stray line\n", 2, "a line starts with one of"),
         ('FROM a\nSYSTEM """never closed\n', 2, "never closed"),
         ("# nothing else\n", 1, "no FROM"),
+        ("FROM a # c\n", 1, "comments have lines of their own"),
+        ("FROM the llama 3 model\n", 1, "has no spaces"),
+        ("FROM llama3\tinstruct\n", 1, "has no spaces"),
         ('FROM a\nTEMPLATE """{{ if .System }}"""\n', 2, ""),
     ],
 )
@@ -65,6 +68,15 @@ def test_what_ollama_refuses_is_an_error(text: str, line: int, words: str) -> No
 
     assert [f.line for f in errors] == [line]
     assert words in errors[0].message
+
+
+@pytest.mark.parametrize("path", ["./my model.gguf", "my model.gguf", "../my models", "~/a b/m"])
+def test_a_path_with_spaces_is_legal(path: str) -> None:
+    """It may be put there later; a folder of another form has to be there."""
+    (instruction,), _ = read("FROM my models\n")
+
+    assert rules(f"FROM {path}\n", "error") == set()
+    assert list(applied(Draft((instruction,), present=frozenset({"my models"})))) == []
 
 
 def test_all_refused_parameters_are_named_at_once() -> None:
@@ -77,7 +89,6 @@ def test_all_refused_parameters_are_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
-        ("FROM a # c", "comment"),
         ("FROM /path/to/model.gguf", "placeholder"),
         ("FROM <your-model>", "placeholder"),
         ("FROM ${BASE_MODEL}", "placeholder"),

@@ -39,6 +39,15 @@ def test_the_base_is_read_beside_the_modelfile(tmp_path: Path) -> None:
     assert [f.severity for f in found.findings if f.rule == "no-template"] == ["warning"]
 
 
+def test_a_folder_with_spaces_is_seen_beside_the_modelfile(tmp_path: Path) -> None:
+    """Of two values with spaces the one that is there is a path, the other no model's name."""
+    (tmp_path / "my weights").mkdir()
+    there = written(tmp_path, "there", "FROM my weights\n")
+    prose = written(tmp_path, "prose", "FROM your weights\n")
+
+    assert [each.errors for each in lint([there, prose])] == [0, 1]
+
+
 def test_findings_come_in_the_order_of_their_lines(tmp_path: Path) -> None:
     """However the rules are ordered."""
     text = "FROM a\nPARAMETER num_thread 4\nSYSTEM ''\nPARAMETER max_tokens 3\n"

@@ -29,7 +29,7 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     for file in files:
         instructions, findings = read(text_of(file))
         draft = Draft(instructions, None, parallel, psutil.virtual_memory().available)
-        drafts[file] = replace(draft, base=_base(file, draft))
+        drafts[file] = replace(draft, base=_base(file, draft), present=_present(file, draft))
         found[file] = [*findings, *applied(drafts[file])]
     for file, finding in _thrashing(drafts):
         found[file].append(finding)
@@ -53,6 +53,12 @@ def _base(file: Path, draft: Draft) -> Model | None:
         return described(file.parent / draft.gguf)
     except InputError:
         return None  # `lint.texts.own_template` says so
+
+
+def _present(file: Path, draft: Draft) -> frozenset[str]:
+    """Return the values of FROM that are files or folders beside a Modelfile."""
+    values = {i.value for i in draft.all("FROM")}
+    return frozenset(v for v in values if os.path.exists(file.parent / v))  # noqa: PTH110
 
 
 def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:

@@ -40,14 +40,16 @@ class Linted:
 class Draft:
     """A Modelfile as written: its instructions with their lines, and what is known of the base.
 
-    `base` is None where FROM is no file that can be read. `parallel` is how many requests the
-    server will take at once, `available` the memory in bytes that it has (0: unknown).
+    `base` is None where FROM is no model that can be read here. `parallel` is how many requests
+    the server will take at once, `available` the memory in bytes that it has (0: unknown).
+    `present` are the values of FROM that are files or folders here.
     """
 
     instructions: tuple[grammar.Instruction, ...]
     base: Model | None = None
     parallel: int = 1
     available: int = 0
+    present: frozenset[str] = frozenset()
 
     def all(self, word: str) -> list[grammar.Instruction]:
         """Return the instructions of one word, in order."""
@@ -89,6 +91,11 @@ class Draft:
 
 
 Rule: TypeAlias = Callable[[Draft], Iterable[Finding]]
+
+
+def error(at: grammar.Instruction, rule: str, message: str) -> Finding:
+    """Return an error in an instruction."""
+    return Finding(at.line, "error", rule, message)
 
 
 def warn(at: grammar.Instruction, rule: str, message: str) -> Finding:

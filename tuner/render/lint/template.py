@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tuner.render.go_template import parse, render
 from tuner.render.grammar import Instruction
-from tuner.render.lint.findings import Draft, Finding, note, warn
+from tuner.render.lint.findings import Draft, Finding, error, note, warn
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 
@@ -47,7 +47,7 @@ def rendered(draft: Draft) -> Iterator[Finding]:
         template = parse(at.value)
         prompt = render(template, messages=PROBE)
     except InputError as problem:
-        yield Finding(at.line, "error", "template", str(problem))
+        yield error(at, "template", str(problem))
         return
     yield from _outer_space(at, prompt)
     yield from _stops(draft, at, prompt)

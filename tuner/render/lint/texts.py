@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tuner.render.lint.findings import Draft, Finding, note, warn
+from tuner.render.lint.findings import Draft, Finding, error, note, warn
 
 LONG_WORDS = 200
 """Words from which on a system text takes a part of the window that is worth knowing."""
@@ -37,16 +37,26 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|~")
+_PATH = re.compile(r"\.{0,2}[/\\]|[A-Za-z]:[\\/]|~|.*\.(gguf|bin|safetensors)$", re.IGNORECASE)
 _JSON = re.compile(r"\bJSON\b", re.IGNORECASE)
 
 
 def base(draft: Draft) -> Iterator[Finding]:
-    """Name a FROM that is no model anywhere, or only on one machine."""
+    """Name a FROM that is no model anywhere, or only on one machine.
+
+    What is there under its name, blanks and all, is taken for a path (`parser/parser.go`,
+    CreateRequest), anything else for a model's name (`types/model/name.go`, isValidPart).
+    """
     for i in draft.all("FROM"):
-        if " #" in i.value:
-            yield warn(i, "comment", f"FROM names a model {i.value!r}, # and all: comments have "
-                       "lines of their own.")  # fmt: skip
-        elif _PLACEHOLDER.fullmatch(i.value):
+        named = i.value not in draft.present
+        if named and " #" in i.value:
+            yield error(i, "comment", f"FROM names a model {i.value!r}, # and all: comments have "
+                        "lines of their own.")  # fmt: skip
+        elif named and re.search(r"\s", i.value) and not _PATH.match(i.value):
+            yield error(i, "name", f"FROM {i.value} is neither the name of a model, which has no "
+                        "spaces, nor a file that is here: name one, as in FROM "
+                        "llama3.2.")  # fmt: skip
+        elif named and _PLACEHOLDER.fullmatch(i.value):
             yield warn(i, "placeholder", f"FROM {i.value} looks like a placeholder: name a model.")
         elif _ABSOLUTE.match(i.value):
             yield warn(i, "absolute", f"FROM {i.value} exists on one machine only: put the file "
