@@ -72,17 +72,19 @@ def blank(draft: Draft) -> Iterator[Finding]:
 
 
 def long_system(draft: Draft) -> Iterator[Finding]:
-    """Set a long system text against the window."""
+    """Set a long system text against the window, of which an unset one is known but roughly."""
     system, window = draft.last("SYSTEM"), draft.number("num_ctx")
     words = len(system.value.split()) if system else 0
     tokens = words * TOKENS_PER_WORD
+    text = f"the system text has {words} words, about {tokens:.0f} tokens"
     if system and window and tokens > window / 2:
-        yield warn(system, "long-system", f"the system text has {words} words, about {tokens:.0f} "
-                   f"tokens of num_ctx {window:.0f}: raise num_ctx.")  # fmt: skip
+        yield warn(system, "long-system", f"{text} of num_ctx {window:.0f}: raise num_ctx.")
+    elif system and not window and tokens > DEFAULT_WINDOW:
+        yield warn(system, "long-system", f"{text}, more than the window of {DEFAULT_WINDOW} on "
+                   "most machines: set num_ctx.")  # fmt: skip
     elif system and not window and words > LONG_WORDS:
-        yield note(system, "long-system", f"the system text has {words} words, about "
-                   f"{tokens:.0f} tokens of a window that is {DEFAULT_WINDOW} on most machines: "
-                   "set num_ctx.")  # fmt: skip
+        yield note(system, "long-system", f"{text} of a window that is {DEFAULT_WINDOW} on most "
+                   "machines: set num_ctx.")  # fmt: skip
 
 
 def demanded_json(draft: Draft) -> Iterator[Finding]:
