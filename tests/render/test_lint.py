@@ -148,8 +148,11 @@ def test_the_memory_of_the_window_is_estimated() -> None:
 
 
 def test_a_window_beyond_the_training_is_named() -> None:
-    """Ollama would lower it without a word."""
-    assert "beyond-training" in rules("FROM ./m.gguf\nPARAMETER num_ctx 8192", "warning", GGUF)
+    """Ollama would lower it without a word, so memory is that of 4096 tokens."""
+    found = {f.rule: f for f in findings("FROM ./m.gguf\nPARAMETER num_ctx 8192", GGUF)}
+
+    assert found["beyond-training"].severity == "warning"
+    assert "num_ctx 4096 x OLLAMA_NUM_PARALLEL 1 keeps 16 MiB" in found["memory"].message
 
 
 def test_a_gguf_without_a_chat_template_is_warned_of() -> None:

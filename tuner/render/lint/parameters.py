@@ -103,10 +103,14 @@ def quotes(draft: Draft) -> Iterator[Finding]:
 
 
 def memory(draft: Draft) -> Iterator[Finding]:
-    """Estimate the memory of the window, and hold it against what is there."""
+    """Estimate the memory of the window, and hold it against what is there.
+
+    A window beyond the training is lowered first (`llm/server.go`, NewLlamaServer).
+    """
     window, base = draft.number("num_ctx"), draft.base
     if not window or base is None or not base.cached_per_token:
         return
+    window = min(window, base.train_ctx or window)
     cache = int(window) * draft.parallel * base.cached_per_token * 2  # f16
     needed, at = cache + (base.weights_bytes or 0), draft.parameters["num_ctx"]
     text = (
