@@ -19,8 +19,9 @@ SYSTEM \"\"\"\"\"\"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a folder with a Modelfile full of mistakes and one without."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a Modelfile full of mistakes and one without; Ollama has no models."""
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
     (tmp_path / "wrong").write_text(WRONG, encoding="utf-8")
     (tmp_path / "right").write_text("FROM qwen3:0.6b\nPARAMETER num_ctx 4096\n", encoding="utf-8")
     return tmp_path

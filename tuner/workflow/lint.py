@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from tuner.engines.models import described
+from tuner.engines.ollama_store import folder, model
 from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
 from tuner.render.modelfile import tagged, text_of
@@ -46,13 +47,24 @@ def _served_at_once() -> int:
 
 
 def _base(file: Path, draft: Draft) -> Model | None:
-    """Return what the GGUF that FROM names tells about itself, None where it cannot be read."""
-    if draft.gguf is None:
+    """Return what the weights that FROM names tell about themselves, None where none are here.
+
+    They are a file, or those of a model in Ollama's folder, for which no server is asked.
+    """
+    origin = draft.last("FROM")
+    if origin is None:
         return None
+    found = _file(file, origin.value)
     try:
-        return described(file.parent / draft.gguf)
+        return described(found) if found else model(origin.value, folder())
     except InputError:
-        return None  # `lint.texts.own_template` says so
+        return None  # of a file `lint.texts.own_template` says so; a name may be pulled later
+
+
+def _file(modelfile: Path, value: str) -> Path | None:
+    """Return the file that FROM names, None where there is none or its folder is closed to us."""
+    path = modelfile.parent / value
+    return path if os.path.isfile(path) else None  # noqa: PTH113 (Path's raises for closed folders)
 
 
 def _present(file: Path, draft: Draft) -> frozenset[str]:
@@ -85,9 +97,8 @@ def _blob(file: Path, draft: Draft) -> str | None:
     origin = draft.last("FROM")
     if origin is None:
         return None
-    if (file.parent / origin.value).is_file():
-        return str((file.parent / origin.value).resolve())
-    return tagged(origin.value)
+    found = _file(file, origin.value)
+    return str(found.resolve()) if found else tagged(origin.value)
 
 
 def _setting(draft: Draft, name: str) -> str | None:
