@@ -15,7 +15,7 @@ from pathlib import Path
 import ollama
 import pytest
 
-from tests.ollama.installed import MODEL, complete, models, serving
+from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
 from tuner.engines.ollama_models import OllamaModels
 from tuner.spec.errors import EngineMissing, InputError
@@ -52,7 +52,7 @@ def _result(folder: Path, verdict: str = "PASS", system: str = "new") -> Path:
 
 def _clean(server: OllamaModels) -> None:
     for name in server.names():
-        if name != MODEL:
+        if name not in (MODEL, QUICKER):
             server.delete(name)
 
 
@@ -71,13 +71,30 @@ def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     assert second.kept == "task-api:latest-before-20261126T050506"
     assert "SYSTEM new" in server.modelfile(NAME)
     assert "SYSTEM old" in server.modelfile(second.kept)
-    assert sorted(server.names()) == sorted([MODEL, "task-api:latest", second.kept])
+    assert sorted(server.names()) == sorted([MODEL, QUICKER, "task-api:latest", second.kept])
     assert second.service_file is not None
     written = second.service_file.read_text()
     assert 'NUM_PARALLEL=2"' in written and "CPUSchedulingPolicy=batch" in written
     assert roll_back(NAME, server) == second.kept
     assert "SYSTEM old" in server.modelfile(NAME)
-    assert sorted(server.names()) == sorted([MODEL, "task-api:latest"])
+    assert sorted(server.names()) == sorted([MODEL, QUICKER, "task-api:latest"])
+
+
+def test_other_weights_are_shown_before_they_go_into_service(host: str, tmp_path: Path) -> None:
+    """A result on another base is a reload by name; the same one again is no change."""
+    server = OllamaModels(host)
+    _clean(server)
+    result = _result(tmp_path / "a")
+    apply(propose(result, NAME, "env", server), server, NOW)
+    again = propose(result, NAME, "env", server)
+    text = (result / "Modelfile").read_text()
+    (result / "Modelfile").write_text(text.replace(MODEL, QUICKER))
+
+    (found,) = propose(result, NAME, "env", server).changes or ()
+
+    assert again.changes == ()
+    assert (found.what, found.cost) == ("FROM", "reload")
+    assert (found.b or "").startswith(f"{QUICKER} (sha256:")
 
 
 def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:

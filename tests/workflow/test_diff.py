@@ -14,16 +14,23 @@ from tuner.engines.launch import free_port
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.workflow.diff import diff
 
+A, B = (f"FROM /models/blobs/sha256-{letter * 64}\n" for letter in "ab")
+KEPT = 'TEMPLATE """{{ .Prompt }}"""\nPARAMETER stop x\n'
+MODELS = {
+    "a": A + KEPT,
+    "b": B + KEPT,
+    "task-api": f"# generated\n{A}{KEPT}PARAMETER num_ctx 4096\n",
+}
+
 
 class Ollama(BaseHTTPRequestHandler):
-    """Answers /api/show and /api/tags as Ollama does, for one model."""
+    """Answers /api/show and /api/tags as Ollama does, for a few models."""
 
     def do_POST(self) -> None:
         """Show a model."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if asked["model"] == "task-api":
-            text = "# generated\nFROM a\nPARAMETER num_ctx 4096\n"
-            self._answer(200, {"modelfile": text, "model_info": {}})
+        if asked["model"] in MODELS:
+            self._answer(200, {"modelfile": MODELS[asked["model"]], "model_info": {}})
         elif asked["model"] == "odd":
             self._answer(200, {"something": "else"})
         else:
@@ -31,7 +38,8 @@ class Ollama(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """List the models."""
-        self._answer(200, {"models": [{"model": "task-api:latest"}]})
+        known = [{"model": f"{name}:latest", "digest": name} for name in MODELS]
+        self._answer(200, {"models": known})
 
     def _answer(self, status: int, body: object) -> None:
         content = json.dumps(body).encode()
@@ -47,7 +55,7 @@ class Ollama(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def host() -> Iterator[str]:
-    """Give the URL of a server with one model."""
+    """Give the URL of a server with these models."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Ollama)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -71,6 +79,49 @@ def test_a_file_is_held_against_a_live_model(file: str, host: str) -> None:
 
     assert (found.what, found.a, found.b) == ("PARAMETER num_ctx", "4096", "8192")
     assert diff(file, file) == []
+
+
+def test_what_a_file_inherits_is_no_change(tmp_path: Path, host: str) -> None:
+    """The file that a model was created from says the same."""
+    same = tmp_path / "same"
+    same.write_text("FROM a\nPARAMETER num_ctx 4096\n")
+
+    assert diff(str(same), "task-api", host) == []
+
+
+def test_other_weights_are_a_change_and_a_reload(tmp_path: Path, host: str) -> None:
+    """Two models of one text, and a file whose base is another than the model's."""
+    other = tmp_path / "other"
+    other.write_text("FROM b\nPARAMETER num_ctx 4096\n")
+
+    (models,) = diff("a", "b", host)
+    (file,) = diff(str(other), "task-api", host)
+
+    assert (models.what, models.cost) == (file.what, file.cost) == ("FROM", "reload")
+    assert file.a == f"b:latest (sha256:{'b' * 12})"
+
+
+@pytest.mark.parametrize("base", ["missing", "./weights.gguf"])
+def test_a_base_that_the_server_does_not_have_is_not_compared(
+    tmp_path: Path, host: str, base: str
+) -> None:
+    """Nobody knows then whether the weights are loaded anew."""
+    file = tmp_path / "x"
+    file.write_text(f"FROM {base}\n{KEPT}PARAMETER num_ctx 4096\n")
+
+    (found,) = diff(str(file), "task-api", host)
+
+    assert (found.what, found.cost) == ("FROM", "unknown")
+
+
+def test_two_files_are_compared_as_written(tmp_path: Path, file: str) -> None:
+    """No server is asked, so another name is another base."""
+    other = tmp_path / "other"
+    other.write_text("FROM b\nPARAMETER num_ctx 8192\n")
+
+    (found,) = diff(file, str(other), f"http://127.0.0.1:{free_port()}")
+
+    assert (found.what, found.a, found.b) == ("FROM", "a:latest", "b:latest")
 
 
 def test_an_unknown_model_is_named_with_the_nearest(file: str, host: str) -> None:

@@ -1,7 +1,8 @@
 """What changes from one Modelfile to another, and what each change costs a running server.
 
 Costs: `server/sched.go` of Ollama, needsReload: a runner is kept for a blob of weights and its
-runner options; everything else is looked up at each request.
+runner options; everything else is looked up at each request. Weights that cannot be compared,
+a name beside a blob, have an unknown cost.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from tuner.render.modelfile import Modelfile, tagged
-from tuner.render.parameters import RUNNER
+from tuner.render.parameters import KINDS, RUNNER, written
 
-Cost: TypeAlias = Literal["nothing", "reload"]
+Cost: TypeAlias = Literal["nothing", "reload", "unknown"]
 
-_BLOB = re.compile(r".*sha256[-:][0-9a-f]{64}")
+_BLOB = re.compile(r".*sha256[-:]([0-9a-f]{64})", re.DOTALL)
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +32,28 @@ class Change:
     cost: Cost
 
 
-def changes(a: Modelfile, b: Modelfile) -> list[Change]:
+def changes(a: Modelfile, b: Modelfile, names: tuple[str, str] = ("", "")) -> list[Change]:
     """Return what differs, the base first.
 
-    Where one side names a blob, as a running server does, the bases are not compared, and the
-    other side's parameters that the blob's model may have given are what they are.
+    Bases are compared as blobs where both are, as a server names them, else as written.
+    `names` are what people call the blobs.
     """
-    return [c for c in _all(a, b) if c.a != c.b]
+    return [c for c in _all(a, b, names) if c.a != c.b]
 
 
 def inheriting(modelfile: Modelfile, base: Modelfile) -> Modelfile:
     """Return a Modelfile with what it takes over from the model that its FROM names.
 
-    Source: server/create.go of Ollama: a text, the messages and each parameter that is not
-    said again stay.
+    Its base is the other's, so the blob where a server answered. Source: server/create.go of
+    Ollama: a text, the messages and each parameter that is not said again stay.
     """
     said = {name for name, _ in modelfile.parameters}
     kept = tuple((name, value) for name, value in base.parameters if name not in said)
     return replace(
         modelfile,
-        template=modelfile.template if modelfile.template is not None else base.template,
-        system=modelfile.system if modelfile.system is not None else base.system,
+        base=base.base,
+        template=modelfile.template or base.template,
+        system=modelfile.system or base.system,
         parameters=(*modelfile.parameters, *kept),
         messages=modelfile.messages or base.messages,
         licenses=modelfile.licenses or base.licenses,
@@ -61,9 +64,8 @@ def inheriting(modelfile: Modelfile, base: Modelfile) -> Modelfile:
     )
 
 
-def _all(a: Modelfile, b: Modelfile) -> Iterator[Change]:
-    if not (_BLOB.fullmatch(a.base) or _BLOB.fullmatch(b.base)):
-        yield Change("FROM", tagged(a.base), tagged(b.base), "reload")
+def _all(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Change]:
+    yield from _bases(a.base, b.base, names)
     for what, theirs, ours in (
         ("ADAPTER", a.adapters, b.adapters),
         ("DRAFT", a.drafts, b.drafts),
@@ -77,6 +79,22 @@ def _all(a: Modelfile, b: Modelfile) -> Iterator[Change]:
     yield Change("LICENSE", _joined(a.licenses), _joined(b.licenses), "nothing")
 
 
+def _bases(a: str, b: str, names: tuple[str, str]) -> Iterator[Change]:
+    """Yield how the weights differ: one blob has many names, and one name many blobs."""
+    blobs = [found and found[1] for found in (_BLOB.fullmatch(a), _BLOB.fullmatch(b))]
+    if blobs[0] != blobs[1] or blobs == [None, None]:
+        cost: Cost = "unknown" if None in blobs and any(blobs) else "reload"
+        yield Change("FROM", _called(a, blobs[0], names[0]), _called(b, blobs[1], names[1]), cost)
+
+
+def _called(base: str, blob: str | None, name: str) -> str:
+    """Return what people read of a base: its name, a blob by the start of its digest."""
+    if blob is None:
+        return tagged(base)
+    digest = f"sha256:{blob[:12]}"
+    return f"{tagged(name)} ({digest})" if name and not _BLOB.fullmatch(name) else digest
+
+
 def _parameters(a: Modelfile, b: Modelfile) -> Iterator[Change]:
     sides = [_settings(a), _settings(b)]
     for name in dict.fromkeys([*sides[0], *sides[1]]):
@@ -85,10 +103,20 @@ def _parameters(a: Modelfile, b: Modelfile) -> Iterator[Change]:
 
 
 def _settings(modelfile: Modelfile) -> dict[str, str]:
-    """Return the parameters that count; all texts of `stop` as one list."""
-    found = dict(modelfile.parameters)
+    """Return the parameters that count, as a server shows them; all of `stop` as one list."""
+    found = {name: _plain(name, value) for name, value in modelfile.parameters}
     stops = [value for name, value in modelfile.parameters if name == "stop"]
     return found | ({"stop": json.dumps(stops, ensure_ascii=False)} if stops else {})
+
+
+def _plain(name: str, value: str) -> str:
+    """Return a value in the one way that a server shows it: 0.90 is 0.9."""
+    kind = KINDS.get(name)
+    if kind == "bool":
+        return written(name, value in _TRUE)
+    if kind == "int":
+        return written(name, int(value))
+    return written(name, float(value)) if kind == "float" else value
 
 
 def _joined(texts: tuple[str, ...] | list[str]) -> str | None:

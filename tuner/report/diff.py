@@ -9,9 +9,15 @@ from typing import Any
 from rich.table import Table
 
 from tuner import __version__
-from tuner.render.diff import Change
+from tuner.render.diff import Change, Cost
 
 _WIDTH = 48
+_WORST_FIRST: tuple[Cost, ...] = ("reload", "unknown")
+_COSTS: dict[Cost, str] = {
+    "nothing": "nothing",
+    "reload": "reload",
+    "unknown": "base not compared; nothing if the weights are the same, else reload",
+}
 
 
 def diff_document(a: str, b: str, found: Sequence[Change]) -> dict[str, Any]:
@@ -30,7 +36,7 @@ def show_diff(a: str, b: str, found: Sequence[Change]) -> Table | str:
     """Return the changes as a table, and a sentence where there are none."""
     if not found:
         return f"{a} and {b} say the same"
-    table = Table(caption=f"in service: {cost(found)}", caption_justify="left")
+    table = Table(caption=f"in service: {_COSTS[cost(found)]}", caption_justify="left")
     for head in ("", a, b, "cost"):
         table.add_column(head, overflow="fold")
     for change in found:
@@ -38,9 +44,10 @@ def show_diff(a: str, b: str, found: Sequence[Change]) -> Table | str:
     return table
 
 
-def cost(found: Sequence[Change]) -> str:
+def cost(found: Sequence[Change]) -> Cost:
     """Return what all changes together cost a running server."""
-    return "reload" if any(c.cost == "reload" for c in found) else "nothing"
+    costs = {change.cost for change in found}
+    return next((worst for worst in _WORST_FIRST if worst in costs), "nothing")
 
 
 def _short(text: str | None) -> str:

@@ -93,7 +93,7 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
         folder=folder,
         modelfile=modelfile,
         verdict=str(document.get("verdict")),
-        changes=tuple(changes(now, coming)) if now else None,
+        changes=tuple(changes(now, coming, ("", modelfile.base))) if now else None,
         environment=environment,
         service=service,
         steps=tuple(steps(target, str(written), scheduling)) if written else (),

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuner.render.diff import Change, changes
+from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
+from tuner.workflow.apply import Models
 
 
 def diff(a: str, b: str, host: str | None = None) -> list[Change]:
     """Return what changes from A to B, each a file or else a model's name.
 
-    Raises InputError for what is neither, and EngineMissing where a name is given and no
-    Ollama answers.
+    Beside a model, a file counts with what it inherits, as the server would create it; two
+    files are compared as they are written, and no server is asked. Raises InputError for what
+    is neither, and EngineMissing where a name is given and no Ollama answers.
     """
-    return changes(_modelfile(a, host), _modelfile(b, host))
-
-
-def _modelfile(name: str, host: str | None) -> Modelfile:
-    if Path(name).exists() or name.startswith((".", "/", "~")):
-        return load(Path(name))
+    if _is_file(a) and _is_file(b):
+        return changes(load(Path(a)), load(Path(b)))
     from tuner.engines.ollama_models import OllamaModels
 
-    return parse(OllamaModels(host).modelfile(name), name)
+    models = OllamaModels(host)
+    (one, its_base), (other, its) = (_served(name, models) for name in (a, b))
+    return changes(one, other, (its_base, its))
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).exists() or name.startswith((".", "/", "~"))
+
+
+def _served(name: str, models: Models) -> tuple[Modelfile, str]:
+    """Return what a server has or would create, and what its weights are called."""
+    if not _is_file(name):
+        return parse(models.modelfile(name), name), ""
+    written = load(Path(name))
+    if models.digest(written.base) is None:
+        return written, ""
+    return inheriting(written, parse(models.modelfile(written.base), name)), written.base
