@@ -15,7 +15,7 @@ from tuner.spec.shipped import studies
 from tuner.spec.study import load
 
 HASH = load(studies() / "task-api.yaml").workload.hash
-CANDIDATE = {"system": "full", "shots": 2, "format": "schema", "think": "auto"}
+CANDIDATE = {"system": "full", "shots": 2, "format": "schema", "think": "auto", "num_ctx": 512}
 
 
 @pytest.fixture
@@ -150,15 +150,18 @@ def test_applied_and_rolled_back_by_hand(host: str, tmp_path: Path) -> None:
 
 
 def test_settings_are_written_into_a_modelfile_of_the_user(tmp_path: Path) -> None:
-    """Comments and the base stay; no server is needed."""
+    """Comments, the base and a template stay, and that is told; no server is needed."""
     mine = tmp_path / "Modelfile"
-    mine.write_text("# mine\nFROM other\nPARAMETER num_ctx 4096\n")
+    mine.write_text("# mine\nFROM other\nPARAMETER num_ctx 4096\nTEMPLATE x\n")
     result = _result(tmp_path / "r")
     found = tune("apply", result, "--edit", str(mine), "--yes", cwd=tmp_path)
 
     assert found.returncode == 0, found.stderr
     assert "PARAMETER num_ctx" in found.stderr
-    assert mine.read_text() == ('# mine\nFROM other\nPARAMETER num_ctx 512\nSYSTEM """new"""\n')
+    assert f"measured: FROM (measured: {faked.MODEL}), TEMPLATE; the edited" in found.stderr
+    assert mine.read_text() == (
+        '# mine\nFROM other\nPARAMETER num_ctx 512\nTEMPLATE x\nSYSTEM """new"""\n'
+    )
 
 
 @pytest.mark.parametrize(

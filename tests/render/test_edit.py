@@ -28,18 +28,12 @@ brief.\"\"\"
 LICENSE mine
 """
 AS_IT_IS = parse(MINE)
-
-
-def _settings(modelfile: Modelfile) -> object:
-    """Return what an edit sets, without what Ollama takes as no more than a repetition."""
-    counts = [(n, v) for n, v in modelfile.parameters if n not in ("stop", "mirostat")]
-    stops = [v for n, v in modelfile.parameters if n == "stop"]
-    return dict(counts), stops, modelfile.template, modelfile.system, modelfile.messages
+ALL = frozenset({"num_ctx", "stop", "temperature", "system", "shots"})
 
 
 def test_what_already_says_so_is_not_touched() -> None:
     """The same settings leave the very same text."""
-    assert edited(MINE, AS_IT_IS) == MINE
+    assert edited(MINE, AS_IT_IS, ALL) == MINE
 
 
 def test_values_change_where_they_stand_and_new_ones_follow_their_kind() -> None:
@@ -50,7 +44,7 @@ def test_values_change_where_they_stand_and_new_ones_follow_their_kind() -> None
         messages=(Message("user", "hi"), Message("assistant", "ho")),
     )
 
-    assert edited(MINE, wanted) == (
+    assert edited(MINE, wanted, ALL) == (
         MINE.replace("num_ctx 4096", "num_ctx 2048")
         .replace('PARAMETER stop "<|b|>"\n', "")
         .replace("mirostat 1", "mirostat 1\nPARAMETER temperature 0")
@@ -63,15 +57,36 @@ def test_values_change_where_they_stand_and_new_ones_follow_their_kind() -> None
 
 def test_a_text_that_is_not_wanted_goes_with_its_line() -> None:
     """Without a system text the base's own counts."""
-    found = parse(edited(MINE, replace(AS_IT_IS, system=None)))
+    found = parse(edited(MINE, replace(AS_IT_IS, system=None), ALL))
 
     assert (found.system, found.licenses) == (None, ("mine",))
+
+
+def test_what_the_study_did_not_set_is_not_taken_away() -> None:
+    """A result of Ollama holds no TEMPLATE, and parameters that nobody chose."""
+    text = MINE + 'TEMPLATE """t"""\nPARAMETER presence_penalty 0.4\nMESSAGE user hi\n'
+    wanted = parse("FROM other\nPARAMETER num_ctx 512\nPARAMETER seed -1")
+
+    found = edited(text, wanted, {"num_ctx"})
+
+    assert found == text.replace("num_ctx 4096", "num_ctx 512").replace(
+        "penalty 0.4", "penalty 0.4\nPARAMETER seed -1"
+    )
+    assert edited(text, wanted, {"seed"}).startswith(MINE)
+
+
+def test_a_template_is_replaced_only_by_another() -> None:
+    """A result of the embedded engine holds the one that was measured."""
+    text = MINE + 'TEMPLATE """mine"""\n'
+
+    assert parse(edited(text, replace(AS_IT_IS, template="new"), ALL)).template == "new"
+    assert parse(edited(text, AS_IT_IS, ALL)).template == "mine"
 
 
 def test_a_file_that_ollama_would_refuse_is_not_edited() -> None:
     """The line that is wrong is named."""
     with pytest.raises(InputError, match="mine:2: unknown instruction"):
-        edited("FROM a\nPARAMTER num_ctx 1\n", AS_IT_IS, "mine")
+        edited("FROM a\nPARAMTER num_ctx 1\n", AS_IT_IS, ALL, "mine")
 
 
 TEXT = st.text(alphabet='ab "\n', min_size=1, max_size=8).filter(str.strip)
@@ -97,20 +112,32 @@ def modelfiles(draw: st.DrawFn) -> Modelfile:
     )
 
 
-@given(modelfiles(), modelfiles())
-def test_an_edit_says_what_was_wanted_and_keeps_the_rest(
-    mine: Modelfile, wanted: Modelfile
+STUDIES = st.sets(st.sampled_from(["num_ctx", "top_k", "seed", "stop", "system", "shots"]))
+
+
+@given(modelfiles(), modelfiles(), STUDIES)
+def test_an_edit_says_what_the_study_set_and_keeps_the_rest(
+    mine: Modelfile, wanted: Modelfile, study: set[str]
 ) -> None:
-    """Settings are the other's, licences and comments the file's own; again changes nothing."""
+    """What the study set is the other's, all else the file's own; again changes nothing."""
     try:
         text = write(mine)
         write(wanted)
     except InputError:
         return  # a text that no Modelfile can hold
 
-    once = edited(text, wanted)
+    once = edited(text, wanted, study)
 
     found = parse(once)
-    assert _settings(found) == _settings(wanted)
+    for name in ("num_ctx", "top_k", "seed", "stop"):
+        own = () if name in study else _values(mine, name)
+        assert _values(found, name) == (own or _values(wanted, name))
+    assert found.template == (wanted.template or mine.template)
+    assert found.system == (wanted if "system" in study else mine).system
+    assert found.messages == (wanted if "shots" in study else mine).messages
     assert (found.licenses, found.header, found.base) == (mine.licenses, mine.header, mine.base)
-    assert edited(once, wanted) == once
+    assert edited(once, wanted, study) == once
+
+
+def _values(modelfile: Modelfile, name: str) -> tuple[str, ...]:
+    return tuple(value for known, value in modelfile.parameters if known == name)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     metavar="FILE",
     help="Write the settings into this Modelfile of yours instead: its comments, its order and "
-    "what is no setting stay.",
+    "what the study did not set stay.",
 )
 @click.option("--attach", "host", metavar="URL", help="The Ollama; OLLAMA_HOST by default.")
 @click.option(
@@ -142,12 +142,14 @@ def _into_service(
 
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
     """Write the settings of a result into a Modelfile that somebody wrote."""
-    from tuner.report.diff import show_diff
+    from tuner.report.diff import show_diff, told_unlike
     from tuner.report.terminal import console
     from tuner.workflow.edit import edit, write
 
     found = edit(result, file)
     console(stderr=True).print(show_diff(str(file), "edited", found.changes))
+    if found.unlike:
+        click.echo(told_unlike(found.unlike), err=True)
     _ensure_proven(found.verdict, result, unproven=unproven or dry_run)
     if dry_run or not (yes or click.confirm(f"write {file}?", err=True)):
         return 0

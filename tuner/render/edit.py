@@ -1,14 +1,13 @@
-"""Edit a Modelfile that somebody wrote: settings change, comments and order stay."""
+"""Edit a Modelfile that somebody wrote: what a study set changes, all else stays."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
 from tuner.render import grammar
 from tuner.render.modelfile import Modelfile, line_of, parse
-from tuner.render.parameters import DEPRECATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +34,40 @@ class _Draft:
         self.added[same[-1] if same else len(self.found) - 1].append(line_of(word, name, value))
 
 
-def edited(text: str, wanted: Modelfile, name: str = "Modelfile") -> str:
-    """Return a Modelfile's text with the parameters, texts and messages of another.
+def edited(text: str, wanted: Modelfile, study: Set[str], name: str = "Modelfile") -> str:
+    """Return a Modelfile's text with the settings of another.
 
-    What already says so stays as it is written; a changed value is replaced where it stands, a
-    new one comes after the last of its kind, one that is not wanted goes with its line. FROM,
-    ADAPTER, LICENSE and all other instructions are the file's own. Raises InputError where
-    either cannot be read or written.
+    `study` names the settings that were set on purpose: parameters, `system` (SYSTEM) and
+    `shots` (MESSAGE). They become what is wanted, and go with their lines where it says nothing
+    of them. Another parameter, or a TEMPLATE, is written where the file is silent or the other
+    has its own; it is never taken away. What already says so stays as it is written, a changed
+    value is replaced where it stands, a new one comes after the last of its kind. All other
+    instructions are the file's own. Raises InputError where either cannot be read or written.
     """
     parse(text, name)
     spans = list(grammar.spans(text, name))
     draft = _Draft(tuple(i for i, _, _ in spans), [text[a:b] for _, a, b in spans])
-    _parameters(draft, wanted)
-    _single(draft, "TEMPLATE", wanted.template)
-    _single(draft, "SYSTEM", wanted.system)
-    _messages(draft, wanted)
+    _parameters(draft, wanted, study)
+    if wanted.template is not None:
+        _single(draft, "TEMPLATE", wanted.template)
+    if "system" in study:
+        _single(draft, "SYSTEM", wanted.system)
+    if "shots" in study:
+        _messages(draft, wanted)
     return _joined(text, [(a, b) for _, a, b in spans], draft)
 
 
-def _parameters(draft: _Draft, wanted: Modelfile) -> None:
-    """Set parameters; `stop` may stand several times, deprecated ones do nothing and stay."""
+def _parameters(draft: _Draft, wanted: Modelfile, study: Set[str]) -> None:
+    """Set the study's parameters, and others that the file lacks; `stop` may stand often."""
+    own = {old.name for _, old in draft.of("PARAMETER")} - study
     left: dict[str, list[str]] = defaultdict(list)
     for name, value in wanted.parameters:
-        left[name].append(value)
+        if name not in own:
+            left[name].append(value)
     for place, old in draft.of("PARAMETER"):
         if left[old.name]:
             draft.replace(place, left[old.name].pop(0))
-        elif old.name not in DEPRECATED:
+        elif old.name in study:
             draft.lines[place] = None
     for name, values in left.items():
         for value in values:

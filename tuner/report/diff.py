@@ -44,6 +44,16 @@ def show_diff(a: str, b: str, found: Sequence[Change]) -> Table | str:
     return table
 
 
+def told_unlike(found: Sequence[Change]) -> str:
+    """Say where an edited file is unlike the Modelfile that was measured, which `a` is of."""
+    names = [f"FROM (measured: {c.a})" if c.what == "FROM" else c.what for c in found]
+    listed = ", ".join(name.removeprefix("PARAMETER ") for name in names)
+    return (
+        f"left as your file has it, unlike the Modelfile that was measured: {listed}; "
+        "the edited file itself was not measured"
+    )
+
+
 def cost(found: Sequence[Change]) -> Cost:
     """Return what all changes together cost a running server."""
     costs = {change.cost for change in found}
