@@ -6,7 +6,9 @@ import json
 import math
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +16,7 @@ import ollama
 import pytest
 
 from tests.ollama import faked
+from tests.ollama.build import VERSIONS
 from tests.ollama.faked import script
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tests.ollama.stored import stored
@@ -21,7 +24,7 @@ from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
 from tuner.engines.ollama import Ollama, create, preview, version_of
 from tuner.engines.ollama_knobs import knobs
-from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
+from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Message, Model
@@ -415,6 +418,35 @@ def test_a_version_is_read_without_a_server(tmp_path: Path) -> None:
     told = "echo 'ollama version is 0.33.3'; echo 'Warning: client version is 0.11.4'"
 
     assert version_of(script(tmp_path, told)) == (0, 11, 4)
+
+
+def test_no_server_is_asked_for_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that accepts and never answers, as a hung server does, keeps nobody waiting."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{hung.getsockname()[1]}")
+        asking = "import os, urllib.request as r; r.urlopen('http://' + os.environ['OLLAMA_HOST'])"
+        told = f'{sys.executable} -c "{asking}" 2>/dev/null; echo Warning: client version is 0.12.6'
+
+        assert version_of(script(tmp_path, told), deadline_s=10) == (0, 12, 6)
+
+
+@pytest.mark.ollama
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_real_one_tells_its_version_beside_a_hung_server(
+    version: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both generations print the client's version alone where they find no server."""
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{hung.getsockname()[1]}")
+        found = version_of(str(complete(version, folder)), deadline_s=10)
+
+    assert found == tuple(map(int, version.split(".")))
+
+
+def test_a_program_that_hangs_is_told(tmp_path: Path) -> None:
+    """It is a typed error with the command that did not answer, and no traceback."""
+    with pytest.raises(EngineMissing, match=r"ollama --version said nothing within 0\.2 s"):
+        version_of(script(tmp_path, "exec sleep 20"), deadline_s=0.2)
 
 
 @pytest.mark.parametrize(("version", "penalty"), [((0, 32, 9), 1.1), ((0, 33, 0), 1.0)])

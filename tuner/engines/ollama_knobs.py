@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,9 @@ NOTHING: Mapping[str, Setting] = MappingProxyType({})
 
 OLDEST = (0, 10)
 """Older servers start four slots where nobody asks for a number (envconfig/config.go, 0.9.6)."""
+
+_NOWHERE = "127.0.0.1:1"
+"""An OLLAMA_HOST at which nothing listens: tcpmux, which is long out of use."""
 
 SOFTER_PENALTY_SINCE = (0, 33)
 """Older ones have a repeat_penalty of 1.1 by default (api/types.go)."""
@@ -91,8 +95,8 @@ def knobs(
     return found | {n: replace(found[n], default=own[n]) for n in set_there}
 
 
-def version_of(program: str) -> tuple[int, ...]:
-    """Return the version of a program, whose server need not run.
+def version_of(program: str, deadline_s: float = 30.0) -> tuple[int, ...]:
+    """Return the version of a program, whose server is not asked.
 
     Raises EngineMissing where there is none, InputError for one that is too old.
     """
@@ -102,15 +106,35 @@ def version_of(program: str) -> tuple[int, ...]:
             "the program ollama is not there; install it with:\n"
             "  curl -fsSL https://ollama.com/install.sh | sh"
         )
-    asked = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30)
+    said = _said_of_version(path, deadline_s)
     # beside a server of another version it names both, its own last
-    told = re.findall(r"version is (\d+(?:\.\d+)*)", asked.stdout + asked.stderr)
+    told = re.findall(r"version is (\d+(?:\.\d+)*)", said)
     if not told:
-        raise EngineMissing(f"{path} --version does not name a version: {asked.stdout[:200]!r}")
+        raise EngineMissing(f"{path} --version does not name a version: {said[:200]!r}")
     version = tuple(map(int, told[-1].split(".")))
-    if version < OLDEST:
-        raise InputError(
-            f"Ollama {told[-1]} is older than {'.'.join(map(str, OLDEST))}, the oldest that can be "
-            "tuned; install a newer one from https://ollama.com/download"
-        )
+    ensure_tunable(version)
     return version
+
+
+def _said_of_version(path: str, deadline_s: float) -> str:
+    """Return what a program prints of its version; it finds no server that could keep it waiting."""
+    env = {**os.environ, "OLLAMA_HOST": _NOWHERE}
+    command = [path, "--version"]
+    try:
+        asked = subprocess.run(command, env=env, capture_output=True, text=True, timeout=deadline_s)
+    except subprocess.TimeoutExpired:
+        raise EngineMissing(
+            f"{path} --version said nothing within {deadline_s:g} s, though no server is asked; "
+            "see what it does there, or install Ollama anew from https://ollama.com/download"
+        ) from None
+    return asked.stdout + asked.stderr
+
+
+def ensure_tunable(version: tuple[int, ...]) -> None:
+    """Raise InputError for an Ollama that is too old."""
+    if version < OLDEST:
+        found, oldest = (".".join(map(str, v)) for v in (version, OLDEST))
+        raise InputError(
+            f"Ollama {found} is older than {oldest}, the oldest that can be tuned; install a newer "
+            "one from https://ollama.com/download"
+        )
