@@ -114,6 +114,16 @@ def test_what_is_not_there_is_fetched_when_asked_for() -> None:
     assert said == ["fetching large:q8", "fetching no-such:latest"]
 
 
+def test_no_proxy_is_asked_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY is for the world outside; who set it has no NO_PROXY for this machine at times."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with faked.running() as url:
+        assert OllamaModels(url).names() == [faked.MODEL]
+
+
 @pytest.mark.parametrize(
     ("told", "address"),
     [

@@ -25,7 +25,7 @@ class OllamaModels:
 
     def __init__(self, host: str | None = None) -> None:
         self._host = host
-        with ollama.Client(host) as client:
+        with self._client() as client:
             self.address = str(client._client.base_url).rstrip("/")
 
     def names(self) -> list[str]:
@@ -77,11 +77,15 @@ class OllamaModels:
         with self._asking() as client:
             client.delete(name)
 
+    def _client(self, timeout_s: float | None = _TIMEOUT_S) -> ollama.Client:
+        """Return a client that asks no proxy, which would not know a server of this machine."""
+        return ollama.Client(self._host, timeout=timeout_s, trust_env=False)
+
     @contextlib.contextmanager
     def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:
         """Give a client, and turn what can go wrong into a sentence with the next step."""
         try:
-            with ollama.Client(self._host, timeout=timeout_s) as client:
+            with self._client(timeout_s) as client:
                 yield client
         except ollama.ResponseError as refused:
             raise EngineError(f"Ollama at {self.address} refused: {refused.error}") from refused
