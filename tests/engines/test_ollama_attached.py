@@ -83,6 +83,20 @@ class TestAttached(EngineContract):
 
         self.use(OllamaAttached("http://127.0.0.1:9", MODEL), work)
 
+    def test_a_server_that_is_too_old_is_refused(self, tmp_path: Path) -> None:
+        """It is not tuned, as a managed one is not; measured as it is it may be."""
+
+        async def refused(engine: Engine) -> None:
+            with pytest.raises(InputError, match=r"Ollama 0\.9\.6 is older than 0\.10"):
+                await engine.apply(self.default(engine))
+
+        async def measured(engine: Engine) -> None:
+            assert "0.9.6" in str((await engine.apply(self.default(engine))).version)
+
+        with faked.running("--version", "0.9.6") as url:
+            self.use(OllamaAttached(url, MODEL), refused)
+            self.use(OllamaAttached(url, MODEL, as_it_is=True), measured)
+
     def test_only_a_start_sets_what_is_left_out(self, tmp_path: Path) -> None:
         """Knobs of the environment are none here, and are named."""
         engine = OllamaAttached(self.url, MODEL)

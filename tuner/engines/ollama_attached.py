@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tuner.engines import ollama_api
 from tuner.engines.foreign import Foreign
 from tuner.engines.ollama_chat import read_ollama
-from tuner.engines.ollama_knobs import SOFTER_PENALTY_SINCE, knobs
+from tuner.engines.ollama_knobs import SOFTER_PENALTY_SINCE, ensure_tunable, knobs
 from tuner.load.wire import Address, Request
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
@@ -66,6 +66,8 @@ class OllamaAttached(Foreign):
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
         """Load the model with the candidate's settings; a fresh start is a load of it anew."""
         version = await ollama_api.version(self._address)
+        if not self._as_it_is:  # what is only measured may be of any age
+            ensure_tunable(version)
         changed = self._cost(candidate, fresh)
         if fresh and self._loads:
             await ollama_api.unload(self._address, self._name(candidate))
