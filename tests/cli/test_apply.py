@@ -110,6 +110,34 @@ def test_what_does_not_load_in_place_is_rolled_back(tmp_path: Path) -> None:
         assert server.names() == [faked.MODEL, "x:latest"]
 
 
+def test_a_refused_switch_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The old model serves as before, and the temporary one is gone from the list."""
+    result = _result(tmp_path / "r")
+    with faked.running("--no-copy") as host:
+        server = OllamaModels(host)
+        server.create("x", {"from": faked.MODEL, "system": "old"})
+        found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
+
+        assert found.returncode == 5, found.stderr
+        assert "no space left on device" in found.stderr
+        assert 'SYSTEM """old"""' in server.modelfile("x")
+        assert server.names() == [faked.MODEL, "x:latest"]
+
+
+def test_a_name_that_no_model_can_have_is_told_first(host: str, tmp_path: Path) -> None:
+    """Nothing is created, also where only the name that keeps the old model would be too long."""
+    long = f"x:{'1' * 70}"
+    OllamaModels(host).create(long, {"from": faked.MODEL})
+    before, result = OllamaModels(host).names(), _result(tmp_path / "r")
+    for name, said in (("bad name!", "'bad name!' is no name"), (long, "-before-")):
+        found = tune("apply", result, "--name", name, "--attach", host, "--yes", cwd=tmp_path)
+
+        assert found.returncode == 2, found.stderr
+        assert said in found.stderr
+        assert "is no name that Ollama takes" in " ".join(found.stderr.split())
+    assert OllamaModels(host).names() == before
+
+
 def test_a_broken_study_is_told_before_anything_changes(host: str, tmp_path: Path) -> None:
     """What the measurement needs is read before the name changes hands."""
     (tmp_path / "tune.yaml").write_text("version: 1\nnamee: x\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,8 @@ import pytest
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
 from tuner.engines.ollama_models import OllamaModels
-from tuner.spec.errors import EngineMissing, InputError
+from tuner.engines.ollama_store import ensure_name
+from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.workflow.apply import apply, propose, roll_back
 
 pytestmark = [pytest.mark.ollama, pytest.mark.embedded]
@@ -95,6 +97,40 @@ def test_other_weights_are_shown_before_they_go_into_service(host: str, tmp_path
     assert again.changes == ()
     assert (found.what, found.cost) == ("FROM", "reload")
     assert (found.b or "").startswith(f"{QUICKER} (sha256:")
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("x", True),
+        ("_X.y-z:1.0_a-B", True),
+        ("me/x:latest", True),
+        ("box:5000/me/x", True),
+        ("https://box/me/x", True),
+        (f"{'n' * 80}/{'m' * 80}:{'t' * 80}", True),
+        ("m" * 81, False),
+        (f"x:{'t' * 81}", False),
+        ("bad name!", False),
+        ("x\n", False),
+        ("x:", False),
+        ("/x", False),
+        ("x:y:z", False),
+        ("-x", False),
+        ("x:.y", False),
+        ("me.too/x", False),
+        ("a/b/c/d", False),
+        ("né", False),
+    ],
+)
+def test_a_name_is_taken_where_ollama_takes_it(host: str, name: str, taken: bool) -> None:
+    """Neither stricter nor more lenient than the server, of either generation."""
+    server = OllamaModels(host)
+    _clean(server)
+
+    with contextlib.nullcontext() if taken else pytest.raises(EngineError, match="is invalid"):
+        server.copy(MODEL, name)
+    with contextlib.nullcontext() if taken else pytest.raises(InputError, match="is no name that"):
+        ensure_name(name)
 
 
 def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def version_of(program: str, deadline_s: float = 30.0) -> tuple[int, ...]:
 
 
 def _said_of_version(path: str, deadline_s: float) -> str:
-    """Return what a program prints of its version; it finds no server that could keep it waiting."""
+    """Return what a program prints of its version, kept from a server that may hang."""
     env = {**os.environ, "OLLAMA_HOST": _NOWHERE}
     command = [path, "--version"]
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +21,12 @@ from tuner.spec.errors import InputError
 from tuner.spec.values import Model, Setting
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
+_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
+_HOST = r"(?:.*://)?[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
+_NAME = re.compile(f"(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_PART}(?::{_PART})?", re.DOTALL)
+"""isValidPart of types/model/name.go, the same in 0.11.4 and 0.33.3."""
+
 _WEIGHTS = "application/vnd.ollama.image.model"
 
 
@@ -121,6 +128,16 @@ def _manifest(name: str, models: Path) -> Mapping[str, Any]:
 def _layers(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     layers = manifest.get("layers") or []
     return [la for la in layers if isinstance(la, dict) and {"mediaType", "digest"} <= la.keys()]
+
+
+def ensure_name(name: str) -> None:
+    """Raise InputError for what Ollama does not take as the name of a model."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} is no name that Ollama takes: expected [NAMESPACE/]MODEL[:TAG], each of at "
+            "most 80 letters, digits, _, - and . and none beginning with - or . (NAMESPACE has no "
+            ".); say another --name"
+        )
 
 
 def parts(name: str) -> tuple[str, str, str, str]:

@@ -39,6 +39,7 @@ class Faults:
     busy: bool = option(False, "answer every chat with 503, as a full queue does")
     no_memory: bool = option(False, "refuse to load: the model needs more memory than there is")
     no_space: bool = option(False, "refuse to create: no space left on device")
+    no_copy: bool = option(False, "refuse to copy: no space left on device")
     runner_dies: bool = option(
         False, "answer every chat that asks something as a killed runner does"
     )
@@ -119,6 +120,8 @@ async def _pull(request: web.Request) -> web.Response:
 
 async def _copy(request: web.Request) -> web.Response:
     body, models = await request.json(), request.app[STATE].models
+    if request.app[STATE].faults.no_copy:
+        return _error(500, "write /models/manifests: no space left on device")
     if _named(body["source"]) not in models:
         return _error(404, f"model '{body['source']}' not found")
     models[_named(body["destination"])] = models[_named(body["source"])]

@@ -6,6 +6,7 @@ it the old one is still there under a dated tag.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tuner.engines.ollama_api import tagged
+from tuner.engines.ollama_store import ensure_name
 from tuner.render.create_request import create_request
 from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
 from tuner.render.service import Target, environment_of, service_file, steps
-from tuner.spec.errors import InputError
+from tuner.spec.errors import EngineError, InputError
 from tuner.workflow.folder import writing
 
 STAMP = "%Y%m%dT%H%M%S"
@@ -76,11 +78,13 @@ class Proposal:
 def propose(result: Path, name: str, target: Target, models: Models) -> Proposal:
     """Return what putting a result into service under a name would change.
 
-    `result` is the folder of a run, or its result.json. Raises InputError for what is none.
+    `result` is the folder of a run, or its result.json. Raises InputError for what is none, and
+    for a name that a model cannot have, or under which the one that serves cannot be kept.
     """
     folder, document = read_result(result)
     modelfile = load(folder / "Modelfile")
     there = models.digest(name) is not None
+    ensure_name(_kept(tagged(name), datetime.now()) if there else name)
     now = parse(models.modelfile(name), name) if there else None
     coming = _whole(modelfile, models)
     environment = _environment(folder)
@@ -152,6 +156,7 @@ class Applied:
 def apply(proposal: Proposal, models: Models, now: datetime) -> Applied:
     """Put a proposal into service; the name changes hands in the last step but one.
 
+    The temporary model goes in any case; one that cannot be removed goes with the next `apply`.
     Raises EngineError where Ollama refuses; the old model then serves as before.
     """
     made = _write_service(proposal)
@@ -159,13 +164,25 @@ def apply(proposal: Proposal, models: Models, now: datetime) -> Applied:
     for left_behind in (n for n in models.names() if n.startswith(f"{NEXT}:")):
         models.delete(left_behind)  # by an `apply` that was killed half-way
     models.create(coming, _body(proposal.modelfile, models))
-    kept = None
-    if models.digest(proposal.name) is not None:
-        kept = f"{proposal.name}{_BEFORE}{now.strftime(STAMP)}"
-        models.copy(proposal.name, kept)
-    models.copy(coming, proposal.name)
-    models.delete(coming)
+    try:
+        kept = _change_hands(proposal.name, coming, now, models)
+    finally:
+        with contextlib.suppress(EngineError):
+            models.delete(coming)
     return Applied(proposal.name, kept, made)
+
+
+def _change_hands(name: str, coming: str, now: datetime, models: Models) -> str | None:
+    """Give the name to the coming model; return what keeps the old one, None without one."""
+    kept = _kept(name, now) if models.digest(name) is not None else None
+    if kept is not None:
+        models.copy(name, kept)
+    models.copy(coming, name)
+    return kept
+
+
+def _kept(name: str, now: datetime) -> str:
+    return f"{name}{_BEFORE}{now.strftime(STAMP)}"
 
 
 def _body(modelfile: Modelfile, models: Models) -> dict[str, Any]:
