@@ -33,6 +33,16 @@ def test_how_the_server_was_scheduled_is_in_each_target_s_file(
     assert (text, steps(target, f"/there/{name}", "batch")) == snapshot
 
 
+def test_a_drop_in_comes_after_the_one_that_systemctl_edit_writes() -> None:
+    """Of two drop-ins the later name wins (systemd.unit(5)), as the printed steps say to check."""
+    name, _ = service_file("systemd", ENVIRONMENT, HEADER)
+    told = steps("systemd", f"/there/{name}")
+
+    assert max(name, "override.conf") == name
+    assert f"/etc/systemd/system/ollama.service.d/{name}" in told[0]
+    assert told[-1].startswith("systemctl show ollama -p Environment")
+
+
 ODD = {"ODD": """a "b" <c> & $d %e \\ 'f'"""}
 
 

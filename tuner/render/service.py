@@ -45,11 +45,12 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
             ("restart the server with these variables: {file}{started}",),
         ),
         "systemd": _Kind(
-            "10-tuned.conf",
+            "zz-tuned.conf",  # the last name wins, over the override.conf of `systemctl edit` too
             "systemd.conf.j2",
             (
-                "sudo install -D -m 644 {file} /etc/systemd/system/ollama.service.d/10-tuned.conf",
+                "sudo install -D -m 644 {file} /etc/systemd/system/ollama.service.d/zz-tuned.conf",
                 "sudo systemctl daemon-reload && sudo systemctl restart ollama",
+                "systemctl show ollama -p Environment  # shows what is in force now",
             ),
             _for_systemd,
         ),
