@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -23,6 +24,7 @@ from tests.ollama.stored import stored
 from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
 from tuner.engines.ollama import Ollama, create, preview, version_of
+from tuner.engines.ollama_gpu import has_gpu
 from tuner.engines.ollama_knobs import knobs
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
 from tuner.spec.space import Choices
@@ -123,7 +125,7 @@ class OnOllama(ManagedOllama):
         """Return the engine over a program that starts a server."""
         model = ollama_store.model(MODEL, self.models)
         version = tuple(map(int, self.version.split(".")))
-        return Ollama(model, self.models, logs, program, version)
+        return Ollama(model, self.models, logs, program, version, gpu=lambda: False)
 
     def ignoring(self, logs: Path, knob: str) -> Engine:
         if knob not in ("num_parallel",):
@@ -272,6 +274,29 @@ def test_a_server_that_cannot_serve_says_why(
             await engine.apply(contract.default(engine))
 
     contract.use(_fake(tmp_path, option), work)
+
+
+@pytest.mark.parametrize(
+    ("device", "num_gpu", "starts"),
+    [("nvidia0", -1, True), ("kfd", 99, True), ("nvidia0", 0, False), ("nvidiactl", -1, False)],
+)
+def test_more_than_the_free_memory_is_ollama_s_to_judge_where_a_gpu_may_hold_it(
+    tmp_path: Path, device: str, num_gpu: int, starts: bool
+) -> None:
+    """Without a GPU, or without layers on it, what cannot fit is not started."""
+    contract, devices = TestFake(), tmp_path / "dev"
+    devices.mkdir()
+    (devices / device).touch()
+    large = Model(faked.MODEL, faked.MODEL, weights_bytes=2**60)
+    program = faked.program(tmp_path)
+    engine = Ollama(large, tmp_path, tmp_path, program, gpu=lambda: has_gpu(devices))
+
+    async def work(engine: Engine) -> None:
+        refused = pytest.raises(StartFailed, match="not started: weights and KV cache need")
+        with contextlib.nullcontext() if starts else refused:
+            await engine.apply(contract.default(engine, num_gpu=num_gpu))
+
+    contract.use(engine, work)
 
 
 def test_a_model_that_is_gone_is_bad_input(tmp_path: Path) -> None:

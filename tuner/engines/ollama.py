@@ -19,6 +19,7 @@ from tuner.engines.launch import PORT_RETRIES, Launch, Served, free_port, launch
 from tuner.engines.memory import ensure_fits
 from tuner.engines.ollama_attached import OllamaAttached, address_of
 from tuner.engines.ollama_chat import read_ollama
+from tuner.engines.ollama_gpu import has_gpu, may_hold_layers
 from tuner.engines.ollama_knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineMissing, InputError
@@ -60,13 +61,14 @@ class Ollama(Served):
         version: tuple[int, ...] = OLDEST,
         ports: Callable[[], int] = free_port,
         own: Mapping[str, Setting] = NOTHING,
+        gpu: Callable[[], bool] = has_gpu,
     ) -> None:
         super().__init__()
         self.model = model
         self._known = {model.name: model}
         self.knobs = knobs(version, model.name, own)
         self._models, self._logs, self._program, self._ports = models, logs, program, ports
-        self._version = version
+        self._version, self._gpu = version, gpu
         self._starts = 0
         self._in_force: Candidate = {}
         self._created: str | None = None
@@ -97,7 +99,9 @@ class Ollama(Served):
 
     # starting
     async def _start(self, candidate: Candidate) -> None:
-        ensure_fits(self._weights(candidate), candidate, psutil.virtual_memory().available)
+        weights = self._weights(candidate)
+        if not may_hold_layers(candidate, gpu=self._gpu()):  # else Ollama itself tells what fits
+            ensure_fits(weights, candidate, psutil.virtual_memory().available)
         self._starts += 1
         await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
 
