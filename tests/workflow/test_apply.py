@@ -100,6 +100,26 @@ def test_other_weights_are_shown_before_they_go_into_service(host: str, tmp_path
 
 
 @pytest.mark.parametrize(
+    "alias", ["library/task-api", "Task-API:LATEST", "https://registry.ollama.ai/library/task-api"]
+)
+def test_a_name_said_in_another_way_replaces_and_keeps_the_same_model(
+    host: str, tmp_path: Path, alias: str
+) -> None:
+    """Ollama takes all of these for one, so that what served under it must be kept."""
+    server = OllamaModels(host)
+    _clean(server)
+    apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
+
+    done = apply(propose(_result(tmp_path / "b"), alias, "env", server), server, NOW)
+
+    assert done.kept == "task-api:latest-before-20261126T040506"
+    assert "SYSTEM old" in server.modelfile(done.kept)
+    assert "SYSTEM new" in server.modelfile(NAME)
+    assert roll_back(alias, server) == done.kept
+    assert "SYSTEM old" in server.modelfile(NAME)
+
+
+@pytest.mark.parametrize(
     ("name", "taken"),
     [
         ("x", True),

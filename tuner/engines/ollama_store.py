@@ -150,6 +150,11 @@ def parts(name: str) -> tuple[str, str, str, str]:
     return "/".join(before) or DEFAULT_HOST, namespace, base, tag
 
 
+def shown(name: str) -> str:
+    """Return a name as Ollama lists it: with its tag, without what is taken for granted."""
+    return _shown(parts(name.rpartition("://")[2]))
+
+
 def _shown(path: tuple[str, ...]) -> str:
     """Return a name without what Ollama takes for granted."""
     host, namespace, base, tag = path

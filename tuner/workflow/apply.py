@@ -14,8 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from tuner.engines.ollama_api import tagged
-from tuner.engines.ollama_store import ensure_name
+from tuner.engines.ollama_store import ensure_name, shown
 from tuner.render.create_request import create_request
 from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
@@ -83,8 +82,11 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
     """
     folder, document = read_result(result)
     modelfile = load(folder / "Modelfile")
+    ensure_name(name)
+    name = _listed(name, models)
     there = models.digest(name) is not None
-    ensure_name(_kept(tagged(name), datetime.now()) if there else name)
+    if there:
+        ensure_name(_kept(name, datetime.now()))
     now = parse(models.modelfile(name), name) if there else None
     coming = _whole(modelfile, models)
     environment = _environment(folder)
@@ -93,7 +95,7 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
     service = service_file(target, environment, header, scheduling) if environment else None
     written = folder / "service" / service[0] if service else None
     return Proposal(
-        name=tagged(name),
+        name=name,
         folder=folder,
         modelfile=modelfile,
         verdict=str(document.get("verdict")),
@@ -103,6 +105,12 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
         steps=tuple(steps(target, str(written), scheduling)) if written else (),
         result=document,
     )
+
+
+def _listed(name: str, models: Models) -> str:
+    """Return a name as the server has it: Ollama tells no case apart when it replaces a model."""
+    wanted = shown(name)
+    return next((n for n in models.names() if n.casefold() == wanted.casefold()), wanted)
 
 
 def _whole(modelfile: Modelfile, models: Models) -> Modelfile:
@@ -210,8 +218,9 @@ def roll_back(name: str, models: Models) -> str:
 
     Raises InputError where nothing was kept.
     """
-    whole = tagged(name)
-    kept = sorted(n for n in models.names() if n.startswith(f"{whole}{_BEFORE}"))
+    whole = _listed(name, models)
+    before = f"{whole}{_BEFORE}".casefold()
+    kept = sorted((n for n in models.names() if n.casefold().startswith(before)), key=str.casefold)
     if not kept:
         raise InputError(
             f"nothing was kept of what served as {whole} before: there is no {whole}{_BEFORE}DATE"
