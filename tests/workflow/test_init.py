@@ -24,7 +24,7 @@ from tuner.workflow.candidates import baseline
 from tuner.workflow.init import init, read
 from tuner.workflow.run import check
 from tuner.workflow.starter import starter
-from tuner.workflow.starter_space import Machine, Origin, space
+from tuner.workflow.starter_space import Machine, Origin, most_context, space
 from tuner.workflow.study_check import check_study
 
 SMALL = Origin("m.gguf", "m.gguf", "m", 90_000_000, 23_040, 8192)
@@ -322,6 +322,17 @@ def test_weights_that_do_not_fit_are_said(tmp_path: Path) -> None:
 
     assert "1024.0 GiB" in found.notes[0]
     assert "num_ctx: [4096]" in found.study
+
+
+def test_a_gpu_s_memory_is_ollama_s_to_judge() -> None:
+    """Free memory bounds the embedded engine's study beside a GPU, and Ollama's without one."""
+    beside = replace(MACHINE, gpu=True)
+    large = replace(SMALL, weights_bytes=2**40, kv_bytes=2**20, train_ctx=8192)
+    of_ollama = replace(large, engine="ollama")
+    notes = [starter(o, m, "f").notes for o in (large, of_ollama) for m in (MACHINE, beside)]
+
+    assert [bool(n) for n in notes] == [True, True, True, False]
+    assert [most_context(large, beside), most_context(of_ollama, beside)] == [0, 8192]
 
 
 def test_the_text(snapshot: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines import gguf, llamacpp, memory, models, ollama_store
+from tuner.engines.ollama_gpu import has_gpu
 from tuner.render import modelfile, parameters
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
@@ -49,7 +50,7 @@ def init(source: str | None, out: Path | None, *, force: bool = False) -> Starte
 
 def machine() -> Machine:
     """Return the cores and the memory that an engine started here may use."""
-    return Machine(int(llamacpp.KNOBS["num_thread"].default), free_memory_bytes())
+    return Machine(int(llamacpp.KNOBS["num_thread"].default), free_memory_bytes(), has_gpu())
 
 
 # reading

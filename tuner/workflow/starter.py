@@ -143,7 +143,7 @@ def _left_out(source: Modelfile, origin: Origin) -> list[str]:
 
 def _notes(origin: Origin, machine: Machine) -> tuple[str, ...]:
     weights, memory = origin.weights_bytes, machine.memory_bytes
-    if weights <= memory:
+    if weights <= memory or not machine.bounds(origin):
         return ()
     return (
         f"the weights take {weights / 2**30:.1f} GiB and {memory / 2**30:.1f} GiB of memory are "

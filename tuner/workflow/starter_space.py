@@ -36,10 +36,18 @@ _LEAST: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the space has to fit: cores and bytes of memory that may be used."""
+    """What the space has to fit: cores and bytes of memory that may be used.
+
+    With a `gpu`, whose memory is its own, Ollama decides what fits.
+    """
 
     cores: int
     memory_bytes: int
+    gpu: bool = False
+
+    def bounds(self, origin: Origin) -> bool:
+        """Tell whether free memory bounds what a model may take here."""
+        return not (self.gpu and origin.engine == "ollama")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +149,7 @@ def most_context(origin: Origin, machine: Machine) -> int:
 
 def _memory_context(origin: Origin, machine: Machine) -> int | None:
     """Return the tokens of f16 KV cache that fit beside the weights."""
-    if not origin.kv_bytes:
+    if not origin.kv_bytes or not machine.bounds(origin):
         return None
     room = _MEMORY_SHARE * machine.memory_bytes - origin.weights_bytes
     return max(0, int(room / origin.kv_bytes))
