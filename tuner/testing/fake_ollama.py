@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -39,7 +40,7 @@ class Faults:
     busy: bool = option(False, "answer every chat with 503, as a full queue does")
     no_memory: bool = option(False, "refuse to load: the model needs more memory than there is")
     no_space: bool = option(False, "refuse to create: no space left on device")
-    no_copy: bool = option(False, "refuse to copy: no space left on device")
+    no_replace: bool = option(False, "refuse to copy over a model: no space left on device")
     runner_dies: bool = option(
         False, "answer every chat that asks something as a killed runner does"
     )
@@ -71,9 +72,14 @@ async def _version(request: web.Request) -> web.Response:
 
 
 async def _tags(request: web.Request) -> web.Response:
-    names = request.app[STATE].models
-    listed = [{"name": n, "model": n, "digest": f"digest-of-{n}", "size": 1} for n in names]
+    models = request.app[STATE].models.items()
+    listed = [{"name": n, "model": n, "digest": _digest(body), "size": 1} for n, body in models]
     return web.json_response({"models": listed})
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    """Return what two names of one model have in common."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 async def _ps(request: web.Request) -> web.Response:
@@ -120,7 +126,7 @@ async def _pull(request: web.Request) -> web.Response:
 
 async def _copy(request: web.Request) -> web.Response:
     body, models = await request.json(), request.app[STATE].models
-    if request.app[STATE].faults.no_copy:
+    if request.app[STATE].faults.no_replace and _named(body["destination"]) in models:
         return _error(500, "write /models/manifests: no space left on device")
     if _named(body["source"]) not in models:
         return _error(404, f"model '{body['source']}' not found")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -185,7 +186,13 @@ def _change_hands(name: str, coming: str, now: datetime, models: Models) -> str 
     kept = _kept(name, now) if models.digest(name) is not None else None
     if kept is not None:
         models.copy(name, kept)
-    models.copy(coming, name)
+    try:
+        models.copy(coming, name)
+    except EngineError:
+        with contextlib.suppress(EngineError):
+            if kept is not None and models.digest(name) == models.digest(kept):
+                models.delete(kept)  # or `rollback` would bring back what serves
+        raise
     return kept
 
 
@@ -219,8 +226,8 @@ def roll_back(name: str, models: Models) -> str:
     Raises InputError where nothing was kept.
     """
     whole = _listed(name, models)
-    before = f"{whole}{_BEFORE}".casefold()
-    kept = sorted((n for n in models.names() if n.casefold().startswith(before)), key=str.casefold)
+    dated = re.compile(re.escape(f"{whole}{_BEFORE}") + r"\d{8}T\d{6}", re.IGNORECASE)
+    kept = sorted(filter(dated.fullmatch, models.names()), key=str.casefold)
     if not kept:
         raise InputError(
             f"nothing was kept of what served as {whole} before: there is no {whole}{_BEFORE}DATE"
