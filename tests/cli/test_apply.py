@@ -33,6 +33,7 @@ def _result(folder: Path, verdict: str = "PASS", max_ms: float = 5000.0) -> str:
         "verdict": verdict,
         "target": [{"metric": "e2e", "quantile": 0.99, "max_ms": max_ms}],
         "best": {"candidate": CANDIDATE},
+        "set_by_study": ["num_ctx", "system"],
         "artifacts": {"Modelfile": "Modelfile"},
         "workload_hash": HASH,
     }
@@ -113,7 +114,7 @@ def test_what_does_not_load_in_place_is_rolled_back(tmp_path: Path) -> None:
 def test_a_refused_switch_leaves_nothing_behind(tmp_path: Path) -> None:
     """The old model serves as before, and the temporary one is gone from the list."""
     result = _result(tmp_path / "r")
-    with faked.running("--no-copy") as host:
+    with faked.running("--no-replace") as host:
         server = OllamaModels(host)
         server.create("x", {"from": faked.MODEL, "system": "old"})
         found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
@@ -169,6 +170,7 @@ def test_applied_and_rolled_back_by_hand(host: str, tmp_path: Path) -> None:
     words = ["apply", result, "--name", "x", "--attach", host, "--yes", "--requests", "0"]
     applied = tune(*words, cwd=tmp_path)
     after = server.modelfile("x")
+    server.create("x:latest-before-upgrade", {"from": faked.MODEL, "system": "the user's own tag"})
     back = tune("rollback", "x", "--attach", host, cwd=tmp_path)
 
     assert (applied.returncode, back.returncode) == (0, 0), applied.stderr + back.stderr

@@ -23,26 +23,23 @@ PARAMETER mirostat 1
 MESSAGE user mine
 LICENSE mine
 """
-DEFAULTS = {"num_gpu": -1, "num_ctx": 4096, "stop": "", "system": "none", "shots": 0}
 
 
 def _edit(
     folder: Path,
     measured: str,
-    candidate: dict[str, Any] | None = None,
-    space: list[str] | None = None,
-    environment: dict[str, str] | None = None,
+    set_by_study: list[str] | None = None,
+    changed: dict[str, Any] | None = None,
 ) -> Edit:
-    """Edit MINE with a result whose candidate differs so from the defaults."""
+    """Edit MINE with a result whose study sets these, and whose command changed those."""
     document = {
         "schema": "tuner.result/1",
         "verdict": "PASS",
         "artifacts": {"Modelfile": "Modelfile"},
-        "best": {"candidate": DEFAULTS | (candidate or {})},
-        "environment": environment or {"engine": "ollama", "engine_version": "Ollama 0.33.3"},
+        "changed": changed or {},
+        "set_by_study": set_by_study or [],
     }
     (folder / "result.json").write_text(json.dumps(document))
-    (folder / "run.json").write_text(json.dumps({"space": {n: {} for n in space or []}}))
     (folder / "Modelfile").write_text(f"FROM small\nPARAMETER num_gpu -1\n{measured}")
     (folder / "mine").write_text(MINE)
     return edit(folder, folder / "mine")
@@ -70,43 +67,23 @@ def test_what_nobody_tuned_stays_and_is_named(tmp_path: Path) -> None:
 )
 def test_what_was_tuned_to_nothing_goes(tmp_path: Path, space: str, gone: str) -> None:
     """So the file says what was measured."""
-    found = _edit(tmp_path, "PARAMETER num_ctx 4096\n", space=[space])
+    found = _edit(tmp_path, "PARAMETER num_ctx 4096\n", [space])
 
     assert found.text == MINE.replace(gone, "")
 
 
 def test_what_was_tuned_to_its_default_is_written(tmp_path: Path) -> None:
     """A search that ended there chose it."""
-    found = _edit(tmp_path, "PARAMETER num_ctx 4096\n", space=["num_ctx"])
+    found = _edit(tmp_path, "PARAMETER num_ctx 4096\n", ["num_ctx"])
 
     assert found.text == MINE.replace("num_ctx 2048", "num_ctx 4096")
 
 
-def test_what_the_baseline_sets_is_written(tmp_path: Path) -> None:
-    """It is no default, so somebody chose it, searched or not."""
-    measured = "SYSTEM full\nPARAMETER num_ctx 512\n"
-    found = _edit(tmp_path, measured, {"num_ctx": 512, "system": "full"})
+def test_what_a_command_changed_is_written(tmp_path: Path) -> None:
+    """`--set` names what no study need name."""
+    found = _edit(tmp_path, "PARAMETER num_ctx 512\n", changed={"num_ctx": 512})
 
-    text = MINE.replace("num_ctx 2048", "num_ctx 512")
-    assert found.text == text.replace("SYSTEM mine", 'SYSTEM """full"""')
-
-
-@pytest.mark.parametrize(
-    ("engine", "version", "written"),
-    [
-        ("ollama", "Ollama 0.11.4", "1.3"),
-        ("ollama", "Ollama 0.33.3", "1.1"),
-        ("llamacpp", "0.2.1", "1.1"),
-    ],
-)
-def test_a_default_is_that_of_the_version(
-    tmp_path: Path, engine: str, version: str, written: str
-) -> None:
-    """An older Ollama has another repeat_penalty, which nobody chose either."""
-    facts = {"engine": engine, "engine_version": version}
-    found = _edit(tmp_path, "PARAMETER repeat_penalty 1.1\n", {"repeat_penalty": 1.1}, [], facts)
-
-    assert f"repeat_penalty {written}\n" in found.text
+    assert found.text == MINE.replace("num_ctx 2048", "num_ctx 512")
 
 
 def test_another_base_is_named(tmp_path: Path) -> None:

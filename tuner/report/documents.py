@@ -81,6 +81,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "baseline": doc(result.baseline),
         "best": doc(result.best),
         "changed": {knob: now for knob, (_, now) in result.changed.items()},
+        "set_by_study": sorted({*study.space, *study.baseline}),
         "gain": _gain(result.gain),
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),

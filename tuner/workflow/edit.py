@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.ollama_knobs import KNOBS, knobs
 from tuner.render.diff import Change, changes
 from tuner.render.edit import edited
 from tuner.render.modelfile import load, parse, text_of
 from tuner.render.parameters import DEPRECATED
-from tuner.spec.conversation import PROMPT_KNOBS
-from tuner.spec.values import Setting
 from tuner.workflow.apply import read_result
-from tuner.workflow.folder import RUN_FILE, writing
+from tuner.workflow.folder import writing
 
 _NO_MATTER = {"LICENSE", "REQUIRES", *(f"PARAMETER {name}" for name in DEPRECATED)}
 """Differences that no request notices."""
@@ -41,7 +36,7 @@ def edit(result: Path, file: Path) -> Edit:
     """Return a Modelfile with the settings of a result; raise InputError for what is neither."""
     folder, document = read_result(result)
     text, measured = text_of(file), load(folder / "Modelfile")
-    new = edited(text, measured, _study(folder, document), str(file))
+    new = edited(text, measured, _study(document), str(file))
     before, after = parse(text, str(file)), parse(new, str(file))
     return Edit(
         file=file,
@@ -52,29 +47,12 @@ def edit(result: Path, file: Path) -> Edit:
     )
 
 
-def _study(folder: Path, result: Mapping[str, Any]) -> Set[str]:
-    """Return the settings that the study set: those searched, and those unlike the default.
+def _study(result: Mapping[str, Any]) -> Set[str]:
+    """Return the settings that the study searched or set, and those that a command changed.
 
     A result holds a value of each knob, and most of them nobody chose.
     """
-    best = (result.get("best") or {}).get("candidate", {})
-    defaults = _defaults(result.get("environment") or {})
-    chosen = {name for name, value in best.items() if value != defaults.get(name, value)}
-    return chosen | {*_space(folder), *result.get("changed", {})}
-
-
-def _defaults(environment: Mapping[str, Any]) -> Mapping[str, Setting]:
-    """Return the defaults of the Ollama that was measured, the newest where it is not told."""
-    version = tuple(map(int, re.findall(r"\d+", str(environment.get("engine_version")))))
-    ollama = environment.get("engine") == "ollama" and version
-    known = {**(knobs(version, "") if ollama else KNOBS), **PROMPT_KNOBS}
-    return {name: knob.default for name, knob in known.items()}
-
-
-def _space(folder: Path) -> Mapping[str, Any]:
-    path = folder / RUN_FILE
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return dict(found.get("space", {}))
+    return {*result.get("set_by_study", ()), *result.get("changed", {})}
 
 
 def write(edit: Edit) -> None:
