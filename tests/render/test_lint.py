@@ -215,14 +215,13 @@ ENDS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("stop", [*ENDS, "<|system|>", "<|user|>", "</reply>", "<tool>"])
+@pytest.mark.parametrize("stop", [*ENDS, "<|system|>", "<|user|>", "</reply>", "</note>", "<tool>"])
 def test_stops_that_a_model_may_write_are_left_alone(stop: str) -> None:
     """Beside any template: ends of text, what .Role, SYSTEM or another request writes."""
     zephyr = "{{ range .Messages }}<|{{ .Role }}|>\n{{ .Content }}<|im_end|>\n{{ end }}"
     tools = "{{ if .Tools }}<tool>{{ end }}<|assistant|>\n"
-    text = (
-        f'FROM x\nPARAMETER stop {stop}\nTEMPLATE """{zephyr}{tools}"""\nSYSTEM End with </reply>.'
-    )
+    system = "SYSTEM Answer in <note>, end with </reply>."
+    text = f'FROM x\nPARAMETER stop {stop}\nTEMPLATE """{zephyr}{tools}"""\n{system}'
 
     assert findings(text) == []
 

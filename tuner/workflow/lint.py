@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from tuner.engines.models import described
+from tuner.engines.ollama_gpu import has_gpu
 from tuner.engines.ollama_store import folder, model
 from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
@@ -29,7 +30,7 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
     for file in files:
         instructions, findings = read(text_of(file))
-        draft = Draft(instructions, None, parallel, psutil.virtual_memory().available)
+        draft = Draft(instructions, None, parallel, _available())
         drafts[file] = replace(draft, base=_base(file, draft), present=_present(file, draft))
         found[file] = [*findings, *applied(drafts[file])]
     for file, finding in _thrashing(drafts):
@@ -38,6 +39,11 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
         Linted(str(file), tuple(sorted(findings, key=lambda f: f.line)))
         for file, findings in found.items()
     ]
+
+
+def _available() -> int:
+    """Return the bytes that a model has to fit into; 0 beside a GPU, whose memory is not known."""
+    return 0 if has_gpu() else psutil.virtual_memory().available
 
 
 def _served_at_once() -> int:

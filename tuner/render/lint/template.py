@@ -75,7 +75,9 @@ def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
     own = {draft.base.bos_token, draft.base.eos_token} if draft.base else set()
     others = any(i.value in shown for i in draft.stops)
     for i in draft.stops:
-        if not _SPECIAL.fullmatch(i.value) or i.value in shown or i.value in OUTER | own:
+        if not _SPECIAL.fullmatch(i.value) or i.value in OUTER | own:
+            continue
+        if i.value in shown or i.value.replace("/", "", 1) in shown:  # </a> may end what <a> begins
             continue
         never = f"the model is never shown {i.value}, which TEMPLATE does not write: "
         if others:
