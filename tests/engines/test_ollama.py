@@ -10,12 +10,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import ollama
 import pytest
 
+from tests import gguf_files
 from tests.ollama import faked
 from tests.ollama.build import VERSIONS
 from tests.ollama.faked import script
@@ -33,6 +35,7 @@ from tuner.spec.values import Message, Model
 from tuner.spec.workload import Workload
 from tuner.testing.engine_contract import EngineContract, send
 
+TRAINED = gguf_files.LLAMA["llama.context_length"]
 HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 ASKED_FOR = HUGE.exists() and "[madvise]" in HUGE.read_text()
 
@@ -486,17 +489,23 @@ def test_a_default_is_the_model_s_own_where_it_has_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pin of the model that serves today is not taken away by a knob that nobody named."""
-    own = {"num_gpu": 0, "use_mmap": False, "stop": ["a"], "num_keep": 3}
+    own = {"num_gpu": 0, "use_mmap": False, "stop": ["a"], "num_keep": 3, "num_predict": -2}
     stored(tmp_path / "models", "prod", "latest", {"params": json.dumps(own)})
+    stored(tmp_path / "models", "prod", "long", {"params": '{"num_ctx": 1000000}'})
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     script(tmp_path, "echo 'ollama version is 0.33.3'")
     study = Study("s", "ollama", "prod", Workload(()))
 
-    for found in (preview(study).knobs, create(study, tmp_path).knobs):
-        assert (found["num_gpu"].default, found["use_mmap"].default) == (0, False)
-        assert (found["stop"].default, found["seed"].default) == ("", -1)
+    for look in (preview, lambda s: create(s, tmp_path)):
+        found = look(study).knobs
+        assert {n: found[n].default for n in ("num_gpu", "num_predict", "stop", "use_mmap")} == {
+            "num_gpu": 0, "num_predict": -1, "stop": "", "use_mmap": "auto",
+        }  # fmt: skip
         assert "num_keep" not in found
+        of_baseline = look(replace(study, baseline={"model": "prod:long"})).knobs
+        assert of_baseline["num_gpu"].default == -1
+        assert of_baseline["num_ctx"].default == TRAINED
 
 
 def test_shots_are_refused_over_a_model_with_messages(
@@ -514,7 +523,7 @@ def test_shots_are_refused_over_a_model_with_messages(
     for look in (preview, lambda s: create(s, tmp_path)):
         with pytest.raises(InputError, match="prod has MESSAGE lines"):
             look(Study("s", "ollama", "prod", Workload(()), space=shots))
-        look(Study("s", "ollama", "prod", Workload(())))
+        look(Study("s", "ollama", "prod", Workload(()), baseline={"shots": 0}))
         look(Study("s", "ollama", "plain", Workload(()), space=shots))
 
 

@@ -30,7 +30,6 @@ from tuner.spec.values import (
     Effective,
     Message,
     Model,
-    Setting,
     start_prefix,
     variable_of,
 )
@@ -60,7 +59,7 @@ class Ollama(Served):
         program: str = "ollama",
         version: tuple[int, ...] = OLDEST,
         ports: Callable[[], int] = free_port,
-        own: Mapping[str, Setting] = NOTHING,
+        own: Mapping[str, int | float] = NOTHING,
         gpu: Callable[[], bool] = has_gpu,
     ) -> None:
         super().__init__()
@@ -226,20 +225,26 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     for other in tags(study):
         ollama_store.model(other, models)
     _ensure_no_own_turns(study, models)
-    own = ollama_store.own_settings(study.model, models)
+    own = ollama_store.own_settings(_in_service(study), models)
     return Ollama(ollama_store.model(study.model, models), models, logs, version=version, own=own)
+
+
+def _in_service(study: Study) -> str:
+    """Return the model whose own settings are the defaults: the baseline's."""
+    return str(study.baseline.get("model", study.model))
 
 
 def _ensure_no_own_turns(study: Study, models: Path) -> None:
     """Raise InputError where shots would come on top of MESSAGE lines, and then in their place."""
-    if "shots" in {*study.space, *study.baseline}:
-        for name in tags(study) or [study.model]:
-            if ollama_store.has_turns(name, models):
-                raise InputError(
-                    f"{name} has MESSAGE lines, which Ollama puts before each request: `shots` "
-                    "would be added to them while searching and replace them in the Modelfile; "
-                    "take `shots` out of the study, or name the model that it was made from"
-                )
+    if "shots" not in study.space and study.baseline.get("shots", 0) == 0:
+        return
+    for name in tags(study) or [study.model]:
+        if ollama_store.has_turns(name, models):
+            raise InputError(
+                f"{name} has MESSAGE lines, which Ollama puts before each request: `shots` would "
+                "be added to them while searching, and fixed ones replace them in the Modelfile; "
+                "take `shots` out of the study, or name the model that it was made from"
+            )
 
 
 def tags(study: Study) -> list[str]:
@@ -260,5 +265,5 @@ def preview(study: Study) -> Preview:
     models = ollama_store.folder()
     model = ollama_store.model(study.model, models)
     _ensure_no_own_turns(study, models)
-    own = ollama_store.own_settings(study.model, models)
+    own = ollama_store.own_settings(_in_service(study), models)
     return Preview(knobs(version, study.model, own), (), model.train_ctx)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tuner.spec.errors import EngineMissing, InputError
-from tuner.spec.values import Knob, Setting
+from tuner.spec.values import Knob
 
-NOTHING: Mapping[str, Setting] = MappingProxyType({})
+NOTHING: Mapping[str, int | float] = MappingProxyType({})
 
 OLDEST = (0, 10)
 """Older servers start four slots where nobody asks for a number (envconfig/config.go, 0.9.6)."""
@@ -80,7 +80,7 @@ prompt that are reused by shifting, and MiB of memory for prompts that left a sl
 
 
 def knobs(
-    version: tuple[int, ...], model: str, own: Mapping[str, Setting] = NOTHING
+    version: tuple[int, ...], model: str, own: Mapping[str, int | float] = NOTHING
 ) -> Mapping[str, Knob]:
     """Return the knobs with the defaults of a version, and the model itself as one of them.
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from tuner.engines.models import described
 from tuner.spec.errors import InputError
-from tuner.spec.values import Model, Setting
+from tuner.spec.values import Model
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
@@ -93,10 +93,19 @@ def layer(name: str, models: Path, kind: str) -> str | None:
     return _blob(models, str(first["digest"])).read_text(encoding="utf-8")
 
 
-def own_settings(name: str, models: Path) -> dict[str, Setting]:
-    """Return what a model itself sets, by the names of PARAMETERs; lists (stop) are left out."""
+def own_settings(name: str, models: Path) -> dict[str, int | float]:
+    """Return the numbers that a model itself sets, by the names of PARAMETERs, as they serve.
+
+    An output limit below 1 is none, and a window beyond the training is lowered to it
+    (llm/server.go, NewLlamaServer). Other settings need no word: what is not sent stays.
+    """
     said = json.loads(layer(name, models, "params") or "{}")
-    return {n: value for n, value in said.items() if isinstance(value, bool | int | float)}
+    found = {n: v for n, v in said.items() if type(v) in (int, float)}
+    if found.get("num_predict", 1) < 1:
+        found["num_predict"] = -1
+    if "num_ctx" in found:
+        found["num_ctx"] = min(found["num_ctx"], model(name, models).train_ctx or found["num_ctx"])
+    return found
 
 
 def has_turns(name: str, models: Path) -> bool:

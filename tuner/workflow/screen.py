@@ -55,7 +55,7 @@ class Watcher(Protocol):
 
 
 def engine_default(session: Session, base: Candidate) -> dict[str, Setting]:
-    """Return the engine's own defaults under the baseline's prompt: the second control."""
+    """Return the defaults of engine and model under the baseline's prompt: the second control."""
     prompt = {name: base[name] for name in PROMPT_KNOBS}
     return complete(prompt, all_knobs(session.engine))
 

@@ -95,6 +95,8 @@ def baseline(origin: Origin) -> dict[str, int | float]:
         if name in origin.numbers:
             found[name] = int(value) if KINDS[name] == "int" else float(value)
             _ensure_usable(name, found[name], origin.label)
+    if origin.engine == "ollama" and origin.train_ctx:
+        found["num_ctx"] = min(found["num_ctx"], origin.train_ctx)  # as Ollama lowers it
     if found["num_predict"] <= 0:
         found["num_predict"] = -1  # 0 and below all mean: no limit
     if found.get("num_thread", 1) < 1:
