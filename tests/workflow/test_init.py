@@ -324,6 +324,17 @@ def test_weights_that_do_not_fit_are_said(tmp_path: Path) -> None:
     assert "num_ctx: [4096]" in found.study
 
 
+def test_what_ollama_does_unasked_lies_in_the_space() -> None:
+    """Its own choice of threads is searched beside each number of them."""
+    knobs = {"num_ctx": 4096, "num_batch": 512, "temperature": 0.8, "top_k": 40, "top_p": 0.9}
+    found = space({**knobs, "num_predict": 64}, replace(SMALL, engine="ollama"), MACHINE)
+
+    assert found["num_thread"] == [
+        0,
+        *space({**knobs, "num_predict": 64}, SMALL, MACHINE)["num_thread"],
+    ]
+
+
 def test_a_gpu_s_memory_is_ollama_s_to_judge() -> None:
     """Free memory bounds the embedded engine's study beside a GPU, and Ollama's without one."""
     beside = replace(MACHINE, gpu=True)

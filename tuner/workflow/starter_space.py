@@ -129,7 +129,8 @@ def space(knobs: Mapping[str, int | float], origin: Origin, machine: Machine) ->
         "num_ctx": _with(contexts, knobs["num_ctx"]),
         "num_batch": _with(_powers(64, 512), knobs["num_batch"]),
     }
-    found |= {"num_thread": threads} if len(threads) > 1 else {}
+    unset = [0] if origin.engine == "ollama" else []  # its default: as many as it takes by itself
+    found |= {"num_thread": unset + threads} if len(threads) > 1 else {}
     found["num_predict"] = _limits(int(knobs["num_predict"]))
     found["temperature"] = {"low": 0.0, "high": max(1.0, knobs["temperature"])}
     found["top_k"] = _top_k(int(knobs["top_k"]))
