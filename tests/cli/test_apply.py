@@ -95,32 +95,29 @@ def test_a_first_model_that_fails_in_place_is_removed(host: str, tmp_path: Path)
     assert OllamaModels(host).names() == [faked.MODEL]
 
 
-def test_what_does_not_load_in_place_is_rolled_back(tmp_path: Path) -> None:
-    """No verdict is needed for that: the engine's own words are told, with exit code 5."""
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        # no verdict is needed for what does not load: the engine's own words are told
+        (
+            "--no-memory",
+            ("more system memory (9.9 GiB)", "rolled back: x:latest is what it was before"),
+        ),
+        ("--no-replace", ("no space left on device",)),
+    ],
+)
+def test_what_ollama_refuses_leaves_the_old_model_and_nothing_else(
+    tmp_path: Path, fault: str, said: tuple[str, ...]
+) -> None:
+    """Rolled back or never switched, the name serves as before and no other stays in the list."""
     result = _result(tmp_path / "r")
-    with faked.running("--no-memory") as host:
+    with faked.running(fault) as host:
         server = OllamaModels(host)
         server.create("x", {"from": faked.MODEL, "system": "old"})
         found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
 
         assert found.returncode == 5, found.stderr
-        told = " ".join(found.stderr.split())
-        assert "more system memory (9.9 GiB)" in told
-        assert "rolled back: x:latest is what it was before" in told
-        assert 'SYSTEM """old"""' in server.modelfile("x")
-        assert server.names() == [faked.MODEL, "x:latest"]
-
-
-def test_a_refused_switch_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The old model serves as before, and the temporary one is gone from the list."""
-    result = _result(tmp_path / "r")
-    with faked.running("--no-replace") as host:
-        server = OllamaModels(host)
-        server.create("x", {"from": faked.MODEL, "system": "old"})
-        found = tune("apply", result, "--name", "x", "--attach", host, "--yes", cwd=tmp_path)
-
-        assert found.returncode == 5, found.stderr
-        assert "no space left on device" in found.stderr
+        assert [words for words in said if words not in " ".join(found.stderr.split())] == []
         assert 'SYSTEM """old"""' in server.modelfile("x")
         assert server.names() == [faked.MODEL, "x:latest"]
 
