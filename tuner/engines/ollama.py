@@ -224,14 +224,14 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     version, models = version_of("ollama"), ollama_store.writable(ollama_store.folder(), logs)
     for other in tags(study):
         ollama_store.model(other, models)
+    model, own = ollama_store.model(study.model, models), _own_settings(study, models)
+    return Ollama(model, models, logs, version=version, own=own)
+
+
+def _own_settings(study: Study, models: Path) -> Mapping[str, int | float]:
+    """Return what the baseline's model sets itself; raise InputError where it spoils shots."""
     _ensure_no_own_turns(study, models)
-    own = ollama_store.own_settings(_in_service(study), models)
-    return Ollama(ollama_store.model(study.model, models), models, logs, version=version, own=own)
-
-
-def _in_service(study: Study) -> str:
-    """Return the model whose own settings are the defaults: the baseline's."""
-    return str(study.baseline.get("model", study.model))
+    return ollama_store.own_settings(str(study.baseline.get("model", study.model)), models)
 
 
 def _ensure_no_own_turns(study: Study, models: Path) -> None:
@@ -239,7 +239,7 @@ def _ensure_no_own_turns(study: Study, models: Path) -> None:
     if "shots" not in study.space and study.baseline.get("shots", 0) == 0:
         return
     for name in tags(study) or [study.model]:
-        if ollama_store.has_turns(name, models):
+        if ollama_store.turns(name, models):
             raise InputError(
                 f"{name} has MESSAGE lines, which Ollama puts before each request: `shots` would "
                 "be added to them while searching, and fixed ones replace them in the Modelfile; "
@@ -264,6 +264,5 @@ def preview(study: Study) -> Preview:
         return Preview(knobs(OLDEST, study.model), (str(error),))
     models = ollama_store.folder()
     model = ollama_store.model(study.model, models)
-    _ensure_no_own_turns(study, models)
-    own = ollama_store.own_settings(_in_service(study), models)
+    own = _own_settings(study, models)
     return Preview(knobs(version, study.model, own), (), model.train_ctx)

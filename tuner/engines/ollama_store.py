@@ -18,7 +18,7 @@ from typing import Any
 
 from tuner.engines.models import described
 from tuner.spec.errors import InputError
-from tuner.spec.values import Model
+from tuner.spec.values import Message, Model
 
 DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
@@ -99,8 +99,7 @@ def own_settings(name: str, models: Path) -> dict[str, int | float]:
     An output limit below 1 is none, and a window beyond the training is lowered to it
     (llm/server.go, NewLlamaServer). Other settings need no word: what is not sent stays.
     """
-    said = json.loads(layer(name, models, "params") or "{}")
-    found = {n: v for n, v in said.items() if type(v) in (int, float)}
+    found = {n: v for n, v in parameters(name, models).items() if type(v) in (int, float)}
     if found.get("num_predict", 1) < 1:
         found["num_predict"] = -1
     if "num_ctx" in found:
@@ -108,9 +107,15 @@ def own_settings(name: str, models: Path) -> dict[str, int | float]:
     return found
 
 
-def has_turns(name: str, models: Path) -> bool:
-    """Tell whether a model has MESSAGE lines, which Ollama puts before each request's own."""
-    return bool(json.loads(layer(name, models, "messages") or "[]"))
+def parameters(name: str, models: Path) -> dict[str, Any]:
+    """Return the PARAMETERs of a model: a text, a number or a switch each, of `stop` a list."""
+    return dict(json.loads(layer(name, models, "params") or "{}"))
+
+
+def turns(name: str, models: Path) -> list[Message]:
+    """Return the MESSAGE lines of a model, which Ollama puts before each request's own."""
+    said = json.loads(layer(name, models, "messages") or "[]")
+    return [Message(turn["role"], turn["content"]) for turn in said]
 
 
 def _blob(models: Path, digest: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ from tuner.engines import gguf, llamacpp, memory, models, ollama_store
 from tuner.engines.ollama_gpu import has_gpu
 from tuner.render import modelfile, parameters
 from tuner.spec.errors import InputError
-from tuner.spec.values import Message
 from tuner.workflow.environment import free_memory_bytes
 from tuner.workflow.starter import PROMPTS, Starter, starter
 from tuner.workflow.starter_space import Machine, Origin
@@ -91,13 +89,11 @@ def _from_ollama(name: str) -> Origin:
 
 def _stored(name: str, store: Path) -> modelfile.Modelfile:
     """Return the Modelfile that the layers of a model make."""
-    settings = json.loads(ollama_store.layer(name, store, "params") or "{}")
-    turns = json.loads(ollama_store.layer(name, store, "messages") or "[]")
     return modelfile.Modelfile(
         base=name,
         system=ollama_store.layer(name, store, "system"),
-        parameters=tuple(_flat(settings)),
-        messages=tuple(Message(m["role"], m["content"]) for m in turns),
+        parameters=tuple(_flat(ollama_store.parameters(name, store))),
+        messages=tuple(ollama_store.turns(name, store)),
     )
 
 

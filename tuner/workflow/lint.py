@@ -28,9 +28,10 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     """
     parallel = parallel or _served_at_once()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
+    available = _available()
     for file in files:
         instructions, findings = read(text_of(file))
-        draft = Draft(instructions, None, parallel, _available())
+        draft = Draft(instructions, None, parallel, available)
         drafts[file] = replace(draft, base=_base(file, draft), present=_present(file, draft))
         found[file] = [*findings, *applied(drafts[file])]
     for file, finding in _thrashing(drafts):
