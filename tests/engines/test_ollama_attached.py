@@ -130,11 +130,11 @@ def test_what_is_not_there_is_fetched_when_asked_for() -> None:
 
 def test_no_proxy_is_asked_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """HTTP_PROXY is for the world outside; who set it has no NO_PROXY for this machine at times."""
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    with faked.running() as url:
+    with faked.running() as url:  # before the proxy, which urllib keeps for the whole process
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
         assert OllamaModels(url).names() == [faked.MODEL]
 
 
