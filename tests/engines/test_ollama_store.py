@@ -15,21 +15,6 @@ from tuner.engines import ollama_store
 from tuner.spec.errors import InputError
 
 
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("llama3", ("registry.ollama.ai", "library", "llama3", "latest")),
-        ("llama3:8b", ("registry.ollama.ai", "library", "llama3", "8b")),
-        ("me/mine:q4", ("registry.ollama.ai", "me", "mine", "q4")),
-        ("hf.co/me/mine", ("hf.co", "me", "mine", "latest")),
-        ("localhost:5000/me/mine", ("localhost:5000", "me", "mine", "latest")),
-    ],
-)
-def test_a_name_may_leave_out_all_but_the_model(name: str, parts: tuple[str, ...]) -> None:
-    """Host, namespace and tag have Ollama's own defaults; a port is no tag."""
-    assert ollama_store.parts(name) == parts
-
-
 def test_a_model_is_known_by_name_with_the_facts_of_its_file(tmp_path: Path) -> None:
     """FROM names the model, and its memory can be estimated before a server runs."""
     stored(tmp_path, "small", "q4")

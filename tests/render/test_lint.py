@@ -100,6 +100,9 @@ def test_all_refused_parameters_are_named_at_once() -> None:
         ("FROM a\nSYSTEM one\nSYSTEM two", "repeated"),
         ("FROM a\nPARAMETER num_ctx 1024\nPARAMETER num_predict 2048", "lengths"),
         ("FROM a\nPARAMETER num_predict 0", "no-limit"),
+        ("FROM a\nPARAMETER num_ctx -1\nPARAMETER num_predict 128", "window"),
+        ("FROM a\nPARAMETER num_ctx 0", "window"),
+        ("FROM a\nPARAMETER num_ctx 3", "window"),
         ("FROM a\nPARAMETER repeat_penalty 1.2\nPARAMETER repeat_last_n 0", "no-effect"),
         ("FROM a\nPARAMETER stop '</s>'", "quotes"),
         ('FROM a\nPARAMETER stop ["</s>"]', "list"),
@@ -135,6 +138,19 @@ def test_what_is_worth_knowing_is_a_note(text: str, rule: str) -> None:
     """Notes are no warnings."""
     assert rule in rules(text, "note")
     assert rules(text, "warning") == set()
+
+
+@pytest.mark.parametrize("line", ["num_thread 0", "num_gpu -1", "main_gpu 0", "num_thread -1"])
+def test_what_ollama_does_by_itself_is_no_pin(line: str) -> None:
+    """It fits each machine."""
+    assert findings(f"FROM a\nPARAMETER {line}") == []
+
+
+def test_a_window_too_small_is_told_once() -> None:
+    """To lower num_predict would not help."""
+    text = "FROM a\nPARAMETER num_ctx -1\nPARAMETER num_predict 128\nPARAMETER num_keep 9"
+
+    assert [(f.rule, f.line) for f in findings(text)] == [("window", 2)]
 
 
 def test_the_memory_of_the_window_is_estimated() -> None:

@@ -83,9 +83,8 @@ _ENVIRONMENT = {
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_BOOLS = frozenset(
-    {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
-)
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_BOOLS = _TRUE | {"0", "f", "F", "FALSE", "false", "False"}
 _FLOAT32_MAX = 3.4028234663852886e38
 
 
@@ -119,6 +118,16 @@ def written(name: str, value: Setting) -> str:
     if value.is_integer():
         return str(int(value))
     return str(np.format_float_positional(np.float32(value), trim="-"))
+
+
+def plain(name: str, value: str) -> str:
+    """Return a valid value in the one way that a server shows it: 0.90 is 0.9."""
+    kind = KINDS.get(name)
+    if kind == "bool":
+        return written(name, value in _TRUE)
+    if kind == "int":
+        return written(name, int(value))
+    return written(name, float(value)) if kind == "float" else value
 
 
 def _unknown(name: str) -> str:

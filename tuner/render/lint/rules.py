@@ -27,6 +27,7 @@ RULES: Sequence[Rule] = (
     parameters.deprecated,
     parameters.repeated,
     parameters.pinned,
+    parameters.window,
     parameters.lengths,
     parameters.without_effect,
     parameters.quotes,

@@ -113,7 +113,7 @@ def stops(draft: Draft) -> Iterator[Finding]:
 
 def family(draft: Draft) -> Iterator[Finding]:
     """Name a template of another family than the base."""
-    template, origin = draft.last("TEMPLATE"), draft.last("FROM")
+    template, origin = draft.templated, draft.origin
     if template is None or origin is None:
         return
     used = next((token for token in FAMILIES if token in template.value), None)
@@ -135,7 +135,7 @@ def newer(draft: Draft) -> Iterator[Finding]:
 
 def own_template(draft: Draft) -> Iterator[Finding]:
     """Say what a GGUF file without TEMPLATE will be prompted with."""
-    origin = draft.last("FROM")
+    origin = draft.origin
     if origin is None or draft.last("TEMPLATE") or draft.all("RENDERER") or draft.gguf is None:
         return
     if draft.base is None:
