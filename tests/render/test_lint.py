@@ -108,6 +108,10 @@ def test_all_refused_parameters_are_named_at_once() -> None:
         ('FROM a\nPARAMETER stop ["</s>"]', "list"),
         ("FROM a\nPARAMETER stop [a, b]", "list"),
         ("FROM a\nSYSTEM 'You are kind.'", "quotes"),
+        ("FROM a\nSYSTEM “You\u2019re terse.”", "quotes"),
+        ("FROM a\nSYSTEM „Fasse dich kurz.“", "quotes"),
+        ("FROM a\nTEMPLATE “““{{ .System }}{{ .Prompt }}”””", "quotes"),
+        ("FROM “tiny:1b”", "quotes"),
         ('FROM qwen3\nTEMPLATE """{{ .Prompt }}\r\n{{ .Response }}"""', "crlf"),
         (f'FROM qwen3\nPARAMETER stop <|eot_id|>\nTEMPLATE """{CHATML}"""', "stop"),
         (f'FROM llama3.2\nTEMPLATE """{CHATML}"""', "family"),
@@ -151,6 +155,14 @@ def test_a_window_too_small_is_told_once() -> None:
     text = "FROM a\nPARAMETER num_ctx -1\nPARAMETER num_predict 128\nPARAMETER num_keep 9"
 
     assert [(f.rule, f.line) for f in findings(text)] == [("window", 2)]
+
+
+@pytest.mark.parametrize(
+    "text", ["“No” is an answer, “yes” is none.", "Say 'yes' or 'no'.", "don't"]
+)
+def test_quotes_inside_a_text_are_left_alone(text: str) -> None:
+    """Only a pair around all of it was meant for Ollama."""
+    assert rules(f"FROM a\nSYSTEM {text}", "warning") == set()
 
 
 def test_the_memory_of_the_window_is_estimated() -> None:

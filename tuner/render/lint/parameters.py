@@ -5,7 +5,6 @@ Defaults and effects: `api/types.go` and the samplers of Ollama 0.11.4 and 0.33.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -18,8 +17,6 @@ PINS = {"num_gpu": 0, "num_thread": 1, "main_gpu": 1}
 """From which value on a setting is more than what each machine does by itself."""
 
 _SAMPLING = ("top_p", "top_k", "min_p", "typical_p", "seed")
-_QUOTED = re.compile(r"""'.*'|["'].*|.*["']""", re.DOTALL)
-_LIST = re.compile(r"""\[.*["',].*\]""", re.DOTALL)  # [INST] is a token, ["a", "b"] a list
 
 
 def deprecated(draft: Draft) -> Iterator[Finding]:
@@ -106,21 +103,6 @@ def without_effect(draft: Draft) -> Iterator[Finding]:
     if penalty == 1 and reach is not None:
         yield note(draft.parameters["repeat_last_n"], "no-effect",
                    "repeat_last_n does nothing beside repeat_penalty 1.")  # fmt: skip
-
-
-def quotes(draft: Draft) -> Iterator[Finding]:
-    """Name quotes and brackets that become part of a value."""
-    for i in draft.instructions:
-        what = f"{i.word} {i.name}".strip()
-        if i.name == "stop" and _LIST.fullmatch(i.value):
-            yield warn(i, "list", f"stop {i.value} is one text, brackets and all: write a line "
-                       "PARAMETER stop for each.")  # fmt: skip
-        elif (i.word == "FROM" or i.name == "stop") and _QUOTED.fullmatch(i.value):
-            yield warn(i, "quotes", f"the quotes are part of the value of {what}, {i.value}: "
-                       'Ollama takes off only a pair of ".')  # fmt: skip
-        elif i.word == "SYSTEM" and re.fullmatch(r"'[^']*'", i.value):
-            yield warn(i, "quotes", "the single quotes are part of the system text: write double "
-                       "ones, or three of them.")  # fmt: skip
 
 
 def memory(draft: Draft) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tuner.render.go_template import parse, render
 from tuner.render.grammar import Instruction
 from tuner.render.lint.findings import Draft, Finding, error, note, warn
+from tuner.render.lint.stops import SPECIAL
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 
@@ -33,7 +34,6 @@ eos_token of tokenizer_config.json in the families that Ollama has templates for
 
 _TURNS = {FIRST: "an earlier question", ANSWER: "an earlier answer", SECOND: "the last question"}
 _TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
-_SPECIAL = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
 _END = re.compile(r"/|end|eot|eos", re.IGNORECASE)
 _ROLE = re.compile(r"\s*(user|human|inst|system|assistant)", re.IGNORECASE)
 
@@ -75,7 +75,7 @@ def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
     own = {draft.base.bos_token, draft.base.eos_token} if draft.base else set()
     others = any(i.value in shown for i in draft.stops)
     for i in draft.stops:
-        if not _SPECIAL.fullmatch(i.value) or i.value in OUTER | own:
+        if not SPECIAL.fullmatch(i.value) or i.value in OUTER | own:
             continue
         if i.value in shown or i.value.replace("/", "", 1) in shown:  # </a> may end what <a> begins
             continue

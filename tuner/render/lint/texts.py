@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tuner.render.lint.findings import Draft, Finding, error, note, warn
+from tuner.render.lint.stops import QUOTED
 
 LONG_WORDS = 200
 """Words from which on a system text takes a part of the window that is worth knowing."""
@@ -38,6 +39,7 @@ _PLACEHOLDER = re.compile(
 )
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|~")
 _PATH = re.compile(r"\.{0,2}[/\\]|[A-Za-z]:[\\/]|~|.*\.(gguf|bin|safetensors)$", re.IGNORECASE)
+_WRAPPED = re.compile(r"'[^']*'|[“„‟]+[^“”]*[”“]+|\u2018[^\u2018\u2019]*\u2019|«[^«»]*»")
 _JSON = re.compile(r"\bJSON\b", re.IGNORECASE)
 
 
@@ -71,6 +73,18 @@ def blank(draft: Draft) -> Iterator[Finding]:
                        "out or write a text.")  # fmt: skip
 
 
+def quotes(draft: Draft) -> Iterator[Finding]:
+    """Name quotes that become part of a value."""
+    for i in draft.all("FROM"):
+        if i.value not in draft.present and QUOTED.fullmatch(i.value):
+            yield warn(i, "quotes", f"the quotes are part of the value of FROM, {i.value}: Ollama "
+                       'takes off only a pair of ".')  # fmt: skip
+    for i in (*draft.all("SYSTEM"), *draft.all("TEMPLATE")):
+        if _WRAPPED.fullmatch(i.value):
+            yield warn(i, "quotes", f"the quotes {i.value[0]} and {i.value[-1]} are part of "
+                       f'{i.word}: write ", or three of them.')  # fmt: skip
+
+
 def long_system(draft: Draft) -> Iterator[Finding]:
     """Set a long system text against the window, of which an unset one is known but roughly."""
     system, window = draft.last("SYSTEM"), draft.number("num_ctx")
@@ -101,14 +115,6 @@ def demanded_json(draft: Draft) -> Iterator[Finding]:
         yield note(system, "json", "the system text asks for JSON, and num_predict is not set: an "
                    "answer that never ends is only stopped at ten windows. The field `format` of "
                    "each request makes JSON certain.")  # fmt: skip
-
-
-def stops(draft: Draft) -> Iterator[Finding]:
-    """Say that stop texts replace a base's list."""
-    given = draft.stops
-    if given and draft.gguf is None and not draft.templated:
-        yield note(given[0], "stop", "these stop texts replace all of the base's: see them with "
-                   "ollama show --parameters, and repeat those that are wanted.")  # fmt: skip
 
 
 def family(draft: Draft) -> Iterator[Finding]:
