@@ -116,7 +116,7 @@ def test_all_refused_parameters_are_named_at_once() -> None:
         (f'FROM qwen3\nPARAMETER stop <|eot_id|>\nTEMPLATE """{CHATML}"""', "stop"),
         (f'FROM llama3.2\nTEMPLATE """{CHATML}"""', "family"),
         (f"FROM a\nPARAMETER num_ctx 512\nSYSTEM {'word ' * 300}", "long-system"),
-        (f"FROM a\nSYSTEM {'word ' * 3500}", "long-system"),
+        (f"FROM a\nSYSTEM {'word ' * 4200}", "long-system"),
     ],
 )
 def test_mistakes_are_warnings(text: str, rule: str) -> None:

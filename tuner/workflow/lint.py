@@ -19,7 +19,7 @@ from tuner.render.modelfile import text_of
 from tuner.render.parameters import RUNNER, complaint, plain
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
-from tuner.workflow.named import identity, path_of, same, weights
+from tuner.workflow.named import identity, is_bare, path_of, same, weights
 
 _AUTOMATIC = {"num_gpu": "-1", "num_thread": "0", "main_gpu": "0"}
 """Values of settings that say no more than their absence."""
@@ -54,6 +54,7 @@ def _draft(file: Path, instructions: tuple[Instruction, ...], parallel: int) -> 
         parallel=parallel,
         available=_available(),
         present=frozenset(v for v in values if path_of(file, v)),
+        bare=frozenset(v for v in values if is_bare(file, v)),
         weights=bearing,
     )
 

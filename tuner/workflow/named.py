@@ -16,6 +16,14 @@ from tuner.engines.models import holds_weights
 from tuner.render.modelfile import Modelfile
 from tuner.spec.model_name import is_name, is_path, whole
 
+_WEIGHTS = (
+    "model*.safetensors",
+    "consolidated*.safetensors",
+    "consolidated*.pth",
+    "*.gguf",
+    "*.bin",
+)
+
 
 def path_of(modelfile: Path, value: str) -> Path | None:
     """Return the file or folder that a value names, None where none is here or it is closed."""
@@ -42,6 +50,14 @@ def same(one: str, other: str) -> bool:
         return filecmp.cmp(*paths, shallow=False)
     except OSError:
         return False
+
+
+def is_bare(modelfile: Path, value: str) -> bool:
+    """Tell whether a value names a folder in which Ollama finds no weights (filesForModel)."""
+    folder = path_of(modelfile, value)
+    if folder is None or not folder.is_dir():
+        return False
+    return not any(next(folder.glob(pattern), None) for pattern in _WEIGHTS)
 
 
 def weights(modelfile: Path, values: Sequence[str]) -> str | None:

@@ -44,8 +44,8 @@ class Draft:
 
     `base` is None where FROM is no model that can be read here. `parallel` is how many requests
     the server will take at once, `available` the memory in bytes that it has (0: unknown).
-    `present` are the values of FROM that are files or folders here, `weights` the one of them
-    all that brings the weights.
+    `present` are the values of FROM that are files or folders here, `bare` those of them that are
+    folders without weights, `weights` the one of all that brings the weights.
     """
 
     instructions: tuple[grammar.Instruction, ...]
@@ -53,6 +53,7 @@ class Draft:
     parallel: int = 1
     available: int = 0
     present: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
     weights: str | None = None
 
     def all(self, word: str) -> list[grammar.Instruction]:
@@ -73,6 +74,14 @@ class Draft:
         """Return the TEMPLATE that counts, None where it is blank and so without effect."""
         found = self.last("TEMPLATE")
         return found if found and found.value.strip() else None
+
+    @property
+    def prompting(self) -> grammar.Instruction | None:
+        """Return the TEMPLATE that prompts are made with, None where a RENDERER makes them.
+
+        Source: `server/prompt.go`, renderPrompt.
+        """
+        return None if self.all("RENDERER") else self.templated
 
     @property
     def origin(self) -> grammar.Instruction | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuner.render import grammar
-from tuner.render.lint import parameters, stops, template, texts
+from tuner.render.lint import characters, parameters, stops, template, texts
 from tuner.render.lint.findings import Draft, Finding, Rule
 from tuner.render.modelfile import NO_FROM, refused
 from tuner.spec.errors import InputError
 
 RULES: Sequence[Rule] = (
     texts.base,
+    texts.several,
     texts.blank,
     texts.quotes,
     texts.long_system,
@@ -26,6 +27,9 @@ RULES: Sequence[Rule] = (
     texts.newer,
     texts.own_template,
     template.rendered,
+    characters.vanishing,
+    characters.encoding,
+    characters.escapes,
     parameters.deprecated,
     parameters.repeated,
     parameters.pinned,
