@@ -33,8 +33,10 @@ OUTER = frozenset({
 eos_token of tokenizer_config.json in the families that Ollama has templates for."""
 
 _TURNS = {FIRST: "an earlier question", ANSWER: "an earlier answer", SECOND: "the last question"}
-_JINJA = re.compile(r"\{%|\{\{-?\s*(?:'|[a-z_]+[.\[]|[be]os_token\b)")
-_ESCAPE = re.compile(r"\\n(?![a-z])|\\n(?=q7|user|assistant|system)")  # and no \\nabla
+_JINJA = re.compile(
+    r"\{%|\{\{-?\s*(?:'|(?:messages?|msg|m|loop|tools?)(?:\.[a-z]|\[)|[be]os_token\b)"
+)
+_ESCAPE = re.compile(r"\\n(?![a-z])|\\n(?=q7|user|assistant|system)")  # no \nabla
 _TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
 _END = re.compile(r"/|end|eot|eos", re.IGNORECASE)
 _ROLE = re.compile(r"\s*(user|human|inst|system|assistant)", re.IGNORECASE)
@@ -51,7 +53,7 @@ def rendered(draft: Draft) -> Iterator[Finding]:
     except InputError as problem:
         yield error(at, "template", _reason(at.value, str(problem)))
         return
-    if _JINJA.search(at.value):
+    if "{%" in at.value:
         yield warn(at, "template", _reason(at.value))
     elif draft.prompting:
         yield from _seen(draft, at, prompt)

@@ -63,12 +63,8 @@ def base(draft: Draft) -> Iterator[Finding]:
     for i in draft.all("FROM"):
         named = i.value not in draft.present
         if i.value in draft.bare:
-            yield warn(
-                i,
-                "folder",
-                f"FROM {i.value} is a folder here, and Ollama finds no weights "
-                "in it: name a file, or write the tag of the model that is meant.",
-            )
+            yield warn(i, "folder", f"FROM {i.value} is a folder here, and Ollama finds no weights "
+                       "in it: name a file, or write the model's tag.")  # fmt: skip
         elif named and " #" in i.value:
             yield error(i, "comment", f"FROM names a model {i.value!r}, # and all: comments have "
                         "lines of their own.")  # fmt: skip
@@ -90,12 +86,8 @@ def several(draft: Draft) -> Iterator[Finding]:
     names = [i for i in found if i.value not in draft.present and not is_path(i.value)]
     for i in found if names else ():
         if i is not names[-1]:
-            yield warn(
-                i,
-                "ignored",
-                f"beside FROM {names[-1].value}, the name of a model, Ollama "
-                f"leaves out FROM {i.value} without a word: remove one of them.",
-            )
+            yield warn(i, "ignored", f"beside FROM {names[-1].value}, the name of a model, Ollama "
+                       f"leaves out FROM {i.value} without a word: remove one.")  # fmt: skip
 
 
 def _no_name(value: str) -> str | None:
