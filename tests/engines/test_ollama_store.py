@@ -36,6 +36,16 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     assert ollama_store.names(tmp_path) == ["hf.co/me/mine:latest", "small:q4"]
 
 
+@pytest.mark.parametrize(("asked", "served"), [(-1, 4), (0, 4), (2048, 2048), (9000, 8192)])
+def test_a_model_s_own_window_is_the_one_that_is_served(
+    tmp_path: Path, asked: int, served: int
+) -> None:
+    """Ollama raises it to 4 and lowers it to the training."""
+    stored(tmp_path, "small", "q4", {"params": f'{{"num_ctx": {asked}}}'})
+
+    assert ollama_store.own_settings("small:q4", tmp_path) == {"num_ctx": served}
+
+
 def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     """A model that lives in the cloud cannot be served here."""
     stored(tmp_path, "far", "latest", weights="other")

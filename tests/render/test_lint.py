@@ -183,6 +183,21 @@ def test_a_window_beyond_the_training_is_named() -> None:
     assert "num_ctx 4096 x OLLAMA_NUM_PARALLEL 1 keeps 16 MiB" in found["memory"].message
 
 
+@pytest.mark.parametrize(
+    ("window", "hints"),
+    [(2048, ("raise num_ctx or lower num_predict", "raise num_ctx")),
+     (4096, ("any prompt: lower num_predict", "shorten it")),
+     (8192, ("any prompt: lower num_predict", "shorten it"))],
+)  # fmt: skip
+def test_num_ctx_is_raised_only_where_that_helps(window: int, hints: tuple[str, str]) -> None:
+    """Beyond the training Ollama would lower it again."""
+    text = f"FROM ./m.gguf\nPARAMETER num_ctx {window}\nPARAMETER num_predict 5000"
+    found = {f.rule: f.message for f in findings(f"{text}\nSYSTEM {'word ' * 2400}", GGUF)}
+
+    assert hints[0] in found["lengths"]
+    assert found["long-system"].endswith(f"{hints[1]}.")
+
+
 def test_a_gguf_without_a_chat_template_is_warned_of() -> None:
     """Prompts would reach the model bare; one with a template says whose it is."""
     with_one = Model("m", "m.gguf", chat_template="{{ '<|im_start|>' }}")

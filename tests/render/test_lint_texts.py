@@ -45,6 +45,7 @@ def test_what_vanishes_is_named(line: str, words: str) -> None:
         'FROM a\nLICENSE """Page 1\x0cPage 2\u00a0\ufffd"""',
         "\ufeff# a\u00a0comment\nFROM a\n",
         "FROM a\n\ufeffSYSTEM glued from two files\n",
+        'FROM a\nSYSTEM """\ufeffglued from two files"""\n',
     ],
 )
 def test_what_stays_is_left_alone(text: str) -> None:

@@ -111,6 +111,28 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         lint([tmp_path / "missing"])
 
 
+def test_an_adapter_is_a_file(tmp_path: Path) -> None:
+    """One that is here under its name, or a path at which it may lie later; no model's name."""
+    (tmp_path / "mine").write_text("weights")
+    lines = ("mine", "./later", "later.safetensors", "me/lora", "hf.co/me/lora:q8.gguf")
+    files = [written(tmp_path, f"f{n}", f"FROM a\nADAPTER {v}\n") for n, v in enumerate(lines)]
+    wrong = [any(f.rule == "name" for f in each.findings) for each in lint(files)]
+
+    assert wrong == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("files", [(), ("config.json",), ("m.gguf",), ("model-1.safetensors",)])
+def test_a_folder_without_weights_is_named(tmp_path: Path, files: tuple[str, ...]) -> None:
+    """Ollama takes a folder of a model's name for the folder, and finds nothing in it."""
+    (tmp_path / "tiny").mkdir()
+    for name in files:
+        (tmp_path / "tiny" / name).write_text("x")
+    (found,) = lint([written(tmp_path, "Modelfile", "FROM tiny\n")])
+    expected = [] if files and not files[0].endswith(".json") else ["folder"]
+
+    assert [f.rule for f in found.findings if f.severity == "warning"] == expected
+
+
 CHAT = {**LLAMA, "llama.context_length": 2048, "tokenizer.chat_template": "<|im_start|>"}
 EYES: list[dict[str, str | int]] = [
     {"general.architecture": "clip", "clip.has_vision_encoder": 1},

@@ -47,13 +47,14 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
 def _draft(file: Path, instructions: tuple[Instruction, ...], parallel: int) -> Draft:
     """Return a Modelfile as written, with what is known here of what it names."""
     values = [i.value for i in instructions if i.word == "FROM"]
+    named = [i.value for i in instructions if i.word in {"FROM", "ADAPTER", "DRAFT"}]
     bearing = weights(file, values)
     return Draft(
         instructions,
         base=_base(file, bearing),
         parallel=parallel,
         available=_available(),
-        present=frozenset(v for v in values if path_of(file, v)),
+        present=frozenset(v for v in named if path_of(file, v)),
         bare=frozenset(v for v in values if is_bare(file, v)),
         weights=bearing,
     )

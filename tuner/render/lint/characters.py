@@ -11,6 +11,8 @@ from tuner.render.lint.findings import Draft, Finding, warn
 LOST = "\ufffd"
 """What stands for bytes that are no UTF-8, here as in Ollama (`parser/parser.go`, ParseFile)."""
 
+_MARK = "\ufeff"  # says nothing inside a text, and is no loss
+
 _SHOWN = 6
 """Characters that one finding names."""
 
@@ -21,9 +23,9 @@ _JOINED = re.compile(r"""[.!?]\\n|[:;,)>]\\n(?![a-z])|[^\s"'`(]\\n\\n[^\s"'`)]|\
 def vanishing(draft: Draft) -> Iterator[Finding]:
     """Name characters that Ollama drops without a word, and what becomes of a word by that."""
     for i in _read(draft):
-        gone = dropped(i.written)
+        gone = [char for char in dropped(i.written) if char != _MARK]
         if gone:
-            what = ", ".join(map(named, gone[:_SHOWN])) + (" and others" * (len(gone) > _SHOWN))
+            what = ", ".join(map(named, gone[:_SHOWN])) + " and others" * (len(gone) > _SHOWN)
             yield warn(i, "dropped", f"Ollama drops {what} from {_what(i)} without a word"
                        f"{_becomes(i.written, gone[0])}: write a plain character, or "
                        "none.")  # fmt: skip

@@ -44,8 +44,8 @@ class Draft:
 
     `base` is None where FROM is no model that can be read here. `parallel` is how many requests
     the server will take at once, `available` the memory in bytes that it has (0: unknown).
-    `present` are the values of FROM that are files or folders here, `bare` those of them that are
-    folders without weights, `weights` the one of all that brings the weights.
+    `present` are the values of FROM, ADAPTER and DRAFT that are files or folders here, `bare` those
+    of FROM that are folders without weights, `weights` the one of all that brings the weights.
     """
 
     instructions: tuple[grammar.Instruction, ...]

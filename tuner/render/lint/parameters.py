@@ -56,15 +56,13 @@ def lengths(draft: Draft) -> Iterator[Finding]:
     if window is None or window == LEAST_WINDOW:
         return  # `window` says what is wrong then
     if limit and limit >= window:
+        rise = "" if window == draft.trained else "raise num_ctx or "
         yield warn(draft.parameters["num_predict"], "lengths",
                    f"num_predict {limit:.0f} does not fit into the window of {window} tokens "
-                   "beside any prompt: raise num_ctx or lower num_predict.")  # fmt: skip
+                   f"beside any prompt: {rise}lower num_predict.")  # fmt: skip
     if kept and kept >= window:
-        yield warn(
-            draft.parameters["num_keep"],
-            "lengths",
-            f"num_keep {kept:.0f} leaves nothing of the window of {window} tokens.",
-        )
+        yield warn(draft.parameters["num_keep"], "lengths",
+                   f"num_keep {kept:.0f} leaves nothing of the window of {window}.")  # fmt: skip
 
 
 def window(draft: Draft) -> Iterator[Finding]:
@@ -75,8 +73,8 @@ def window(draft: Draft) -> Iterator[Finding]:
     at = draft.parameters["num_ctx"]
     if asked < served:
         yield warn(at, "window", f"Ollama serves num_ctx {asked:.0f} as a window of {served} "
-                   "tokens, which holds no prompt: name one that fits the prompts, such as 4096, "
-                   "or leave it out.")  # fmt: skip
+                   "tokens (2048 where a model sees), which holds no prompt: name one that fits, "
+                   "such as 4096, or leave it out.")  # fmt: skip
     elif asked > served:
         yield warn(
             at,

@@ -90,6 +90,14 @@ def several(draft: Draft) -> Iterator[Finding]:
                        f"leaves out FROM {i.value} without a word: remove one.")  # fmt: skip
 
 
+def files(draft: Draft) -> Iterator[Finding]:
+    """Name an ADAPTER or DRAFT that is no file: Ollama knows none by a name (CreateRequest)."""
+    for i in (*draft.all("ADAPTER"), *draft.all("DRAFT")):
+        if i.value and i.value not in draft.present and not is_path(i.value):
+            yield warn(i, "name", f"{i.word} {i.value} is no file that is here, and Ollama takes "
+                       "no model's name for it: name a path, as ./ and the file's.")  # fmt: skip
+
+
 def _no_name(value: str) -> str | None:
     """Say why a value can be neither the name of a model nor a path."""
     if _PATHS.search(value):
@@ -133,8 +141,9 @@ def long_system(draft: Draft) -> Iterator[Finding]:
     system, window = draft.last("SYSTEM"), draft.window
     tokens = _tokens(system.value) if system else 0.0
     text = f"the system text has about {tokens:.0f} tokens"
+    hint = "shorten it" if window == draft.trained else "raise num_ctx"
     if system and window and tokens > window / 2:
-        yield warn(system, "long-system", f"{text} of a window of {window}: raise num_ctx.")
+        yield warn(system, "long-system", f"{text} of a window of {window}: {hint}.")
     elif system and not window and tokens > DEFAULT_WINDOW:
         yield warn(system, "long-system", f"{text}, more than the window of {DEFAULT_WINDOW} on "
                    "most machines: set num_ctx.")  # fmt: skip
