@@ -73,15 +73,12 @@ def window(draft: Draft) -> Iterator[Finding]:
     at = draft.parameters["num_ctx"]
     if asked < served:
         yield warn(at, "window", f"Ollama serves num_ctx {asked:.0f} as a window of {served} "
-                   "tokens (2048 where a model sees), which holds no prompt: name one that fits, "
-                   "such as 4096, or leave it out.")  # fmt: skip
+                   "tokens (2048 for a model with vision), which holds no prompt: name one that "
+                   "fits, such as 4096, or leave it out.")  # fmt: skip
     elif asked > served:
-        yield warn(
-            at,
-            "beyond-training",
-            f"the base was trained with {served} tokens, and Ollama "
-            f"lowers num_ctx {asked:.0f} to that without a word: ask for {served}.",
-        )
+        yield warn(at, "beyond-training", f"the base was trained with {served} tokens, and Ollama "
+                   f"lowers num_ctx {asked:.0f} to that without a word: ask for "
+                   f"{served}.")  # fmt: skip
 
 
 def without_effect(draft: Draft) -> Iterator[Finding]:
