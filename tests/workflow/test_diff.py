@@ -12,6 +12,7 @@ import pytest
 
 from tuner.engines.launch import free_port
 from tuner.spec.errors import EngineMissing, InputError
+from tuner.spec.model_name import shown
 from tuner.workflow.diff import diff
 
 A, B = (f"FROM /models/blobs/sha256-{letter * 64}\n" for letter in "ab")
@@ -30,8 +31,9 @@ class Ollama(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Show a model."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if asked["model"] in MODELS:
-            self._answer(200, {"modelfile": MODELS[asked["model"]], "model_info": {}})
+        name = shown(asked["model"]).removesuffix(":latest")
+        if name in MODELS:
+            self._answer(200, {"modelfile": MODELS[name], "model_info": {}})
         elif asked["model"] == "odd":
             self._answer(200, {"something": "else"})
         else:
@@ -86,6 +88,15 @@ def test_what_a_file_inherits_is_no_change(tmp_path: Path, host: str) -> None:
     """The file that a model was created from says the same."""
     same = tmp_path / "same"
     same.write_text("FROM a\nPARAMETER num_ctx 4096\n")
+
+    assert diff(str(same), "task-api", host) == []
+
+
+@pytest.mark.parametrize("base", ["library/a", "registry.ollama.ai/library/a:latest"])
+def test_a_served_base_is_known_by_any_name(tmp_path: Path, host: str, base: str) -> None:
+    """A server lists it by the shortest."""
+    same = tmp_path / "same"
+    same.write_text(f"FROM {base}\nPARAMETER num_ctx 4096\n")
 
     assert diff(str(same), "task-api", host) == []
 
