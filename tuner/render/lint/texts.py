@@ -1,4 +1,4 @@
-"""What a linter says about FROM, SYSTEM, TEMPLATE and stop, as they are written.
+"""What a linter says about FROM, ADAPTER, SYSTEM and TEMPLATE, as they are written.
 
 What a template does is shown by rendering it, in `lint.template`.
 """
