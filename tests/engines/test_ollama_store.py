@@ -15,21 +15,6 @@ from tuner.engines import ollama_store
 from tuner.spec.errors import InputError
 
 
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("llama3", ("registry.ollama.ai", "library", "llama3", "latest")),
-        ("llama3:8b", ("registry.ollama.ai", "library", "llama3", "8b")),
-        ("me/mine:q4", ("registry.ollama.ai", "me", "mine", "q4")),
-        ("hf.co/me/mine", ("hf.co", "me", "mine", "latest")),
-        ("localhost:5000/me/mine", ("localhost:5000", "me", "mine", "latest")),
-    ],
-)
-def test_a_name_may_leave_out_all_but_the_model(name: str, parts: tuple[str, ...]) -> None:
-    """Host, namespace and tag have Ollama's own defaults; a port is no tag."""
-    assert ollama_store.parts(name) == parts
-
-
 def test_a_model_is_known_by_name_with_the_facts_of_its_file(tmp_path: Path) -> None:
     """FROM names the model, and its memory can be estimated before a server runs."""
     stored(tmp_path, "small", "q4")
@@ -49,6 +34,16 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no model 'smal:q4' in .*; did you mean small:q4\?"):
         ollama_store.model("smal:q4", tmp_path)
     assert ollama_store.names(tmp_path) == ["hf.co/me/mine:latest", "small:q4"]
+
+
+@pytest.mark.parametrize(("asked", "served"), [(-1, 4), (0, 4), (2048, 2048), (9000, 8192)])
+def test_a_model_s_own_window_is_the_one_that_is_served(
+    tmp_path: Path, asked: int, served: int
+) -> None:
+    """Ollama raises it to 4 and lowers it to the training."""
+    stored(tmp_path, "small", "q4", {"params": f'{{"num_ctx": {asked}}}'})
+
+    assert ollama_store.own_settings("small:q4", tmp_path) == {"num_ctx": served}
 
 
 def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:

@@ -100,16 +100,23 @@ def test_all_refused_parameters_are_named_at_once() -> None:
         ("FROM a\nSYSTEM one\nSYSTEM two", "repeated"),
         ("FROM a\nPARAMETER num_ctx 1024\nPARAMETER num_predict 2048", "lengths"),
         ("FROM a\nPARAMETER num_predict 0", "no-limit"),
+        ("FROM a\nPARAMETER num_ctx -1\nPARAMETER num_predict 128", "window"),
+        ("FROM a\nPARAMETER num_ctx 0", "window"),
+        ("FROM a\nPARAMETER num_ctx 3", "window"),
         ("FROM a\nPARAMETER repeat_penalty 1.2\nPARAMETER repeat_last_n 0", "no-effect"),
         ("FROM a\nPARAMETER stop '</s>'", "quotes"),
         ('FROM a\nPARAMETER stop ["</s>"]', "list"),
         ("FROM a\nPARAMETER stop [a, b]", "list"),
         ("FROM a\nSYSTEM 'You are kind.'", "quotes"),
+        ("FROM a\nSYSTEM “You\u2019re terse.”", "quotes"),
+        ("FROM a\nSYSTEM „Fasse dich kurz.“", "quotes"),
+        ("FROM a\nTEMPLATE “““{{ .System }}{{ .Prompt }}”””", "quotes"),
+        ("FROM “tiny:1b”", "quotes"),
         ('FROM qwen3\nTEMPLATE """{{ .Prompt }}\r\n{{ .Response }}"""', "crlf"),
         (f'FROM qwen3\nPARAMETER stop <|eot_id|>\nTEMPLATE """{CHATML}"""', "stop"),
         (f'FROM llama3.2\nTEMPLATE """{CHATML}"""', "family"),
         (f"FROM a\nPARAMETER num_ctx 512\nSYSTEM {'word ' * 300}", "long-system"),
-        (f"FROM a\nSYSTEM {'word ' * 3500}", "long-system"),
+        (f"FROM a\nSYSTEM {'word ' * 4200}", "long-system"),
     ],
 )
 def test_mistakes_are_warnings(text: str, rule: str) -> None:
@@ -137,6 +144,27 @@ def test_what_is_worth_knowing_is_a_note(text: str, rule: str) -> None:
     assert rules(text, "warning") == set()
 
 
+@pytest.mark.parametrize("line", ["num_thread 0", "num_gpu -1", "main_gpu 0", "num_thread -1"])
+def test_what_ollama_does_by_itself_is_no_pin(line: str) -> None:
+    """It fits each machine."""
+    assert findings(f"FROM a\nPARAMETER {line}") == []
+
+
+def test_a_window_too_small_is_told_once() -> None:
+    """To lower num_predict would not help."""
+    text = "FROM a\nPARAMETER num_ctx -1\nPARAMETER num_predict 128\nPARAMETER num_keep 9"
+
+    assert [(f.rule, f.line) for f in findings(text)] == [("window", 2)]
+
+
+@pytest.mark.parametrize(
+    "text", ["“No” is an answer, “yes” is none.", "Say 'yes' or 'no'.", "don't"]
+)
+def test_quotes_inside_a_text_are_left_alone(text: str) -> None:
+    """Only a pair around all of it was meant for Ollama."""
+    assert rules(f"FROM a\nSYSTEM {text}", "warning") == set()
+
+
 def test_the_memory_of_the_window_is_estimated() -> None:
     """4096 x 2 tokens of 2048 values in f16 are 32 MiB, 132 with the weights."""
     text = "FROM ./m.gguf\nPARAMETER num_ctx 4096"
@@ -153,6 +181,21 @@ def test_a_window_beyond_the_training_is_named() -> None:
 
     assert found["beyond-training"].severity == "warning"
     assert "num_ctx 4096 x OLLAMA_NUM_PARALLEL 1 keeps 16 MiB" in found["memory"].message
+
+
+@pytest.mark.parametrize(
+    ("window", "hints"),
+    [(2048, ("raise num_ctx or lower num_predict", "raise num_ctx")),
+     (4096, ("any prompt: lower num_predict", "shorten it")),
+     (8192, ("any prompt: lower num_predict", "shorten it"))],
+)  # fmt: skip
+def test_num_ctx_is_raised_only_where_that_helps(window: int, hints: tuple[str, str]) -> None:
+    """Beyond the training Ollama would lower it again."""
+    text = f"FROM ./m.gguf\nPARAMETER num_ctx {window}\nPARAMETER num_predict 5000"
+    found = {f.rule: f.message for f in findings(f"{text}\nSYSTEM {'word ' * 2400}", GGUF)}
+
+    assert hints[0] in found["lengths"]
+    assert found["long-system"].endswith(f"{hints[1]}.")
 
 
 def test_a_gguf_without_a_chat_template_is_warned_of() -> None:

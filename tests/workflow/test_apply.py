@@ -19,8 +19,8 @@ import pytest
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
 from tuner.engines.ollama_models import OllamaModels
-from tuner.engines.ollama_store import ensure_name
 from tuner.spec.errors import EngineError, EngineMissing, InputError
+from tuner.spec.model_name import ensure_name
 from tuner.workflow.apply import apply, propose, roll_back
 
 pytestmark = [pytest.mark.ollama, pytest.mark.embedded]

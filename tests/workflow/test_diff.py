@@ -12,6 +12,7 @@ import pytest
 
 from tuner.engines.launch import free_port
 from tuner.spec.errors import EngineMissing, InputError
+from tuner.spec.model_name import shown
 from tuner.workflow.diff import diff
 
 A, B = (f"FROM /models/blobs/sha256-{letter * 64}\n" for letter in "ab")
@@ -19,6 +20,7 @@ KEPT = 'TEMPLATE """{{ .Prompt }}"""\nPARAMETER stop x\n'
 MODELS = {
     "a": A + KEPT,
     "b": B + KEPT,
+    "sees": A + B + KEPT,
     "task-api": f"# generated\n{A}{KEPT}PARAMETER num_ctx 4096\n",
 }
 
@@ -29,8 +31,9 @@ class Ollama(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Show a model."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if asked["model"] in MODELS:
-            self._answer(200, {"modelfile": MODELS[asked["model"]], "model_info": {}})
+        name = shown(asked["model"]).removesuffix(":latest")
+        if name in MODELS:
+            self._answer(200, {"modelfile": MODELS[name], "model_info": {}})
         elif asked["model"] == "odd":
             self._answer(200, {"something": "else"})
         else:
@@ -85,6 +88,15 @@ def test_what_a_file_inherits_is_no_change(tmp_path: Path, host: str) -> None:
     """The file that a model was created from says the same."""
     same = tmp_path / "same"
     same.write_text("FROM a\nPARAMETER num_ctx 4096\n")
+
+    assert diff(str(same), "task-api", host) == []
+
+
+@pytest.mark.parametrize("base", ["library/a", "registry.ollama.ai/library/a:latest"])
+def test_a_served_base_is_known_by_any_name(tmp_path: Path, host: str, base: str) -> None:
+    """A server lists it by the shortest."""
+    same = tmp_path / "same"
+    same.write_text(f"FROM {base}\nPARAMETER num_ctx 4096\n")
 
     assert diff(str(same), "task-api", host) == []
 
@@ -146,3 +158,93 @@ def test_a_path_that_is_not_there_is_no_model(file: str) -> None:
     """`./x` is meant as a file."""
     with pytest.raises(InputError, match="cannot be read"):
         diff(file, "./missing/Modelfile")
+
+
+def folder(parent: Path, name: str, text: str, **files: str) -> str:
+    """Write a folder with a Modelfile and weights of such contents; return the Modelfile."""
+    (parent / name).mkdir()
+    for stem, content in files.items():
+        (parent / name / f"{stem}.gguf").write_text(content)
+    (parent / name / "Modelfile").write_text(text)
+    return str(parent / name / "Modelfile")
+
+
+def told(a: str, b: str) -> list[tuple[str, str]]:
+    """Return what changes between two files, with the cost."""
+    return [(c.what, c.cost) for c in diff(a, b)]
+
+
+@pytest.mark.parametrize("word", ["FROM", "FROM ./m.gguf\nADAPTER", "FROM ./m.gguf\nDRAFT"])
+def test_files_of_one_name_and_other_bytes_are_a_change(tmp_path: Path, word: str) -> None:
+    """A path is relative to its Modelfile, so two folders have two files of one name."""
+    a = folder(tmp_path, "a", f"{word} ./w.gguf\n", w="one", m="same")
+    b = folder(tmp_path, "b", f"{word} ./w.gguf\n", w="two", m="same")
+    (found,) = diff(a, b)
+
+    assert (found.what, found.cost) == (word.split()[-1], "reload")
+    assert found.b == str(tmp_path / "b" / "w.gguf")
+
+
+@pytest.mark.parametrize("base", ["./w.gguf", "w.gguf", "../a/w.gguf", "../b/../a/w.gguf"])
+def test_one_file_by_any_path_is_no_change(tmp_path: Path, base: str) -> None:
+    """Nor is a copy of it, or a link to it."""
+    a = folder(tmp_path, "a", "FROM ./w.gguf\n", w="one")
+    b = folder(tmp_path, "b", f"FROM {base}\n")
+    (tmp_path / "b" / "w.gguf").symlink_to(tmp_path / "a" / "w.gguf")
+    copy = folder(tmp_path, "c", "FROM ./w.gguf\n", w="one")
+
+    assert told(a, b) == told(a, copy) == []
+
+
+def test_where_it_runs_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of that name in the working folder is another one."""
+    a = folder(tmp_path, "a", "FROM ./w.gguf\n", w="one")
+    b = folder(tmp_path, "b", "FROM ./w.gguf\n", w="two")
+    (tmp_path / "w.gguf").write_text("three")
+    monkeypatch.chdir(tmp_path)
+
+    assert told(a, b) == [("FROM", "reload")]
+
+
+def test_each_of_several_from_counts(tmp_path: Path) -> None:
+    """A projector more or another one is a change, their order is none."""
+    text = "FROM ./w.gguf\n"
+    a = folder(tmp_path, "a", f"{text}FROM ./p.gguf\n", w="one", p="eye")
+    reverse = folder(tmp_path, "b", f"FROM ./p.gguf\n{text}", w="one", p="eye")
+    other = folder(tmp_path, "c", f"{text}FROM ./p.gguf\n", w="one", p="ear")
+    without = folder(tmp_path, "d", text, w="one")
+
+    assert told(a, reverse) == []
+    assert told(a, other) == told(a, without) == [("FROM", "reload")]
+
+
+def test_weights_that_are_not_here_are_not_compared(tmp_path: Path) -> None:
+    """Two folders may get the same file, or not; in one folder it is the same."""
+    a, b = (folder(tmp_path, name, "FROM ./w.gguf\n") for name in "ab")
+
+    assert told(a, b) == [("FROM", "unknown")]
+    assert told(a, a) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["tiny:latest", "library/tiny", "registry.ollama.ai/library/tiny:latest",
+             "https://registry.ollama.ai/library/tiny"],
+)  # fmt: skip
+def test_one_model_by_any_name_is_no_change(tmp_path: Path, name: str) -> None:
+    """What may be left out of a name is there all the same."""
+    assert told(folder(tmp_path, "a", "FROM tiny\n"), folder(tmp_path, "b", f"FROM {name}\n")) == []
+
+
+@pytest.mark.parametrize("name", ["tiny:8b", "me/tiny", "hf.co/library/tiny", "tiny2"])
+def test_another_name_is_a_change(tmp_path: Path, name: str) -> None:
+    """Each differs in one part."""
+    found = told(folder(tmp_path, "a", "FROM tiny\n"), folder(tmp_path, "b", f"FROM {name}\n"))
+    assert found == [("FROM", "reload")]
+
+
+def test_a_projector_of_a_served_model_counts(tmp_path: Path, host: str) -> None:
+    """Against a model the file's own files are looked at as well as its weights."""
+    file = folder(tmp_path, "a", f"FROM a\n{KEPT}")
+
+    assert diff("a", file, host) == []
+    assert [c.what for c in diff("sees", file, host)] == ["FROM"]

@@ -253,6 +253,41 @@ def test_a_modelfile_over_a_model_of_ollama_names_what_is_left_out(
     assert "PARAMETER seed" not in written
 
 
+@pytest.mark.parametrize("source", ["name", "Modelfile"])
+def test_a_tag_may_be_called_as_a_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """So are the models of Hugging Face; the name is no path, in the study neither."""
+    name = "hf.co/me/Mine-GGUF:Mine-Q4_K_M.gguf"
+    stored(tmp_path / "models", "Mine-GGUF", "Mine-Q4_K_M.gguf", under=("hf.co", "me"))
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    (tmp_path / "Modelfile").write_text(f"FROM {name}\nPARAMETER num_ctx 2048\n")
+    init(name if source == "name" else str(tmp_path / source), tmp_path / "tune.yaml")
+    study, _ = usable(tmp_path / "tune.yaml")
+
+    assert (study.engine, study.model) == ("ollama", name)
+
+
+@pytest.mark.parametrize("base", ["hf.co/me/Mine-GGUF:gone.gguf", "https://hf.co/me/mine", "a,b"])
+def test_a_name_that_ollama_does_not_have_is_no_missing_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str
+) -> None:
+    """It is answered as a name is: what there is, and how to fetch it."""
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    with pytest.raises(InputError, match="Ollama has no model"):
+        started(tmp_path, f"FROM {base}\n")
+
+
+def test_the_weights_are_tuned_and_not_their_projector(tmp_path: Path) -> None:
+    """Whichever FROM comes first."""
+    gguf_files.write(
+        tmp_path / "p.gguf", {"general.architecture": "clip", "clip.has_vision_encoder": 1}
+    )
+    study, base = started(tmp_path, "FROM ./p.gguf\nFROM ./m.gguf\n")
+
+    assert (study.model, base["num_ctx"]) == (str(tmp_path / "m.gguf"), 4096)
+
+
 @pytest.mark.parametrize("line", ["num_ctx 0", "num_batch -1", "temperature -0.5"])
 def test_a_number_without_a_meaning_is_refused(tmp_path: Path, line: str) -> None:
     """What no engine can run is named, with what to do."""
@@ -276,7 +311,7 @@ def test_no_limit_and_auto_threads(tmp_path: Path) -> None:
         ("FROM llama3.2\n", "Ollama has no model 'llama3.2'"),
         ("FROM ./model\n", "ln -s"),
         ("FROM ./folder\n", "engine vllm"),
-        ("FROM ./gone.gguf\n", "gone.gguf: no such model file"),
+        ("FROM ./gone.gguf\n", "gone.gguf: no such file"),
         ("FROM ./m.gguf\nADAPTER ./a.gguf\n", "does not take adapters yet"),
     ],
 )

@@ -194,7 +194,9 @@ def _check_objective(objective: str | None, study: Study) -> None:
 
 def _engine_for(model: str) -> str:
     """Return the engine that serves such a model: design.md's auto-choice."""
-    if model == "default" or model.endswith(".gguf"):
+    from tuner.spec.model_name import is_gguf_path
+
+    if model == "default" or is_gguf_path(model):
         return "llamacpp"
     return "vllm" if Path(model).is_dir() else "ollama"
 

@@ -28,6 +28,7 @@ from tuner.engines.memory import CONTEXT_STEP, ensure_fits
 from tuner.engines.readback import difference
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineMissing, InputError
+from tuner.spec.model_name import is_gguf_path
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
 
@@ -225,7 +226,7 @@ def _noting(missing: list[str]) -> Iterator[None]:
 
 
 def _model_path(study: Study) -> Path:
-    if study.model != "default" and not study.model.endswith(".gguf"):
+    if study.model != "default" and not is_gguf_path(study.model):
         raise InputError(
             f"engine llamacpp serves a GGUF file, found model {study.model!r}; name a path that "
             "ends in .gguf, or `default` for the packaged SmolLM2"

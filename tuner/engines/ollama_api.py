@@ -20,6 +20,7 @@ from tuner.engines import control
 from tuner.engines.ollama_chat import ollama_request
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
+from tuner.spec.model_name import shown
 from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Message, Setting
 
 LOAD_DEADLINE_S = 300.0
@@ -92,7 +93,7 @@ async def unload(address: str, model: str) -> None:
         async with _client(address) as client:
             await client.chat(model, messages=[], keep_alive=0)
         async with asyncio.timeout(UNLOAD_DEADLINE_S):
-            while tagged(model) in await loaded(address):
+            while shown(model) in await loaded(address):
                 await asyncio.sleep(_POLL_S)
     except (ollama.ResponseError, httpx.HTTPError, ConnectionError, TimeoutError) as error:
         raise EngineDied(f"Ollama did not unload {model}: {error!r}") from error
@@ -147,7 +148,7 @@ async def running(address: str, model: str) -> dict[str, Setting]:
     models = await _models(address, "ps")
     if models is None:
         raise EngineDied(f"Ollama at {address} does not say what it has loaded (/api/ps)")
-    mine = (m for m in models if m.get("name") == tagged(model))
+    mine = (m for m in models if m.get("name") == shown(model))
     context = next((m.get("context_length") for m in mine), None)
     return {"num_ctx": context} if isinstance(context, int) and context > 0 else {}
 
@@ -175,8 +176,3 @@ async def version(address: str) -> tuple[int, ...]:
             "or name another with --attach URL"
         )
     return tuple(map(int, told[:3]))
-
-
-def tagged(name: str) -> str:
-    """Return a model's name with its tag, as Ollama shows it."""
-    return name if ":" in name.rsplit("/", 1)[-1] else f"{name}:latest"

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import ollama
 
-from tuner.engines.ollama_api import tagged
 from tuner.spec.errors import EngineError, EngineMissing, InputError
+from tuner.spec.model_name import shown
 
 _TIMEOUT_S = 300.0
 
@@ -36,7 +36,7 @@ class OllamaModels:
     def digest(self, name: str) -> str | None:
         """Return the digest of a model's manifest, None where it is not there."""
         with self._asking() as client:
-            found = (m for m in client.list().models if m.model == tagged(name))
+            found = (m for m in client.list().models if m.model == shown(name))
             return next((m.digest for m in found), None)
 
     def modelfile(self, name: str) -> str:

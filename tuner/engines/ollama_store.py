@@ -1,6 +1,6 @@
 """The folder in which Ollama keeps its models: names, manifests, weights.
 
-Layout and default names as in Ollama's types/model/name.go and server/manifest.go:
+Layout as in Ollama's server/manifest.go:
 manifests/HOST/NAMESPACE/MODEL/TAG is a JSON list of layers, blobs/sha256-... holds each.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,14 +17,8 @@ from typing import Any
 
 from tuner.engines.models import described
 from tuner.spec.errors import InputError
-from tuner.spec.values import Message, Model
-
-DEFAULT_HOST, DEFAULT_NAMESPACE, DEFAULT_TAG = "registry.ollama.ai", "library", "latest"
-_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
-_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
-_HOST = r"(?:.*://)?[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}"
-_NAME = re.compile(f"(?:(?:{_HOST}/)?{_NAMESPACE}/)?{_PART}(?::{_PART})?", re.DOTALL)
-"""isValidPart of types/model/name.go, the same in 0.11.4 and 0.33.3."""
+from tuner.spec.model_name import parts, shown
+from tuner.spec.values import Message, Model, served_window
 
 _WEIGHTS = "application/vnd.ollama.image.model"
 
@@ -96,14 +89,15 @@ def layer(name: str, models: Path, kind: str) -> str | None:
 def own_settings(name: str, models: Path) -> dict[str, int | float]:
     """Return the numbers that a model itself sets, by the names of PARAMETERs, as they serve.
 
-    An output limit below 1 is none, and a window beyond the training is lowered to it
-    (llm/server.go, NewLlamaServer). Other settings need no word: what is not sent stays.
+    An output limit below 1 is none, and a window is the one that is served. Other settings need
+    no word: what is not sent stays.
     """
     found = {n: v for n, v in parameters(name, models).items() if type(v) in (int, float)}
     if found.get("num_predict", 1) < 1:
         found["num_predict"] = -1
     if "num_ctx" in found:
-        found["num_ctx"] = min(found["num_ctx"], model(name, models).train_ctx or found["num_ctx"])
+        trained = model(name, models).train_ctx
+        found["num_ctx"] = served_window(int(found["num_ctx"]), trained)
     return found
 
 
@@ -124,8 +118,8 @@ def _blob(models: Path, digest: str) -> Path:
 
 def names(models: Path) -> list[str]:
     """Return the names of all models that are there, as Ollama shows them."""
-    found = (models / "manifests").glob("*/*/*/*")
-    return sorted(_shown(p.relative_to(models / "manifests").parts) for p in found if p.is_file())
+    found = (p.parts[-4:] for p in (models / "manifests").glob("*/*/*/*") if p.is_file())
+    return sorted(shown(f"{host}/{space}/{base}:{tag}") for host, space, base, tag in found)
 
 
 def _manifest(name: str, models: Path) -> Mapping[str, Any]:
@@ -142,39 +136,6 @@ def _manifest(name: str, models: Path) -> Mapping[str, Any]:
 def _layers(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     layers = manifest.get("layers") or []
     return [la for la in layers if isinstance(la, dict) and {"mediaType", "digest"} <= la.keys()]
-
-
-def ensure_name(name: str) -> None:
-    """Raise InputError for what Ollama does not take as the name of a model."""
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"{name!r} is no name that Ollama takes: expected [NAMESPACE/]MODEL[:TAG], each of at "
-            "most 80 letters, digits, _, - and . and none beginning with - or . (NAMESPACE has no "
-            ".); say another --name"
-        )
-
-
-def parts(name: str) -> tuple[str, str, str, str]:
-    """Return (host, namespace, model, tag) of a name that may leave out all but the model."""
-    path, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:  # the colon of a host's port is none of a tag
-        path, tag = name, DEFAULT_TAG
-    *before, base = path.split("/")
-    namespace = before.pop() if before else DEFAULT_NAMESPACE
-    return "/".join(before) or DEFAULT_HOST, namespace, base, tag
-
-
-def shown(name: str) -> str:
-    """Return a name as Ollama lists it: with its tag, without what is taken for granted."""
-    return _shown(parts(name.rpartition("://")[2]))
-
-
-def _shown(path: tuple[str, ...]) -> str:
-    """Return a name without what Ollama takes for granted."""
-    host, namespace, base, tag = path
-    if host != DEFAULT_HOST:
-        return f"{host}/{namespace}/{base}:{tag}"
-    return f"{base}:{tag}" if namespace == DEFAULT_NAMESPACE else f"{namespace}/{base}:{tag}"
 
 
 def _unknown(name: str, models: Path) -> str:

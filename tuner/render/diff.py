@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from tuner.render.modelfile import Modelfile, tagged
-from tuner.render.parameters import KINDS, RUNNER, written
+from tuner.render.modelfile import Modelfile
+from tuner.render.parameters import RUNNER, plain
+from tuner.spec.model_name import is_name, is_path, shown
 
 Cost: TypeAlias = Literal["nothing", "reload", "unknown"]
 
 _BLOB = re.compile(r".*sha256[-:]([0-9a-f]{64})", re.DOTALL)
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Change:
 def changes(a: Modelfile, b: Modelfile, names: tuple[str, str] = ("", "")) -> list[Change]:
     """Return what differs, the base first.
 
-    Bases are compared as blobs where both are, as a server names them, else as written.
+    Bases are compared as blobs where both are, as a server names them, else by their names.
     `names` are what people call the blobs.
     """
     return [c for c in _all(a, b, names) if c.a != c.b]
@@ -52,12 +52,14 @@ def inheriting(modelfile: Modelfile, base: Modelfile) -> Modelfile:
     return replace(
         modelfile,
         base=base.base,
+        layers=base.layers,
         template=modelfile.template or base.template,
         system=modelfile.system or base.system,
         parameters=(*modelfile.parameters, *kept),
         messages=modelfile.messages or base.messages,
         licenses=modelfile.licenses or base.licenses,
         adapters=modelfile.adapters or base.adapters,
+        drafts=modelfile.drafts or base.drafts,
         renderer=modelfile.renderer or base.renderer,
         parser=modelfile.parser or base.parser,
         requires=modelfile.requires or base.requires,
@@ -65,7 +67,7 @@ def inheriting(modelfile: Modelfile, base: Modelfile) -> Modelfile:
 
 
 def _all(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Change]:
-    yield from _bases(a.base, b.base, names)
+    yield from _bases(a, b, names)
     for what, theirs, ours in (
         ("ADAPTER", a.adapters, b.adapters),
         ("DRAFT", a.drafts, b.drafts),
@@ -79,20 +81,38 @@ def _all(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Change]
     yield Change("LICENSE", _joined(a.licenses), _joined(b.licenses), "nothing")
 
 
-def _bases(a: str, b: str, names: tuple[str, str]) -> Iterator[Change]:
-    """Yield how the weights differ: one blob has many names, and one name many blobs."""
-    blobs = [found and found[1] for found in (_BLOB.fullmatch(a), _BLOB.fullmatch(b))]
-    if blobs[0] != blobs[1] or blobs == [None, None]:
-        cost: Cost = "unknown" if None in blobs and any(blobs) else "reload"
-        yield Change("FROM", _called(a, blobs[0], names[0]), _called(b, blobs[1], names[1]), cost)
+def _bases(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Change]:
+    """Yield how the weights differ: one blob has many names, and one name many blobs.
+
+    Several FROM are told apart by what is in them, not by their order.
+    """
+    sides = [{_blob(base) or _shown(base): base for base in (m.base, *m.layers)} for m in (a, b)]
+    if sides[0].keys() != sides[1].keys():
+        blobs = {bool(_blob(base)) for side in sides for base in side.values()}
+        cost: Cost = "unknown" if len(blobs) > 1 else "reload"
+        told = [_called(side, name) for side, name in zip(sides, names, strict=True)]
+        yield Change("FROM", told[0], told[1], cost)
 
 
-def _called(base: str, blob: str | None, name: str) -> str:
-    """Return what people read of a base: its name, a blob by the start of its digest."""
-    if blob is None:
-        return tagged(base)
-    digest = f"sha256:{blob[:12]}"
-    return f"{tagged(name)} ({digest})" if name and not _BLOB.fullmatch(name) else digest
+def _called(bases: Mapping[str, str], name: str) -> str:
+    """Return what people read of bases: their names, a blob by the start of its digest.
+
+    `name` is what the first of them is called.
+    """
+    told = [f"sha256:{key[:12]}" if _blob(base) else key for key, base in bases.items()]
+    if name and not _blob(name) and told[0].startswith("sha256:"):
+        told[0] = f"{_shown(name)} ({told[0]})"
+    return "\n".join(told)
+
+
+def _blob(base: str) -> str | None:
+    found = _BLOB.fullmatch(base)
+    return found and found[1]
+
+
+def _shown(base: str) -> str:
+    """Return a model's name as Ollama lists it, a path as it is."""
+    return shown(base) if is_name(base) and not is_path(base) else base
 
 
 def _parameters(a: Modelfile, b: Modelfile) -> Iterator[Change]:
@@ -104,19 +124,9 @@ def _parameters(a: Modelfile, b: Modelfile) -> Iterator[Change]:
 
 def _settings(modelfile: Modelfile) -> dict[str, str]:
     """Return the parameters that count, as a server shows them; all of `stop` as one list."""
-    found = {name: _plain(name, value) for name, value in modelfile.parameters}
+    found = {name: plain(name, value) for name, value in modelfile.parameters}
     stops = [value for name, value in modelfile.parameters if name == "stop"]
     return found | ({"stop": json.dumps(stops, ensure_ascii=False)} if stops else {})
-
-
-def _plain(name: str, value: str) -> str:
-    """Return a value in the one way that a server shows it: 0.90 is 0.9."""
-    kind = KINDS.get(name)
-    if kind == "bool":
-        return written(name, value in _TRUE)
-    if kind == "int":
-        return written(name, int(value))
-    return written(name, float(value)) if kind == "float" else value
 
 
 def _joined(texts: tuple[str, ...] | list[str]) -> str | None:

@@ -39,23 +39,32 @@ INSTRUCTIONS = (
 ROLES = ("system", "user", "assistant")
 
 _BLANK = " \t\r\n"
+_WIDE = (
+    "the line holds the character NUL, as a file does that is in UTF-16 without a mark at its "
+    "start: save it as UTF-8."
+)
 _SKIPPED = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 _COMMENT = re.compile(r"#([^\r\n]*)")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _LINE_END = re.compile(r"[\r\n]|\Z")
 _LINE = re.compile(r"[^\r\n]*")
 _WORD = re.compile(r"[A-Za-z]*")
+_DASHED = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+")
 _NAMED = {"PARAMETER": re.compile(r"[A-Za-z0-9_]*"), "MESSAGE": _WORD}
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction: `name` is a parameter's name or a message's role, else empty."""
+    """One instruction: `name` is a parameter's name or a message's role, else empty.
+
+    `written` is the value as it stands in the file, with its quotes and what Ollama drops.
+    """
 
     word: str
     name: str
     value: str
     line: int
+    written: str = ""
 
 
 def comments(text: str) -> tuple[str, ...]:
@@ -98,6 +107,18 @@ def quoted(value: str, what: str, *, bare: bool = True) -> str:
     raise InputError(_unwritable(value, what))
 
 
+def dropped(text: str) -> tuple[str, ...]:
+    """Return the characters of a text that Ollama's parser drops, once each."""
+    if text.isprintable():
+        return ()
+    return tuple(dict.fromkeys(c for c in text if not c.isprintable() and c not in _BLANK))
+
+
+def named(char: str) -> str:
+    """Return what people can look a character up by."""
+    return f"U+{ord(char):04X} ({unicodedata.name(char, 'a control or unassigned character')})"
+
+
 def fail(file: str, line: int, problem: str) -> NoReturn:
     """Raise InputError for a line of a Modelfile."""
     raise InputError(f"{file}:{line}: {problem}")
@@ -115,7 +136,8 @@ def _instruction(text: str, at: int, file: str) -> tuple[Instruction, int]:
     found = _value(text, end)
     if found is None:
         fail(file, line, _unclosed(text, end, word.upper()))
-    return Instruction(word.upper(), name, found[0], line), found[1]
+    written = text[end : found[1]].strip(_BLANK)
+    return Instruction(word.upper(), name, found[0], line, written), found[1]
 
 
 def _name(text: str, at: int, word: str, file: str) -> tuple[str, int]:
@@ -176,8 +198,10 @@ def _line_number(text: str, at: int) -> int:
 
 def _wrong_instruction(word: str, line: str) -> str:
     known = f"a line starts with one of {', '.join(INSTRUCTIONS)}"
+    if "\0" in line:
+        return _WIDE
     if word in INSTRUCTIONS:
-        return f"{word} stands without a value: write `{word} ` and the value on the same line."
+        return _no_value(word, line.lstrip("\ufeff")[len(word) :])
     if parameters.complaint(word.lower(), "1") is None:
         return f"{word} is a parameter, not an instruction: write PARAMETER {line.lower().strip()}."
     near = difflib.get_close_matches(word, INSTRUCTIONS, n=1)
@@ -189,13 +213,29 @@ def _wrong_instruction(word: str, line: str) -> str:
     )
 
 
+def _no_value(word: str, rest: str) -> str:
+    """Say what follows an instruction instead of a space and a value."""
+    if not rest.strip(_BLANK):
+        return f"{word} stands without a value: write `{word} ` and the value on the same line."
+    return f"{named(rest[0])} follows {word}: write a space there, then the value."
+
+
 def _wrong_name(word: str, rest: str) -> str:
     if rest[:1] in {" ", "\t"}:
         return f"Ollama reads exactly one space after {word}: remove the others."
+    if "\0" in rest:
+        return _WIDE
+    if odd := dropped(rest.split(" ")[0]):
+        return f"{named(odd[0])} stands between {word}, its name and its value: write a space."
     if word == "MESSAGE":
         return (
             f"found MESSAGE {_short(rest)}, expected a role and a text: write MESSAGE user TEXT, "
             f"with one of the roles {', '.join(ROLES)} in lower case."
+        )
+    dashed = _matched(_DASHED, rest, 0).replace("-", "_")
+    if parameters.complaint(dashed, "1") is None:
+        return (
+            f"the name of a parameter has no dash: write PARAMETER {dashed}, a space and a value."
         )
     return (
         f"found PARAMETER {_short(rest)}, expected a name and a value with a space between them: "
@@ -219,16 +259,15 @@ def _unclosed(text: str, start: int, word: str) -> str:
 
 def _unwritable(value: str, what: str) -> str:
     """Say which character or line keeps a value out of a Modelfile."""
-    dropped = next((c for c in value if not c.isprintable() and c not in _BLANK), None)
-    if dropped is None:
+    lost = dropped(value)
+    if not lost:
         return (
             f'A line of the {what} ends in """, which would end the text there when Ollama reads '
             "the Modelfile: change that line."
         )
-    name = unicodedata.name(dropped, "a control or unassigned character")
     return (
-        f"The {what} holds U+{ord(dropped):04X} ({name}), which Ollama drops without a word when "
-        "it reads a Modelfile: replace it."
+        f"The {what} holds {named(lost[0])}, which Ollama drops without a word when it reads a "
+        "Modelfile: replace it."
     )
 
 

@@ -191,12 +191,6 @@ def _problem(word: str, name: str, value: str) -> str | None:
     return None
 
 
-def tagged(base: str) -> str:
-    """Return what FROM names with its tag where that is a model's name, a path as it is."""
-    is_name = re.fullmatch(r"[\w.\-/]+", base) and not base.lower().endswith(".gguf")
-    return f"{base}:latest" if is_name and not base.startswith((".", "/")) else base
-
-
 def _all(found: Iterable[grammar.Instruction], word: str) -> tuple[str, ...]:
     return tuple(i.value for i in found if i.word == word)
 

@@ -52,11 +52,24 @@ DEPRECATED = frozenset(
 )
 """Names that Ollama skips with a warning (`parser/parser.go`, deprecatedParameters)."""
 
+_GONE = frozenset(
+    ["numa", "num_gqa", "rope_frequency_base", "rope_frequency_scale", "tfs_z", "embedding_only"]
+)
+"""Names that older versions of Ollama knew (docs/modelfile.md and docs/api.md of 2023 and 2024)."""
+
+_INSTRUCTIONS = frozenset(
+    ["adapter", "draft", "from", "license", "message", "parser", "renderer", "system", "template"]
+)
+
+_NEAR = 0.82
+"""How alike a name is to one that is meant; below it other programs' names look like ours."""
+
 _MEANT = {
     "num_predict": "max_tokens max_new_tokens max_length max_output_tokens n_predict num_tokens",
     "num_ctx": "n_ctx ctx_size context context_length context_size context_window max_context",
     "num_gpu": "num_gpu_layers n_gpu_layers gpu_layers ngl",
-    "num_thread": "threads n_threads num_threads",
+    "num_thread": "threads n_threads num_threads num_cpu num_cpus num_cores",
+    "num_keep": "n_keep keep",
     "num_batch": "batch batch_size n_batch",
     "repeat_penalty": "repetition_penalty rep_penalty",
     "stop": "stops stop_sequence stop_sequences stop_token stop_tokens",
@@ -83,9 +96,8 @@ _ENVIRONMENT = {
 
 _INT = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_BOOLS = frozenset(
-    {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"}
-)
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_BOOLS = _TRUE | {"0", "f", "F", "FALSE", "false", "False"}
 _FLOAT32_MAX = 3.4028234663852886e38
 
 
@@ -121,6 +133,16 @@ def written(name: str, value: Setting) -> str:
     return str(np.format_float_positional(np.float32(value), trim="-"))
 
 
+def plain(name: str, value: str) -> str:
+    """Return a valid value in the one way that a server shows it: 0.90 is 0.9."""
+    kind = KINDS.get(name)
+    if kind == "bool":
+        return written(name, value in _TRUE)
+    if kind == "int":
+        return written(name, int(value))
+    return written(name, float(value)) if kind == "float" else value
+
+
 def _unknown(name: str) -> str:
     """Name what was meant: another parameter, a request field, or the server's environment."""
     lower = name.lower()
@@ -134,6 +156,10 @@ def _unknown(name: str) -> str:
             f"{name} is not a parameter of a Modelfile: set {_ENVIRONMENT[lower]} in the server's "
             "environment."
         )
+    if lower in _GONE:
+        return f"Ollama no longer knows {name}: remove the line."
+    if lower in _INSTRUCTIONS:
+        return f"{name} is an instruction, no parameter: write {lower.upper()} and its value."
     near = _nearest(lower)
     hint = f"did you mean {near}? " if near else ""
     return f"unknown parameter {name!r}: {hint}Ollama knows {', '.join(sorted(KINDS))}."
@@ -142,7 +168,7 @@ def _unknown(name: str) -> str:
 def _nearest(lower: str) -> str | None:
     if lower in _RIGHT:
         return _RIGHT[lower]
-    return next(iter(difflib.get_close_matches(lower, KINDS, n=1)), None)
+    return next(iter(difflib.get_close_matches(lower, KINDS, n=1, cutoff=_NEAR)), None)
 
 
 def _comment_hint(value: str) -> str:

@@ -12,6 +12,7 @@ from tuner import __version__
 from tuner.render.diff import Change, Cost
 
 _WIDTH = 48
+_PATHS = ("FROM", "ADAPTER", "DRAFT")
 _WORST_FIRST: tuple[Cost, ...] = ("reload", "unknown")
 _COSTS: dict[Cost, str] = {
     "nothing": "nothing",
@@ -40,7 +41,8 @@ def show_diff(a: str, b: str, found: Sequence[Change]) -> Table | str:
     for head in ("", a, b, "cost"):
         table.add_column(head, overflow="fold")
     for change in found:
-        table.add_row(change.what, _short(change.a), _short(change.b), change.cost)
+        told = [_short(side, change.what) for side in (change.a, change.b)]
+        table.add_row(change.what, *told, change.cost)
     return table
 
 
@@ -60,8 +62,11 @@ def cost(found: Sequence[Change]) -> Cost:
     return next((worst for worst in _WORST_FIRST if worst in costs), "nothing")
 
 
-def _short(text: str | None) -> str:
+def _short(text: str | None, what: str) -> str:
+    """Return a text on one line, its end cut off unless it is a path, which the end may tell."""
     if text is None:
         return "-"
+    if what in _PATHS:
+        return text
     line = text.replace("\n", " / ")
     return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..."

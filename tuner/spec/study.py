@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.spec.errors import InputError
+from tuner.spec.model_name import is_gguf_path
 from tuner.spec.server import Server
 from tuner.spec.server_file import server
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -97,9 +98,7 @@ def _model_space(parsed: StudyFile) -> dict[str, Dimension]:
 
 
 def _model_source(model: str, folder: Path) -> str:
-    if model.endswith(".gguf"):
-        return str(folder / model)
-    return model
+    return str(folder / model) if is_gguf_path(model) else model
 
 
 def _guard(parsed: StudyFile, workload: Workload, file: str) -> Guard:

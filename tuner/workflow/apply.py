@@ -15,12 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from tuner.engines.ollama_store import ensure_name, shown
 from tuner.render.create_request import create_request
 from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
 from tuner.render.service import Target, environment_of, service_file, steps
 from tuner.spec.errors import EngineError, InputError
+from tuner.spec.model_name import ensure_name, shown
 from tuner.workflow.folder import writing
 
 STAMP = "%Y%m%dT%H%M%S"

@@ -12,6 +12,7 @@ from tuner.render.edit import edited
 from tuner.render.modelfile import load, parse, text_of
 from tuner.render.parameters import DEPRECATED
 from tuner.workflow.apply import read_result
+from tuner.workflow.diff import compared
 from tuner.workflow.folder import writing
 
 _NO_MATTER = {"LICENSE", "REQUIRES", *(f"PARAMETER {name}" for name in DEPRECATED)}
@@ -38,12 +39,13 @@ def edit(result: Path, file: Path) -> Edit:
     text, measured = text_of(file), load(folder / "Modelfile")
     new = edited(text, measured, _study(document), str(file))
     before, after = parse(text, str(file)), parse(new, str(file))
+    unlike = compared(measured, folder / "Modelfile", after, file)
     return Edit(
         file=file,
         text=new,
         verdict=str(document.get("verdict")),
         changes=tuple(changes(before, after)),
-        unlike=tuple(c for c in changes(measured, after) if c.what not in _NO_MATTER),
+        unlike=tuple(c for c in unlike if c.what not in _NO_MATTER),
     )
 
 

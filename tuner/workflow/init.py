@@ -12,7 +12,9 @@ from tuner.engines import gguf, llamacpp, memory, models, ollama_store
 from tuner.engines.ollama_gpu import has_gpu
 from tuner.render import modelfile, parameters
 from tuner.spec.errors import InputError
+from tuner.spec.model_name import is_gguf_path, is_path
 from tuner.workflow.environment import free_memory_bytes
+from tuner.workflow.named import path_of, weights
 from tuner.workflow.starter import PROMPTS, Starter, starter
 from tuner.workflow.starter_space import Machine, Origin
 
@@ -61,7 +63,7 @@ def read(source: str | None, folder: Path) -> Origin:
         found = _from_gguf(models.default_path(), "the packaged model", folder)
         return replace(found, model=DEFAULT)
     path = Path(source)
-    if source.endswith(".gguf"):
+    if is_gguf_path(source):
         return _from_gguf(path, source, folder)
     if path.is_file():
         return _from_modelfile(path, folder)
@@ -121,16 +123,17 @@ def _from_modelfile(path: Path, folder: Path) -> Origin:
     if _starts_like_gguf(path):
         raise InputError(f"{path} is a GGUF file by another name: {_link(path)}")
     found = modelfile.load(path)
-    model = path.parent / Path(found.base).expanduser()
+    base = weights(path, (found.base, *found.layers)) or found.base
+    model = path_of(path, base)
     if found.adapters:
         raise InputError(
             f"{path}: ADAPTER {found.adapters[0]}: engine llamacpp does not take adapters yet; "
             "merge it into the GGUF file and take the line out"
         )
-    if not found.base.endswith(".gguf") and not (model.is_file() or model.is_dir()):
-        return replace(_from_ollama(found.base), label=str(path), modelfile=found)
-    if not found.base.endswith(".gguf"):
-        raise InputError(f"{path}: {_no_gguf(found.base, model)}")
+    if model is None and not is_path(base):
+        return replace(_from_ollama(base), label=str(path), modelfile=found)
+    if model is None or not is_gguf_path(base):
+        raise InputError(f"{path}: {_no_gguf(base, model)}")
     return replace(_from_gguf(model, str(path), folder), modelfile=found)
 
 
@@ -152,15 +155,15 @@ def _relative(path: Path, folder: Path) -> str:
     return str(Path(whole).relative_to(base)) if inside else whole
 
 
-def _no_gguf(base: str, model: Path) -> str:
-    if model.is_file():
-        return f"FROM {base} is a file whose name does not end in .gguf: {_link(model)}"
+def _no_gguf(base: str, model: Path | None) -> str:
+    if model is None:
+        return f"FROM {base}: no such file; the path is relative to the Modelfile"
     if model.is_dir():
         return (
             f"FROM {base} is a folder: engine vllm, which serves those, is not built yet; convert "
             "it with llama.cpp's convert_hf_to_gguf.py and name the GGUF file in FROM"
         )
-    return f"FROM {base}: no such file"
+    return f"FROM {base} is a file whose name does not end in .gguf: {_link(model)}"
 
 
 def _no_source(source: str, path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -13,12 +12,17 @@ import psutil
 from tuner.engines.models import described
 from tuner.engines.ollama_gpu import has_gpu
 from tuner.engines.ollama_store import folder, model
+from tuner.render.grammar import Instruction
 from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
-from tuner.render.modelfile import tagged, text_of
-from tuner.render.parameters import RUNNER
+from tuner.render.modelfile import text_of
+from tuner.render.parameters import RUNNER, complaint, plain
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
+from tuner.workflow.named import identity, is_bare, path_of, same, weights
+
+_AUTOMATIC = {"num_gpu": "-1", "num_thread": "0", "main_gpu": "0"}
+"""Values of settings that say no more than their absence."""
 
 
 def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
@@ -28,11 +32,9 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     """
     parallel = parallel or _served_at_once()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
-    available = _available()
     for file in files:
         instructions, findings = read(text_of(file))
-        draft = Draft(instructions, None, parallel, available)
-        drafts[file] = replace(draft, base=_base(file, draft), present=_present(file, draft))
+        drafts[file] = _draft(file, instructions, parallel)
         found[file] = [*findings, *applied(drafts[file])]
     for file, finding in _thrashing(drafts):
         found[file].append(finding)
@@ -40,6 +42,22 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
         Linted(str(file), tuple(sorted(findings, key=lambda f: f.line)))
         for file, findings in found.items()
     ]
+
+
+def _draft(file: Path, instructions: tuple[Instruction, ...], parallel: int) -> Draft:
+    """Return a Modelfile as written, with what is known here of what it names."""
+    values = [i.value for i in instructions if i.word == "FROM"]
+    named = [i.value for i in instructions if i.word in {"FROM", "ADAPTER", "DRAFT"}]
+    bearing = weights(file, values)
+    return Draft(
+        instructions,
+        base=_base(file, bearing),
+        parallel=parallel,
+        available=_available(),
+        present=frozenset(v for v in named if path_of(file, v)),
+        bare=frozenset(v for v in values if is_bare(file, v)),
+        weights=bearing,
+    )
 
 
 def _available() -> int:
@@ -53,31 +71,18 @@ def _served_at_once() -> int:
     return max(int(given), 1) if given.isdecimal() else 1
 
 
-def _base(file: Path, draft: Draft) -> Model | None:
+def _base(file: Path, weights: str | None) -> Model | None:
     """Return what the weights that FROM names tell about themselves, None where none are here.
 
     They are a file, or those of a model in Ollama's folder, for which no server is asked.
     """
-    origin = draft.last("FROM")
-    if origin is None:
+    if weights is None:
         return None
-    found = _file(file, origin.value)
+    found = path_of(file, weights)
     try:
-        return described(found) if found else model(origin.value, folder())
+        return described(found) if found else model(weights, folder())
     except InputError:
         return None  # of a file `lint.texts.own_template` says so; a name may be pulled later
-
-
-def _file(modelfile: Path, value: str) -> Path | None:
-    """Return the file that FROM names, None where there is none or its folder is closed to us."""
-    path = modelfile.parent / value
-    return path if os.path.isfile(path) else None  # noqa: PTH113 (Path's raises for closed folders)
-
-
-def _present(file: Path, draft: Draft) -> frozenset[str]:
-    """Return the values of FROM that are files or folders beside a Modelfile."""
-    values = {i.value for i in draft.all("FROM")}
-    return frozenset(v for v in values if os.path.exists(file.parent / v))  # noqa: PTH110
 
 
 def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
@@ -87,10 +92,11 @@ def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
     with different runner settings unload each other at every request.
     """
     for (one, a), (other, b) in combinations(drafts.items(), 2):
-        origin = b.last("FROM")
-        if origin is None or _blob(one, a) != _blob(other, b):
+        origin = b.origin
+        if origin is None or a.origin is None or not same(_weights(one, a), _weights(other, b)):
             continue
-        unlike = [name for name in sorted(RUNNER) if _setting(a, name) != _setting(b, name)]
+        ours, theirs = _runner(a), _runner(b)
+        unlike = [name for name in sorted(RUNNER) if ours.get(name) != theirs.get(name)]
         if unlike:
             message = (
                 f"the same base as {one} with another {', '.join(unlike)}: Ollama keeps one runner "
@@ -99,15 +105,20 @@ def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
             yield other, warn(origin, "thrashing", message)
 
 
-def _blob(file: Path, draft: Draft) -> str | None:
-    """Return what FROM names: a file's own path, or a model with its tag."""
-    origin = draft.last("FROM")
-    if origin is None:
-        return None
-    found = _file(file, origin.value)
-    return str(found.resolve()) if found else tagged(origin.value)
+def _weights(file: Path, draft: Draft) -> str:
+    """Return the file of the weights where it can be read, else what FROM names."""
+    if draft.base and draft.base.path:
+        return str(draft.base.path)
+    return identity(file, draft.weights or "")
 
 
-def _setting(draft: Draft, name: str) -> str | None:
-    found = draft.parameters.get(name)
-    return found.value if found else None
+def _runner(draft: Draft) -> dict[str, str]:
+    """Return the settings of the runner as they are served; what means the default is none."""
+    found = {
+        name: plain(name, i.value)
+        for name, i in draft.parameters.items()
+        if name in RUNNER and complaint(name, i.value) is None
+    }
+    if draft.window is not None:
+        found["num_ctx"] = str(draft.window)
+    return {name: value for name, value in found.items() if _AUTOMATIC.get(name) != value}

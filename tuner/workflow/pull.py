@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from tuner.engines import ollama_store
 from tuner.engines.ollama import tags
-from tuner.engines.ollama_api import tagged
 from tuner.engines.ollama_attached import address_of
 from tuner.engines.ollama_models import OllamaModels
+from tuner.spec.model_name import shown
 from tuner.spec.study import Study
 
 
 def pull(study: Study, note: Callable[[str], None]) -> None:
     """Fetch what is not there through the server that runs; raise EngineMissing without one."""
-    wanted = [tagged(name) for name in dict.fromkeys((study.model, *tags(study)))]
+    wanted = [shown(name) for name in dict.fromkeys((study.model, *tags(study)))]
     server = OllamaModels(address_of(study.url))
     there = server.names() if study.url else ollama_store.names(ollama_store.folder())
     for name in (n for n in wanted if n not in there):

@@ -11,6 +11,7 @@ from tuner.engines.llamacpp import KNOBS
 from tuner.render.modelfile import Modelfile
 from tuner.render.parameters import KINDS
 from tuner.spec.errors import InputError
+from tuner.spec.values import served_window
 
 NUM_PREDICT = 256
 """Stands in for an output limit that nobody set: endless answers would eat the budget."""
@@ -95,8 +96,8 @@ def baseline(origin: Origin) -> dict[str, int | float]:
         if name in origin.numbers:
             found[name] = int(value) if KINDS[name] == "int" else float(value)
             _ensure_usable(name, found[name], origin.label)
-    if origin.engine == "ollama" and origin.train_ctx:
-        found["num_ctx"] = min(found["num_ctx"], origin.train_ctx)  # as Ollama lowers it
+    if origin.engine == "ollama":
+        found["num_ctx"] = served_window(int(found["num_ctx"]), origin.train_ctx)
     if found["num_predict"] <= 0:
         found["num_predict"] = -1  # 0 and below all mean: no limit
     if found.get("num_thread", 1) < 1:

@@ -1,6 +1,7 @@
 // Says what `ollama create` makes of Modelfiles, by Ollama's own packages: reads a JSON list of
 // files (base64) from stdin and writes for each its commands as [name, args] pairs, or null
-// where the parser, or the client that checks parameters and REQUIRES, refuses it.
+// where the parser, or the client that checks parameters and REQUIRES, refuses it. With `names`
+// it reads a JSON list of names and writes each whole, or empty where no model can be called so.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ollama/ollama/api"
 	"github.com/ollama/ollama/parser"
+	"github.com/ollama/ollama/types/model"
 	"golang.org/x/mod/semver"
 )
 
@@ -48,7 +50,33 @@ func parsed(text []byte) [][2]string {
 	return found
 }
 
+func whole(text string) string {
+	name := model.ParseName(text)
+	if !name.IsValid() {
+		return ""
+	}
+	return name.String()
+}
+
+func names() {
+	var texts []string
+	if err := json.NewDecoder(os.Stdin).Decode(&texts); err != nil {
+		panic(err)
+	}
+	all := []string{}
+	for _, text := range texts {
+		all = append(all, whole(text))
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(all); err != nil {
+		panic(err)
+	}
+}
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "names" {
+		names()
+		return
+	}
 	var files [][]byte
 	if err := json.NewDecoder(os.Stdin).Decode(&files); err != nil {
 		panic(err)

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from tuner.render import grammar
-from tuner.spec.values import Model
+from tuner.render.parameters import complaint
+from tuner.spec.model_name import is_gguf_path
+from tuner.spec.values import Model, served_window
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
@@ -42,7 +44,8 @@ class Draft:
 
     `base` is None where FROM is no model that can be read here. `parallel` is how many requests
     the server will take at once, `available` the memory in bytes that it has (0: unknown).
-    `present` are the values of FROM that are files or folders here.
+    `present` are the values of FROM, ADAPTER and DRAFT that are files or folders here, `bare` those
+    of FROM that are folders without weights, `weights` the one of all that brings the weights.
     """
 
     instructions: tuple[grammar.Instruction, ...]
@@ -50,6 +53,8 @@ class Draft:
     parallel: int = 1
     available: int = 0
     present: frozenset[str] = frozenset()
+    bare: frozenset[str] = frozenset()
+    weights: str | None = None
 
     def all(self, word: str) -> list[grammar.Instruction]:
         """Return the instructions of one word, in order."""
@@ -71,23 +76,47 @@ class Draft:
         return found if found and found.value.strip() else None
 
     @property
+    def prompting(self) -> grammar.Instruction | None:
+        """Return the TEMPLATE that prompts are made with, None where a RENDERER makes them.
+
+        Source: `server/prompt.go`, renderPrompt.
+        """
+        return None if self.all("RENDERER") else self.templated
+
+    @property
+    def origin(self) -> grammar.Instruction | None:
+        """Return the FROM that brings the weights; others may add files to it."""
+        bearing = (i for i in self.all("FROM") if i.value == self.weights)
+        return next(bearing, self.last("FROM"))
+
+    @property
     def gguf(self) -> str | None:
         """Return what FROM names where that is a GGUF file."""
-        origin = self.last("FROM")
-        return origin.value if origin and origin.value.lower().endswith(".gguf") else None
+        origin = self.origin
+        return origin.value if origin and is_gguf_path(origin.value) else None
 
     @cached_property
     def parameters(self) -> dict[str, grammar.Instruction]:
         """Return the parameters that count, by name; of `stop`, which adds up, the last."""
         return {i.name: i for i in self.all("PARAMETER")}
 
+    @property
+    def window(self) -> int | None:
+        """Return the window that is served for num_ctx, None where it is not set or no number."""
+        asked = self.number("num_ctx")
+        return None if asked is None else served_window(int(asked), self.trained)
+
+    @property
+    def trained(self) -> int | None:
+        """Return the tokens that the base was trained with, None where that is not known."""
+        return self.base.train_ctx if self.base else None
+
     def number(self, name: str) -> float | None:
         """Return a parameter as a number, None where it is not set or none."""
         found = self.parameters.get(name)
-        try:
-            return float(found.value) if found else None
-        except ValueError:
+        if found is None or complaint(name, found.value):
             return None
+        return float(found.value)
 
 
 Rule: TypeAlias = Callable[[Draft], Iterable[Finding]]

@@ -5,19 +5,18 @@ Defaults and effects: `api/types.go` and the samplers of Ollama 0.11.4 and 0.33.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from tuner.render.grammar import Instruction
 from tuner.render.lint.findings import Draft, Finding, note, warn
 from tuner.render.parameters import DEPRECATED
+from tuner.spec.values import LEAST_WINDOW
 
-PINS = ("num_gpu", "num_thread", "main_gpu")
+PINS = {"num_gpu": 0, "num_thread": 1, "main_gpu": 1}
+"""From which value on a setting is more than what each machine does by itself."""
 
 _SAMPLING = ("top_p", "top_k", "min_p", "typical_p", "seed")
-_QUOTED = re.compile(r"""'.*'|["'].*|.*["']""", re.DOTALL)
-_LIST = re.compile(r"""\[.*["',].*\]""", re.DOTALL)  # [INST] is a token, ["a", "b"] a list
 
 
 def deprecated(draft: Draft) -> Iterator[Finding]:
@@ -41,31 +40,45 @@ def repeated(draft: Draft) -> Iterator[Finding]:
 
 def pinned(draft: Draft) -> Iterator[Finding]:
     """Name settings that are right on one machine only."""
-    for name in PINS:
-        if (number := draft.number(name)) is not None and number >= 0:
+    for name, least in PINS.items():
+        if (number := draft.number(name)) is not None and number >= least:
             i = draft.parameters[name]
             yield note(i, "pinned", f"{name} {i.value} fits one machine: on another leave it out, "
                        "or tune it there.")  # fmt: skip
 
 
 def lengths(draft: Draft) -> Iterator[Finding]:
-    """Hold output limit, kept tokens and window against each other."""
-    window, limit, kept = map(draft.number, ("num_ctx", "num_predict", "num_keep"))
+    """Hold output limit, kept tokens and the window that is served against each other."""
+    window, limit, kept = draft.window, draft.number("num_predict"), draft.number("num_keep")
     if limit == 0:
         yield warn(draft.parameters["num_predict"], "no-limit",
                    "num_predict 0 is not sent on, so answers have no limit: name one.")  # fmt: skip
-    if window and limit and limit >= window:
+    if window is None or window == LEAST_WINDOW:
+        return  # `window` says what is wrong then
+    if limit and limit >= window:
+        rise = "" if window == draft.trained else "raise num_ctx or "
         yield warn(draft.parameters["num_predict"], "lengths",
-                   f"num_predict {limit:.0f} does not fit into num_ctx {window:.0f} beside any "
-                   "prompt: raise num_ctx or lower num_predict.")  # fmt: skip
-    if window and kept and kept >= window:
+                   f"num_predict {limit:.0f} does not fit into the window of {window} tokens "
+                   f"beside any prompt: {rise}lower num_predict.")  # fmt: skip
+    if kept and kept >= window:
         yield warn(draft.parameters["num_keep"], "lengths",
-                   f"num_keep {kept:.0f} leaves nothing of num_ctx {window:.0f}.")  # fmt: skip
-    trained = draft.base.train_ctx if draft.base else None
-    if window and trained and window > trained:
-        yield warn(draft.parameters["num_ctx"], "beyond-training",
-                   f"the base was trained with {trained} tokens, and Ollama lowers num_ctx "
-                   f"{window:.0f} to that without a word: ask for {trained}.")  # fmt: skip
+                   f"num_keep {kept:.0f} leaves nothing of the window of {window}.")  # fmt: skip
+
+
+def window(draft: Draft) -> Iterator[Finding]:
+    """Name a num_ctx that Ollama serves otherwise than asked, without a word."""
+    asked, served = draft.number("num_ctx"), draft.window
+    if asked is None or served is None:
+        return
+    at = draft.parameters["num_ctx"]
+    if asked < served:
+        yield warn(at, "window", f"Ollama serves num_ctx {asked:.0f} as a window of {served} "
+                   "tokens (2048 for a model with vision), which holds no prompt: name one that "
+                   "fits, such as 4096, or leave it out.")  # fmt: skip
+    elif asked > served:
+        yield warn(at, "beyond-training", f"the base was trained with {served} tokens, and Ollama "
+                   f"lowers num_ctx {asked:.0f} to that without a word: ask for "
+                   f"{served}.")  # fmt: skip
 
 
 def without_effect(draft: Draft) -> Iterator[Finding]:
@@ -87,34 +100,15 @@ def without_effect(draft: Draft) -> Iterator[Finding]:
                    "repeat_last_n does nothing beside repeat_penalty 1.")  # fmt: skip
 
 
-def quotes(draft: Draft) -> Iterator[Finding]:
-    """Name quotes and brackets that become part of a value."""
-    for i in draft.instructions:
-        what = f"{i.word} {i.name}".strip()
-        if i.name == "stop" and _LIST.fullmatch(i.value):
-            yield warn(i, "list", f"stop {i.value} is one text, brackets and all: write a line "
-                       "PARAMETER stop for each.")  # fmt: skip
-        elif (i.word == "FROM" or i.name == "stop") and _QUOTED.fullmatch(i.value):
-            yield warn(i, "quotes", f"the quotes are part of the value of {what}, {i.value}: "
-                       'Ollama takes off only a pair of ".')  # fmt: skip
-        elif i.word == "SYSTEM" and re.fullmatch(r"'[^']*'", i.value):
-            yield warn(i, "quotes", "the single quotes are part of the system text: write double "
-                       "ones, or three of them.")  # fmt: skip
-
-
 def memory(draft: Draft) -> Iterator[Finding]:
-    """Estimate the memory of the window, and hold it against what is there.
-
-    A window beyond the training is lowered first (`llm/server.go`, NewLlamaServer).
-    """
-    window, base = draft.number("num_ctx"), draft.base
-    if not window or base is None or not base.cached_per_token:
+    """Estimate the memory of the window that is served, and hold it against what is there."""
+    window, base = draft.window, draft.base
+    if window is None or base is None or not base.cached_per_token:
         return
-    window = min(window, base.train_ctx or window)
-    cache = int(window) * draft.parallel * base.cached_per_token * 2  # f16
+    cache = window * draft.parallel * base.cached_per_token * 2  # f16
     needed, at = cache + (base.weights_bytes or 0), draft.parameters["num_ctx"]
     text = (
-        f"num_ctx {window:.0f} x OLLAMA_NUM_PARALLEL {draft.parallel} keeps "
+        f"num_ctx {window} x OLLAMA_NUM_PARALLEL {draft.parallel} keeps "
         f"{cache / 2**20:,.0f} MiB of cache, with the weights {needed / 2**20:,.0f} MiB"
     )
     if draft.available and needed > draft.available:

@@ -9,27 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuner.render import grammar
-from tuner.render.lint import parameters, template, texts
+from tuner.render.lint import characters, parameters, stops, template, texts
 from tuner.render.lint.findings import Draft, Finding, Rule
 from tuner.render.modelfile import NO_FROM, refused
 from tuner.spec.errors import InputError
 
 RULES: Sequence[Rule] = (
     texts.base,
+    texts.several,
+    texts.files,
     texts.blank,
+    texts.quotes,
     texts.long_system,
     texts.demanded_json,
-    texts.stops,
+    stops.written,
+    stops.replaced,
     texts.family,
     texts.newer,
     texts.own_template,
     template.rendered,
+    characters.vanishing,
+    characters.encoding,
+    characters.escapes,
     parameters.deprecated,
     parameters.repeated,
     parameters.pinned,
+    parameters.window,
     parameters.lengths,
     parameters.without_effect,
-    parameters.quotes,
     parameters.memory,
 )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from tuner.render.go_template import parse, render
 from tuner.render.grammar import Instruction
 from tuner.render.lint.findings import Draft, Finding, error, note, warn
+from tuner.render.lint.stops import SPECIAL
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 
@@ -32,8 +33,11 @@ OUTER = frozenset({
 eos_token of tokenizer_config.json in the families that Ollama has templates for."""
 
 _TURNS = {FIRST: "an earlier question", ANSWER: "an earlier answer", SECOND: "the last question"}
+_JINJA = re.compile(
+    r"\{%|\{\{-?\s*(?:'|(?:messages?|msg|m|loop|tools?)(?:\.[a-z]|\[)|[be]os_token\b)"
+)
+_ESCAPE = re.compile(r"\\n(?![a-z])|\\n(?=q7|user|assistant|system)")  # no \nabla
 _TOKEN = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
-_SPECIAL = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
 _END = re.compile(r"/|end|eot|eos", re.IGNORECASE)
 _ROLE = re.compile(r"\s*(user|human|inst|system|assistant)", re.IGNORECASE)
 
@@ -47,25 +51,48 @@ def rendered(draft: Draft) -> Iterator[Finding]:
         template = parse(at.value)
         prompt = render(template, messages=PROBE)
     except InputError as problem:
-        yield error(at, "template", str(problem))
+        yield error(at, "template", _reason(at.value, str(problem)))
         return
+    if "{%" in at.value:
+        yield warn(at, "template", _reason(at.value))
+    elif draft.prompting:
+        yield from _seen(draft, at, prompt)
+        if "messages" not in template.fields:
+            yield _legacy(draft, at)
+
+
+def _reason(template: str, problem: str = "") -> str:
+    """Say what is wrong with a template, in the terms of the one that was meant."""
+    if _JINJA.search(template):
+        return (
+            "this TEMPLATE is Jinja's, and Ollama wants Go's text/template: leave it out, so that "
+            "the model's own is used, or write {{ range .Messages }} for {% for message in "
+            "messages %}, {{ .Role }} and {{ .Content }}."
+        )
+    hint = ' Ollama knows no escapes: write " without a \\.' if '\\"' in template else ""
+    return f"{problem}{hint}"
+
+
+def _seen(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
+    """Yield what a prompt shows of the template."""
     yield from _outer_space(at, prompt)
     yield from _stops(draft, at, prompt)
     yield from _system(at, prompt)
     yield from _turns(at, prompt)
     yield from _ends(at, prompt)
-    if "messages" not in template.fields:
-        yield _legacy(draft, at)
 
 
 def _outer_space(at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Name what reaches the model unseen: blanks at the start, carriage returns."""
+    """Name what reaches the model unseen: blanks at the start, carriage returns, escapes."""
     if prompt[:1].isspace():
         yield warn(at, "stray-space", f"TEMPLATE starts each prompt with {prompt[0]!r}: begin "
                    "right after the quotes, or trim it with {{-.")  # fmt: skip
     if "\r" in prompt:
         yield warn(at, "crlf", "TEMPLATE writes carriage returns, which reach the model: save the "
                    "file with LF line ends.")  # fmt: skip
+    if found := _ESCAPE.search(prompt):
+        yield warn(at, "escape", f"TEMPLATE writes {found[0]} as it stands, for Ollama knows no "
+                   "escapes: break the line there, between three quotes.")  # fmt: skip
 
 
 def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
@@ -75,7 +102,7 @@ def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
     own = {draft.base.bos_token, draft.base.eos_token} if draft.base else set()
     others = any(i.value in shown for i in draft.stops)
     for i in draft.stops:
-        if not _SPECIAL.fullmatch(i.value) or i.value in OUTER | own:
+        if not SPECIAL.fullmatch(i.value) or i.value in OUTER | own:
             continue
         if i.value in shown or i.value.replace("/", "", 1) in shown:  # </a> may end what <a> begins
             continue

@@ -1,4 +1,4 @@
-"""What a linter says about FROM, SYSTEM, TEMPLATE and stop, as they are written.
+"""What a linter says about FROM, ADAPTER, SYSTEM and TEMPLATE, as they are written.
 
 What a template does is shown by rendering it, in `lint.template`.
 """
@@ -9,15 +9,22 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tuner.render.lint.findings import Draft, Finding, error, note, warn
+from tuner.render.lint.stops import QUOTED
+from tuner.spec.model_name import EXPECTED, is_name, is_path
 
-LONG_WORDS = 200
-"""Words from which on a system text takes a part of the window that is worth knowing."""
+LONG_TOKENS = 250
+"""Tokens from which on a system text takes a part of the window that is worth knowing."""
 
 DEFAULT_WINDOW = 4096
 """num_ctx of Ollama below 23 GiB of GPU memory (`server/routes.go`)."""
 
-TOKENS_PER_WORD = 1.4
-"""English prose in the tokenizers of today's small models, roughly."""
+BYTES_PER_TOKEN = 4.8
+"""Bytes in UTF-8 that a token of letters and blanks holds, in whatever script.
+
+Digits are a token each, two other signs share one. So Qwen's tokenizer is met within a quarter in
+prose of nine languages (English, Chinese, Russian, Thai), in JSON and in code; Hindi takes twice as
+many. Tokenizers of a smaller vocabulary need more.
+"""
 
 HOT = 0.5
 """Temperature above which a model breaks the form of its answers now and then."""
@@ -37,7 +44,13 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|~")
-_PATH = re.compile(r"\.{0,2}[/\\]|[A-Za-z]:[\\/]|~|.*\.(gguf|bin|safetensors)$", re.IGNORECASE)
+_PATHS = re.compile(r"\.(gguf|bin|safetensors)[,;]?\s|\s(\.{0,2}/|~/|[A-Za-z]:\\)", re.IGNORECASE)
+_HUGGING_FACE = ("hf.co/", "huggingface.co/")
+_WEB = (
+    "is an address, from which Ollama fetches no file: write hf.co/NAME/REPOSITORY:FILE.gguf for "
+    "one on Hugging Face, or put the file beside the Modelfile."
+)
+_WRAPPED = re.compile(r"'[^']*'|[“„‟]+[^“”]*[”“]+|\u2018[^\u2018\u2019]*\u2019|«[^«»]*»")
 _JSON = re.compile(r"\bJSON\b", re.IGNORECASE)
 
 
@@ -49,18 +62,58 @@ def base(draft: Draft) -> Iterator[Finding]:
     """
     for i in draft.all("FROM"):
         named = i.value not in draft.present
-        if named and " #" in i.value:
+        if i.value in draft.bare:
+            yield warn(i, "folder", f"FROM {i.value} is a folder here, and Ollama finds no weights "
+                       "in it: name a file, or write the model's tag.")  # fmt: skip
+        elif named and " #" in i.value:
             yield error(i, "comment", f"FROM names a model {i.value!r}, # and all: comments have "
                         "lines of their own.")  # fmt: skip
-        elif named and re.search(r"\s", i.value) and not _PATH.match(i.value):
-            yield error(i, "name", f"FROM {i.value} is neither the name of a model, which has no "
-                        "spaces, nor a file that is here: name one, as in FROM "
-                        "llama3.2.")  # fmt: skip
         elif named and _PLACEHOLDER.fullmatch(i.value):
             yield warn(i, "placeholder", f"FROM {i.value} looks like a placeholder: name a model.")
+        elif named and (wrong := _no_name(i.value)):
+            yield error(i, "name", f"FROM {i.value} {wrong}")
         elif _ABSOLUTE.match(i.value):
             yield warn(i, "absolute", f"FROM {i.value} exists on one machine only: put the file "
                        "beside the Modelfile and write ./ and its name.")  # fmt: skip
+
+
+def several(draft: Draft) -> Iterator[Finding]:
+    """Name what Ollama leaves out of several FROM: beside a model's name all else.
+
+    Source: `parser/parser.go` (CreateRequest) and `server/create.go`.
+    """
+    found = draft.all("FROM")
+    names = [i for i in found if i.value not in draft.present and not is_path(i.value)]
+    for i in found if names else ():
+        if i is not names[-1]:
+            yield warn(i, "ignored", f"beside FROM {names[-1].value}, the name of a model, Ollama "
+                       f"leaves out FROM {i.value} without a word: remove one.")  # fmt: skip
+
+
+def files(draft: Draft) -> Iterator[Finding]:
+    """Name an ADAPTER or DRAFT that is no file: Ollama knows none by a name (CreateRequest)."""
+    for i in (*draft.all("ADAPTER"), *draft.all("DRAFT")):
+        if i.value and i.value not in draft.present and not is_path(i.value):
+            yield warn(i, "name", f"{i.word} {i.value} is no file that is here, and Ollama takes "
+                       "no model's name for it: name a path, as ./ and the file's.")  # fmt: skip
+
+
+def _no_name(value: str) -> str | None:
+    """Say why a value can be neither the name of a model nor a path."""
+    if _PATHS.search(value):
+        return "is one value, not several: write a line FROM for each."
+    if is_name(value):
+        return None
+    if "://" in value or value.startswith(_HUGGING_FACE):
+        return _WEB
+    if is_path(value):
+        return None
+    if re.search(r"\s", value):
+        return (
+            "is neither the name of a model, which has no spaces, nor a file that is here: name "
+            "one, as in FROM llama3.2."
+        )
+    return f"is no name that Ollama takes, nor a file that is here: {EXPECTED}."
 
 
 def blank(draft: Draft) -> Iterator[Finding]:
@@ -71,20 +124,43 @@ def blank(draft: Draft) -> Iterator[Finding]:
                        "out or write a text.")  # fmt: skip
 
 
+def quotes(draft: Draft) -> Iterator[Finding]:
+    """Name quotes that become part of a value."""
+    for i in draft.all("FROM"):
+        if i.value not in draft.present and QUOTED.fullmatch(i.value):
+            yield warn(i, "quotes", f"the quotes are part of the value of FROM, {i.value}: Ollama "
+                       'takes off only a pair of ".')  # fmt: skip
+    for i in (*draft.all("SYSTEM"), *draft.all("TEMPLATE")):
+        if _WRAPPED.fullmatch(i.value):
+            yield warn(i, "quotes", f"the quotes {i.value[0]} and {i.value[-1]} are part of "
+                       f'{i.word}: write ", or three of them.')  # fmt: skip
+
+
 def long_system(draft: Draft) -> Iterator[Finding]:
     """Set a long system text against the window, of which an unset one is known but roughly."""
-    system, window = draft.last("SYSTEM"), draft.number("num_ctx")
-    words = len(system.value.split()) if system else 0
-    tokens = words * TOKENS_PER_WORD
-    text = f"the system text has {words} words, about {tokens:.0f} tokens"
+    system, window = draft.last("SYSTEM"), draft.window
+    tokens = _tokens(system.value) if system else 0.0
+    text = f"the system text has about {tokens:.0f} tokens"
+    hint = "shorten it" if window == draft.trained else "raise num_ctx"
     if system and window and tokens > window / 2:
-        yield warn(system, "long-system", f"{text} of num_ctx {window:.0f}: raise num_ctx.")
+        yield warn(system, "long-system", f"{text} of a window of {window}: {hint}.")
     elif system and not window and tokens > DEFAULT_WINDOW:
         yield warn(system, "long-system", f"{text}, more than the window of {DEFAULT_WINDOW} on "
                    "most machines: set num_ctx.")  # fmt: skip
-    elif system and not window and words > LONG_WORDS:
+    elif system and not window and tokens > LONG_TOKENS:
         yield note(system, "long-system", f"{text} of a window that is {DEFAULT_WINDOW} on most "
                    "machines: set num_ctx.")  # fmt: skip
+
+
+def _tokens(text: str) -> float:
+    """Estimate the tokens of a text by its bytes: many scripts, and JSON, have no blanks."""
+    return sum(_share(char) for char in text)
+
+
+def _share(char: str) -> float:
+    if char.isdigit():
+        return 1.0
+    return len(char.encode()) / BYTES_PER_TOKEN if char.isalpha() or char.isspace() else 0.5
 
 
 def demanded_json(draft: Draft) -> Iterator[Finding]:
@@ -103,17 +179,9 @@ def demanded_json(draft: Draft) -> Iterator[Finding]:
                    "each request makes JSON certain.")  # fmt: skip
 
 
-def stops(draft: Draft) -> Iterator[Finding]:
-    """Say that stop texts replace a base's list."""
-    given = draft.stops
-    if given and draft.gguf is None and not draft.templated:
-        yield note(given[0], "stop", "these stop texts replace all of the base's: see them with "
-                   "ollama show --parameters, and repeat those that are wanted.")  # fmt: skip
-
-
 def family(draft: Draft) -> Iterator[Finding]:
     """Name a template of another family than the base."""
-    template, origin = draft.last("TEMPLATE"), draft.last("FROM")
+    template, origin = draft.prompting, draft.origin
     if template is None or origin is None:
         return
     used = next((token for token in FAMILIES if token in template.value), None)
@@ -135,7 +203,7 @@ def newer(draft: Draft) -> Iterator[Finding]:
 
 def own_template(draft: Draft) -> Iterator[Finding]:
     """Say what a GGUF file without TEMPLATE will be prompted with."""
-    origin = draft.last("FROM")
+    origin = draft.origin
     if origin is None or draft.last("TEMPLATE") or draft.all("RENDERER") or draft.gguf is None:
         return
     if draft.base is None:
