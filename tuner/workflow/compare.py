@@ -189,7 +189,14 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
             )
         if not side.document["client"]["valid"]:
             found.append(f"{name}: its client could not keep up, so its latencies are not valid")
+    if _by_chunks(a) != _by_chunks(b):
+        found.append("on one side alone output tokens were counted by chunks: tpot and tokens/s "
+                     "mean different things")  # fmt: skip
     if a.scheduled != b.scheduled:
         found.append("one is an open loop and the other a closed one, which hides the waiting "
                      "behind a slow server: their latencies mean different things")  # fmt: skip
     return found
+
+
+def _by_chunks(side: Compared) -> bool:
+    return bool(side.document.get("output", {}).get("by_chunks"))
