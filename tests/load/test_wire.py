@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.engines.ollama_chat import ends_frames
 from tuner.load import wire
 from tuner.load.sse import ends_events
 from tuner.load.wire import Address, Exchange, HttpTransport, Request
@@ -143,6 +145,16 @@ def test_nobody_waits_for_a_body_whose_last_line_came(pieces: list[bytes]) -> No
 
     assert [e.outcome for e in found] == ["ok"] * 3
     assert all(b"[DONE]" in e.body for e in found)
+
+
+def test_nobody_waits_after_ollama_s_final_frame() -> None:
+    """Lines of JSON end with the frame that says done, with or without an end of its line."""
+    frame = b'{"message":{"content":"a"},"done":false}\n{"message":{},"done":true}'
+    asked = replace(STREAM, is_last=ends_frames)
+
+    found = exchanges(_stays_open(OPEN, b"%x\r\n" % (len(frame) + 1), frame), 2, request=asked)
+
+    assert [(e.outcome, e.body) for e in found] == [("ok", frame)] * 2
 
 
 def test_a_connection_whose_body_ends_after_its_last_line_is_used_again(

@@ -97,7 +97,7 @@ def token(job: Job, place: int) -> bytes:
     """Return what goes out with one token: its frame and, at the first, all that opens a stream."""
     deltas = list(_said(job, place))
     if place > 0:
-        return chunk(b"".join(_delta(job, delta) for delta in deltas))
+        return chunk(b"".join(_delta(job, delta) for delta in deltas)) if deltas else b""
     deltas.insert(0, {"role": "assistant", "content": None})
     return STREAM_HEAD + chunk(b"".join(_delta(job, delta) for delta in deltas))
 
