@@ -51,9 +51,9 @@ def test_no_count_is_no_proof_of_a_pace(tmp_path: Path, way: str) -> None:
     assert code == 3
     assert found["verdicts"][0]["verdict"] == "FAIL"
     assert found["tpot"]["quantiles"]["0.5"]["value"] >= 0.004
-    assert found["output"]["by_chunks"] == 60
+    assert found["output"]["told"] == 0
     assert found["throughput"]["requests_per_s"] > 0
-    assert "Tokens counted by chunks in 60 answers" in shown
+    assert f"Tokens counted by chunks in {found['output']['by_chunks']} answers" in shown
 
 
 @pytest.mark.parametrize("way", ["no-counts", "zero-counts"])
@@ -72,11 +72,11 @@ def test_chunks_of_several_tokens_leave_the_pace_open(tmp_path: Path, way: str) 
 
 def test_thoughts_are_the_first_tokens(tmp_path: Path) -> None:
     """A model that thinks first answers with its first thought, as far as time goes."""
-    _, found, _ = measured(tmp_path, "reasoning")
-    _, plain, _ = measured(tmp_path)
+    _, found, _ = measured(tmp_path, "reasoning", requests=8, more=("--itl-ms", "40"))
+    _, plain, _ = measured(tmp_path, requests=8, more=("--itl-ms", "40"))
 
     first = [d["ttft"]["quantiles"]["0.5"]["value"] for d in (found, plain)]
-    assert first[0] == pytest.approx(first[1], abs=0.015)  # the answer begins 4 x 5 ms later
+    assert first[0] == pytest.approx(first[1], abs=0.1)  # the answer begins 5 x 40 ms later
     assert found["output"]["fields"] == {}
 
 

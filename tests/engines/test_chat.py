@@ -209,6 +209,15 @@ def test_chunks_that_may_hold_several_tokens_are_not_counted(chunks: list[bytes]
     assert (reply.outcome, reply.output_tokens, reply.by_chunks) == ("ok", None, False)
 
 
+def test_chunks_that_come_all_at_once_show_no_pace() -> None:
+    """What a proxy held back says nothing of the time for a token, unless a count was told."""
+    at_once = _content("a") + _content(" b") + STOP
+    told = _frame(choices=[], usage={"completion_tokens": 2})
+
+    assert read_chat(_exchange(at_once + DONE)).output_tokens is None
+    assert read_chat(_exchange(at_once + told + DONE)).output_tokens == 2
+
+
 def test_counts_of_the_timings_stand_in_for_usage() -> None:
     """llama.cpp tells how many tokens it predicted, where no usage was asked for."""
     told = _frame(choices=[], timings={"predicted_n": 9, "prompt_ms": 1.0, "note": "x"})
@@ -309,7 +318,9 @@ def test_any_cut_of_the_bytes_gives_the_same_reply(
     pieces = [body[i : i + size] for i in range(0, len(body), size)]
 
     def read(*chunks: bytes) -> Any:
-        return replace(read_chat(_exchange(*chunks)), first_ns=None, last_ns=None)
+        found = read_chat(_exchange(*chunks))
+        tokens = None if found.by_chunks else found.output_tokens  # chunks count by their stamps
+        return replace(found, first_ns=None, last_ns=None, output_tokens=tokens, by_chunks=False)
 
     assert repr(read(*pieces)) == repr(read(body))
 

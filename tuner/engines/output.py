@@ -63,12 +63,13 @@ class Output:
 
         None is unknown. A count of at most one is not believed where more chunks came: some
         servers tell 0 for what they did not count. Chunks are counted where none holds more
-        than one token can; a single chunk may be a whole answer.
+        than one token can and they did not all come at once: a single chunk may be a whole
+        answer, and what was held back on the way shows no pace.
         """
         count = whole_number(told)
         if count is not None and count >= min(self.chunks, 2):
             return count, False
-        countable = self.chunks > 1 and self.each_a_token
+        countable = self.each_a_token and self.first_ns != self.last_ns
         return (self.chunks, True) if countable else (None, False)
 
 
