@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.ollama_chat import ollama_request, read_ollama
+from tuner.engines.ollama_chat import ends_frames, ollama_request, read_ollama
 from tuner.load.wire import Exchange
 from tuner.spec.values import Message
 
@@ -57,6 +58,101 @@ def test_thoughts_are_tokens_but_no_answer() -> None:
     reply = read_ollama(_exchange(thought, _content("{}"), _line(**FINAL)))
 
     assert (reply.first_ns, reply.answer) == (1000, "{}")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "", "thinking": "hm"},
+        {"content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]},
+        {"content": None, "reasoning": "hm"},
+        {"content": [{"type": "thinking", "thinking": "hm"}]},
+    ],
+)
+def test_whatever_the_model_says_is_its_first_token(message: dict[str, Any]) -> None:
+    """Thoughts and calls set the first and last stamps."""
+    other = _line(message=message, done=False)
+
+    reply = read_ollama(_exchange(other, _content("a"), other, _line(**FINAL)))
+
+    assert (reply.first_ns, reply.last_ns, reply.answer) == (1000, 1002, "a")
+    assert reply.unknown_fields == ()
+
+
+def test_output_under_a_name_that_nobody_told_is_noticed() -> None:
+    """An unknown field of a message counts as output, and the reply names it."""
+    new = _line(message={"content": "", "inner_voice": "hm"}, done=False)
+
+    assert read_ollama(_exchange(new, _line(**FINAL))).unknown_fields == ("inner_voice",)
+
+
+@pytest.mark.parametrize("count", [{}, {"eval_count": 0}, {"eval_count": None}])
+def test_a_count_of_nothing_beside_text_is_unknown(count: dict[str, Any]) -> None:
+    """Without a count chunks are counted where each can be a token, and nothing elsewhere."""
+    final = _line(**{n: v for n, v in FINAL.items() if n != "eval_count"} | count)
+
+    two = read_ollama(_exchange(_content("a"), _content(" b"), final))
+    one = read_ollama(_exchange(_content("a whole answer"), final))
+
+    assert (two.output_tokens, two.by_chunks) == (2, True)
+    assert (one.output_tokens, one.by_chunks) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome", "wanted"),
+    [
+        (_line(**FINAL), "ok", "ok"),
+        (_line(**FINAL).rstrip(), "ok", "ok"),
+        (_line(**FINAL).rstrip() + b"\r\n", "ok", "ok"),
+        (_line(**FINAL).rstrip(), "incomplete", "incomplete"),
+        (_line(**FINAL)[:-9], "incomplete", "incomplete"),
+    ],
+)
+def test_a_final_frame_needs_no_line_end(last: bytes, outcome: str, wanted: str) -> None:
+    """The end of the body ends its last line; a connection that broke off does not."""
+    assert read_ollama(_exchange(_content("a"), last, outcome=outcome)).outcome == wanted
+
+
+def test_the_final_frame_is_told_from_what_speaks_of_it() -> None:
+    """Only a whole frame that says done itself is the last one."""
+    call = {"function": {"name": "f", "arguments": {"done": True}}}
+    others = (
+        _content('"done":true'),
+        _line(message={"tool_calls": [call]}, done=False),
+        _line(**FINAL)[:-9],
+        b'[{"done":true}]',
+        b'{"done":1}',
+        b'"done"' + b"[" * 200_000,
+    )
+
+    assert ends_frames(_line(**FINAL).strip())
+    assert not any(map(ends_frames, others))
+
+
+FRAMES = st.dictionaries(
+    st.sampled_from(["message", "done", "done_reason", "error", "eval_count", "x_duration"]),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["content", "thinking", "tool_calls", "x"]), inner)
+        ),
+        max_leaves=8,
+    ),
+)
+
+
+@given(st.lists(FRAMES, max_size=4), st.integers(1, 40))
+def test_any_json_in_any_cut_gives_the_same_reply(frames: list[Any], size: int) -> None:
+    """Unexpected types end no measurement, and cuts change only stamps."""
+    body = b"".join(json.dumps(f).encode() + b"\n" for f in [*frames, FINAL])
+    pieces = [body[i : i + size] for i in range(0, len(body), size)]
+
+    def read(*chunks: bytes) -> Any:
+        return replace(read_ollama(_exchange(*chunks)), first_ns=None, last_ns=None)
+
+    assert repr(read(*pieces)) == repr(read(body))
+    assert read(body).outcome in ("ok", "error")
 
 
 def test_a_stream_without_its_final_frame_is_incomplete() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,14 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.engines.ollama_chat import ends_frames
+from tuner.load import wire
+from tuner.load.sse import ends_events
 from tuner.load.wire import Address, Exchange, HttpTransport, Request
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = Request("POST", "/x", b"{}")
+STREAM = Request("POST", "/x", b"{}", is_last=ends_events)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
 
@@ -30,7 +35,12 @@ async def _read_request(reader: asyncio.StreamReader) -> bool:
     return True
 
 
-def exchanges(handler: Handler, count: int = 1, timeout_s: float = 5.0) -> list[Exchange]:
+def exchanges(
+    handler: Handler,
+    count: int = 1,
+    timeout_s: float = 5.0,
+    request: Request = REQUEST,
+) -> list[Exchange]:
     """Send `count` requests one after the other to a server with this handler."""
 
     async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +55,7 @@ def exchanges(handler: Handler, count: int = 1, timeout_s: float = 5.0) -> list[
             transport = HttpTransport(Address("127.0.0.1", server.sockets[0].getsockname()[1]))
             found = []
             for _ in range(count):
-                found.append(await transport.send(REQUEST, timeout_s))
+                found.append(await transport.send(request, timeout_s))
                 await asyncio.sleep(0.002)
             await transport.aclose()
             return found
@@ -101,6 +111,94 @@ def test_servers_that_close_after_each_answer_cost_no_failure() -> None:
 
     assert [e.outcome for e in found] == ["ok"] * 8
     assert found[-1].connect_ns == 0
+
+
+DONE = b"data: 1\n\ndata: [DONE]\n\n"
+OPEN = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def _stays_open(*pieces: bytes) -> Handler:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _read_request(reader)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+        await reader.read()  # until the client closes
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [OPEN, b"%x\r\n%b\r\n" % (len(DONE), DONE)],
+        [OPEN, b"%x\r\n" % len(DONE), DONE[:14], DONE[14:18], DONE[18:-2]],
+        [OPEN, b"%x\r\n" % len(DONE), DONE.replace(b"\n", b"\r\n").rstrip()],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + DONE],
+        [b"HTTP/1.1 200 OK\r\n\r\n" + DONE],
+    ],
+)
+def test_nobody_waits_for_a_body_whose_last_line_came(pieces: list[bytes]) -> None:
+    """A server that keeps the body open after its last line has answered, each time."""
+    found = exchanges(_stays_open(*pieces), 3, request=STREAM)
+
+    assert [e.outcome for e in found] == ["ok"] * 3
+    assert all(b"[DONE]" in e.body for e in found)
+
+
+def test_nobody_waits_after_ollama_s_final_frame() -> None:
+    """Lines of JSON end with the frame that says done, with or without an end of its line."""
+    frame = b'{"message":{"content":"a"},"done":false}\n{"message":{},"done":true}'
+    asked = replace(STREAM, is_last=ends_frames)
+
+    found = exchanges(_stays_open(OPEN, b"%x\r\n" % (len(frame) + 1), frame), 2, request=asked)
+
+    assert [(e.outcome, e.body) for e in found] == [("ok", frame)] * 2
+
+
+def test_a_connection_whose_body_ends_after_its_last_line_is_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end of a chunked body may come a moment after [DONE]: the connection is kept."""
+    monkeypatch.setattr(wire, "LINGER_S", 60.0)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await _read_request(reader):
+            writer.write(OPEN + b"%x\r\n%b\r\n" % (len(DONE), DONE))
+            await writer.drain()
+            await asyncio.sleep(0.001)
+            writer.write(b"0\r\n\r\n")
+
+    found = exchanges(handler, 40, request=STREAM)
+
+    assert [e.outcome for e in found] == ["ok"] * 40
+    assert any(e.connect_ns == 0 for e in found)
+
+
+def test_a_text_that_speaks_of_the_end_ends_nothing() -> None:
+    """Only a line that is [DONE] ends a request: the answer goes on after one that quotes it."""
+    quoted = b'data: {"content":"data: [DONE]"}\n\n'
+    pieces = [OPEN, b"%x\r\n%b\r\n" % (len(quoted), quoted), CHUNKED.split(b"\r\n\r\n", 1)[1]]
+
+    (found,) = exchanges(replying(*pieces), request=STREAM)
+
+    assert found.body == quoted + b"ok"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [OPEN, b"9\r\ndata: 1\n\n\r\n"],
+        [OPEN, b"f\r\ndata: [DO"],
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\ndata: 1\n\n"],
+    ],
+)
+def test_a_body_that_breaks_off_is_incomplete(pieces: list[bytes]) -> None:
+    """A chunked body without its last chunk, or one shorter than told, did not arrive."""
+    (found,) = exchanges(replying(*pieces), request=STREAM)
+
+    assert found.outcome == "incomplete"
 
 
 def test_a_request_the_server_never_saw_goes_out_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
 from tuner.spec.workload import Workload
 from tuner.stats.eprocess import Certificate
+from tuner.workflow.confirm import what_stood_in_the_way
 
 SLO = Slo("e2e", 0.99, 0.5)
 STUDY = Study("s", "fake", "default", Workload((), hash="h"), slos=(SLO,))
@@ -189,14 +191,68 @@ def test_ttft_and_tpot_are_certified_like_whole_answers(metric: Metric) -> None:
     assert certificate_of(slow * 50).verdict == "FAIL"
 
 
-@pytest.mark.parametrize("tokens", [None, 0, 1])
-def test_an_answer_of_one_token_has_no_time_for_a_token_and_is_not_late(tokens: int | None) -> None:
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_an_answer_of_one_token_has_no_time_for_a_token_and_is_not_late(tokens: int) -> None:
     """TPOT is over the tokens after the first; without any it is 0, unless the request failed."""
     [short] = served(1, 5000.0, output_tokens=tokens)
 
     assert short.latency_s("tpot") == 0.0
     assert replace(short, outcome="incomplete").latency_s("tpot") == math.inf
     assert replace(short, output_tokens=2).latency_s("tpot") == pytest.approx(2.5)
+
+
+TPOT = Slo("tpot", 0.9, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("known_ms", "known", "unknown", "verdict"),
+    [
+        (100.0, 0, 100, "UNDECIDED"),
+        (100.0, 400, 4, "PASS"),
+        (100.0, 60, 30, "UNDECIDED"),
+        (9000.0, 60, 20, "FAIL"),
+    ],
+)
+def test_a_verdict_on_tpot_stands_whatever_the_unknown_is(
+    known_ms: float, known: int, unknown: int, verdict: str
+) -> None:
+    """Where the tokens of some answers are unknown, PASS takes them for late, FAIL for timely."""
+    samples = [*served(unknown, output_tokens=None), *served(known, known_ms)]
+    random.Random(0).shuffle(samples)
+
+    found = measurement(replace(STUDY, slos=(TPOT,)), {}, None, samples)
+
+    assert found.certificates[TPOT].verdict == verdict
+    assert (found.counts.told, found.counts.unknown) == (known, unknown)
+
+
+def test_what_is_unknown_is_not_zero() -> None:
+    """Without counts there is no tpot and no token rate, but requests a second there are."""
+    study = replace(STUDY, slos=(TPOT,))
+    found = measurement(study, {}, None, served(50, output_tokens=None))
+    told = json.loads(json.dumps(measurement_document(found, study, {}), allow_nan=False))
+    shown = as_text(show_measurement(found, study))
+
+    assert told["throughput"]["output_tokens_per_s"] is None
+    assert told["throughput"]["requests_per_s"] > 0
+    assert told["tpot"]["quantiles"]["0.5"] == {"value": None, "low": None, "high": None}
+    assert told["output"] == {"told": 0, "by_chunks": 0, "unknown": 50, "fields": {}}
+    assert (told["verdicts"][0]["verdict"], told["verdicts"][0]["unknown"]) == ("UNDECIDED", 50)
+    assert "UNDECIDED (0/50 late, 50 unknown)" in shown
+    assert "Output tokens unknown in 50 answers" in shown
+    assert "unknown" in what_stood_in_the_way(found)[0]
+
+
+def test_tokens_counted_by_chunks_are_said_to_be() -> None:
+    """A count that no server told stands beside the numbers that rest on it."""
+    samples = [*served(3, by_chunks=True), *served(2, unknown_fields=("inner_voice",))]
+    shown = as_text(show_measurement(measured(samples), STUDY))
+
+    assert document(measured(samples))["output"] == {
+        "told": 2, "by_chunks": 3, "unknown": 0, "fields": {"inner_voice": 2},
+    }  # fmt: skip
+    assert "Tokens counted by chunks in 3 answers" in shown
+    assert "in 2 answers: the field 'inner_voice'" in shown
 
 
 def test_tpot_does_not_count_the_wait_of_open_loop() -> None:

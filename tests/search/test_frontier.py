@@ -38,6 +38,19 @@ def test_the_frontier_is_the_set_that_nothing_dominates(
         assert beaten == (t.number not in on)
 
 
+def test_what_is_unknown_beats_nothing() -> None:
+    """A trial without a token count or memory is dominated by its like with both."""
+    known = measured(0, 2, 3, 2)
+    uncounted = tuple(replace(s, output_tokens=None) for s in known.samples)
+    unknown = [
+        replace(known, number=1, samples=uncounted),
+        replace(known, number=2, memory_bytes=None),
+    ]
+
+    assert [p.trial.number for p in frontier(STUDY, [*unknown, known])] == [0]
+    assert [p.tokens_per_s for p in frontier(STUDY, unknown[:1])] == [None]
+
+
 def test_pruned_trials_are_not_on_it() -> None:
     """A trial that was cut was not measured in full."""
     assert frontier(STUDY, [replace(measured(0, 1, 4, 1), state="pruned")]) == []

@@ -40,6 +40,16 @@ def test_the_limit_is_taken_from_a_list_too() -> None:
     assert 16 in values(STUDY, found, "num_predict", Choices((8, 16, 32, 256)))
 
 
+def test_answers_of_unknown_length_suggest_no_limit_and_are_not_cut() -> None:
+    """Where nobody counted tokens there is no hint, and a projection leaves the answer whole."""
+    uncounted = replace(served(30), output_tokens=None)
+    found = trial([uncounted] * 10, num_predict=256)
+
+    assert values(STUDY, found, "num_predict", LIMITS) == ()
+    assert tightened(STUDY, found, {"num_predict": LIMITS}) == found.candidate
+    assert projected(found, {"num_predict": 8}) == found.samples
+
+
 def test_other_knobs_and_thin_evidence_give_no_hint() -> None:
     """Four answers, or another knob, suggest nothing."""
     assert values(STUDY, trial([served(15)] * 4, num_predict=256), "num_predict", LIMITS) == ()

@@ -12,7 +12,17 @@ import pytest
 from tests.guard.test_classify import sample
 from tuner.search.budget import ALPHAS, plan
 from tuner.search.finalists import finalists, promise, rank
-from tuner.search.trial import MARGIN, Trial, chance, hopeless, outraced, value, violations
+from tuner.search.trial import (
+    MARGIN,
+    Trial,
+    chance,
+    hopeless,
+    outraced,
+    requests_per_s,
+    tokens_per_s,
+    value,
+    violations,
+)
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
 from tuner.spec.workload import Workload
@@ -45,6 +55,43 @@ def test_violations_are_of_one_scale() -> None:
     assert slow.violations["min_valid"] <= 0
     assert slow.violations["max_drop"] == pytest.approx(0.28)
     assert not slow.feasible
+
+
+TPOT = replace(STUDY, slos=(Slo("tpot", 0.9, 0.05),), guard=Guard())
+
+
+def test_an_unknown_pace_is_no_pace_and_meets_nothing() -> None:
+    """Where nobody counted tokens, a bound on tpot is broken and a token rate is unknown."""
+    samples = [served(100, output_tokens=None)] * 20
+    found = replace(trial(samples), violations=violations(TPOT, samples, None))
+
+    assert not found.feasible
+    assert chance(TPOT, found) < 0.1
+    assert tokens_per_s(samples) is None
+    assert tokens_per_s([served(100, output_tokens=5), *samples]) is None
+    assert requests_per_s(samples) == pytest.approx(200.0)  # twenty in the same 100 ms
+    assert math.isnan(value(replace(STUDY, objective="throughput"), samples))
+
+
+def test_answers_of_one_token_have_no_pace_and_are_not_late() -> None:
+    """A bound on tpot says nothing about them, so that they keep it."""
+    samples = [served(100, output_tokens=1)] * 20
+    found = replace(trial(samples), violations=violations(TPOT, samples, None))
+
+    assert found.feasible
+    assert chance(TPOT, found) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("objective", ["throughput", "memory"])
+def test_an_unknown_objective_is_never_the_best(objective: Any) -> None:
+    """In the order of trials and of promises, what is unknown comes after all that is known."""
+    study = replace(STUDY, objective=objective, guard=Guard())
+    known = [replace(trial([served(100)] * 20, n, x=n), value=-5.0 * n) for n in range(3)]
+    unknown = replace(trial([served(100)] * 20, 9, x=9), value=math.nan)
+    mixed = [known[2], unknown, known[0], known[1]]
+
+    assert [t.number for t in sorted(mixed, key=Trial.rank)] == [0, 1, 2, 9]
+    assert [t.number for t in rank(study, mixed, {})] == [0, 1, 2, 9]
 
 
 def test_failed_requests_count_as_late_and_stay_finite() -> None:

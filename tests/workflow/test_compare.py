@@ -44,15 +44,16 @@ def asked(start: int, number: int, ms: float, *, wrong: bool = False) -> Sample:
 
 def kept(
     out: Path, ms: float, *, starts: int = 5, of: Study | None = None, seed: int = 0,
-    spread: float = 0.05, wrong: bool = False, client: Client | None = None, **changes: Any,
+    spread: float = 0.05, wrong: bool = False, client: Client | None = None,
+    counted: dict[str, Any] | None = None, **changes: Any,
 ) -> Path:  # fmt: skip
     """Write what `tune measure` writes, of 100 requests on each start, and return the folder.
 
-    `changes` replace facts of its document.
+    `changes` replace facts of its document, `counted` those of each sample.
     """
     made, rng = of or study(), np.random.default_rng(seed)
     samples = tuple(
-        asked(start, i, ms * rng.lognormal(0, spread), wrong=wrong)
+        replace(asked(start, i, ms * rng.lognormal(0, spread), wrong=wrong), **counted or {})
         for start in range(1, starts + 1)
         for i in range(100)
     )
@@ -134,6 +135,23 @@ def test_open_against_closed_loop_is_named(tmp_path: Path) -> None:
     forced = compare(a, b, force=True)
     assert forced.claims == ()
     assert "one is an open loop and the other a closed one" in as_text(show_comparison(forced))
+
+
+@pytest.mark.parametrize(
+    ("counted", "shown"),
+    [({"by_chunks": True}, "counted by chunks"), ({"output_tokens": None}, "unknown")],
+)
+def test_paces_are_compared_only_where_both_are_known_alike(
+    tmp_path: Path, counted: dict[str, Any], shown: str
+) -> None:
+    """Told tokens against chunks, or against nothing, claim nothing about tpot; e2e they do."""
+    a = kept(tmp_path / "a", 100.0)
+    found = compare(a, kept(tmp_path / "b", 50.0, seed=1, counted=counted))
+
+    claims = {row.name: row.claim for row in found.rows}
+    assert claims["tpot p50"] is claims["tpot p99"] is None
+    assert claims["e2e p50"] == "lower"
+    assert shown in as_text(show_comparison(found))
 
 
 def test_a_late_client_is_said(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.engines.output import Output, numbers, whole_number
 from tuner.load.issue import Reply
-from tuner.load.sse import events
+from tuner.load.sse import ends_events, events, well_formed
 from tuner.load.wire import Exchange, Request
 from tuner.spec.values import Message
 
@@ -36,34 +37,32 @@ def chat_request(
         schema = {"name": "answer", "strict": True, "schema": response_format}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     encoded = json.dumps(body, ensure_ascii=False).encode()
-    return Request("POST", path, encoded, (("Content-Type", "application/json"), *headers))
+    sent = (("Content-Type", "application/json"), *headers)
+    return Request("POST", path, encoded, sent, is_last=ends_events)
 
 
 @dataclass(slots=True)
 class _Stream:
     """What has been read of a stream so far."""
 
-    first_ns: int | None = None
-    last_ns: int | None = None
-    parts: list[str] = field(default_factory=list)
+    output: Output = field(default_factory=Output)
     finish: str | None = None
     usage: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, Any] = field(default_factory=dict)
-    done: bool = False
     error: str | None = None
 
 
 def read_chat(exchange: Exchange) -> Reply:
     """Return the reply in a streamed chat completion.
 
-    The stream is complete when a finish reason and [DONE] arrived (OpenAI API reference,
-    "Streaming"; llama.cpp tools/server sends both).
+    The answer is whole when a finish reason arrived and the body came to its end: by HTTP's
+    rules, or with [DONE], which not all servers send (OpenAI API reference, "Streaming").
     """
     if refused := unanswered(exchange, _error_text):
         return refused
     stream = _Stream()
-    for stamp, data in events(exchange.chunks):
-        _read_event(stream, stamp, data)
+    for stamp, kind, data in events(exchange.chunks, whole=exchange.outcome == "ok"):
+        _read_event(stream, stamp, kind, data)
     return _reply(stream, exchange)
 
 
@@ -80,50 +79,66 @@ def unanswered(exchange: Exchange, error_text: Callable[[bytes], str]) -> Reply 
     return None
 
 
-def _read_event(stream: _Stream, stamp: int, data: str) -> None:
-    if data.strip() == "[DONE]":
-        stream.done = True
+def _read_event(stream: _Stream, stamp: int, kind: str, data: str) -> None:
+    if data.strip() == "[DONE]" or not data.strip():
         return
     try:
-        _read_frame(stream, stamp, json.loads(data))
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
-        stream.error = stream.error or f"a frame that cannot be read: {data[:200]!r}"
+        frame = json.loads(data)
+        if kind == "error":
+            frame = {"error": frame.get("error") or frame}
+        _read_frame(stream, stamp, frame)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        if kind in ("", "message", "error"):  # others, such as ping, may hold what they like
+            stream.error = stream.error or f"a frame that cannot be read: {data[:200]!r}"
 
 
 def _read_frame(stream: _Stream, stamp: int, frame: dict[str, Any]) -> None:
     if frame.get("error"):
         stream.error = _error_text(json.dumps(frame).encode())
-    stream.usage = frame.get("usage") or stream.usage
+    stream.usage = _object(frame.get("usage")) or stream.usage
     # llama.cpp's name, then vLLM's (--enable-per-request-metrics)
-    stream.timings = frame.get("timings") or frame.get("metrics") or stream.timings
-    for choice in frame.get("choices") or ():
-        stream.finish = choice.get("finish_reason") or stream.finish
-        delta = choice.get("delta") or {}
-        text = delta.get("content") or ""
-        if text or delta.get("reasoning_content") or delta.get("tool_calls"):
-            stream.first_ns = stream.first_ns or stamp
-            stream.last_ns = stamp
-            stream.parts.append(text)
+    timings = _object(frame.get("timings")) or _object(frame.get("metrics"))
+    stream.timings = timings or stream.timings
+    choices = frame.get("choices")
+    for choice in map(_object, choices if isinstance(choices, list) else ()):
+        delta = choice.get("delta") or choice.get("message")
+        delta = {"content": delta} if isinstance(delta, str) else _object(delta)
+        stream.output.add(stamp, {"text": choice.get("text"), **delta})
+        stream.finish = _finish(choice, delta, frame) or stream.finish
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object, {} for anything else that a server may send in its place."""
+    return value if isinstance(value, dict) else {}
+
+
+def _finish(*places: Mapping[str, Any]) -> str | None:
+    """Return the first finish reason in the places where servers put it."""
+    reasons = (place.get("finish_reason") for place in places)
+    return next((r for r in reasons if isinstance(r, str) and r), None)
 
 
 def _reply(stream: _Stream, exchange: Exchange) -> Reply:
-    complete = stream.done and stream.finish is not None
+    complete = exchange.outcome == "ok" and stream.finish is not None
     error = stream.error
     if not complete and error is None:
         error = exchange.error or "the stream ended without its final frame"
     outcome = "error" if stream.error else "ok" if complete else "incomplete"
-    output = stream.usage.get("completion_tokens", stream.timings.get("predicted_n"))
+    output, told = stream.output, stream.usage.get("completion_tokens")
+    tokens, by_chunks = output.tokens(stream.timings.get("predicted_n") if told is None else told)
     return Reply(
         outcome=outcome,  # type: ignore[arg-type]
-        error=error,
-        first_ns=stream.first_ns,
+        error=None if error is None else well_formed(error),
+        first_ns=output.first_ns,
         # an empty answer ends when its stream does
-        last_ns=exchange.end_ns if stream.last_ns is None else stream.last_ns,
-        prompt_tokens=stream.usage.get("prompt_tokens"),
-        output_tokens=output,
-        finish=stream.finish,
-        answer="".join(stream.parts),
-        server=dict(stream.timings),
+        last_ns=exchange.end_ns if output.last_ns is None else output.last_ns,
+        prompt_tokens=whole_number(stream.usage.get("prompt_tokens")) or None,  # none has none
+        output_tokens=tokens,
+        by_chunks=by_chunks,
+        finish=None if stream.finish is None else well_formed(stream.finish),
+        answer=well_formed("".join(output.answer)),
+        server=numbers(stream.timings),
+        unknown_fields=tuple(sorted(map(well_formed, output.unknown))),
     )
 
 

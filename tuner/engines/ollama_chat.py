@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.engines.chat import unanswered
+from tuner.engines.output import Output, numbers, whole_number
 from tuner.load.issue import Reply
-from tuner.load.sse import stamped_lines
+from tuner.load.sse import stamped_lines, well_formed
 from tuner.load.wire import Exchange, Request
 from tuner.spec.values import Message
 
@@ -42,16 +43,24 @@ def ollama_request(
     if response_format is not None:
         body["format"] = response_format
     encoded = json.dumps(body, ensure_ascii=False).encode()
-    return Request("POST", CHAT_PATH, encoded, (("Content-Type", "application/json"),))
+    return Request("POST", CHAT_PATH, encoded, is_last=ends_frames)
+
+
+def ends_frames(line: bytes) -> bool:
+    """Tell whether a line of a stream is its final frame."""
+    if b'"done"' not in line:
+        return False
+    try:
+        return bool(json.loads(line)["done"] is True)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 @dataclass(slots=True)
 class _Stream:
     """What has been read of a stream so far; `last` is its final frame."""
 
-    first_ns: int | None = None
-    last_ns: int | None = None
-    parts: list[str] = field(default_factory=list)
+    output: Output = field(default_factory=Output)
     last: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
 
@@ -65,7 +74,7 @@ def read_ollama(exchange: Exchange) -> Reply:
     if refused := unanswered(exchange, _error_text):
         return refused
     stream = _Stream()
-    for stamp, line in stamped_lines(exchange.chunks):
+    for stamp, line in stamped_lines(exchange.chunks, whole=exchange.outcome == "ok"):
         if line.strip():
             _read_line(stream, stamp, line)
     return _reply(stream, exchange)
@@ -73,39 +82,39 @@ def read_ollama(exchange: Exchange) -> Reply:
 
 def _read_line(stream: _Stream, stamp: int, line: str) -> None:
     try:
-        _read_frame(stream, stamp, json.loads(line))
-    except (ValueError, TypeError, AttributeError):
+        _read_frame(stream, stamp, json.loads(line.removeprefix("\ufeff")))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         stream.error = stream.error or f"a frame that cannot be read: {line[:200]!r}"
 
 
 def _read_frame(stream: _Stream, stamp: int, frame: Mapping[str, Any]) -> None:
     if frame.get("error"):
         stream.error = str(frame["error"])
-    message = frame.get("message") or {}
-    text = message.get("content") or ""
-    if text or message.get("thinking") or message.get("tool_calls"):
-        stream.first_ns = stream.first_ns or stamp
-        stream.last_ns = stamp
-        stream.parts.append(str(text))
+    message = frame.get("message")
+    stream.output.add(stamp, message if isinstance(message, dict) else {})
     if frame.get("done") is True:
         stream.last = frame
 
 
 def _reply(stream: _Stream, exchange: Exchange) -> Reply:
-    last, error = stream.last, stream.error
+    last, output, error = stream.last, stream.output, stream.error
     if not last and error is None:
         error = exchange.error or "the stream ended without its final frame"
+    tokens, by_chunks = output.tokens(last.get("eval_count"))
+    finish, told = last.get("done_reason"), numbers(last)
     return Reply(
         outcome="error" if stream.error else "ok" if last else "incomplete",
-        error=error,
-        first_ns=stream.first_ns,
+        error=None if error is None else well_formed(error),
+        first_ns=output.first_ns,
         # an empty answer ends when its stream does
-        last_ns=exchange.end_ns if stream.last_ns is None else stream.last_ns,
-        prompt_tokens=last.get("prompt_eval_count"),
-        output_tokens=last.get("eval_count"),
-        finish=last.get("done_reason"),
-        answer="".join(stream.parts),
-        server={n: v for n, v in last.items() if n.endswith(("_duration", "_count"))},
+        last_ns=exchange.end_ns if output.last_ns is None else output.last_ns,
+        prompt_tokens=whole_number(last.get("prompt_eval_count")) or None,  # none has none
+        output_tokens=tokens,
+        by_chunks=by_chunks,
+        finish=well_formed(finish) if isinstance(finish, str) else None,
+        answer=well_formed("".join(output.answer)),
+        server={n: v for n, v in told.items() if n.endswith(("_duration", "_count"))},
+        unknown_fields=tuple(sorted(map(well_formed, output.unknown))),
     )
 
 

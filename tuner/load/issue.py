@@ -21,7 +21,8 @@ from tuner.spec.values import Load, Outcome, Sample
 class Reply:
     """What an engine's reader made of an exchange.
 
-    `first_ns` and `last_ns` are the arrivals of the first and last chunk with content.
+    `first_ns` and `last_ns` are the arrivals of the first and last chunk with output, `by_chunks`
+    and `unknown_fields` are those of `Sample`.
     """
 
     outcome: Outcome
@@ -33,6 +34,8 @@ class Reply:
     finish: str | None = None
     answer: str = ""
     server: Mapping[str, Any] = field(default_factory=dict)
+    by_chunks: bool = False
+    unknown_fields: tuple[str, ...] = ()
 
 
 Read = Callable[[Exchange], Reply]
@@ -110,6 +113,8 @@ def _sample(
         warmup=job.warmup,
         loop_lag_ns=loop_lag_ns,
         end_ns=exchange.chunks[-1][0] if exchange.chunks else exchange.end_ns,
+        by_chunks=reply.by_chunks,
+        unknown_fields=reply.unknown_fields,
     )
 
 

@@ -20,7 +20,8 @@ def to_line(sample: Sample) -> str:
 
 def from_line(line: str) -> Sample:
     """Read a sample back; fields that a newer version wrote are ignored."""
-    return Sample(**{k: v for k, v in json.loads(line).items() if k in _FIELDS})
+    found = {k: v for k, v in json.loads(line).items() if k in _FIELDS}
+    return Sample(**found | {"unknown_fields": tuple(found.get("unknown_fields", ()))})
 
 
 def write(path: Path, samples: Iterable[Sample]) -> None:

@@ -1,9 +1,4 @@
-"""The measured path: HTTP/1.1 over an asyncio.Protocol, stamped before anything is parsed.
-
-A general client's stream reader is what spoils a measured tail (it wakes a task for every
-chunk). Here `data_received` takes the time first, httptools splits the bytes, and what the
-body means is read after the request has ended.
-"""
+"""The measured path: requests over connections that are kept, or opened ahead."""
 
 from __future__ import annotations
 
@@ -14,22 +9,29 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-import httptools
-
+from tuner.load.connection import Connection, LastLine
 from tuner.spec.values import Outcome
 
 SPARE_CONNECTIONS = 1
 """Connections opened ahead: some servers (llama.cpp's) close each one after a stream."""
 
+LINGER_S = 0.25
+"""A body may end so long after its last line for its connection to be used again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, ready to be sent."""
+    """One HTTP request, ready to be sent.
+
+    `is_last` tells of a line of the body that nothing comes after it, so that nobody waits for
+    a server that keeps the body open. A function that another process can import.
+    """
 
     method: str
     path: str
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    is_last: LastLine | None = None
 
     def encode(self, host: str) -> bytes:
         """Return the bytes of the request for `host`."""
@@ -44,7 +46,8 @@ class Exchange:
     """What one request brought back, undecoded.
 
     `chunks` are (arrival in ns, body bytes). `outcome` speaks of HTTP alone: `ok` is a
-    complete response of any status, `incomplete` one whose connection ended too early.
+    complete response of any status, or one whose last line came; `incomplete` one whose
+    connection ended before.
     """
 
     sent_ns: int
@@ -77,115 +80,6 @@ class Transport(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
-    """One kept-alive connection with at most one request in flight."""
-
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.lost = False
-        self.used = False
-        self._done: asyncio.Future[None] | None = None
-        self._reset()
-
-    def _reset(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._now = 0
-        self._framed = False
-        self._keep = True
-        self.status: int | None = None
-        self.chunks: list[tuple[int, bytes]] = []
-        self.error: str | None = None
-        self.complete = False
-
-    # asyncio.Protocol
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Take the time, then let the parser split the bytes."""
-        self._now = time.monotonic_ns()
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as broken:
-            self._finish(f"malformed HTTP: {broken}")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """End the request in flight; a body without a length ends here by rule (RFC 9112 6.3)."""
-        self.lost = True
-        if self._done is None or self._done.done():
-            return
-        if self.status is not None and not self._framed:
-            self.complete = True
-            self._finish(None)
-        else:
-            self._finish(f"connection closed by the server ({exc or 'end of stream'})")
-
-    # httptools callbacks
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Note whether the body has an end of its own."""
-        if name.lower() in (b"content-length", b"transfer-encoding"):
-            self._framed = True
-
-    def on_headers_complete(self) -> None:
-        """Note the status."""
-        self.status = self._parser.get_status_code()
-        self._keep = self._parser.should_keep_alive()
-
-    def on_body(self, body: bytes) -> None:
-        """Keep the bytes with the time at which they arrived."""
-        self.chunks.append((self._now, body))
-
-    def on_message_complete(self) -> None:
-        """End the request, unless this was an interim response (1xx)."""
-        if self.status is not None and self.status < 200:
-            self.status = None
-            return
-        self.complete = True
-        self._finish(None)
-
-    def _finish(self, error: str | None) -> None:
-        self.error = error
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
-
-    # used by HttpTransport
-    @property
-    def reusable(self) -> bool:
-        """Tell whether another request may be sent here."""
-        open_ = self.transport is not None and not self.transport.is_closing()
-        return open_ and not self.lost and self._keep and self.error is None
-
-    async def exchange(self, data: bytes, deadline: float) -> tuple[int, bool]:
-        """Send `data` and wait for the end; return (time of sending in ns, in time)."""
-        assert self.transport is not None
-        self._reset()
-        loop = asyncio.get_running_loop()
-        done = self._done = loop.create_future()
-        timer = loop.call_at(deadline, _give_up, done)
-        sent_ns = time.monotonic_ns()
-        self.transport.write(data)
-        try:
-            await done
-        except TimeoutError:
-            return sent_ns, False
-        finally:
-            timer.cancel()
-            self.used = True
-        return sent_ns, True
-
-    def close(self) -> None:
-        """Drop the connection now."""
-        if self.transport is not None:
-            self.transport.abort()
-
-
-def _give_up(done: asyncio.Future[None]) -> None:
-    if not done.done():
-        done.set_exception(TimeoutError())
-
-
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a server listens; `secure` asks for TLS with the machine's trusted certificates."""
@@ -206,6 +100,7 @@ class HttpTransport:
         self.address = address
         self._tls = ssl.create_default_context() if address.secure else None
         self._idle: deque[Connection] = deque()
+        self._lingering: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._closing_server = False
 
@@ -221,18 +116,20 @@ class HttpTransport:
         if self._closing_server:
             self._open_ahead()  # connects while this request is being answered
         reused = connection.used
-        sent_ns, in_time = await connection.exchange(data, deadline)
+        sent_ns, in_time = await connection.exchange(data, deadline, request.is_last)
         if reused and in_time and connection.lost and connection.status is None:
-            return await self._send_afresh(data, deadline, sent_ns)
+            return await self._send_afresh(request, data, deadline, sent_ns)
         return self._collect(connection, sent_ns, connect_ns, in_time)
 
-    async def _send_afresh(self, data: bytes, deadline: float, sent_ns: int) -> Exchange:
+    async def _send_afresh(
+        self, request: Request, data: bytes, deadline: float, sent_ns: int
+    ) -> Exchange:
         self._closing_server = True
         try:
             connection, connect_ns = await self._connection(deadline)
         except (OSError, TimeoutError) as refused:
             return _refused(sent_ns, refused)
-        _, in_time = await connection.exchange(data, deadline)
+        _, in_time = await connection.exchange(data, deadline, request.is_last)
         return self._collect(connection, sent_ns, connect_ns, in_time)
 
     def _collect(
@@ -246,11 +143,30 @@ class HttpTransport:
         exchange = Exchange(
             sent_ns, end_ns, connect_ns, connection.status, tuple(connection.chunks), outcome, error
         )
-        if in_time and connection.reusable and not self._closing_server:
+        if in_time and connection.complete and connection.pending:
+            self._linger(connection)
+        elif in_time and connection.reusable and not self._closing_server:
             self._idle.append(connection)
         else:
             connection.close()
         return exchange
+
+    def _linger(self, connection: Connection) -> None:
+        """Let the server end a body whose last line came, and use the connection again."""
+        self._lingering.add(connection)
+        connection.on_end = self._settle
+        asyncio.get_running_loop().call_later(LINGER_S, self._settle, connection)
+
+    def _settle(self, connection: Connection) -> None:
+        if connection not in self._lingering:
+            return
+        self._lingering.discard(connection)
+        connection.on_end = None
+        self._closing_server |= not connection.reusable
+        if self._closing_server:
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     async def _connection(self, deadline: float) -> tuple[Connection, int]:
         while self._idle:
@@ -288,6 +204,10 @@ class HttpTransport:
         for task in tuple(self._opening):
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
+        for connection in self._lingering:
+            connection.on_end = None
+            connection.close()
+        self._lingering.clear()
         while self._idle:
             self._idle.pop().close()
         await asyncio.sleep(0)

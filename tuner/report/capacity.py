@@ -13,7 +13,7 @@ from rich.text import Text
 from tuner import __version__
 from tuner.report.documents import measurement_document
 from tuner.report.measurement import Measurement
-from tuner.report.terminal import STYLE, quantile_text
+from tuner.report.terminal import STYLE, quantile_text, rate_text
 from tuner.spec.study import Study
 from tuner.spec.values import Verdict
 
@@ -131,8 +131,8 @@ def _table(found: Capacity, study: Study) -> Table:
             str(m.n),
             quantile_text(m, slo.metric, 0.5),
             quantile_text(m, slo.metric, 0.99),
-            f"{m.throughput['requests_per_s']:.1f}",
-            f"{m.throughput['output_tokens_per_s']:.0f}",
+            rate_text(m, "requests_per_s", 1),
+            rate_text(m, "output_tokens_per_s", 0),
             _bar(m.quantiles[slo.metric][0.99].value, slo.max_s),
         )
     return table

@@ -208,11 +208,15 @@ def _others(found: Comparison) -> list[tuple[str, str, str]]:
     for share in ("valid", "correct"):
         lines.append(_line(found, f"{share} %", lambda d, s=share: percent(Bound(**d["guard"][s]))))
     lines.append(_line(found, "failed requests", lambda d: str(sum(d["failures"].values()))))
-    rate = "output_tokens_per_s"
-    lines.append(_line(found, "output tokens/s", lambda d: f"{d['throughput'][rate]:.1f}"))
+    lines.append(_line(found, "output tokens/s", _tokens_per_s))
     lines.append(_line(found, "memory MiB", _mebibytes))
     lines.append(_line(found, "threads", lambda d: str(d.get("threads") or "-")))
     return lines
+
+
+def _tokens_per_s(document: Mapping[str, Any]) -> str:
+    rate = document["throughput"]["output_tokens_per_s"]
+    return "unknown" if rate is None else f"{rate:.1f}"
 
 
 def _mebibytes(document: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from tuner import __version__
 from tuner.guard.verdict import GuardReport
 from tuner.report.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.report.cold import cold_document
+from tuner.report.counts import counts_document
 from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
@@ -19,7 +20,6 @@ from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, changes
-from tuner.stats.eprocess import Certificate
 from tuner.stats.quantiles import Bound
 
 
@@ -42,7 +42,7 @@ def measurement_document(
         "prompts": _prompts(measured, study),
         "threads": _threads(measured),
         "verdict": measured.verdict,
-        "verdicts": [_verdict(slo, c) for slo, c in measured.certificates.items()],
+        "verdicts": [_verdict(slo, measured) for slo in measured.certificates],
         **{metric: _quantiles(measured, metric) for metric in METRICS},
         "breakdown": _breakdown(
             breakdown(measured.samples, scheduled=study.workload.load.open_loop)
@@ -50,6 +50,7 @@ def measurement_document(
         "guard": _guard(measured.guard),
         "failures": dict(measured.failures),
         "throughput": dict(measured.throughput),
+        "output": counts_document(measured.counts),
         "memory_bytes": measured.memory_bytes,
         "resources": resources_document(measured.resources, measured.memory_bytes),
         "client": asdict(measured.client)
@@ -116,12 +117,14 @@ def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
     }
 
 
-def _verdict(slo: Slo, c: Certificate) -> dict[str, Any]:
+def _verdict(slo: Slo, measured: Measurement) -> dict[str, Any]:
+    c = measured.certificates[slo]
     return _slo(slo) | {
         "verdict": c.verdict,
         "confidence": c.confidence,
         "n": c.n,
         "late": c.late,
+        "unknown": measured.counts.unknown_for(slo.metric),
         "m": c.m,
         "bursts": c.bursts,
         "e_pass": c.e_pass,

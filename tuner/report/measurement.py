@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
+from tuner.report.counts import Counts, counts
 from tuner.report.disturbance import Disturbance
 from tuner.report.resources import Resources
-from tuner.search.trial import tokens_per_s
+from tuner.search.trial import requests_per_s, tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
 from tuner.stats.eprocess import Certificate, certify_observed
@@ -74,7 +75,8 @@ class Client:
 class Measurement:
     """One candidate as measured: the numbers of `tuner.measurement/1`.
 
-    `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed.
+    `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed. Of what is
+    unknown `throughput` holds None, and `quantiles` are those of the requests that are known.
     """
 
     candidate: Candidate
@@ -84,7 +86,8 @@ class Measurement:
     quantiles: Mapping[str, Mapping[float, Bound]]
     guard: GuardReport
     failures: Mapping[str, int]
-    throughput: Mapping[str, float]
+    throughput: Mapping[str, float | None]
+    counts: Counts
     client: Client
     saturated: str | None
     memory_bytes: int | None = None
@@ -161,6 +164,7 @@ def measurement(
         ),
         failures=_failures(kept),
         throughput=_throughput(kept),
+        counts=counts(kept),
         client=client,
         saturated=saturation(study, client),
         memory_bytes=memory_bytes,
@@ -172,18 +176,40 @@ def measurement(
 
 
 def latencies(study: Study, metric: Metric, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
-    """Return latencies in seconds, inf for failed requests; from the plan in open loop."""
+    """Return latencies in seconds, inf for failed requests, NaN for what nobody knows.
+
+    In open loop they count from the plan.
+    """
     scheduled = study.workload.load.open_loop
     return np.array([s.latency_s(metric, scheduled=scheduled) for s in samples], dtype=np.float64)
 
 
 def certificate(study: Study, slo: Slo, samples: Sequence[Sample], terms: Terms) -> Certificate:
-    """Return the sequential verdict on one SLO, resting on at least `terms.starts` starts."""
-    late = latencies(study, slo.metric, samples) > slo.max_s
+    """Return the sequential verdict on one SLO, resting on at least `terms.starts` starts.
+
+    A request of which nobody knows whether it was late is late where a PASS is asked for, and
+    timely where a FAIL is: a verdict stands whatever the truth.
+    """
+    seconds = latencies(study, slo.metric, samples)
+    late, unknown = seconds > slo.max_s, np.isnan(seconds)
     enough = starts_reached(samples, terms.starts)
-    found = certify_observed(late, slo.quantile, terms.alpha, min_n_pass=enough or 0)
+    found = _certified(slo, late, enough, terms.alpha)
+    if not unknown.any():
+        return found
+    worst = _certified(slo, late | unknown, enough, terms.alpha)
+    if found.verdict == worst.verdict != "UNDECIDED":
+        return worst if worst.verdict == "PASS" else found
+    n, late_n = len(late), int(late.sum())
+    return replace(found, verdict="UNDECIDED", n=n, late=late_n, e_pass=worst.e_pass, bursts=0)
+
+
+def _certified(
+    slo: Slo, late: npt.NDArray[np.bool_], enough: int | None, alpha: float
+) -> Certificate:
+    """Return the verdict on a target; `enough` requests have seen its starts, None: too few."""
+    found = certify_observed(late, slo.quantile, alpha, min_n_pass=enough or 0)
     if enough is None and found.verdict == "PASS":
-        return certify_observed(late, slo.quantile, terms.alpha, min_n_pass=len(late) + 1)
+        return certify_observed(late, slo.quantile, alpha, min_n_pass=len(late) + 1)
     return found
 
 
@@ -207,9 +233,13 @@ def blocks(
 def starts(
     samples: Sequence[Sample], metric: Metric, *, scheduled: bool
 ) -> list[npt.NDArray[np.float64]]:
-    """Return the latencies of each engine start, in order; as `blocks`, without a study."""
+    """Return the latencies of each engine start, in order; as `blocks`, without a study.
+
+    None where one is unknown: what is known in part is compared with nothing.
+    """
     groups = by_start(samples)
-    return [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for g in groups]
+    found = [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for g in groups]
+    return [] if any(np.isnan(group).any() for group in found) else found
 
 
 def by_start(samples: Sequence[Sample]) -> list[list[Sample]]:
@@ -242,6 +272,7 @@ def saturation(study: Study, client: Client) -> str | None:
 
 def _quantiles(study: Study, metric: Metric, samples: Sequence[Sample]) -> dict[float, Bound]:
     values = latencies(study, metric, samples)
+    values = values[~np.isnan(values)]
     wanted = sorted({*QUANTILES, *(s.quantile for s in study.slos if s.metric == metric)})
     return {q: quantile_bounds(values, q) for q in wanted}
 
@@ -251,12 +282,9 @@ def _failures(samples: Sequence[Sample]) -> dict[str, int]:
     return {outcome: counts[outcome] for outcome in ("error", "timeout", "incomplete")}
 
 
-def _throughput(samples: Sequence[Sample]) -> dict[str, float]:
+def _throughput(samples: Sequence[Sample]) -> dict[str, float | None]:
     """Return requests and output tokens a second while requests were in flight."""
-    served = [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
-    tokens, rate = sum(s.output_tokens or 0 for s in served), tokens_per_s(samples)
-    per_request = tokens / len(served) if served else 0.0
     return {
-        "requests_per_s": rate / per_request if per_request else 0.0,
-        "output_tokens_per_s": rate,
+        "requests_per_s": requests_per_s(samples),
+        "output_tokens_per_s": tokens_per_s(samples),
     }

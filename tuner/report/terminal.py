@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import cast
@@ -13,6 +14,7 @@ from rich.text import Text
 from tuner.report.breakdown import breakdown
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.cold import in_words as cold_in_words
+from tuner.report.counts import in_words as counts_in_words
 from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
@@ -98,7 +100,7 @@ def rows(study: Study, measured: tuple[Measurement | None, ...]) -> list[tuple[s
     lines.append(
         ("failed requests", [str(sum(m.failures.values())) if m else "-" for m in measured])
     )
-    lines.append(("output tokens/s", [_rate(m) for m in measured]))
+    lines.append(("output tokens/s", [rate_text(m, "output_tokens_per_s", 1) for m in measured]))
     lines.append(("memory MiB", [_mebibytes(m) for m in measured]))
     return lines
 
@@ -107,19 +109,25 @@ def quantile_text(m: Measurement | None, metric: str, q: float) -> str:
     """Return a quantile in milliseconds with its interval."""
     if m is None:
         return "-"
-    scale = 1000.0
-    return interval(m.quantiles[metric][q], scale, 1 if metric == "tpot" else 0)
+    if metric == "tpot" and m.counts.unknown == m.n > 0:
+        return "unknown"
+    return interval(m.quantiles[metric][q], 1000.0, 1 if metric == "tpot" else 0)
 
 
 def _verdict(m: Measurement | None, slo: Slo) -> str:
     if m is None:
         return "-"
     c = m.certificates[slo]
-    return f"{c.verdict} ({c.late}/{c.n} late)"
+    unknown = m.counts.unknown_for(slo.metric)
+    return f"{c.verdict} ({c.late}/{c.n} late{f', {unknown} unknown' if unknown else ''})"
 
 
-def _rate(m: Measurement | None) -> str:
-    return f"{m.throughput['output_tokens_per_s']:.1f}" if m else "-"
+def rate_text(m: Measurement | None, name: str, digits: int) -> str:
+    """Return a throughput by its name in a measurement."""
+    if m is None:
+        return "-"
+    rate = m.throughput[name]
+    return "unknown" if rate is None else f"{rate:.{digits}f}"
 
 
 def _mebibytes(m: Measurement | None) -> str:
@@ -137,6 +145,7 @@ def _closing(result: Result) -> str:
     if best is not None:
         lines += [
             _terms(best),
+            *counts_in_words(best.counts),
             left_out(best.warmups, best.slowest_warmup_s),
             *_on_trust(best, result.best_candidate),
         ]
@@ -164,10 +173,12 @@ def _frontier(result: Result) -> str:
     pairs = {
         "fastest": min(met, key=lambda p: p.e2e_p99_s),
         "most correct": max(met, key=lambda p: p.correct),
-        "least memory": min(met, key=lambda p: p.memory_bytes or 0),
+        "least memory": min(met, key=lambda p: p.memory_bytes or math.inf),
     }
     if not result.study.workload.judged:
         del pairs["most correct"]
+    if not pairs["least memory"].memory_bytes:
+        del pairs["least memory"]
     shown = [f"{what} {_point(p)}" for what, p in pairs.items()]
     return (
         f"Frontier ({len(met)} screened candidates, estimates only; --objective picks): "
@@ -266,6 +277,7 @@ def show_measurement(m: Measurement, study: Study) -> Group:
         words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
     windows = {"the measurement": m.machine} if m.machine else {}
     words += [Text(f"Disturbed: {said}.", style="yellow") for said in sentences(windows)]
+    words += [Text(said) for said in counts_in_words(m.counts)]
     if m.resources is not None:
         words.append(Text(in_words(m.resources)))
     parts = breakdown(m.samples, scheduled=study.workload.load.open_loop)

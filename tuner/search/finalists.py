@@ -16,6 +16,8 @@ EQUAL = 0.95
 _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
 
+_UNKNOWN = 1e-9
+"""The worth of a trial of which the objective knows nothing: it is never the best."""
 
 WORTH_A_LOOK, WORTH_A_PROOF = 0.15, 0.4
 """Chances of meeting every constraint from which on a second look, and a proof, pay."""
@@ -48,7 +50,7 @@ def promise(study: Study, trial: Trial) -> float:
 
 def _worth(study: Study, trial: Trial) -> float:
     if study.objective != "correct":
-        return math.exp(min(trial.value, 50.0))
+        return _UNKNOWN if math.isnan(trial.value) else math.exp(min(trial.value, 50.0))
     n = len(trial.samples)
     return (shares(trial.samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
 

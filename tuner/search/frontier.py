@@ -6,6 +6,7 @@ From screening and shortlist samples, so no verdict: it shows what could be had 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,18 +16,23 @@ from tuner.spec.study import Study
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A trial's estimates: p99 of the end-to-end latency, shares, output rate, memory."""
+    """A trial's estimates: p99 of the end-to-end latency, shares, output rate, memory.
+
+    None is unknown: such a rate or memory is never the best.
+    """
 
     trial: Trial
     e2e_p99_s: float
     correct: float
-    tokens_per_s: float
+    tokens_per_s: float | None
     memory_bytes: int | None
 
     @property
     def costs(self) -> tuple[float, ...]:
         """Return what is to be small: latency and memory as they are, the others negated."""
-        return (self.e2e_p99_s, -self.correct, -self.tokens_per_s, float(self.memory_bytes or 0))
+        rate = -math.inf if self.tokens_per_s is None else self.tokens_per_s
+        memory = math.inf if self.memory_bytes is None else float(self.memory_bytes)
+        return (self.e2e_p99_s, -self.correct, -rate, memory)
 
 
 def frontier(study: Study, trials: Sequence[Trial]) -> list[Point]:

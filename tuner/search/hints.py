@@ -87,7 +87,8 @@ def projected(trial: Trial, candidate: Candidate) -> tuple[Sample, ...]:
     if candidate == trial.candidate or not isinstance(limit, int | float) or limit <= 0:
         return trial.samples
     return tuple(
-        _cut(s, int(limit)) if (s.output_tokens or 0) > limit else s for s in trial.samples
+        _cut(s, int(limit)) if s.output_tokens is not None and s.output_tokens > limit else s
+        for s in trial.samples
     )
 
 
@@ -99,6 +100,7 @@ def _cut(sample: Sample, limit: int) -> Sample:
 
 
 def _served(trial: Trial) -> list[Sample]:
+    """Return the samples that were served and of which is known how long they are."""
     return [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
 
 

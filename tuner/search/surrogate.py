@@ -150,7 +150,7 @@ def _speed_of(study: Study, slo: Slo) -> Seen:
 
     def seen(trial: Trial) -> tuple[float, float] | None:
         seconds = np.array(latencies(trial.samples, slo, scheduled=scheduled))
-        logs = np.log(seconds[np.isfinite(seconds)])
+        logs = np.log(seconds[np.isfinite(seconds) & (seconds > 0)])  # 0: no time for a token
         if logs.size < _LEAST_SERVED:
             return None
         spread = max(float(logs.std(ddof=1)), LEAST_SPREAD)

@@ -66,7 +66,8 @@ class Trial:
 
     def rank(self) -> tuple[bool, float, float]:
         """Return a key that sorts better trials first: feasible, least broken, best value."""
-        return (not self.feasible, self.total_violation, -self.value)
+        unknown = math.isnan(self.value)
+        return (not self.feasible, self.total_violation, math.inf if unknown else -self.value)
 
 
 def shares(samples: Sequence[Sample]) -> tuple[float, float]:
@@ -78,8 +79,12 @@ def shares(samples: Sequence[Sample]) -> tuple[float, float]:
 
 
 def latencies(samples: Sequence[Sample], slo: Slo, *, scheduled: bool) -> list[float]:
-    """Return the latencies of a metric in seconds, inf for requests that failed."""
-    return [s.latency_s(slo.metric, scheduled=scheduled) for s in samples]
+    """Return the latencies of a metric in seconds, inf for requests that failed.
+
+    What nobody knows is infinite too: a search has nothing to gain from it.
+    """
+    found = (s.latency_s(slo.metric, scheduled=scheduled) for s in samples)
+    return [math.inf if math.isnan(seconds) else seconds for seconds in found]
 
 
 def violations(
@@ -164,7 +169,8 @@ def value(study: Study, samples: Sequence[Sample], memory_bytes: int | None = No
     if study.objective == "memory":
         return -math.log(memory_bytes / 2**30) if memory_bytes else math.nan
     if study.objective == "throughput":
-        return math.log(max(tokens_per_s(samples), 1e-9))
+        rate = tokens_per_s(samples)
+        return math.nan if rate is None else math.log(max(rate, 1e-9))
     metric: Metric = "ttft" if study.objective == "ttft_p99" else "e2e"
     speed = -_log_ratio(p99_s(study, samples, metric), 1.0)
     return shares(samples)[1] + 0.01 * speed if study.objective == "correct" else speed
@@ -176,17 +182,34 @@ def p99_s(study: Study, samples: Sequence[Sample], metric: Metric = "e2e") -> fl
     return _quantile(latencies(samples, Slo(metric, 0.99, 1.0), scheduled=scheduled), 0.99)
 
 
-def tokens_per_s(samples: Sequence[Sample]) -> float:
-    """Return output tokens a second while requests were in flight.
+def tokens_per_s(samples: Sequence[Sample]) -> float | None:
+    """Return output tokens a second while requests were in flight, None where one is unknown."""
+    served = _served(samples)
+    told = [s.output_tokens for s in served if s.output_tokens is not None]
+    if len(told) < len(served):
+        return None
+    busy_s = _busy_s(served)
+    return sum(told) / busy_s if busy_s > 0 else 0.0
 
-    The pauses between blocks of different engine starts are not counted.
-    """
-    served = [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
+
+def requests_per_s(samples: Sequence[Sample]) -> float:
+    """Return served requests a second while requests were in flight."""
+    served = _served(samples)
+    busy_s = _busy_s(served)
+    return len(served) / busy_s if busy_s > 0 else 0.0
+
+
+def _served(samples: Sequence[Sample]) -> list[Sample]:
+    return [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
+
+
+def _busy_s(served: Sequence[Sample]) -> float:
+    """Return the seconds in which requests were in flight, without the pauses between starts."""
     busy_s = 0.0
     for _, group in groupby(served, key=lambda s: s.engine_start):
         block = list(group)
         busy_s += (max(s.last_ns or 0 for s in block) - min(s.sent_ns for s in block)) / 1e9
-    return sum(s.output_tokens or 0 for s in served) / busy_s if busy_s > 0 else 0.0
+    return busy_s
 
 
 def chance(study: Study, trial: Trial) -> float:
@@ -200,7 +223,8 @@ def chance(study: Study, trial: Trial) -> float:
     result = 1.0
     for slo in study.slos:
         seconds = latencies(trial.samples, slo, scheduled=study.workload.load.open_loop)
-        late = late_probability(MARGIN * np.array(seconds), slo.max_s)
+        paced = MARGIN * np.array([s for s in seconds if s > 0])  # 0: no time for a token
+        late = late_probability(paced, slo.max_s) if paced.size else 0.0
         result *= math.exp(-late / (1 - slo.quantile))
     n = len(trial.samples)
     valid, correct = shares(trial.samples)

@@ -114,8 +114,10 @@ class Prompt:
 class Sample:
     """One request as measured: a line of `samples.jsonl`.
 
-    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content,
+    `first_ns` and `last_ns` are the arrivals of the first and the last chunk with output,
     `end_ns` that of the last byte. `server` holds the engine's own timings as given.
+    `output_tokens` counts chunks, `by_chunks`, where the server told no number and each can be
+    a token; `unknown_fields` names what was taken for output by its look alone.
     `loop_lag_ns` is how long the client's event loop took to come round when the request was
     sent: no arrival is stamped sooner.
     """
@@ -140,12 +142,15 @@ class Sample:
     cluster: str = ""
     loop_lag_ns: int = 0
     end_ns: int | None = None
+    by_chunks: bool = False
+    unknown_fields: tuple[str, ...] = ()
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.
 
         `scheduled` counts from the planned time (open loop). TPOT is
-        (E2E - TTFT) / (output tokens - 1), and 0 for answers of at most one token.
+        (E2E - TTFT) / (output tokens - 1), 0 for answers of at most one token, and NaN where
+        nobody knows how many there are.
         """
         if self.outcome != "ok" or self.last_ns is None:
             return math.inf
@@ -155,7 +160,9 @@ class Sample:
             return (self.last_ns - start) / 1e9
         if metric == "ttft":
             return (first - start) / 1e9
-        if self.output_tokens is None or self.output_tokens <= 1:
+        if self.output_tokens is None:
+            return math.nan
+        if self.output_tokens <= 1:
             return 0.0
         return (self.last_ns - first) / 1e9 / (self.output_tokens - 1)
 

@@ -196,7 +196,7 @@ async def _answer(state: State, wire: Wire, job: Job, cached: int, number: int) 
         await wire.send(again(job))
         await asyncio.sleep(max(1.0, state.options.itl_ms) / 1000.0)
     await wire.send(END if faults.no_done else closing(job, accounts))
-    return state.options.keep_alive
+    return state.options.keep_alive or "stays-open" in job.ways
 
 
 async def _until(instant: float) -> None:
@@ -268,7 +268,7 @@ def main() -> int:
     """Run the fake server until it is told to stop; return the exit code."""
     given = vars(_parser().parse_args())
     settings = settings_in_force(given.pop("settings"), given["ignore"])
-    options = Options(**{**given, "ignore": tuple(given["ignore"])})
+    options = Options(**given | {n: tuple(given[n]) for n in ("ignore", "stream")})
     code, last = failure(options, settings)
     for line in [*start_lines(settings)][: 3 if code else None] + last:
         log(line)

@@ -24,6 +24,17 @@ IGNORABLE = (
     *("n_predict", "max_tokens"),
 )
 
+WAYS = {
+    "no-counts": "tell no usage and no timings",
+    "zero-counts": "tell counts of 0 and no timings",
+    "bundled": "put four tokens into each chunk",
+    "reasoning": "say the first half as delta.reasoning",
+    "parts": "give content as a list of parts",
+    "no-done": "end the body without [DONE]",
+    "one-line-end": "end [DONE] and the body with one line end",
+    "stays-open": "leave the body open after [DONE]",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -63,6 +74,13 @@ class Options:
         nargs=2,
         type=float,
         metavar=("N", "SECONDS"),
+    )
+    stream: tuple[str, ...] = option(
+        (),
+        "stream otherwise: " + "; ".join(f"{way}: {what}" for way, what in WAYS.items()),
+        action="append",
+        choices=list(WAYS),
+        metavar="WAY",
     )
     close_idle_after_ms: float = option(5000.0, "close a connection that is idle for this long")
     keep_alive: bool = option(False, "keep the connection after a streamed answer")

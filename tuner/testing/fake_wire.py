@@ -15,7 +15,7 @@ from typing import Any
 
 from tuner.testing.fake_world import Job
 
-DONE, END = b"e\r\ndata: [DONE]\n\n\r\n", b"0\r\n\r\n"
+END = b"0\r\n\r\n"
 GARBAGE = b'data: {"choices":[{"delta":{"content":\n\n'
 MAX_REQUESTS = 100
 REASONS = {
@@ -95,11 +95,25 @@ async def read_request(reader: asyncio.StreamReader, idle_s: float) -> Request:
 
 def token(job: Job, place: int) -> bytes:
     """Return what goes out with one token: its frame and, at the first, all that opens a stream."""
-    deltas: list[dict[str, Any]] = [{"content": said} for said in job.answer[place : place + 1]]
+    deltas = list(_said(job, place))
     if place > 0:
-        return chunk(b"".join(_delta(job, delta) for delta in deltas))
+        return chunk(b"".join(_delta(job, delta) for delta in deltas)) if deltas else b""
     deltas.insert(0, {"role": "assistant", "content": None})
     return STREAM_HEAD + chunk(b"".join(_delta(job, delta) for delta in deltas))
+
+
+def _said(job: Job, place: int) -> Iterator[dict[str, Any]]:
+    """Yield the delta that is due with a token, in the way in which the job is streamed."""
+    size = 4 if "bundled" in job.ways else 1
+    text, last = "".join(job.answer[place - place % size : place + 1]), len(job.answer) - 1
+    if not job.answer or (place % size < size - 1 and place < last):
+        return
+    if "reasoning" in job.ways and place < len(job.answer) // 2:
+        yield {"content": "", "reasoning": text}
+    elif "parts" in job.ways:
+        yield {"content": [{"type": "text", "text": text}]}
+    else:
+        yield {"content": text}
 
 
 def again(job: Job) -> bytes:
@@ -110,9 +124,23 @@ def again(job: Job) -> bytes:
 def closing(job: Job, accounts: Mapping[str, Any]) -> bytes:
     """Return what ends a stream: finish frame, usage and timings, [DONE], last chunk."""
     end = {"finish_reason": job.finish, "index": 0, "delta": {}}
-    if not job.usage:
-        return chunk(_frame(job, [end], timings=accounts["timings"])) + DONE + END
-    return chunk(_frame(job, [end]) + _frame(job, [], **accounts)) + DONE + END
+    if "no-counts" in job.ways:
+        last = _frame(job, [end])
+    elif "zero-counts" in job.ways:
+        last = _frame(job, [end], usage={"completion_tokens": 0, "prompt_tokens": 0})
+    elif job.usage:
+        last = _frame(job, [end]) + _frame(job, [], **accounts)
+    else:
+        last = _frame(job, [end], timings=accounts["timings"])
+    return chunk(last) + _done(job)
+
+
+def _done(job: Job) -> bytes:
+    """Return what a stream ends with: [DONE], and the body's last chunk."""
+    if "no-done" in job.ways:
+        return END
+    line = b"data: [DONE]\n" + (b"" if "one-line-end" in job.ways else b"\n")
+    return chunk(line) + (b"" if "stays-open" in job.ways else END)
 
 
 def whole(job: Job, accounts: Mapping[str, Any]) -> dict[str, Any]:

@@ -165,6 +165,7 @@ class Job:
     params: Mapping[str, Any]
     stream: bool
     usage: bool
+    ways: tuple[str, ...] = ()
     created: int = field(default_factory=lambda: int(time.time()))
 
 
@@ -178,8 +179,8 @@ def plan(options: Options, settings: Settings, body: Body, params: Body, id: str
     limit = min(room, max(1, params["n_predict"])) if params["n_predict"] >= 0 else room
     finish = "length" if len(said) > limit else "stop"
     usage = bool((body.get("stream_options") or {}).get("include_usage"))
-    stream = bool(body.get("stream"))
-    return Job(id, settings.model, prompt, said[:limit], finish, params, stream, usage)
+    stream, ways = bool(body.get("stream")), tuple(options.stream)
+    return Job(id, settings.model, prompt, said[:limit], finish, params, stream, usage, ways)
 
 
 def _too_long(asked: int, n_ctx: int) -> BadRequest:

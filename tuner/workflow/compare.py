@@ -117,7 +117,7 @@ def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any,
 
 def _row(a: Compared, b: Compared, metric: Metric, q: float) -> Row:
     ours, theirs = _starts(a, metric), _starts(b, metric)
-    rng, claimable = np.random.default_rng(0), _claimable(a, b)
+    rng, claimable = np.random.default_rng(0), _claimable(a, b, metric)
 
     def statistic(values: npt.NDArray[np.float64]) -> float:
         return quantile(values, q)
@@ -134,8 +134,10 @@ def _row(a: Compared, b: Compared, metric: Metric, q: float) -> Row:
     )
 
 
-def _claimable(a: Compared, b: Compared) -> bool:
-    """Tell whether a difference in latency can be claimed at all; `_reasons` says why not."""
+def _claimable(a: Compared, b: Compared, metric: Metric) -> bool:
+    """Tell whether a difference in a latency can be claimed at all; `_reasons` says why not."""
+    if metric == "tpot" and _by_chunks(a) != _by_chunks(b):
+        return False
     there = bool(a.samples and b.samples)
     enough = all(side.document["engine_starts"] >= LEAST_STARTS for side in (a, b))
     valid = all(side.document["client"]["valid"] for side in (a, b))
@@ -189,7 +191,14 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
             )
         if not side.document["client"]["valid"]:
             found.append(f"{name}: its client could not keep up, so its latencies are not valid")
+    if _by_chunks(a) != _by_chunks(b):
+        found.append("on one side alone output tokens were counted by chunks: tpot and tokens/s "
+                     "mean different things, and no difference in tpot is claimed")  # fmt: skip
     if a.scheduled != b.scheduled:
         found.append("one is an open loop and the other a closed one, which hides the waiting "
                      "behind a slow server: their latencies mean different things")  # fmt: skip
     return found
+
+
+def _by_chunks(side: Compared) -> bool:
+    return bool(side.document.get("output", {}).get("by_chunks"))

@@ -142,6 +142,8 @@ def _gain(
     ours = blocks(session.study, slo.metric, best.samples)
     beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
     theirs = blocks(session.study, slo.metric, beside)
+    if not ours or not theirs:
+        return None
     rng = np.random.default_rng(session.study.seed)
     ratio = ratio_interval(ours, theirs, _statistic(session.study), 1 - alpha, rng)
     if beyond_noise(ratio, floor) != "lower":
@@ -200,6 +202,8 @@ def _model(session: Session, m: Measurement) -> str:
 def _evidence_line(slo: Slo, m: Measurement) -> str:
     c, p = m.certificates[slo], m.quantiles[slo.metric][slo.quantile]
     measured = "unbounded" if p.value is None else f"{p.value * 1000:.0f} ms"
+    if unknown := m.counts.unknown_for(slo.metric):
+        measured += f" ({unknown} unknown)"
     return (
         f"{slo}: {c.verdict} at {c.confidence:.1%} confidence, {c.late} of {c.n} late, "
         f"measured {measured}, {m.starts} engine starts, m = {c.m}"

@@ -234,14 +234,18 @@ def _late(session: Session, slo: Slo, sample: Sample) -> bool:
 def _unlikely(session: Session, now: Measurement, side: Side, more: int, alpha: float) -> bool:
     """Tell whether a PASS within so many more requests has become unlikely."""
     rng = np.random.default_rng(session.study.seed)
-    undecided = ((slo, c) for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
+    undecided = (
+        (slo, c, c.late + now.counts.unknown_for(slo.metric))
+        for slo, c in now.certificates.items()
+        if c.verdict == "UNDECIDED"
+    )
     chances = (
         # of requests that hang together over m others, every (m + 1)th is evidence of its own
         pass_probability(
-            -(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), more // (c.m + 1),
+            -(-late // (c.m + 1)), -(-c.n // (c.m + 1)), more // (c.m + 1),
             slo.quantile, alpha, rng, seen_before=_screened(session, side, slo),
         )
-        for slo, c in undecided
+        for slo, c, late in undecided
     )  # fmt: skip
     return any(chance < HOPELESS for chance in chances)
 
@@ -298,6 +302,12 @@ def _slo_reason(slo: Slo, now: Measurement) -> str:
     value = "no bound" if p.value is None else f"{p.value * 1000:.0f} ms"
     if c.verdict == "FAIL":
         return f"latency: {slo} FAILED, {c.late} of {c.n} late, measured {value}"
+    if unknown := now.counts.unknown_for(slo.metric):
+        return (
+            f"output tokens: {slo} is UNDECIDED after {c.n} requests, {c.late} late, {unknown} "
+            "unknown: the server told no number of output tokens, and their chunks may hold "
+            "several; let it send usage, or set a target on e2e or ttft"
+        )
     return (
         f"budget: {slo} is UNDECIDED after {c.n} requests, {c.late} late, measured {value}; "
         "a larger --budget may decide it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -84,5 +85,6 @@ def drifted(
 
 
 def _decoded(block: Sequence[Sample]) -> bool:
-    """Tell whether most answers have more than one token."""
-    return sum((s.output_tokens or 0) > 1 for s in block) > len(block) / 2
+    """Tell whether most answers have more than one token, and the length of all is known."""
+    several = sum((s.output_tokens or 0) > 1 for s in block) > len(block) / 2
+    return several and not any(math.isnan(s.latency_s("tpot")) for s in block)

@@ -1,0 +1,65 @@
+"""Who counted the output tokens, and which fields were taken for output: what rates rest on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tuner.spec.values import Metric, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Served requests by how their output tokens are known: told, as chunks, not at all.
+
+    `fields` are those that nobody told of and that were taken for output, with the number of
+    answers that had them.
+    """
+
+    told: int
+    by_chunks: int
+    unknown: int
+    fields: Mapping[str, int]
+
+    def unknown_for(self, metric: Metric) -> int:
+        """Return in how many served requests a latency is unknown for want of a count."""
+        return self.unknown if metric == "tpot" else 0
+
+
+def counts(samples: Sequence[Sample]) -> Counts:
+    """Count the served requests among the samples."""
+    served = [s for s in samples if s.outcome == "ok"]
+    known = [s for s in served if s.output_tokens is not None]
+    return Counts(
+        told=sum(not s.by_chunks for s in known),
+        by_chunks=sum(s.by_chunks for s in known),
+        unknown=len(served) - len(known),
+        fields=Counter(name for s in served for name in s.unknown_fields),
+    )
+
+
+def counts_document(found: Counts) -> dict[str, Any]:
+    """Return the counts as JSON."""
+    return asdict(found) | {"fields": dict(found.fields)}
+
+
+def in_words(found: Counts) -> list[str]:
+    """Return what has to be known about rates and first tokens, nothing where all is as usual."""
+    lines = []
+    if found.by_chunks:
+        lines.append(
+            f"Tokens counted by chunks in {found.by_chunks} answers: the server told no number, "
+            "and no chunk holds more than one token can."
+        )
+    if found.unknown:
+        lines.append(
+            f"Output tokens unknown in {found.unknown} answers: the server told no number, and "
+            "their chunks may hold several; so nothing is said of tokens/s."
+        )
+    lines += [
+        f"Taken for output by its look, in {count} answers: the field {name!r}."
+        for name, count in found.fields.items()
+    ]
+    return lines
