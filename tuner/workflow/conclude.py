@@ -14,7 +14,7 @@ from tuner.render.client import programs
 from tuner.report.cold import Cold
 from tuner.report.measurement import Measurement, blocks, by_start
 from tuner.report.result import Gain, Result, Screened
-from tuner.search.budget import ALPHAS, SCREENING_REQUESTS, Plan
+from tuner.search.budget import ALPHAS, Plan
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
@@ -242,7 +242,7 @@ def _saved_s(trials: Sequence[Trial]) -> float:
     for t in trials:
         served = [s.latency_s("e2e") for s in t.samples if s.outcome == "ok"]
         if t.state == "pruned" and served:
-            saved += (SCREENING_REQUESTS - len(t.samples)) * sum(served) / len(served)
+            saved += (t.planned - len(t.samples)) * sum(served) / len(served)
     return max(saved, 0.0)
 
 
