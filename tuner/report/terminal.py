@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import cast
@@ -11,18 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.report.breakdown import breakdown
-from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
+from tuner.report.cells import COUNTS_FROM, floor_percent, interval, left_out, percent
 from tuner.report.cold import in_words as cold_in_words
 from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
-from tuner.report.result import BaselineDrift, Result, Screened
+from tuner.report.result import BaselineDrift, Gain, Result, Screened
 from tuner.report.written import SAYS_NOTHING, holds
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
+from tuner.stats.noise import Drift
 
 STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
 
@@ -54,13 +56,27 @@ def show_result(result: Result) -> Group:
 
 def _headline(result: Result) -> Text:
     targets = ", ".join(map(str, result.study.slos))
-    if result.verdict == "PASS":
-        words = f"PROVEN: {targets}, with the answers guarded."
-    else:
+    if result.verdict != "PASS":
         words = (
             f"NOT PROVEN ({result.verdict}): {targets}. The best candidate is written, unproven."
         )
+    elif result.keeps_baseline:
+        words = (
+            f"PROVEN: {targets}, {_guarded(result)}. The baseline meets this, and nothing measured "
+            "is better beyond noise: keep it."
+        )
+    else:
+        words = f"PROVEN: {targets}, {_guarded(result)}."
     return Text(words, style=STYLE[result.verdict])
+
+
+def _guarded(result: Result) -> str:
+    """Return what was asked of the answers; without a guard, how many of them were whole."""
+    if result.study.guard.asks:
+        return "with the answers guarded"
+    valid = result.best.guard.valid.value if result.best else None
+    whole = "" if valid is None else f"; {valid:.0%} of them were whole"
+    return f"with nothing asked of the answers (no guard){whole}"
 
 
 def _table(result: Result) -> Table:
@@ -221,16 +237,37 @@ def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
 
 
 def _gain(result: Result) -> str:
-    floor = "unknown" if result.noise_floor is None else f"{result.noise_floor:.1%}"
-    if result.gain is None:
-        return f"Gain in latency: none claimed (noise floor {floor})."
-    g, r = result.gain, result.gain.ratio
-    faster = f"{(1 - (r.value or 1)) * 100:.0f} % less"
-    interval = f"{_change(r.high)} to {_change(r.low)}"
+    floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
+    if result.gain is not None:
+        return f"{_gain_text(result.gain)}; noise floor {floor})."
+    slo = result.study.slos[0]
+    words = f"Gain in {slo.metric} p{slo.quantile * 100:g}: none claimed (noise floor {floor})."
+    if result.keeps_baseline or result.best is None or result.baseline is None:
+        return words
+    if result.median_gain is not None:
+        words += f" {_gain_text(result.median_gain)})."
+    return f"{words} {_late_shares(result, slo)}"
+
+
+def _gain_text(gain: Gain) -> str:
+    r = gain.ratio
+    less = (1 - (r.value or 1)) * 100
     return (
-        f"Gain: {g.metric} p{g.quantile * 100:g} {faster} than the baseline "
-        f"({interval} at {g.confidence:.1%} confidence; noise floor {floor})."
+        f"Gain: {gain.metric} p{gain.quantile * 100:g} {less:.0f} % less than the baseline "
+        f"({_change(r.high)} to {_change(r.low)} at {gain.confidence:.1%} confidence"
     )
+
+
+def _late_shares(result: Result, slo: Slo) -> str:
+    """Say how many of all requests were late on both sides, which is no claim."""
+    scheduled = result.study.workload.load.open_loop
+    parts = [
+        f"{sum(s.latency_s(slo.metric, scheduled=scheduled) > slo.max_s for s in m.samples)} of "
+        f"{m.n} ({name})"
+        for name, m in (("baseline", result.baseline), ("best", result.best))
+        if m is not None
+    ]
+    return f"Late, as counted: {', '.join(parts)}."
 
 
 def _drift(drift: BaselineDrift | None) -> list[str]:
@@ -239,14 +276,22 @@ def _drift(drift: BaselineDrift | None) -> list[str]:
     trend, changed = drift.trend, drift.trend.ratio - 1
     what = "time per output token" if drift.metric == "tpot" else "time to first token"
     size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
+    floor = floor_percent(trend.floor, longer=changed > 0)
     if not trend.found:
         words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
-        return [f"Drift: {words}, which is noise (noise floor {trend.floor:.1%})."]
+        return [f"Drift: {words}, {_no_trend(trend)} (noise floor {floor})."]
     return [
         f"Drift: the baseline's {what} became {size} from the first to the last of its "
-        f"{trend.blocks} blocks (noise floor {trend.floor:.1%}): the machine changed its pace, and "
+        f"{trend.blocks} blocks (noise floor {floor}): the machine changed its pace, and "
         "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
     ]
+
+
+def _no_trend(trend: Drift) -> str:
+    """Say which of the two marks of a drift is missing."""
+    if abs(math.log(trend.ratio)) <= trend.floor:
+        return "which is noise"
+    return f"but not steadily: so clear an order comes by chance with {trend.p:.0%}"
 
 
 def _change(ratio: float | None) -> str:
