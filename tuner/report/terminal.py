@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import cast
@@ -12,19 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner.report.breakdown import breakdown
-from tuner.report.cells import COUNTS_FROM, floor_percent, interval, left_out, percent
+from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.cold import in_words as cold_in_words
 from tuner.report.disturbance import sentences
+from tuner.report.gain import drift_in_words, gain_in_words
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
-from tuner.report.result import BaselineDrift, Gain, Result, Screened
+from tuner.report.result import Result, Screened
 from tuner.report.written import SAYS_NOTHING, holds
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
-from tuner.stats.noise import Drift
 
 STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
 
@@ -156,7 +155,7 @@ def _closing(result: Result) -> str:
             left_out(best.warmups, best.slowest_warmup_s),
             *_on_trust(best, result.best_candidate),
         ]
-    lines += [_gain(result), *_drift(result.drift)]
+    lines += [gain_in_words(result), *drift_in_words(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
@@ -234,68 +233,6 @@ def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
     unread = best.effective.unverified if best.effective else ()
     names = [n for n in unread if candidate.get(n) != SAYS_NOTHING.get(n)]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
-
-
-def _gain(result: Result) -> str:
-    floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
-    if result.gain is not None:
-        return f"{_gain_text(result.gain)}; noise floor {floor})."
-    slo = result.study.slos[0]
-    words = f"Gain in {slo.metric} p{slo.quantile * 100:g}: none claimed (noise floor {floor})."
-    if result.keeps_baseline or result.best is None or result.baseline is None:
-        return words
-    if result.median_gain is not None:
-        words += f" {_gain_text(result.median_gain)})."
-    return f"{words} {_late_shares(result, slo)}"
-
-
-def _gain_text(gain: Gain) -> str:
-    r = gain.ratio
-    less = (1 - (r.value or 1)) * 100
-    return (
-        f"Gain: {gain.metric} p{gain.quantile * 100:g} {less:.0f} % less than the baseline "
-        f"({_change(r.high)} to {_change(r.low)} at {gain.confidence:.1%} confidence"
-    )
-
-
-def _late_shares(result: Result, slo: Slo) -> str:
-    """Say how many of all requests were late on both sides, which is no claim."""
-    scheduled = result.study.workload.load.open_loop
-    parts = [
-        f"{sum(s.latency_s(slo.metric, scheduled=scheduled) > slo.max_s for s in m.samples)} of "
-        f"{m.n} ({name})"
-        for name, m in (("baseline", result.baseline), ("best", result.best))
-        if m is not None
-    ]
-    return f"Late, as counted: {', '.join(parts)}."
-
-
-def _drift(drift: BaselineDrift | None) -> list[str]:
-    if drift is None:
-        return []
-    trend, changed = drift.trend, drift.trend.ratio - 1
-    what = "time per output token" if drift.metric == "tpot" else "time to first token"
-    size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
-    floor = floor_percent(trend.floor, longer=changed > 0)
-    if not trend.found:
-        words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
-        return [f"Drift: {words}, {_no_trend(trend)} (noise floor {floor})."]
-    return [
-        f"Drift: the baseline's {what} became {size} from the first to the last of its "
-        f"{trend.blocks} blocks (noise floor {floor}): the machine changed its pace, and "
-        "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
-    ]
-
-
-def _no_trend(trend: Drift) -> str:
-    """Say which of the two marks of a drift is missing."""
-    if abs(math.log(trend.ratio)) <= trend.floor:
-        return "which is noise"
-    return f"but not steadily: so clear an order comes by chance with {trend.p:.0%}"
-
-
-def _change(ratio: float | None) -> str:
-    return "unbounded" if ratio is None else f"{(1 - ratio) * 100:.0f} %"
 
 
 def show_measurement(m: Measurement, study: Study) -> Group:
