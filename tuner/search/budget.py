@@ -69,7 +69,8 @@ class Pace:
 
         A shorter look behind a dear start would leave the engine idle for most of the time.
         """
-        return min(max(round(self.restart_s / self.request_s), LEAST_LOOK), MOST_LOOK)
+        worth = self.restart_s / max(self.request_s, 1e-6)  # refused at once: no time at all
+        return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
 
     @property
     def trial_s(self) -> float:
@@ -79,7 +80,7 @@ class Pace:
     @property
     def trials_per_restart(self) -> float:
         """Return how many of the shortest screening trials a restart is worth."""
-        return self.restart_s / ((LEAST_LOOK + self.warmups) * self.request_s)
+        return self.restart_s / ((LEAST_LOOK + self.warmups) * max(self.request_s, 1e-6))
 
 
 BASELINE_REQUESTS = 200
