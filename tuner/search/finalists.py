@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tuner.search.budget import SCREENING_REQUESTS
 from tuner.search.trial import Trial, chance, shares
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
@@ -61,7 +60,7 @@ def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int
     Where some were looked at longer, only they come into question: the best of many short
     looks is mostly the luckiest.
     """
-    longer = [t for t in trials if t.state == "complete" and len(t.samples) > SCREENING_REQUESTS]
+    longer = [t for t in trials if t.state == "complete" and len(t.samples) > t.planned]
     left = rank(study, longer or trials, base)
     chosen: list[Trial] = []
     while left and len(chosen) < count:
