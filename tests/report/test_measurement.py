@@ -25,7 +25,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
 from tuner.spec.workload import Workload
 from tuner.stats.eprocess import Certificate
-from tuner.workflow.confirm import what_stood_in_the_way
+from tuner.workflow.reasons import what_stood_in_the_way
 
 SLO = Slo("e2e", 0.99, 0.5)
 STUDY = Study("s", "fake", "default", Workload((), hash="h"), slos=(SLO,))
@@ -240,7 +240,7 @@ def test_what_is_unknown_is_not_zero() -> None:
     assert (told["verdicts"][0]["verdict"], told["verdicts"][0]["unknown"]) == ("UNDECIDED", 50)
     assert "UNDECIDED (0/50 late, 50 unknown)" in shown
     assert "Output tokens unknown in 50 answers" in shown
-    assert "unknown" in what_stood_in_the_way(found)[0]
+    assert "unknown" in what_stood_in_the_way(study, found, 0.05, 1)[0]
 
 
 def test_tokens_counted_by_chunks_are_said_to_be() -> None:
