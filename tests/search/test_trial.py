@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,3 +278,16 @@ def test_a_look_is_as_long_as_a_start_within_bounds() -> None:
     assert Pace(0.007, 0.5).look == 71
     assert Pace(0.19, 45.0).look == 100
     assert Pace(0.007, 0.5).trial_s == pytest.approx(73 * 0.007)
+    assert [Pace(0.35, s).second_look for s in (1.5, 10.5, 35.0)] == [40, 30, 20]
+
+
+def test_a_longer_look_is_no_worse_for_being_longer() -> None:
+    """A candidate's p99 is estimated alike from twenty requests and from a hundred."""
+    rng = np.random.default_rng(1)
+    short, long = (
+        [trial([served(float(ms)) for ms in rng.lognormal(5, 0.2, n)]) for _ in range(200)]
+        for n in (20, 100)
+    )
+    means = [np.mean([t.violations[str(SLO)] for t in looks]) for looks in (short, long)]
+
+    assert means[0] == pytest.approx(means[1], abs=0.04)

@@ -12,8 +12,8 @@ LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
 
 SHORTLIST = 4
-SECOND_LOOK = 2
-"""A second look takes so many times the requests of a first one."""
+BOTH_LOOKS = 60
+"""Requests of a first and a second look together, where the first one is short."""
 
 ALPHAS = (0.025, 0.0125, 0.005, 0.0025, 0.0025)
 """Error that each finalist may spend, fixed before confirmation."""
@@ -71,6 +71,11 @@ class Pace:
         """
         worth = self.restart_s / max(self.request_s, 1e-6)  # refused at once: no time at all
         return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
+
+    @property
+    def second_look(self) -> int:
+        """Return the requests of a second look at a trial."""
+        return max(BOTH_LOOKS - self.look, LEAST_LOOK)
 
     @property
     def trial_s(self) -> float:
@@ -142,7 +147,7 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     # a run that stops at the first proof goes on searching while one could still be had
     least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
     confirmation = min(0.55 * study.budget_s, max(proof, least))
-    looks = SHORTLIST * (SECOND_LOOK * pace.look * pace.request_s + pace.restart_s)
+    looks = SHORTLIST * (pace.second_look * pace.request_s + pace.restart_s)
     return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
 
 

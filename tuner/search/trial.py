@@ -124,10 +124,10 @@ def least_correct(study: Study, baseline_correct: float | None) -> float | None:
 def hopeless(study: Study, samples: Sequence[Sample], planned: int) -> bool:
     """Tell whether a trial is beyond rescue, so that the rest of it would teach nothing.
 
-    So it is when a quarter of all planned requests were late already, or when too many
-    answers were invalid for the floor to be met, with as many to spare.
+    So it is when a quarter of a short look was late, or of what was sent where that is more, or
+    when too many answers were invalid for the floor to be met, with as many to spare.
     """
-    slack = planned / 4
+    slack = max(LEAST_LOOK, len(samples)) / 4
     late = max(
         (
             sum(s > slo.max_s for s in latencies(samples, slo, scheduled=False))
@@ -254,8 +254,13 @@ def correct_floors(study: Study, least: float | None) -> list[float]:
 
 
 def _quantile(values: Sequence[float], q: float) -> float:
+    """Return a quantile as a look of the least length estimates it, the largest of its values.
+
+    The largest of more values would be larger, and a longer look at the same candidate worse.
+    """
+    level = min(q, 1 - 0.5 / LEAST_LOOK)
     # the upper neighbour instead of interpolation: inf - inf has no value
-    return float(np.quantile(values, q, method="higher")) if values else math.inf
+    return float(np.quantile(values, level, method="higher")) if values else math.inf
 
 
 def _log_ratio(value: float, bound: float) -> float:

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from tuner.guard.classify import judge
 from tuner.search import hints
-from tuner.search.budget import SECOND_LOOK, Plan
+from tuner.search.budget import Plan
 from tuner.search.finalists import rank
 from tuner.search.propose import Strategy
 from tuner.search.trial import (
@@ -247,7 +247,7 @@ async def _look_again(
     more = itertools.islice(supply.prompts(10_000 + number), trial.planned, None)
     measured = await session.measure(
         tight, more, f"{number:04d}-more", Place("shortlist", number, trial.origin, trial.number),
-        n=SECOND_LOOK * trial.planned, stop=lambda sample: session.elapsed_s() >= until_s,
+        n=session.pace().second_look, stop=lambda sample: session.elapsed_s() >= until_s,
     )  # fmt: skip
     again = _longer(study, trial, number, tight, measured, known)
     if number != trial.number:

@@ -11,7 +11,6 @@ from tuner.engines.registry import preview
 from tuner.report.study_check import StudyCheck
 from tuner.search.budget import (
     ALPHAS,
-    SECOND_LOOK,
     SHORTLIST,
     Plan,
     confirmation_requests,
@@ -68,7 +67,8 @@ def _few_prompts(study: Study, planned: Plan, search: int, proof: int) -> Iterat
             "no prompt is held out: the proof will use prompts that the search has seen; mark "
             "about half of them with held_out: true"
         )
-    searching = (planned.trials + SHORTLIST * SECOND_LOOK) * planned.pace.look
+    pace = planned.pace
+    searching = planned.trials * pace.look + SHORTLIST * pace.second_look
     for what, found, needed in (
         ("search", search, searching),
         ("proof", proof, round(confirmation_requests(study, planned.rhythm))),
