@@ -67,8 +67,10 @@ _VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "N
 
 
 def show_in_place(measured: Measurement) -> list[str]:
-    """Return how it answers in place, a sentence for each target and each disturbance."""
+    """Return how it answers in place: each target, what leaves all open, what disturbed."""
     told = [_in_place(slo, measured) for slo in measured.certificates]
+    if measured.saturated:
+        told.append(f"in place: that decides nothing, {measured.saturated}")
     return [*told, *(f"in place: disturbed, {said}" for said in _disturbed(measured))]
 
 

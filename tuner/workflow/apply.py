@@ -27,7 +27,7 @@ from tuner.render.modelfile import Modelfile, load, parse
 from tuner.render.service import Target, environment_of, service_file, steps
 from tuner.report.apply import busy_in_place
 from tuner.report.measurement import Measurement
-from tuner.spec.errors import EngineError, InputError
+from tuner.spec.errors import EngineError, InputError, TunerError
 from tuner.workflow.folder import writing
 from tuner.workflow.interrupts import put_off
 from tuner.workflow.notes import Note, Notes
@@ -138,8 +138,15 @@ class Applied:
 
     @property
     def failed(self) -> bool:
-        """Tell whether a target failed in place."""
-        return self.measured is not None and self.measured.verdict == "FAIL"
+        """Tell whether a target failed in place.
+
+        A client that did not keep up leaves that open, unless requests failed as well: those of a
+        server that died fail at once, which keeps any client busy.
+        """
+        m = self.measured
+        if m is None or (m.saturated and not any(m.failures.values())):
+            return False
+        return m.verdict == "FAIL" or any(c.verdict == "FAIL" for c in m.certificates.values())
 
 
 def apply(
@@ -178,7 +185,7 @@ def _taken_back(note: Note, models: Models, notes: Notes, say: Callable[[str], N
     with put_off():
         try:
             say(take_back(note, models, notes))
-        except EngineError as error:
+        except TunerError as error:
             say(str(error))
 
 

@@ -19,7 +19,7 @@ from tuner.workflow.apply import Proposal
 from tuner.workflow.folder import claimed
 from tuner.workflow.measure import judged
 from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Place
+from tuner.workflow.trial_folder import Measured, Place
 
 
 def why_not(proposal: Proposal, study: Study | None) -> str | None:
@@ -50,9 +50,18 @@ async def measure(
             )
         finally:
             await session.aclose()
-    if measured.failed:
-        raise EngineDied(f"in place: {measured.failed}")
+    _ensure_served(measured)
     return judged(study, sent, measured, Terms())
+
+
+def _ensure_served(measured: Measured) -> None:
+    """Raise EngineDied where no request was answered: however the client was, that is decided."""
+    failed, samples = measured.failed, measured.kept
+    if not failed and not any(s.outcome == "ok" for s in samples):
+        why = samples[0].error or samples[0].outcome if samples else "none was sent"
+        failed = f"none of {len(samples)} requests was answered; the first failed so: {why}"
+    if failed:
+        raise EngineDied(f"in place: {failed}")
 
 
 def _targets(result: Mapping[str, Any]) -> tuple[Slo, ...]:

@@ -66,7 +66,7 @@ def take_back(note: Note, models: Models, notes: Notes) -> str:
     Raises EngineError where that is impossible, with the command for later.
     """
     try:
-        _undo(note, models)
+        ours = _undo(note, models)
     except EngineError as error:
         may = "may serve" if isinstance(error, EngineMissing) else "serves"
         raise EngineError(
@@ -74,21 +74,30 @@ def take_back(note: Note, models: Models, notes: Notes) -> str:
             f"taken back ({error}); {_command(note, models)}"
         ) from error
     notes.forget()
+    if not ours:
+        return f"{note.name} was changed by somebody else meanwhile, and stays as it is"
     if note.kept is None:
         return f"rolled back: {note.name} is removed, nothing served as it before"
     return f"rolled back: {note.name} is what it was before"
 
 
-def _undo(note: Note, models: Models) -> None:
-    """Give a name back what is kept for it, whether or not it had changed hands already."""
+def _undo(note: Note, models: Models) -> bool:
+    """Give a name back what it served, whether or not it had changed hands already.
+
+    Return False, and leave it, where it serves neither what it did nor what it was given.
+    """
     serves = models.digest(note.name)
-    if note.kept is None:
-        if serves == note.digest:
+    old = None if note.kept is None else models.digest(note.kept)
+    if note.kept is None or old is None:  # nothing is kept, so that nothing but `made` changed
+        if note.kept is None and serves == note.digest:
             models.delete(note.name)
-    elif (old := models.digest(note.kept)) is not None:
-        if serves != old:
-            models.copy(note.kept, note.name)
-        models.delete(note.kept)
+        return note.kept is not None or serves in (None, note.digest)
+    if serves not in (old, note.digest):
+        return False
+    if serves != old:
+        models.copy(note.kept, note.name)
+    models.delete(note.kept)
+    return True
 
 
 def _command(note: Note, models: Models) -> str:
@@ -97,16 +106,16 @@ def _command(note: Note, models: Models) -> str:
 
 
 def unfinished(models: Models, notes: Notes) -> str | None:
-    """Return a sentence where an `apply` of the name was killed, and what it left serves."""
+    """Return a sentence where an `apply` of the name was cut off, and what it left serves."""
     note = notes.unchecked()
     if note is None:
         return None
     if models.digest(note.name) == note.digest:
         return (
-            f"the tune apply of {note.at} was killed before its check in place had ended: "
-            f"{note.name} serves what was not checked; {_command(note, models)}"
+            f"the check in place of the tune apply of {note.at} did not end: {note.name} serves "
+            f"what was not checked; {_command(note, models)}"
         )
-    _undo(note, models)  # the name had not changed hands: what was kept is what serves
+    _undo(note, models)  # the name had not changed hands, or has changed them since
     notes.forget()
     return None
 
