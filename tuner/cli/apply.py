@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import read_study, run_loop, show
+from tuner.cli.options import ending_cleanly, read_study, run_loop, show
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable
 
     from tuner.engines.ollama_models import OllamaModels
     from tuner.report.measurement import Measurement
     from tuner.spec.study import Study
     from tuner.workflow.apply import Applied, Proposal
+    from tuner.workflow.notes import Notes
 
 
 @click.command(name="apply")
@@ -71,7 +73,7 @@ def command(
     RESULT is the folder of a run. What would change is shown first. The old model stays under a
     dated tag, and serves until the new one is whole; `tune rollback` brings it back. Then what
     serves is measured once in place: a target that fails there is rolled back (exit code 4), and so
-    is a model that does not load (5).
+    is a model that does not load (5), or whose measurement does not end for any other reason.
 
     \b
     Example:  tune apply out/task-api/latest --name task-api --target systemd
@@ -83,30 +85,35 @@ def command(
         raise click.UsageError("say --name NAME, or --edit FILE")
     from tuner.engines.ollama_attached import address_of
     from tuner.engines.ollama_models import OllamaModels
-    from tuner.report.apply import apply_document, show_in_place, show_proposal
+    from tuner.report.apply import show_proposal
     from tuner.report.terminal import console
     from tuner.workflow.apply import propose
+    from tuner.workflow.notes import held
+    from tuner.workflow.way_back import unfinished
 
     models = OllamaModels(address_of(host))
     proposal = propose(result, name, target, models)
     study = _study_in_place(proposal, study_file, requests)
-    err = console(stderr=True)
-    err.print(show_proposal(
-        proposal.name, proposal.verdict, proposal.changes, proposal.environment, proposal.steps
-    ))  # fmt: skip
-    _ensure_proven(proposal.verdict, proposal.folder, unproven=unproven or dry_run)
-    if dry_run or not (yes or click.confirm(f"put it into service as {proposal.name}?", err=True)):
-        return 0
-    done, measured, back = _into_service(proposal, models, study, requests)
-    for line in [*show_in_place(measured), *([back] if back else [])]:
-        err.print(line)
-    document = apply_document(
-        proposal.name, done.kept, proposal.changes, proposal.environment,
-        str(done.service_file) if done.service_file else None, measured,
-        rolled_back=back is not None,
-    )  # fmt: skip
-    show(document if as_json else _sentence(proposal.name, done.kept, failed=back is not None))
-    return 4 if back else 0
+    with held(models.address, proposal.name) as notes:
+        _say(unfinished(models, notes))
+        console(stderr=True).print(show_proposal(
+            proposal.name, proposal.verdict, proposal.changes, proposal.environment, proposal.steps
+        ))  # fmt: skip
+        _ensure_proven(proposal.verdict, proposal.folder, unproven=unproven or dry_run)
+        asked = f"put it into service as {proposal.name}?"
+        if dry_run or not (yes or click.confirm(asked, err=True)):
+            return 0
+        check = _check(proposal, models, study, requests) if study else None
+        done = _into_service(proposal, models, notes, check)
+    _show_done(proposal, done, as_json=as_json)
+    return 4 if done.failed else 0
+
+
+def _say(line: str | None) -> None:
+    """Say a line on standard error, wherever that leads: what was done stays done."""
+    with contextlib.suppress(OSError):
+        if line:
+            click.echo(line, err=True)
 
 
 def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Study | None:
@@ -120,24 +127,52 @@ def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Stu
     return None if reason else study
 
 
+def _check(
+    proposal: Proposal, models: OllamaModels, study: Study, requests: int
+) -> Callable[[], Measurement]:
+    """Return what measures in place and says how it went."""
+    from datetime import datetime
+
+    from tuner.report.apply import show_in_place
+    from tuner.workflow.in_place import measure
+
+    out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
+
+    def check() -> Measurement:
+        measured = run_loop(lambda: measure(proposal, study, models.address, out, requests))
+        for line in show_in_place(measured):
+            _say(line)
+        return measured
+
+    return check
+
+
 def _into_service(
-    proposal: Proposal, models: OllamaModels, study: Study | None, requests: int
-) -> tuple[Applied, Measurement | None, str | None]:
-    """Apply, measure in place where there is a study, and take back what fails there."""
+    proposal: Proposal,
+    models: OllamaModels,
+    notes: Notes,
+    check: Callable[[], Measurement] | None,
+) -> Applied:
+    """Apply, measure in place where that is asked for, and take back what does not hold."""
     from datetime import datetime
 
     from tuner.workflow.apply import apply
-    from tuner.workflow.in_place import measure, settle
 
-    done = apply(proposal, models, datetime.now())
-    if study is None:
-        return done, None, None
-    out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
+    if check is None:
+        _say("in place: not measured")
+    with ending_cleanly():
+        return apply(proposal, models, notes, datetime.now(), _say, check)
 
-    def work() -> Coroutine[Any, Any, Measurement]:
-        return measure(proposal, study, models.address, out, requests)
 
-    return done, *settle(done, models, lambda: run_loop(work))
+def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
+    from tuner.report.apply import apply_document
+
+    document = apply_document(
+        proposal.name, done.kept, proposal.changes, proposal.environment,
+        str(done.service_file) if done.service_file else None, done.measured,
+        rolled_back=done.failed,
+    )  # fmt: skip
+    show(document if as_json else _sentence(proposal.name, done.kept, failed=done.failed))
 
 
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
@@ -171,5 +206,8 @@ def _ensure_proven(verdict: str, folder: Path, *, unproven: bool) -> None:
 def _sentence(name: str, kept: str | None, *, failed: bool) -> str:
     if failed:
         return f"{name} failed its target in place"
-    before = f"; what served before is {kept}, and `tune rollback {name}` brings it back"
-    return f"{name} is in service{before if kept else ''}"
+    back = f"`tune rollback {name}`"
+    before = f"what served before is {kept}, and {back} brings it back"
+    return (
+        f"{name} is in service; {before if kept else f'nothing served before, {back} removes it'}"
+    )

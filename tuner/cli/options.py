@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -211,8 +211,21 @@ def _with_target(slos: tuple[Any, ...], metric: Any, target_ms: float | None) ->
     return (Slo(metric, 0.99, target_ms / 1000), *others)
 
 
+@contextlib.contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Let a signal that ends the program be an Exit, so that the block can clean up."""
+    from tuner.workflow.interrupts import handled
+
+    def end(number: int, frame: object) -> None:
+        raise click.exceptions.Exit(128 + number)
+
+    with handled(end):
+        yield
+
+
 def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a workflow; SIGINT ends it with exit code 130, SIGTERM with 143, both cleanly."""
+    """Run a workflow; a signal ends it cleanly, SIGINT with exit code 130, SIGTERM with 143."""
+    from tuner.workflow.interrupts import ending, restored
 
     async def main() -> T:
         task = asyncio.current_task()
@@ -224,7 +237,7 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             caught.append(number)
             task.cancel()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending():
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, end, number)
         try:
@@ -233,7 +246,8 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             code = 128 + (caught[0] if caught else signal.SIGINT)
             raise click.exceptions.Exit(int(code)) from None
 
-    return asyncio.run(main())
+    with restored():
+        return asyncio.run(main())
 
 
 def show(what: Any) -> None:

@@ -96,7 +96,10 @@ class Engine(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Stop what was started, wait until it is gone; harmless when called twice."""
+        """Stop what was started, wait until it is gone; harmless when called twice.
+
+        Raises EngineDied, after a bounded time, where something of it does not end.
+        """
         ...
 
 
@@ -132,4 +135,13 @@ class Unloads(Protocol):
 
     async def unload(self) -> None:
         """Let go of the model: the next request loads it again."""
+        ...
+
+
+@runtime_checkable
+class Seen(Protocol):
+    """An engine that we did not start, and whose processes may be in sight all the same."""
+
+    def seen_cpu_s(self) -> float | None:
+        """Return the CPU seconds of its processes until now, None where they are out of sight."""
         ...

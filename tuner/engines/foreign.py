@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from tuner.engines import process
 from tuner.load.wire import Address, HttpTransport
+
+_LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Foreign:
@@ -20,8 +23,12 @@ class Foreign:
         return None
 
     def cpu_s(self) -> float | None:
-        """Return None: the server's processes are not ours to see."""
+        """Return None: the server's processes are not ours."""
         return None
+
+    def seen_cpu_s(self) -> float | None:
+        """Return the CPU seconds of a server of this machine; see `Seen`."""
+        return process.cpu_seconds_behind(self._at.port) if self._at.host in _LOOPBACK else None
 
     def alive(self) -> bool:
         """Return True: whether it runs shows when it is used."""

@@ -7,6 +7,8 @@ own, prunes nothing and takes no part of the cloud.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -35,6 +37,7 @@ from tuner.spec.values import (
 )
 
 START_DEADLINE_S = 60.0
+REMOVE_DEADLINE_S = 10.0
 
 _PROBE = {"type": "boolean"}
 """An answer of one word, however large the output limit is."""
@@ -140,8 +143,11 @@ class Ollama(Served):
 
     async def _forget_created(self) -> None:
         created, self._created = self._created, None
-        if created is not None and self.alive():
-            await ollama_api.remove(self._address(), created)
+        if created is None or not self.alive():
+            return
+        with contextlib.suppress(TimeoutError):  # the next start removes what is left behind
+            async with asyncio.timeout(REMOVE_DEADLINE_S):
+                await ollama_api.remove(self._address(), created)
 
     async def unload(self) -> None:
         """Let go of the model: the next request loads it again."""

@@ -14,7 +14,10 @@ import ollama
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import shown
 
-_TIMEOUT_S = 300.0
+_TIMEOUT_S = 30.0
+"""For calls that move no weights."""
+
+_WEIGHTS_S = 300.0
 
 
 class OllamaModels:
@@ -52,7 +55,7 @@ class OllamaModels:
 
         The package's own `create` lacks renderer, parser and requires.
         """
-        with self._asking() as client:
+        with self._asking(_WEIGHTS_S) as client:
             made = client._client.post("/api/create", json={**body, "model": name, "stream": False})
             if made.status_code != 200 or made.json().get("error"):
                 raise EngineError(f"Ollama did not create {name}: {made.text.strip()}")
@@ -64,7 +67,7 @@ class OllamaModels:
 
     def upload(self, file: Path) -> str:
         """Send a file of weights to the server, where it is not there yet; return its digest."""
-        with self._asking() as client:
+        with self._asking(_WEIGHTS_S) as client:
             return str(client.create_blob(file))
 
     def copy(self, source: str, destination: str) -> None:

@@ -15,12 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tuner.engines.models import described
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import parts, shown
 from tuner.spec.values import Message, Model, served_window
 
 _WEIGHTS = "application/vnd.ollama.image.model"
+_OURS = "ollama-models-"
 
 
 def folder() -> Path:
@@ -33,15 +36,24 @@ def writable(models: Path, beside: Path) -> Path:
     """Return a folder with these models in which a server may create more.
 
     That is the folder itself, or where it belongs to another user (who runs the service) one
-    below `beside`. Raises InputError where it may not be read either.
+    below `beside` that belongs to this process. Raises InputError where it may not be read either.
     """
     places = (p for p in (models / "blobs", models / "manifests") if os.path.exists(p))  # noqa: PTH110
     if all(os.access(p, os.W_OK, effective_ids=True) for p in places):
         return models
     try:
-        return linked(models, beside.resolve() / "ollama-models")
+        _remove_left_behind(beside)
+        return linked(models, beside.resolve() / f"{_OURS}{os.getpid()}")
     except OSError as error:
         raise InputError(f"{models} can be neither written nor read ({error})") from None
+
+
+def _remove_left_behind(beside: Path) -> None:
+    """Remove the folders of links of processes that have ended."""
+    for folder in beside.glob(f"{_OURS}*"):
+        process = folder.name.removeprefix(_OURS)
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def linked(models: Path, ours: Path) -> Path:

@@ -14,10 +14,13 @@ from typing import Any
 
 import psutil
 
-from tuner.spec.errors import StartFailed
+from tuner.spec.errors import EngineDied, StartFailed
 
 GRACE_S = 3.0
 """Seconds between SIGTERM and SIGKILL."""
+
+KILL_S = 10.0
+"""Seconds after SIGKILL in which even an engine with much memory is gone; then it is given up."""
 
 _LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1")
 """Addresses on which a listening socket is reached at 127.0.0.1."""
@@ -25,12 +28,16 @@ _LOOPBACK = ("127.0.0.1", "0.0.0.0", "::", "::ffff:127.0.0.1")
 
 @dataclass(slots=True)
 class EngineProcess:
-    """A running engine: its process id, its log, and whether it still lives."""
+    """A running engine: its process id, its log, and whether it still lives.
+
+    `left` are the processes of it that did not end when they were killed.
+    """
 
     pid: int
     log: Path
     supervisor: asyncio.subprocess.Process
     exit_code: int | None = None
+    left: tuple[int, ...] = ()
     _watch: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -39,17 +46,29 @@ class EngineProcess:
         return self.exit_code is None and _runs(self.pid)
 
     async def stop(self) -> None:
-        """End the whole group and wait until it is gone."""
+        """End the whole group and wait until it is gone.
+
+        Raises EngineDied, after a bounded time, where something of it does not end.
+        """
         assert self.supervisor.stdin is not None
         self.supervisor.stdin.close()
         if self._watch is not None:
             await self._watch
         await self.supervisor.wait()
+        if self.left:
+            pids = ", ".join(map(str, self.left))
+            raise EngineDied(
+                f"process {pids} of the engine does not end, {KILL_S:g} s after SIGKILL: it waits "
+                "for a device or its driver, and holds what it holds until that answers; look at "
+                f"`ps -o pid,stat,wchan {self.left[0]}` and the kernel's log (dmesg)"
+            )
 
     async def _read_reports(self) -> None:
         assert self.supervisor.stdout is not None
         async for line in self.supervisor.stdout:
-            self.exit_code = json.loads(line).get("exit", self.exit_code)
+            report = json.loads(line)
+            self.exit_code = report.get("exit", self.exit_code)
+            self.left = tuple(report.get("left", ()))
         if self.exit_code is None:  # the supervisor itself was killed, and the engine with it
             self.exit_code = -9
 
@@ -70,7 +89,8 @@ async def start(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     supervisor = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tuner.engines.supervisor", str(log), str(GRACE_S), *command),
+        *(sys.executable, "-m", "tuner.engines.supervisor"),
+        *(str(log), str(GRACE_S), str(KILL_S), *command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -136,4 +156,46 @@ def cpu_seconds(pid: int) -> float:
         except psutil.NoSuchProcess:
             continue
         total += t.user + t.system + t.children_user + t.children_system
+    return total
+
+
+def cpu_seconds_behind(port: int) -> float | None:
+    """Return the CPU time of the server on a port of 127.0.0.1, None where it cannot be told.
+
+    Of a server that runs as a user of its own only that user shows: what that user runs counts.
+    """
+    try:
+        sockets = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return None
+    found = [s.pid for s in sockets if _listens(s, port)]
+    if not found:
+        return None
+    if found[0] is not None:
+        return cpu_seconds(found[0])
+    user = _user_behind(port)
+    return None if user in (None, 0, os.getuid()) else _cpu_seconds_of_user(user)
+
+
+def _listens(socket: Any, port: int) -> bool:
+    return _is_reached(socket) and socket.laddr.port == port
+
+
+def _user_behind(port: int) -> int | None:
+    """Return the user whose socket listens on a port (proc(5), /proc/net/tcp)."""
+    listening = "0A"
+    for table in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            _, local, _, state, _, _, _, user, *_ = line.split()
+            if state == listening and int(local.rpartition(":")[2], 16) == port:
+                return int(user)
+    return None
+
+
+def _cpu_seconds_of_user(user: int) -> float:
+    total = 0.0
+    for member in psutil.process_iter(["uids", "cpu_times"]):
+        uids, t = member.info["uids"], member.info["cpu_times"]
+        if uids is not None and uids.real == user and t is not None:
+            total += t.user + t.system + t.children_user + t.children_system
     return total

@@ -1,11 +1,13 @@
 """Keep an engine's whole family of processes tied to the life of `tune`.
 
-    python -m tuner.engines.supervisor LOG GRACE_S COMMAND [ARG ...]
+    python -m tuner.engines.supervisor LOG GRACE_S KILL_S COMMAND [ARG ...]
 
 `tune` holds the other end of this process's standard input. When that pipe closes, because
 `tune` asked for it or because it was killed (SIGKILL included), the engine's group gets
-SIGTERM, after the grace SIGKILL, and is reaped. Reports go to standard output, one JSON
-object a line: {"pid": N}, then {"exit": CODE} (negative for a signal).
+SIGTERM, after the grace SIGKILL, and is reaped. What SIGKILL has not ended after KILL_S, since
+it waits in the kernel for a device, is given up. Reports go to standard output, one JSON
+object a line: {"pid": N}, then {"exit": CODE, "left": [PID, ...]} (negative for a signal, null
+for an engine that was given up).
 
 Only the standard library is imported: this process starts in a few ten milliseconds.
 """
@@ -21,6 +23,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -29,7 +32,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> None:
     """Run the command until it ends or standard input closes."""
-    log, grace_s, *command = sys.argv[1:]
+    log, grace_s, kill_s, *command = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the pipe alone decides
     _prctl(PR_SET_CHILD_SUBREAPER, 1)  # descendants that leave the group still end up here
@@ -46,8 +49,8 @@ def main() -> None:
             break
         if child_ended in readable:
             os.read(child_ended, 4096)
-    _end_family(child, float(grace_s))
-    _report(exit=child.returncode)
+    left = _end_family(child, float(grace_s), float(kill_s))
+    _report(exit=child.poll(), left=left)
 
 
 def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -67,21 +70,30 @@ def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _end_family(child: subprocess.Popen[bytes], grace_s: float) -> None:
+def _end_family(child: subprocess.Popen[bytes], grace_s: float, kill_s: float) -> list[int]:
+    """End the engine and all that came of it; return the processes that do not end."""
     _signal_group(child.pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace_s
-    while time.monotonic() < deadline and (child.poll() is None or _children()):
-        _reap()
-        time.sleep(0.01)
+    _wait(child, grace_s)
     _signal_group(child.pid, signal.SIGKILL)
-    while children := _children():
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        child.poll()
+    _wait(child, kill_s, _kill_children)
+    return _children() or ([child.pid] if child.poll() is None else [])
+
+
+def _wait(
+    child: subprocess.Popen[bytes], most_s: float, again: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until nothing of the family is left, but not for ever."""
+    deadline = time.monotonic() + most_s
+    while time.monotonic() < deadline and (child.poll() is None or _children()):
+        again()
         _reap()
         time.sleep(0.01)
-    child.wait()
+
+
+def _kill_children() -> None:
+    for pid in _children():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _signal_group(group: int, number: int) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from tuner import __version__
 from tuner.render.diff import Change
 from tuner.report.diff import show_diff
+from tuner.report.disturbance import sentences
 from tuner.report.measurement import Measurement
 from tuner.spec.values import Slo
 
@@ -36,6 +37,7 @@ def apply_document(
         "service_file": service_file,
         "in_place": None if measured is None else measured.verdict,
         "n": None if measured is None else measured.n,
+        "disturbed": None if measured is None or measured.machine is None else _disturbed(measured),
         "rolled_back": rolled_back,
     }
 
@@ -64,11 +66,24 @@ def show_proposal(
 _VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "NOT PROVEN"}
 
 
-def show_in_place(measured: Measurement | None) -> list[str]:
-    """Return how it answers in place, a sentence for each target."""
-    if measured is None:
-        return ["in place: not measured"]
-    return [_in_place(slo, measured) for slo in measured.certificates]
+def show_in_place(measured: Measurement) -> list[str]:
+    """Return how it answers in place: each target, what leaves all open, what disturbed."""
+    told = [_in_place(slo, measured) for slo in measured.certificates]
+    if measured.saturated:
+        told.append(f"in place: that decides nothing, {measured.saturated}")
+    return [*told, *(f"in place: disturbed, {said}" for said in _disturbed(measured))]
+
+
+def busy_in_place(measured: Measurement | None) -> str:
+    """Return what is to be added to the sentence of a roll-back where the machine was busy."""
+    said = [] if measured is None else _disturbed(measured)
+    if not said:
+        return ""
+    return f"; the machine was busy ({'; '.join(said)}): apply it again when it is quiet"
+
+
+def _disturbed(measured: Measurement) -> list[str]:
+    return sentences({"the check in place": measured.machine} if measured.machine else {})
 
 
 def _in_place(slo: Slo, measured: Measurement) -> str:

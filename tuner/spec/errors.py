@@ -5,7 +5,7 @@
     ├── ClientDied            1   a client process ended in the middle of a measurement
     ├── InputError            2   a study file, option or other input is wrong
     ├── NotComparable         6   unlike runs: another machine, model, engine or workload
-    ├── Locked               75   another tune uses the same folder
+    ├── Locked               75   another tune uses the same folder, or changes the same name
     └── EngineError           5   the engine is missing, cannot start or died
         ├── EngineMissing     5   a program or package has to be installed first
         ├── StartFailed       5   typed by `reason`, with the tail of the engine's log
@@ -49,7 +49,7 @@ class NotComparable(TunerError):
 
 
 class Locked(TunerError):
-    """Another process works on the same folder."""
+    """Another process works on the same folder, or on the same name in service."""
 
     exit_code = 75
 

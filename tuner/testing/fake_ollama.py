@@ -40,6 +40,8 @@ class Faults:
     busy: bool = option(False, "answer every chat with 503, as a full queue does")
     no_memory: bool = option(False, "refuse to load: the model needs more memory than there is")
     no_space: bool = option(False, "refuse to create: no space left on device")
+    create_ms: float = option(0.0, "time between a model's creation and the answer to it")
+    cold_ms: float = option(0.0, "time to load a model again that was unloaded")
     no_replace: bool = option(False, "refuse to copy over a model: no space left on device")
     runner_dies: bool = option(
         False, "answer every chat that asks something as a killed runner does"
@@ -57,6 +59,7 @@ class State:
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     loaded: tuple[str, dict[str, Any]] | None = None
     runner: asyncio.subprocess.Process | None = None
+    unloaded: bool = False
 
 
 def _named(name: str) -> str:
@@ -113,6 +116,7 @@ async def _create(request: web.Request) -> web.Response:
     base = state.models[_named(body["from"])]
     settings = {**base.get("parameters", {}), **body.get("parameters", {})}
     state.models[_named(body["model"])] = {**base, **body, "parameters": settings}
+    await asyncio.sleep(state.faults.create_ms / 1000)
     return web.json_response({"status": "success"})
 
 
@@ -166,6 +170,7 @@ async def _load_only(
 ) -> web.Response:
     if unload:
         await _end_runner(state)
+        state.unloaded = True
     else:
         await _load(state, name, options)
     reason = "unload" if unload else "load"
@@ -181,6 +186,9 @@ async def _load(state: State, name: str, options: dict[str, Any]) -> None:
         state.loaded = name, options
         return
     await _end_runner(state)
+    if state.unloaded:
+        await asyncio.sleep(state.faults.cold_ms / 1000)
+    state.unloaded = False
     sleep = "import time; time.sleep(600)"
     state.runner = await asyncio.create_subprocess_exec(sys.executable, "-c", sleep, *command)
     state.loaded = name, options

@@ -1,63 +1,41 @@
-"""Put a result into service: a model under the name that clients use, and the way back.
+"""Put a result into service: a model under the name that clients use.
 
 The name changes hands in one call. Until then the old model serves, whatever happens; after
-it the old one is still there under a dated tag.
+it the old one is still there under a dated tag, and serves again unless a check in place ends.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
+import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+import psutil
 
 from tuner.render.create_request import create_request
 from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
 from tuner.render.service import Target, environment_of, service_file, steps
-from tuner.spec.errors import EngineError, InputError
-from tuner.spec.model_name import ensure_name, shown
+from tuner.report.apply import busy_in_place
+from tuner.report.measurement import Measurement
+from tuner.spec.errors import EngineError, InputError, TunerError
+from tuner.spec.model_name import ensure_name
 from tuner.workflow.folder import writing
+from tuner.workflow.interrupts import put_off
+from tuner.workflow.notes import Note, Notes
+from tuner.workflow.way_back import BEFORE, Models, listed, take_back
 
 STAMP = "%Y%m%dT%H%M%S"
 NEXT = "modelfile-tuner-next"
-_BEFORE = "-before-"
-
-
-class Models(Protocol):
-    """The models of a server, as `tuner.engines.ollama_models.OllamaModels` has them."""
-
-    def names(self) -> list[str]:
-        """Return the names of all models, each with its tag."""
-        ...
-
-    def digest(self, name: str) -> str | None:
-        """Return the digest of a model, None where it is not there."""
-        ...
-
-    def modelfile(self, name: str) -> str:
-        """Return the Modelfile of a model."""
-        ...
-
-    def create(self, name: str, body: Mapping[str, Any]) -> None:
-        """Create a model from the fields of its Modelfile."""
-        ...
-
-    def upload(self, file: Path) -> str:
-        """Send a file of weights to the server; return its digest."""
-        ...
-
-    def copy(self, source: str, destination: str) -> None:
-        """Give a model another name as well."""
-        ...
-
-    def delete(self, name: str) -> None:
-        """Remove a name."""
-        ...
+_OURS = re.compile(NEXT + r":\d{8}T\d{6}-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +62,7 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
     folder, document = read_result(result)
     modelfile = load(folder / "Modelfile")
     ensure_name(name)
-    name = _listed(name, models)
+    name = listed(name, models)
     there = models.digest(name) is not None
     if there:
         ensure_name(_kept(name, datetime.now()))
@@ -106,12 +84,6 @@ def propose(result: Path, name: str, target: Target, models: Models) -> Proposal
         steps=tuple(steps(target, str(written), scheduling)) if written else (),
         result=document,
     )
-
-
-def _listed(name: str, models: Models) -> str:
-    """Return a name as the server has it: Ollama tells no case apart when it replaces a model."""
-    wanted = shown(name)
-    return next((n for n in models.names() if n.casefold() == wanted.casefold()), wanted)
 
 
 def _whole(modelfile: Modelfile, models: Models) -> Modelfile:
@@ -155,49 +127,117 @@ def _scheduling(result: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done: `kept` is the name of what served before, None where there was nothing."""
+    """What was done: `kept` is the name of what served before, None where there was nothing.
 
-    name: str
+    `measured` is the check in place, None without one; where it failed all was taken back.
+    """
+
     kept: str | None
     service_file: Path | None
+    measured: Measurement | None
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether a target failed in place.
+
+        A client that did not keep up leaves that open, unless requests failed as well: those of a
+        server that died fail at once, which keeps any client busy.
+        """
+        m = self.measured
+        if m is None or (m.saturated and not any(m.failures.values())):
+            return False
+        return m.verdict == "FAIL" or any(c.verdict == "FAIL" for c in m.certificates.values())
 
 
-def apply(proposal: Proposal, models: Models, now: datetime) -> Applied:
-    """Put a proposal into service; the name changes hands in the last step but one.
+def apply(
+    proposal: Proposal,
+    models: Models,
+    notes: Notes,
+    now: datetime,
+    say: Callable[[str], None],
+    check: Callable[[], Measurement] | None = None,
+) -> Applied:
+    """Put a proposal into service, and let it stay where a check in place ends and does not fail.
 
-    The temporary model goes in any case; one that cannot be removed goes with the next `apply`.
-    Raises EngineError where Ollama refuses; the old model then serves as before.
+    Whatever keeps the check from its end, the name serves again what it served before, and that
+    is said. Raises what the check raises, and EngineError where Ollama refuses, with what serves.
     """
-    made = _write_service(proposal)
-    coming = f"{NEXT}:{now.strftime(STAMP)}"
-    for left_behind in (n for n in models.names() if n.startswith(f"{NEXT}:")):
-        models.delete(left_behind)  # by an `apply` that was killed half-way
-    models.create(coming, _body(proposal.modelfile, models))
+    file = _write_service(proposal)
+    _remove_left_behind(models)
+    with contextlib.ExitStack() as undo:
+        with _temporary(proposal.modelfile, models, now) as coming:
+            note = _note(proposal.name, coming, now, models)
+            notes.begin(note)
+            undo.callback(_taken_back, note, models, notes, say)
+            _change_hands(note, coming, models)
+        done = Applied(note.kept, file, check() if check else None)
+        with put_off():
+            undo.pop_all()
+            if done.failed:
+                say(take_back(note, models, notes) + busy_in_place(done.measured))
+            else:
+                notes.hold(note)
+    return done
+
+
+def _taken_back(note: Note, models: Models, notes: Notes, say: Callable[[str], None]) -> None:
+    """Undo what was done and say so, before a signal that comes meanwhile ends the program."""
+    with put_off():
+        try:
+            say(take_back(note, models, notes))
+        except TunerError as error:
+            say(str(error))
+
+
+def _remove_left_behind(models: Models) -> None:
+    """Remove temporary models of processes of this machine that were killed half-way."""
+    for name in models.names():
+        found = _OURS.fullmatch(name)
+        if found is None or found["machine"] != _machine():
+            continue
+        pid = int(found["pid"])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            models.delete(name)
+
+
+def _machine() -> str:
+    """Return what tells this machine, or container, from others that use the same server."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+@contextlib.contextmanager
+def _temporary(modelfile: Modelfile, models: Models, now: datetime) -> Iterator[str]:
+    """Create the model under a name of this process alone; the name goes in any case.
+
+    One that cannot be removed goes with the next `apply`.
+    """
+    name = f"{NEXT}:{now.strftime(STAMP)}-{_machine()}-{os.getpid()}"
     try:
-        kept = _change_hands(proposal.name, coming, now, models)
+        models.create(name, _body(modelfile, models))
+        yield name
     finally:
         with contextlib.suppress(EngineError):
-            models.delete(coming)
-    return Applied(proposal.name, kept, made)
+            models.delete(name)
 
 
-def _change_hands(name: str, coming: str, now: datetime, models: Models) -> str | None:
-    """Give the name to the coming model; return what keeps the old one, None without one."""
+def _note(name: str, coming: str, now: datetime, models: Models) -> Note:
+    """Return what is about to be done."""
+    digest = models.digest(coming)
+    if digest is None:
+        raise EngineError(f"Ollama created {coming} and does not list it; look at its log")
     kept = _kept(name, now) if models.digest(name) is not None else None
-    if kept is not None:
-        models.copy(name, kept)
-    try:
-        models.copy(coming, name)
-    except EngineError:
-        with contextlib.suppress(EngineError):
-            if kept is not None and models.digest(name) == models.digest(kept):
-                models.delete(kept)  # or `rollback` would bring back what serves
-        raise
-    return kept
+    return Note(name, digest, kept, now.isoformat(" ", "minutes"))
+
+
+def _change_hands(note: Note, coming: str, models: Models) -> None:
+    """Keep the old model under its dated name, and give the name to the coming one."""
+    if note.kept is not None:
+        models.copy(note.name, note.kept)
+    models.copy(coming, note.name)
 
 
 def _kept(name: str, now: datetime) -> str:
-    return f"{name}{_BEFORE}{now.strftime(STAMP)}"
+    return f"{name}{BEFORE}{now.strftime(STAMP)}"
 
 
 def _body(modelfile: Modelfile, models: Models) -> dict[str, Any]:
@@ -218,33 +258,3 @@ def _write_service(proposal: Proposal) -> Path | None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return path
-
-
-def roll_back(name: str, models: Models) -> str:
-    """Bring back what served under a name before the last `apply`; return where it was kept.
-
-    Raises InputError where nothing was kept.
-    """
-    whole = _listed(name, models)
-    dated = re.compile(re.escape(f"{whole}{_BEFORE}") + r"\d{8}T\d{6}", re.IGNORECASE)
-    kept = sorted(filter(dated.fullmatch, models.names()), key=str.casefold)
-    if not kept:
-        raise InputError(
-            f"nothing was kept of what served as {whole} before: there is no {whole}{_BEFORE}DATE"
-        )
-    _bring_back(kept[-1], whole, models)
-    return kept[-1]
-
-
-def _bring_back(kept: str, name: str, models: Models) -> None:
-    models.copy(kept, name)
-    models.delete(kept)
-
-
-def take_back(applied: Applied, models: Models) -> str:
-    """Undo an `apply`; return a sentence that says what serves now."""
-    if applied.kept is None:
-        models.delete(applied.name)
-        return f"rolled back: {applied.name} is removed, nothing served as it before"
-    _bring_back(applied.kept, applied.name, models)
-    return f"rolled back: {applied.name} is what it was before"

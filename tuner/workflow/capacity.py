@@ -92,12 +92,12 @@ async def capacity(
     """
     if not study.slos:
         raise InputError("capacity needs a target: --target-p99 MS or slo in the study")
-    engine = engine or create(study, out / "engine")
-    study, _ = fitted(study, engine)
-    candidate = baseline(study, engine, settings)
     terms = Terms(alpha=alpha_of_each(highest, whole=not by_rate))
     levels: list[Level] = []
     with claimed(out):
+        engine = engine or create(study, out / "engine")
+        study, _ = fitted(study, engine)
+        candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s)
         loads = path(lowest, highest, whole=not by_rate)
         size: float | None = next(loads)
@@ -109,7 +109,7 @@ async def capacity(
                 size = _next(loads, levels[-1].met)
             complete = size is None and session.left_s() > 0  # else a level may have been cut
         finally:
-            await session.aclose()
+            await session.aclose(progress)
     found = Capacity(tuple(levels), by_rate=by_rate, complete=complete)
     facts = environment(engine, session.version)
     write_json(out / "capacity.json", capacity_document(found, study, facts))

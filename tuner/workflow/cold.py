@@ -6,7 +6,9 @@ waits until it is loaded again.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 from tuner.engines.base import Unloads
@@ -14,6 +16,7 @@ from tuner.load.arrivals import Call
 from tuner.load.drive import drive
 from tuner.report.cold import Cold, ColdStart
 from tuner.spec.conversation import client_part
+from tuner.spec.errors import EngineDied
 from tuner.spec.values import Candidate, Load
 from tuner.workflow.created import create
 from tuner.workflow.session import Session
@@ -26,21 +29,39 @@ async def cold_starts(
 ) -> Cold | None:
     """Return what cold starts cost a candidate, None where its engine cannot let go of a model.
 
-    Each is one request after the model was unloaded. Raises EngineError.
+    Each is one request after the model was unloaded. All of them get what is left of the budget
+    and a grace; those that ended by then are returned. Raises EngineError where none did.
     """
-    engine = session.engine
-    if not isinstance(engine, Unloads):
+    if not isinstance(session.engine, Unloads):
         return None
+    found: list[Cold] = []
+    most_s = session.start_s()
+    try:
+        async with asyncio.timeout(most_s) as bound:
+            await _one_by_one(session, candidate, count, found.append)
+    except TimeoutError:
+        if not bound.expired():
+            raise
+        if not found:
+            raise EngineDied(f"none ended within {most_s:.0f} s, which the budget left") from None
+    return found[-1] if found and found[-1].starts else None
+
+
+async def _one_by_one(
+    session: Session, candidate: Candidate, count: int, tell: Callable[[Cold], None]
+) -> None:
+    """Tell what is known after each cold start."""
+    engine = session.engine
+    assert isinstance(engine, Unloads)
     created = await create(session.study, engine, candidate, await engine.apply(candidate))
     calls = session.spare_calls(client_part(candidate) if created else candidate)
-    found: list[ColdStart] = []
     warm_bytes = engine.memory_bytes()
-    cold_bytes: int | None = None
+    starts: tuple[ColdStart, ...] = ()
     for call in itertools.islice(calls, count):
         await engine.unload()
         cold_bytes = engine.memory_bytes()
-        found += await _first(session, call)
-    return Cold(tuple(found), warm_bytes, cold_bytes) if found else None
+        starts = (*starts, *await _first(session, call))
+        tell(Cold(starts, warm_bytes, cold_bytes))
 
 
 async def _first(session: Session, call: Call) -> list[ColdStart]:

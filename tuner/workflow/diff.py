@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tuner.render.diff import Change, changes, inheriting
 from tuner.render.modelfile import Modelfile, load, parse
-from tuner.workflow.apply import Models
 from tuner.workflow.named import located, path_of, same, weights
+from tuner.workflow.way_back import Models
 
 
 def diff(a: str, b: str, host: str | None = None) -> list[Change]:

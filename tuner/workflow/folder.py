@@ -23,8 +23,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; finished trials are kept: make room, "
-            "then go on with --resume"
+            f"cannot write {path}: {error.strerror or error}; make room and do it again (what was "
+            "finished is kept: `tune run` goes on with --resume)"
         ) from error
 
 
@@ -41,8 +41,10 @@ def write_json(path: Path, document: Any) -> None:
 def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
     """Hold the output folder for this process alone; it is made where it is not there.
 
-    Raises Locked while another process holds it, and InputError where it cannot be written,
-    or where it holds a run and `resume` does not ask to continue that (or the other way).
+    Claim it before the engine is created, which may put files there. A folder in which nothing
+    was begun is given back empty. Raises Locked while another process holds it, and InputError
+    where it cannot be written, or where it holds a run and `resume` does not ask to continue that
+    (or the other way).
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -60,11 +62,15 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
         with writing(out):
             (out / "trials").mkdir(exist_ok=True)
             (out / "engine").mkdir(exist_ok=True)
-        yield out
+        try:
+            yield out
+        finally:
+            with contextlib.suppress(OSError):  # it holds trials
+                (out / "trials").rmdir()
 
 
 def _check_use(out: Path, resume: bool) -> None:
-    used = (out / "trials").exists() or (out / "result.json").exists()
+    used = any((out / name).exists() for name in ("trials", "result.json", RUN_FILE))
     if used and not resume:
         raise InputError(
             f"{out} already holds a run, and a run is never overwritten; continue it with "

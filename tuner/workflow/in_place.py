@@ -1,8 +1,9 @@
-"""Measure what went into service where it serves, and take it back where it fails there."""
+"""Measure what went into service where it serves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,15 @@ from typing import Any
 from tuner.engines.ollama_attached import OllamaAttached
 from tuner.report.measurement import Measurement, Terms
 from tuner.spec.conversation import client_part
-from tuner.spec.errors import EngineDied, EngineError, EngineMissing
+from tuner.spec.errors import EngineDied
 from tuner.spec.study import Study
 from tuner.spec.values import Model, Slo
 from tuner.spec.workload import Supply
-from tuner.workflow.apply import Applied, Models, Proposal, take_back
+from tuner.workflow.apply import Proposal
 from tuner.workflow.folder import claimed
 from tuner.workflow.measure import judged
 from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Place
+from tuner.workflow.trial_folder import Measured, Place
 
 
 def why_not(proposal: Proposal, study: Study | None) -> str | None:
@@ -30,24 +31,6 @@ def why_not(proposal: Proposal, study: Study | None) -> str | None:
     return None
 
 
-def settle(
-    applied: Applied, models: Models, measuring: Callable[[], Measurement]
-) -> tuple[Measurement, str | None]:
-    """Measure once, and take back what failed; return both, the second None where it stays.
-
-    What does not serve at all is taken back as well, and EngineDied raised. EngineMissing is
-    raised where the server is gone, which leaves nobody to take it back.
-    """
-    try:
-        measured = measuring()
-    except EngineMissing:
-        raise
-    except EngineError as error:
-        raise EngineDied(f"in place: {error}; {take_back(applied, models)}") from error
-    failed = measured.verdict == "FAIL"
-    return measured, take_back(applied, models) if failed else None
-
-
 async def measure(
     proposal: Proposal, study: Study, address: str, out: Path, requests: int
 ) -> Measurement:
@@ -56,18 +39,29 @@ async def measure(
     The targets are those of the result. Raises EngineDied where nothing came of it.
     """
     study = replace(study, slos=_targets(proposal.result))
-    engine = OllamaAttached(address, Model(proposal.name, proposal.name), as_it_is=True)
     sent = client_part(proposal.result["best"]["candidate"])
     prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
     with claimed(out):
-        session = Session(study, engine, out, study.budget_s)
+        engine = OllamaAttached(address, Model(proposal.name, proposal.name), as_it_is=True)
+        session = Session(study, engine, out, math.inf)
         try:
             measured = await session.measure(
                 sent, prompts.prompts(study.seed), "0000", Place("measure"), n=requests
             )
         finally:
             await session.aclose()
+    _ensure_served(measured)
     return judged(study, sent, measured, Terms())
+
+
+def _ensure_served(measured: Measured) -> None:
+    """Raise EngineDied where no request was answered: however the client was, that is decided."""
+    failed, samples = measured.failed, measured.kept
+    if not failed and not any(s.outcome == "ok" for s in samples):
+        why = samples[0].error or samples[0].outcome if samples else "none was sent"
+        failed = f"none of {len(samples)} requests was answered; the first failed so: {why}"
+    if failed:
+        raise EngineDied(f"in place: {failed}")
 
 
 def _targets(result: Mapping[str, Any]) -> tuple[Slo, ...]:

@@ -56,8 +56,11 @@ class Throttling:
 
 
 # counters
-def counters(kernel: Kernel = HERE) -> Counters | None:
-    """Return what has been counted until now, None where the kernel does not tell."""
+def counters(kernel: Kernel = HERE, served_s: float = 0.0) -> Counters | None:
+    """Return what has been counted until now, None where the kernel does not tell.
+
+    `served_s` are the CPU seconds of an engine that we did not start: they count as ours.
+    """
     rows = _cpu_rows(kernel)
     if not rows:
         return None
@@ -69,7 +72,7 @@ def counters(kernel: Kernel = HERE) -> Counters | None:
         capacity_s=(busy + idle + iowait + stolen) / ticks,
         busy_s=busy / ticks,
         stolen_s=stolen / ticks,
-        ours_s=process.cpu_seconds(os.getpid()),
+        ours_s=process.cpu_seconds(os.getpid()) + served_s,
         throttled_s=throttling(kernel).seconds,
         heat_events=heat_events(kernel) or 0,
         swapped_in=keyed(kernel.proc / "vmstat").get("pswpin", 0),
@@ -78,7 +81,11 @@ def counters(kernel: Kernel = HERE) -> Counters | None:
 
 def since(before: Counters | None, kernel: Kernel = HERE) -> Disturbance | None:
     """Return what disturbed the time since some counters were read, None where nobody knows."""
-    after = counters(kernel) if before else None
+    return between(before, counters(kernel) if before else None)
+
+
+def between(before: Counters | None, after: Counters | None) -> Disturbance | None:
+    """Return what disturbed the time between two readings, None where nobody knows."""
     if before is None or after is None or after.capacity_s <= before.capacity_s:
         return None
     capacity_s = after.capacity_s - before.capacity_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,21 +41,21 @@ async def measure(
     """
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
-    engine = engine or create(study, out / "engine")
-    study, _ = fitted(study, engine)
-    candidate = baseline(study, engine, settings)
     held_out = study.workload.held_out and until_decided
     prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)
     terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
     with claimed(out):
-        session = Session(study, engine, out, study.budget_s)
+        engine = engine or create(study, out / "engine")
+        study, _ = fitted(study, engine)
+        candidate = baseline(study, engine, settings)
+        session = Session(study, engine, out, study.budget_s if until_decided else math.inf)
         stop = decided(session, terms, progress) if until_decided else _counting(progress)
         try:
             measured = await session.measure(
                 candidate, prompts, "0000", Place("measure"), n=n, stop=stop
             )
         finally:
-            await session.aclose()
+            await session.aclose(progress)
     found = judged(study, candidate, measured, terms)
     facts = environment(engine, measured.effective.version if measured.effective else None)
     write_json(out / "measurement.json", measurement_document(found, study, facts))

@@ -68,6 +68,12 @@ def unguarded(study: Study) -> tuple[str, ...]:
     )
 
 
+def _left_out(names: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on knobs that are not searched, where there are any."""
+    said = f"left out, since only a start of the server sets it: {', '.join(names)}"
+    return (said,) if names else ()
+
+
 async def run(
     study: Study,
     out: Path,
@@ -85,14 +91,12 @@ async def run(
     EngineError where the engine is missing or nothing could be measured.
     """
     check(study)
-    engine = engine or create(study, out / "engine")
-    study, left_out = fitted(study, engine)
-    if left_out:
-        watcher.note(f"left out, since only a start of the server sets it: {', '.join(left_out)}")
-    for warning in (*unguarded(study), *await beside(engine)):
-        watcher.note(warning)
-    base = baseline(study, engine)
     with claimed(out, resume=resume):
+        engine = engine or create(study, out / "engine")
+        study, left_out = fitted(study, engine)
+        for warning in (*_left_out(left_out), *unguarded(study), *await beside(engine)):
+            watcher.note(warning)
+        base = baseline(study, engine)
         same_run(out, identity(study, engine, base))
         kept = read_all(out)
         trials: Sequence[Trial] = restored(study, kept)
@@ -104,7 +108,7 @@ async def run(
             trials, proof = await job.search_and_prove(trials)
             cold = await _cold(session, proof, watcher)
         finally:
-            await session.aclose()
+            await session.aclose(watcher.note)
         result = conclude(session, base, trials, proof, job.plan, recheck.looks, cold)
         if strategy is None:
             proposer.save(out / "study.db")

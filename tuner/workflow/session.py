@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from tuner.engines.base import Engine, Notices
+from tuner.engines.base import Engine, Notices, Seen
 from tuner.guard.classify import Judge, judge
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
@@ -25,19 +26,22 @@ from tuner.spec.conversation import (
     openings,
     response_format,
 )
-from tuner.spec.errors import EngineError, NotComparable, tail
+from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Prompt, Sample
 from tuner.stats.steady import steady
 from tuner.workflow import trial_folder, usage
 from tuner.workflow.artifacts import rendered
 from tuner.workflow.created import create
-from tuner.workflow.machine import counters, since
+from tuner.workflow.machine import Counters, between, counters
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
 
 MOST_WARMUPS = 10
 WARMUP_PART = 4
 """Warming up takes at most so many requests, and at most one for four that are measured."""
+
+START_GRACE_S = 10.0
+"""So much longer than the budget may the last start of an engine take."""
 
 WARMUP_SHARE = 0.01
 """A round of warm-up more is sent only before this share of the budget was used for them."""
@@ -47,9 +51,9 @@ WARMUP_SHARE = 0.01
 class Session:
     """The engine in use, and where its trials are kept; close it when done.
 
-    `budget_s` covers everything since the run began; a continued run has already `spent`
-    some of it and had `starts_before` engine starts. `version` is the engine's, once known;
-    `windows` what the machine did during each trial, by its name.
+    `budget_s` covers everything since the run began, and is infinite where nothing bounds it; a
+    continued run has already `spent` some of it and had `starts_before` engine starts. `version`
+    is the engine's, once known; `windows` what the machine did during each trial, by its name.
     """
 
     study: Study
@@ -101,12 +105,12 @@ class Session:
         back with `failed`; so does one whose engine died on the way, with what it gave.
         `as_created` serves it as the model that its own Modelfile makes, where the engine can.
         """
-        began, created = self.elapsed_s(), None
+        began = self.elapsed_s()
         try:
-            effective = await self.engine.apply(candidate, fresh=fresh)
-            if as_created:
-                created = await create(self.study, self.engine, candidate, effective)
+            effective, created = await self._start(candidate, fresh, as_created)
         except EngineError as error:
+            if _being_ended():
+                raise
             measured = Measured(None, (), Client(), failed=str(error))
             return self._keep(name, place, candidate, measured)
         if effective.changed != "nothing":
@@ -122,6 +126,29 @@ class Session:
             sent = client_part(candidate) if created else candidate
             measured = await self._drive(sent, effective, prompts, n, stop)
         return self._keep(name, place, candidate, measured)
+
+    async def _start(
+        self, candidate: Candidate, fresh: bool, as_created: bool
+    ) -> tuple[Effective, Effective | None]:
+        """Apply a candidate, and create its model where that is asked for, within the budget."""
+        most_s = self.start_s()
+        try:
+            async with asyncio.timeout(most_s) as bound:
+                effective = await self.engine.apply(candidate, fresh=fresh)
+                if not as_created:
+                    return effective, None
+                return effective, await create(self.study, self.engine, candidate, effective)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise EngineDied(
+                f"its start was given up after {most_s:.0f} s, since the budget was used up"
+            ) from None
+
+    def start_s(self) -> float | None:
+        """Return the seconds that a start may take now, None where no budget bounds it."""
+        left_s = self.left_s()
+        return None if math.isinf(left_s) else max(left_s, 0.0) + START_GRACE_S
 
     def _check_version(self, version: str) -> None:
         if self.version not in (None, version):
@@ -146,19 +173,28 @@ class Session:
         try:
             warm = await self._warm_up(candidate, start, transport, n)
             before = usage.begin(self.engine, ours=effective.pid is not None)
-            # a simulated engine is no process, and a foreign one counts among the others
-            machine_before = counters() if effective.pid is not None else None
+            machine_before = self._counted(effective)
             run = await drive(
                 itertools.islice(calls, n), load, transport, self.engine.read,
                 engine_start=start, stop=stop,
                 rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
             resources = usage.used(before, self.engine, run.elapsed_s)
-            machine = since(machine_before)
+            machine = between(machine_before, self._counted(effective))
         finally:
             await transport.aclose()
         judged = self._judged(effective, warm, run, asked)
         return replace(judged, resources=resources, machine=machine)
+
+    def _counted(self, effective: Effective) -> Counters | None:
+        """Return what the machine has counted, None for an engine that cannot be told from others.
+
+        A simulated one is no process; one that we did not start may be out of sight.
+        """
+        if effective.pid is not None:
+            return counters()
+        served_s = self.engine.seen_cpu_s() if isinstance(self.engine, Seen) else None
+        return None if served_s is None else counters(served_s=served_s)
 
     async def _warm_up(
         self, candidate: Candidate, start: int, transport: Transport, n: int
@@ -238,9 +274,18 @@ class Session:
         trial_folder.write(self.folder, trial, files, _newest_log(self.folder))
         return measured
 
-    async def aclose(self) -> None:
-        """Stop the engine."""
-        await self.engine.aclose()
+    async def aclose(self, note: Callable[[str], None] = lambda line: None) -> None:
+        """Stop the engine; what of it does not end is noted, and costs nothing measured."""
+        try:
+            await self.engine.aclose()
+        except EngineError as error:
+            note(str(error))
+
+
+def _being_ended() -> bool:
+    """Tell whether the run is being ended from outside, so that nothing more is to be measured."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _steady(rounds: Sequence[Driven], window: int) -> bool:

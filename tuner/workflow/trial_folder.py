@@ -29,8 +29,8 @@ from tuner.workflow.folder import write_json, writing
 class Measured:
     """What measuring a candidate once brought; `failed` says why there is nothing to compare.
 
-    `machine` is what disturbed the measured requests, None where the engine is no process of
-    ours or the system does not tell.
+    `machine` is what disturbed the measured requests, None where the engine's processes
+    cannot be told from others, or the system does not tell.
     """
 
     effective: Effective | None
