@@ -25,9 +25,9 @@ def distribution(dimension: Dimension) -> BaseDistribution:
             return IntDistribution(0, len(dimension) - 1)
         return CategoricalDistribution(dimension.values)
     if dimension.integer:
-        step = 1 if dimension.log else int(dimension.step or 1)
-        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, step)
-    return FloatDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
+        low, last = int(dimension.low), int(dimension.last)
+        return IntDistribution(low, last, dimension.log, int(dimension.grain))
+    return FloatDistribution(dimension.low, dimension.last, dimension.log, dimension.step)
 
 
 def decode(dimension: Dimension, param: Any) -> Setting:

@@ -261,7 +261,7 @@ def _guard_exhausted(session: Session, now: Measurement, rhythm: Rhythm) -> bool
     """Tell whether every held-out cluster has been seen and only the guard is open."""
     part = session.study.workload.part(held_out=True)
     slos_decided = all(c.verdict == "PASS" for c in now.certificates.values())
-    clustered = any(t.slots for t in part)
+    clustered = session.study.workload.has_slots(held_out=True)
     return (
         slos_decided and clustered and now.guard.clusters >= len(part) and _pairs_spent(now, rhythm)
     )
