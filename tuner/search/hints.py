@@ -147,4 +147,5 @@ def _counts(dimension: Dimension) -> bool:
 
 
 def _numbers(dimension: Choices) -> list[float]:
-    return [v for v in dimension.values if isinstance(v, int | float)]
+    numbers = (v for v in dimension.values if isinstance(v, int | float))
+    return [v for v in numbers if not isinstance(v, bool)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from tuner.spec.errors import InputError
@@ -21,7 +22,8 @@ def schema_of(schema: Any, place: str) -> Mapping[str, Any]:
     except SchemaError as broken:
         at = "/".join(str(p) for p in broken.path) or "its top level"
         raise InputError(f"{place}: not a JSON Schema: {broken.message} (at {at})") from None
-    for problem in (*_references(schema), *_patterns(schema), *_endless(schema)):
+    # in this order: judging follows references, and would fetch what is not there
+    for problem in chain(_references(schema), _patterns(schema), _endless(schema)):
         raise InputError(f"{place}: not a JSON Schema to judge by: {problem}")
     return schema
 

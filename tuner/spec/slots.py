@@ -14,7 +14,7 @@ from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
 from tuner.spec.workload import Template, Workload, in_braces
 
-_LONELY = re.compile(r"(?<![\w\\)\]}>$^])\{([^\W\d]\w*)\}")
+_LONELY = re.compile(r"(?<![\w\\)\]{}>$^])\{([^\W\d]\w*)\}")
 """A name in braces that is not glued to what stands before it, as in `\\frac{a}` or `${a}`."""
 
 _FORMATTED = re.compile(r"\{([^\W\d]\w*)(?:![rsa])?(?::[^{}\s]*)?\}")

@@ -88,9 +88,12 @@ class Range:
 
     @property
     def _decimals(self) -> int:
-        """Return how many decimals tell values apart: three, and more where all are small."""
-        least = min(self.step or math.inf, self.low if self.log else self.high - self.low)
-        return 3 - min(0, math.ceil(math.log10(least)))
+        """Return how many decimals tell values apart: three, and more where all are small.
+
+        Those of a step are its own; only what adding up leaves behind is rounded away.
+        """
+        least = self.step or (self.low if self.log else self.high - self.low)
+        return (12 if self.step else 3) - min(0, math.ceil(math.log10(least)))
 
     def contains(self, value: Setting) -> bool:
         """Tell whether a value lies in the range (not whether a step hits it)."""
@@ -114,8 +117,11 @@ class Range:
         """Return the value of the range that is closest."""
         if self.step is not None:
             value = self.low + round((value - self.low) / self.step) * self.step
-        # once more after rounding, which may lead out of a narrow range
-        return min(max(self._rounded(value), self.low), self.last)
+        if self.low < value < self.last:
+            value = min(max(self._rounded(value), self.low), self.last)
+        else:  # an end may have more decimals than are told apart
+            value = self.low if value <= self.low else self.last
+        return value if self.integer else float(value)
 
     def _rounded(self, value: float) -> float:
         return round(value) if self.integer else round(float(value), self._decimals)

@@ -57,7 +57,7 @@ class LinePart(Part):
     kind: str = "any"
     weight: Annotated[Number, Field(gt=0)] = 1
     held_out: StrictBool = False
-    id: Name | None = None
+    id: Name = ""
     at_s: Number | None = None
 
     @model_validator(mode="after")
