@@ -11,7 +11,9 @@ import pytest
 
 from tests.engines.servers import DEFAULT, KNOBS, fake
 from tests.workflow.worlds import study
+from tuner.engines.base import Preview
 from tuner.engines.command import Command
+from tuner.engines.ollama_knobs import knobs
 from tuner.spec.errors import InputError, StartFailed
 from tuner.spec.server import DeclaredKnob
 from tuner.spec.space import Choices, Dimension, Range
@@ -116,7 +118,7 @@ def test_each_value_fits_into_the_command(tmp_path: Path) -> None:
     asked = study(server=server, space={"num_batch": Choices((64, 0))}, baseline={})
     engine = Command(server, "default", tmp_path)
 
-    with pytest.raises(InputError, match=r"num_batch 0: engine\.command\.3: .*cannot be filled in"):
+    with pytest.raises(InputError, match=r"space: num_batch 0: engine\.command\.3: .*cannot be"):
         baseline(asked, engine)
     with pytest.raises(StartFailed, match="cannot be filled in"):  # as combinations may
         asyncio.run(engine.apply(DEFAULT | {"num_batch": 0}))
@@ -131,7 +133,29 @@ def test_texts_that_no_modelfile_holds(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"workload\.prompt\.system\.own: "):
         baseline(study(workload=workload, baseline={}, space={}), engine)
     shot = replace(study().workload, shots=(Shot("a", "u", text),))
-    with pytest.raises(InputError, match="shot a: assistant: "):
+    with pytest.raises(InputError, match=r"workload\.prompt\.shots: a: "):
         baseline(study(workload=shot, baseline={}, space={}), engine)
     server = Command(fake(knobs=ALL), "default", tmp_path)
     assert baseline(study(workload=workload, baseline={}, space={}), server)
+
+
+@pytest.mark.parametrize("value", ["zero\u200bwidth", 'x"""\ny'])
+def test_settings_that_no_modelfile_holds(tmp_path: Path, value: str) -> None:
+    """A stop text is a PARAMETER of each trial's Modelfile."""
+    ollama = Preview(knobs((0, 33), "m"))
+
+    with pytest.raises(InputError, match=r"(?s)space: stop .*PARAMETER stop"):
+        baseline(study(baseline={}, space={"stop": Choices(("", value))}), ollama)
+    with pytest.raises(InputError, match=r"baseline: .*PARAMETER stop"):
+        baseline(study(baseline={"stop": value}, space={}), ollama)
+    assert baseline(study(baseline={"stop": "<|end|>"}, space={}), ollama)["stop"] == "<|end|>"
+
+
+def test_a_model_s_own_whole_number_does_not_make_a_knob_whole() -> None:
+    """Ollama keeps a temperature of 1.0 as 1."""
+    own = knobs((0, 33), "m", {"temperature": 1, "num_ctx": 2048})
+    found, _ = fitted(study(baseline={}, space={"temperature": Range(0, 2)}), Preview(own))
+
+    assert found.space["temperature"] == Range(0.0, 2.0)
+    assert not found.space["temperature"].integer  # type: ignore[union-attr]
+    assert repr(own["num_ctx"].default) == "2048"

@@ -43,14 +43,12 @@ def literal_names(workload: Workload) -> list[str]:
     return sorted(found - workload.slots.keys())
 
 
-def doubled_braces(templates: Iterable[Template], slots: Collection[str]) -> bool:
-    """Tell whether lines with slots have doubled braces, which other tools send as single ones."""
-    return any(
-        "{{" in m.content or "}}" in m.content
-        for t in templates
-        if t.slots_among(slots)
-        for m in t.messages
-    )
+def texts_with_slots(templates: Iterable[Template], slots: Collection[str]) -> Iterator[str]:
+    """Yield what is said and expected in lines that have slots."""
+    for template in templates:
+        if template.slots_among(slots):
+            yield from (m.content for m in template.messages)
+            yield from _texts(template.expect)
 
 
 def _ensure_known(text: str, slots: Collection[str], place: str) -> None:

@@ -142,6 +142,14 @@ def size(space: Space) -> int:
     return math.prod(len(d) for d in space.values())
 
 
+def some_values(dimension: Dimension) -> tuple[Setting, ...]:
+    """Return all choices, or what a range is written with: its ends and its step."""
+    if isinstance(dimension, Choices):
+        return dimension.values
+    step = () if dimension.step is None else (dimension.step,)
+    return (dimension.low, dimension.high, *step)
+
+
 def like(default: Setting, value: Setting) -> Setting:
     """Return a value as a knob takes it: 64.0 is 64 where the knob's default is whole."""
     whole = isinstance(default, int) and not isinstance(default, bool)

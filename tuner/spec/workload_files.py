@@ -12,7 +12,7 @@ from tuner.spec.answer_schema import schema_of
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
 from tuner.spec.reading import parsed_json, read_text, regex_problem
-from tuner.spec.slots import doubled_braces, ensure_slots
+from tuner.spec.slots import ensure_slots, texts_with_slots
 from tuner.spec.study_file import DynamicPart, WorkloadPart, check_dynamic
 from tuner.spec.values import Load
 from tuner.spec.workload import Shot, ShotRule, Template, Workload, Written
@@ -89,7 +89,7 @@ class _Reader:
         self, templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]
     ) -> None:
         """Give another hash to what earlier versions sent otherwise than it is written."""
-        if doubled_braces(templates, slots):
+        if any("{{" in text or "}}" in text for text in texts_with_slots(templates, slots)):
             self._digest.update(b"braces as written")
         if any(isinstance(value, Written) for values in slots.values() for value in values):
             self._digest.update(b"slots as written")

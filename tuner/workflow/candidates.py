@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from tuner.render.modelfile import line_of
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
-from tuner.spec.server import command_line
-from tuner.spec.space import Choices, Dimension, like
+from tuner.spec.space import Choices, Dimension, like, some_values
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Knob, Setting
-
-_ANY_PORT = 1
+from tuner.workflow.writable import ensure_writable
 
 
 class HasKnobs(Protocol):
@@ -75,13 +72,12 @@ def baseline(
     _check(study.baseline, knobs, f"{where}: baseline")
     _check(settings or {}, knobs, "--set")
     for name, dimension in study.space.items():
-        for value in _some_values(dimension):
+        for value in some_values(dimension):
             _check({name: value}, knobs, f"{where}: space")
     _check_prompt(study, settings or {}, where)
-    _check_writable(study, engine, where)
     base = complete({**study.baseline, **(settings or {})}, knobs)
     base = dict(_typed(base, {name: knob.default for name, knob in knobs.items()}))
-    _check_commands(study, base, where)
+    ensure_writable(study, engine.knobs, base, where)
     return base
 
 
@@ -116,7 +112,7 @@ def _kind(default: Setting) -> str:
 def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:
     """Raise InputError where a prompt knob is given a value that the workload does not have."""
     for name, there in allowed(study.workload).items():
-        used = _some_values(study.space[name]) if name in study.space else ()
+        used = some_values(study.space[name]) if name in study.space else ()
         given = [source[name] for source in (study.baseline, settings) if name in source]
         for value in (*used, *given):
             if not Choices(there).contains(value):
@@ -124,37 +120,3 @@ def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> 
                     f"{where}: {name}: {value!r} is not there; the workload has: "
                     f"{', '.join(map(str, there))}{nearest(str(value), map(str, there))}"
                 )
-
-
-def _check_writable(study: Study, engine: HasKnobs, where: str) -> None:
-    """Raise InputError for a text that the Modelfile of a candidate could not hold."""
-    if not any(knob.where == "modelfile" for knob in engine.knobs.values()):
-        return
-    workload = study.workload
-    texts = {f"workload.prompt.system.{name}": text for name, text in workload.systems.items()}
-    for shot in workload.shots:
-        texts |= {f"shot {shot.id}: user": shot.user, f"shot {shot.id}: assistant": shot.assistant}
-    for what, text in texts.items():
-        try:
-            line_of("SYSTEM", "", text)
-        except InputError as wrong:
-            raise InputError(f"{where}: {what}: {wrong}") from None
-
-
-def _check_commands(study: Study, base: Candidate, where: str) -> None:
-    """Raise InputError where a value cannot be filled into the command of a server."""
-    if study.server is None:
-        return
-    for name, dimension in {"": Choices(("",)), **study.space}.items():
-        for value in _some_values(dimension):
-            try:
-                command_line(study.server, {**base, name: value}, _ANY_PORT, study.model)
-            except InputError as wrong:
-                raise InputError(f"{where}: {f'{name} {value}: ' if name else ''}{wrong}") from None
-
-
-def _some_values(dimension: Dimension) -> tuple[Setting, ...]:
-    if isinstance(dimension, Choices):
-        return dimension.values
-    step = () if dimension.step is None else (dimension.step,)
-    return (dimension.low, dimension.high, *step)

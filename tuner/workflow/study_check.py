@@ -19,7 +19,7 @@ from tuner.search.budget import (
     plan,
 )
 from tuner.spec.errors import InputError
-from tuner.spec.slots import doubled_braces, literal_names
+from tuner.spec.slots import literal_names, texts_with_slots
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
@@ -66,7 +66,7 @@ def _braces(workload: Workload) -> Iterator[str]:
         yield (
             f"{shown}{more} in the prompts: sent as written, since workload.slots has no such name"
         )
-    if doubled_braces(workload.templates, workload.slots):
+    if any("{{" in text for text in texts_with_slots(workload.templates, workload.slots)):
         yield (
             "doubled braces in prompts with slots: sent as written, doubled; single ones need no "
             "doubling, as only the name of a slot in braces is filled in"
