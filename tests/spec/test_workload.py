@@ -21,7 +21,7 @@ from tuner.spec.shipped import studies
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import load
 from tuner.spec.values import Message
-from tuner.spec.workload import CLUSTER_GROUP, Supply, Template, distinct, fill, spread
+from tuner.spec.workload import CLUSTER_GROUP, Supply, Template, Workload, distinct, fill, spread
 
 STUDY = load(studies() / "task-api.yaml")
 WORKLOAD = STUDY.workload
@@ -87,7 +87,7 @@ def test_slots_keep_their_type_in_what_is_expected() -> None:
         "t", (Message("user", "delete {id}"),), {"params": {"id": "{id}", "n": "no {id}"}}, "k"
     )
 
-    prompt = fill(template, {"id": [7]}, np.random.default_rng(0), "x")
+    prompt = fill(template, Workload((), {"id": (7,)}), np.random.default_rng(0), "x")
 
     assert prompt.expect == {"params": {"id": 7, "n": "no 7"}}
     assert prompt.text == "delete 7"

@@ -76,7 +76,7 @@ def test_a_modelfile_becomes_the_baseline(tmp_path: Path) -> None:
         Message("assistant", '{"a": 1}'), Message("user", "x"),
     )  # fmt: skip
     texts = [t.messages[0].content for t in study.workload.templates]
-    assert texts == ["What is 2 + 2?", "And now?"]  # braces would be slots
+    assert texts == ["What is 2 + 2?", 'Reply with {"a": 1}', "And now?"]
 
 
 def test_what_is_no_knob_is_named(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ _SHARED = (
            help="Use the Ollama that runs there (OLLAMA_HOST without a URL) instead of starting "
                 "one: only settings of a request and of a load are tuned, nothing else changed."),
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
-    option("--seed", type=int, help="Seed of every random choice."),
+    option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
     option("--client-processes", type=click.IntRange(1, 64), metavar="N",
            help="Processes that send the load, where one cannot keep up."),
     option("--out", type=click.Path(path_type=Path, file_okay=False),
@@ -83,17 +83,14 @@ def _settings(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
 
 
 def _setting(text: str) -> tuple[str, Any]:
-    """Return (knob, value) of KNOB=VALUE; the value is read as YAML, but `on` stays a word."""
-    import yaml
-
+    """Return (knob, value) of KNOB=VALUE."""
     from tuner.spec.errors import InputError
+    from tuner.spec.yaml_reading import parsed_setting
 
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise InputError(f"--set: expected KNOB=VALUE, found {text!r}")
-    read = yaml.safe_load(value)
-    word = isinstance(read, bool) and value.strip().lower() not in ("true", "false")
-    return name.strip(), value.strip() if word else read
+    return name.strip(), parsed_setting(value.strip(), "--set")
 
 
 setting_option = click.option(

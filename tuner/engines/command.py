@@ -21,7 +21,7 @@ from tuner.engines.launch import (
 )
 from tuner.engines.readback import difference, last_match, place, setting
 from tuner.load.wire import Request
-from tuner.spec.errors import EngineDied, EngineError, InputError
+from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
 from tuner.spec.server import ReadBack, Server, command_line
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
@@ -91,7 +91,10 @@ class Command(Served):
     def _command(
         self, candidate: Candidate, port: int = 0
     ) -> tuple[tuple[str, ...], dict[str, str]]:
-        return command_line(self._server, candidate, port, self.model.name)
+        try:
+            return command_line(self._server, candidate, port, self.model.name)
+        except InputError as unfilled:  # a study check fills in each value, not all combinations
+            raise StartFailed("bad_flag", str(unfilled)) from None
 
     # reading back
     async def _effective(self, candidate: Candidate, changed: Any) -> Effective:

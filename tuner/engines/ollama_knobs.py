@@ -92,7 +92,12 @@ def knobs(
     if version < SOFTER_PENALTY_SINCE:
         found["repeat_penalty"] = replace(KNOBS["repeat_penalty"], default=1.1)
     set_there = own.keys() & {n for n, knob in found.items() if knob.where == "modelfile"}
-    return found | {n: replace(found[n], default=own[n]) for n in set_there}
+    return found | {n: replace(found[n], default=_kept(found[n], own[n])) for n in set_there}
+
+
+def _kept(knob: Knob, own: int | float) -> int | float:
+    """Return what a model sets, with a point where the knob takes fractions: JSON drops it."""
+    return float(own) if isinstance(knob.default, float) else own
 
 
 def version_of(program: str, deadline_s: float = 30.0) -> tuple[int, ...]:

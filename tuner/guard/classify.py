@@ -9,11 +9,9 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from tuner.spec.values import GuardClass, Prompt, Sample
+from tuner.spec.workload import is_text
 
 Judge: TypeAlias = Callable[[Prompt, Sample], GuardClass]
-
-MATCHES = ("exact", "contains", "regex")
-"""Keys of an `expect` for answers in plain text; any other `expect` is JSON."""
 
 _REFUSAL = re.compile(
     r"\b(i('m| am) sorry|i can(no|')t|i am (unable|not able)|as an ai)\b", re.IGNORECASE
@@ -36,7 +34,7 @@ def judge(schema: Mapping[str, Any] | None) -> Judge:
             return "truncated"
         if not sample.answer.strip():
             return "empty"
-        if schema is None and _plain(prompt.expect):
+        if schema is None and (prompt.expect is None or is_text(prompt.expect)):
             return _judge_text(prompt.expect or {}, sample.answer)
         return _judge_json(prompt.expect, sample.answer, fits)
 
@@ -48,9 +46,10 @@ def _judge_json(
 ) -> GuardClass:
     try:
         document = json.loads(answer)
-    except ValueError:
+        fitting = fits(document)
+    except (ValueError, RecursionError):  # nothing that a server says may end a run
         return "refused" if _REFUSAL.search(answer) else "unparseable"
-    if not fits(document):
+    if not fitting:
         return "schema_violation"
     return "correct" if expect is None or matches(expect, document) else "wrong_fields"
 
@@ -70,10 +69,6 @@ def matches(expect: Any, found: Any) -> bool:
     return isinstance(expect, bool) == isinstance(found, bool) and bool(expect == found)
 
 
-def _plain(expect: Mapping[str, Any] | None) -> bool:
-    return expect is None or (len(expect) == 1 and next(iter(expect)) in MATCHES)
-
-
 def _judge_text(expect: Mapping[str, Any], answer: str) -> GuardClass:
     text = answer.strip()
     if all(_text_matches(kind, wanted, text) for kind, wanted in expect.items()):
@@ -83,7 +78,7 @@ def _judge_text(expect: Mapping[str, Any], answer: str) -> GuardClass:
 
 def _text_matches(kind: str, wanted: str, text: str) -> bool:
     if kind == "exact":
-        return text == wanted
+        return text == wanted.strip()
     if kind == "contains":
         return wanted in text
     return re.search(wanted, text) is not None

@@ -167,7 +167,7 @@ def visits(study: Study) -> int:
 
     Prompts that are no templates are each a cluster of their own.
     """
-    return VISITS if any(t.slots for t in study.workload.part(held_out=True)) else 1
+    return VISITS if study.workload.has_slots(held_out=True) else 1
 
 
 def provable_floor(study: Study, floor: float) -> float:

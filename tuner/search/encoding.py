@@ -14,34 +14,48 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuner.spec.space import Choices, Dimension, Range, Space
+from tuner.spec.space import Choices, Dimension, Space
 from tuner.spec.values import Candidate, Setting
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's distribution: numeric choices are an ordered index, not a category."""
+    """Return Optuna's distribution: numeric choices are an ordered index, not a category.
+
+    So are steps with fractions, of which Optuna asks that they add up to the end exactly.
+    """
+    if _indexed(dimension):
+        return IntDistribution(0, len(dimension) - 1)
     if isinstance(dimension, Choices):
-        if dimension.ordered:
-            return IntDistribution(0, len(dimension) - 1)
         return CategoricalDistribution(dimension.values)
     if dimension.integer:
-        step = 1 if dimension.log else int(dimension.step or 1)
-        return IntDistribution(int(dimension.low), int(dimension.high), dimension.log, step)
-    return FloatDistribution(dimension.low, dimension.high, dimension.log, dimension.step)
+        low, last = int(dimension.low), int(dimension.last)
+        return IntDistribution(low, last, dimension.log, int(dimension.grain))
+    return FloatDistribution(dimension.low, dimension.high, dimension.log)
+
+
+def _indexed(dimension: Dimension) -> bool:
+    if isinstance(dimension, Choices):
+        return dimension.ordered
+    return dimension.step is not None and not dimension.integer
 
 
 def decode(dimension: Dimension, param: Any) -> Setting:
     """Return the setting that a parameter of Optuna's stands for."""
-    if isinstance(dimension, Range):
-        return dimension.nearest(param)
-    return dimension.values[param] if dimension.ordered else param  # type: ignore[no-any-return]
+    if isinstance(dimension, Choices):
+        return dimension.values[param] if dimension.ordered else param  # type: ignore[no-any-return]
+    if _indexed(dimension):
+        return dimension.nearest(dimension.low + param * dimension.grain)
+    return dimension.nearest(param)
 
 
 def encode(dimension: Dimension, value: Setting) -> Any:
     """Return the parameter that stands for a setting."""
-    if isinstance(dimension, Choices) and dimension.ordered:
-        return dimension.values.index(value)
-    return dimension.nearest(float(value)) if isinstance(dimension, Range) else value
+    if isinstance(dimension, Choices):
+        return dimension.values.index(value) if dimension.ordered else value
+    nearest = dimension.nearest(float(value))
+    if _indexed(dimension):
+        return round((float(nearest) - dimension.low) / dimension.grain)
+    return nearest
 
 
 def contains(space: Space, candidate: Candidate) -> bool:

@@ -43,6 +43,8 @@ _ENOUGH = (0.95, 1.0)
 
 def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
     """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
+    if not _counts(dimension):
+        return ()
     if name in PLAIN and study.workload.expects:
         return _others((_at_most(dimension, PLAIN[name]),), trial, name)
     served = _served(trial)
@@ -63,15 +65,15 @@ def tightened(study: Study, trial: Trial, space: Space) -> Candidate:
     Cheap means that the limit cuts no more answers than a quarter of what the guard lets be
     invalid, so that the floor can still be shown; without a floor on valid answers, none.
     """
-    served = _served(trial)
-    fast = _fast_enough(study, served, DRIFT) if served and LIMIT in space else None
-    if fast is None:
+    served, now = _served(trial), trial.candidate.get(LIMIT)
+    known = LIMIT in space and _counts(space[LIMIT]) and isinstance(now, int | float)
+    fast = _fast_enough(study, served, DRIFT) if served and known else None
+    if fast is None or not isinstance(now, int | float):
         return trial.candidate
     allowed = (1 - study.guard.min_valid) / 4 if study.guard.min_valid else 0.0
     longest_first = sorted((s.output_tokens or 0 for s in served), reverse=True)
     whole = longest_first[int(allowed * len(served) + 1e-9)]
     value = max(_at_most(space[LIMIT], fast), _at_least(space[LIMIT], whole), key=float)
-    now = float(trial.candidate[LIMIT])
     if 0 < now <= float(value):
         return trial.candidate
     return {**trial.candidate, LIMIT: value}
@@ -126,8 +128,8 @@ def _long_enough(served: Sequence[Sample]) -> list[float]:
 def _at_most(dimension: Dimension, value: float) -> Setting:
     """Return the largest value of the dimension that is not above `value`, or its smallest."""
     if isinstance(dimension, Range):
-        step = dimension.step or 1e-3
-        return dimension.nearest(dimension.low + math.floor((value - dimension.low) / step) * step)
+        steps = math.floor((value - dimension.low) / dimension.grain)
+        return dimension.nearest(dimension.low + steps * dimension.grain)
     numbers = _numbers(dimension)
     return max((v for v in numbers if v <= value), default=min(numbers))
 
@@ -135,11 +137,17 @@ def _at_most(dimension: Dimension, value: float) -> Setting:
 def _at_least(dimension: Dimension, value: float) -> Setting:
     """Return the smallest value of the dimension that is not below `value`, or its largest."""
     if isinstance(dimension, Range):
-        step = dimension.step or 1e-3
-        return dimension.nearest(dimension.low + math.ceil((value - dimension.low) / step) * step)
+        steps = math.ceil((value - dimension.low) / dimension.grain)
+        return dimension.nearest(dimension.low + steps * dimension.grain)
     numbers = _numbers(dimension)
     return min((v for v in numbers if v >= value), default=max(numbers))
 
 
+def _counts(dimension: Dimension) -> bool:
+    """Tell whether a dimension has numbers: a server of one's own may have words instead."""
+    return isinstance(dimension, Range) or bool(_numbers(dimension))
+
+
 def _numbers(dimension: Choices) -> list[float]:
-    return [v for v in dimension.values if isinstance(v, int | float)]
+    numbers = (v for v in dimension.values if isinstance(v, int | float))
+    return [v for v in numbers if not isinstance(v, bool)]

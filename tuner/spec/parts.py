@@ -18,48 +18,85 @@ from pydantic import (
     WithJsonSchema,
 )
 
+_LARGEST = 2**63
+"""Servers count with 64 bits."""
 
-def _scalar(value: Any) -> Any:
+_EXPONENT = re.compile(r"([-+]?\d+(?:\.\d*)?)[eE]([-+]?\d+)")
+
+
+def _word(value: Any) -> Any:
     if not isinstance(value, bool | int | float | str):
         raise ValueError("expected a number, true or false, or a word")
-    return value
+    return value if isinstance(value, bool | str) else _finite(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, str) and (meant := _exponent(value)):
+        raise ValueError(f"expected a number: {meant}")
+    return _word(value)
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, str) and (meant := _exponent(value)):
+        raise ValueError(f"expected a number: {meant}")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("expected a number")
+    return _finite(value)
+
+
+def _finite(value: int | float) -> int | float:
+    if not -_LARGEST < value < _LARGEST:  # nor NaN, which is neither
+        raise ValueError("expected a finite number of at most 63 bits")
     return value
+
+
+def _exponent(text: str) -> str | None:
+    """Return what to write for 1e2, which is text in YAML 1.1 (yaml.org/type/float)."""
+    found = _EXPONENT.fullmatch(text)
+    if found is None:
+        return None
+    digits, power = found.groups()
+    digits += "" if "." in digits else ".0"
+    power = power if power[0] in "+-" else f"+{power}"
+    plain = f"{float(text):g}"
+    either = "" if "e" in plain else f"{plain} or "
+    return f"YAML reads {text} as text; write {either}{digits}e{power}"
 
 
 # Looked at before the union, which would complain once for each type.
 Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_scalar)]
 Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
+Word = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_word)]
+"""A value where text is meant, as in a command line."""
 
 
 class Part(BaseModel):
     """A section of the file; a key that it does not know is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+LONGEST_S = 366 * 24 * 3600.0
 
 
 def parse_duration(value: Any) -> float:
     """Return seconds from 90, "90s", "10m" or "1.5h"; raise ValueError otherwise."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = value
     else:
-        match = re.fullmatch(r"\s*([\d.]+)\s*(s|m|h)?\s*", str(value))
+        match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(s|m|h)?\s*", str(value))
         if not match:
             raise ValueError("expected a duration such as 90s, 10m or 1h")
         seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600, None: 1}[match[2]]
-    if seconds <= 0:
-        raise ValueError("expected a duration above zero")
-    return seconds
+    if not 0 < seconds <= LONGEST_S:
+        raise ValueError("expected a duration above zero, and of at most a year")
+    return float(seconds)
 
 
 _DURATION_SCHEMA = {
     "anyOf": [
         {"type": "number", "exclusiveMinimum": 0},
-        {"type": "string", "pattern": r"^\s*[\d.]+\s*(s|m|h)?\s*$"},
+        {"type": "string", "pattern": r"^\s*(\d+\.?\d*|\.\d+)\s*(s|m|h)?\s*$"},
     ],
     "examples": ["90s", "10m", "1.5h", 600],
 }

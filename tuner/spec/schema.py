@@ -45,7 +45,8 @@ DESCRIPTIONS = {
     "ReadPart.log": "Regular expression on the log; its first group is the value.",
     "WorkloadPart.prompts": "JSON-lines file: template or messages, expect, kind, weight, "
     "held_out, id.",
-    "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates.",
+    "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates; they "
+    "are sent as they are written.",
     "WorkloadPart.schema": "JSON Schema that a valid answer fits.",
     "WorkloadPart.prompt": "What the knobs system and shots choose from.",
     "WorkloadPart.load": "How requests arrive: closed loop with a concurrency, or open loop.",
@@ -70,7 +71,8 @@ DESCRIPTIONS = {
     "GuardPart.max_drop": "By how much the share of right answers may lie below the baseline's.",
     "RangePart.low": "The smallest value.",
     "RangePart.high": "The largest value.",
-    "RangePart.step": "Distance between values; without it the range is continuous.",
+    "RangePart.step": "Distance between values; without it numbers are whole where the knob's "
+    "default is (where that is a word, where both ends are), else continuous.",
     "RangePart.log": "Spread values evenly on a log scale.",
     "SearchPart.budget": "Time for everything, search and proof.",
     "SearchPart.sampler": "How candidates are proposed.",

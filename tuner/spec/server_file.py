@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Duration, Part, Value, nearest
+from tuner.spec.parts import Duration, Part, Value, Word, nearest
+from tuner.spec.reading import regex_problem
 from tuner.spec.server import MODEL, PORT, DeclaredKnob, ReadBack, Server, names_in
 from tuner.spec.values import Knob, Setting
 
@@ -26,7 +27,7 @@ class ReadPart(Part):
     """Where the running server tells a setting."""
 
     get: str | None = None
-    at: Value | None = None
+    at: Word | None = None
     log: str | None = None
 
     @field_validator("get")
@@ -37,11 +38,10 @@ class ReadPart(Part):
     @field_validator("log")
     @classmethod
     def _has_a_group(cls, log: str | None) -> str | None:
-        try:
-            if log is not None and re.compile(log).groups < 1:
-                raise ValueError("expected a group, in parentheses, around the value")
-        except re.error as broken:
-            raise ValueError(f"not a regular expression ({broken})") from None
+        if log is not None and (broken := regex_problem(log)):
+            raise ValueError(broken)
+        if log is not None and re.compile(log).groups < 1:
+            raise ValueError("expected a group, in parentheses, around the value")
         return log
 
     @model_validator(mode="after")
@@ -98,8 +98,8 @@ def _path(value: str) -> str:
 class ServerPart(Part):
     """The keys of the section `engine` that belong to kind command."""
 
-    command: Annotated[tuple[Value, ...], BeforeValidator(_arguments)] = ()
-    env: dict[str, Value] = Field(default_factory=dict)
+    command: Annotated[tuple[Word, ...], BeforeValidator(_arguments)] = ()
+    env: dict[str, Word] = Field(default_factory=dict)
     ready: str = "/health"
     start_timeout: Duration = 120.0
     knobs: dict[str, KnobPart] = Field(default_factory=dict)
@@ -182,7 +182,7 @@ def _check_names(knobs: Mapping[str, KnobPart], where: str) -> None:
             )
 
 
-def _check_environment(env: Mapping[str, Value], file: str) -> None:
+def _check_environment(env: Mapping[str, Setting], file: str) -> None:
     for name in env:
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise InputError(

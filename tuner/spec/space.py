@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from tuner.spec.values import Setting
@@ -25,7 +25,7 @@ class Choices:
 
     def contains(self, value: Setting) -> bool:
         """Tell whether a value is one of them."""
-        return any(value == v and isinstance(value, str) == isinstance(v, str) for v in self.values)
+        return any(value == v and _kind(value) is _kind(v) for v in self.values)
 
     def neighbours(self, value: Setting) -> tuple[Setting, ...]:
         """Return the values next to one: the numbers on both sides, and every word."""
@@ -46,24 +46,54 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers from `low` to `high`, by `step` or continuous, evenly or on a log scale."""
+    """Numbers from `low` to `high`, by `step` or continuous, evenly or on a log scale.
+
+    They are whole where both ends and the step are written as whole numbers.
+    """
 
     low: float
     high: float
     step: float | None = None
     log: bool = False
 
+    def like(self, default: Setting) -> Range:
+        """Return the range as a knob takes it: whole numbers where its default is one."""
+        if not _is_number(default):
+            return self
+        step = None if self.step is None else _end(default, self.step)
+        return replace(self, low=_end(default, self.low), high=_end(default, self.high), step=step)
+
     @property
     def integer(self) -> bool:
         """Tell whether all values are whole numbers."""
-        return all(isinstance(v, int) for v in (self.low, self.high, self.step or 0)) and (
-            self.step is not None or self.log
-        )
+        return all(isinstance(v, int) for v in (self.low, self.high, self.step or 0))
 
     @property
     def continuous(self) -> bool:
         """Tell whether there are values between any two."""
         return self.step is None and not self.integer
+
+    @property
+    def grain(self) -> float:
+        """Return the distance between values, of a continuous range that to which it is rounded."""
+        return self.step or (1 if self.integer else 10.0**-self._decimals)
+
+    @property
+    def last(self) -> float:
+        """Return the largest value, which a step may not bring up to `high`."""
+        if self.step is None:
+            return self.high
+        steps = math.floor((self.high - self.low) / self.step + 1e-9)
+        return self._rounded(self.low + steps * self.step)
+
+    @property
+    def _decimals(self) -> int:
+        """Return how many decimals tell values apart: three, and more where all are small.
+
+        Those of a step are its own; only what adding up leaves behind is rounded away.
+        """
+        least = self.step or (self.low if self.log else self.high - self.low)
+        return (12 if self.step else 3) - min(0, math.ceil(math.log10(least)))
 
     def contains(self, value: Setting) -> bool:
         """Tell whether a value lies in the range (not whether a step hits it)."""
@@ -78,24 +108,29 @@ class Range:
 
     def _moved(self, value: float, sign: int) -> Setting:
         if self.log:
-            factor = math.exp(math.log(self.high / self.low) / 4)
-            new = value * factor**sign
+            far = abs(value * math.exp(math.log(self.high / self.low) / 4) ** sign - value)
         else:
-            new = value + sign * max(self.step or 0.0, (self.high - self.low) / 4)
-        return self.nearest(new)
+            far = (self.high - self.low) / 4
+        return self.nearest(value + sign * max(far, self.grain))
 
     def nearest(self, value: float) -> Setting:
         """Return the value of the range that is closest."""
-        if self.step is not None and not self.log:
+        if self.step is not None:
             value = self.low + round((value - self.low) / self.step) * self.step
-        value = min(max(value, self.low), self.high)
-        return round(value) if self.integer else round(float(value), 3)
+        if self.low < value < self.last:
+            value = min(max(self._rounded(value), self.low), self.last)
+        else:  # an end may have more decimals than are told apart
+            value = self.low if value <= self.low else self.last
+        return value if self.integer else float(value)
+
+    def _rounded(self, value: float) -> float:
+        return round(value) if self.integer else round(float(value), self._decimals)
 
     def __len__(self) -> int:
         """Return how many values there are, counting a continuous range as many."""
         if self.continuous:
             return 1000
-        return int((self.high - self.low) / (self.step or 1)) + 1
+        return math.floor((self.last - self.low) / self.grain + 1e-9) + 1
 
 
 Dimension: TypeAlias = Choices | Range
@@ -105,6 +140,28 @@ Space: TypeAlias = Mapping[str, Dimension]
 def size(space: Space) -> int:
     """Return the number of candidates in a space, capped where a range is continuous."""
     return math.prod(len(d) for d in space.values())
+
+
+def some_values(dimension: Dimension) -> tuple[Setting, ...]:
+    """Return all choices, or what a range is written with: its ends and its step."""
+    if isinstance(dimension, Choices):
+        return dimension.values
+    step = () if dimension.step is None else (dimension.step,)
+    return (dimension.low, dimension.high, *step)
+
+
+def like(default: Setting, value: Setting) -> Setting:
+    """Return a value as a knob takes it: 64.0 is 64 where the knob's default is whole."""
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    return int(value) if whole and isinstance(value, float) and value.is_integer() else value
+
+
+def _end(default: Setting, end: float) -> float:
+    return like(default, end) if isinstance(default, int) else float(end)  # type: ignore[return-value]
+
+
+def _kind(value: Setting) -> type:
+    return float if _is_number(value) else type(value)
 
 
 def _is_number(value: Setting) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import is_gguf_path
+from tuner.spec.reading import read_text
 from tuner.spec.server import Server
 from tuner.spec.server_file import server
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -20,7 +21,8 @@ from tuner.spec.study_file import (
 )
 from tuner.spec.values import Candidate, Guard, Slo
 from tuner.spec.workload import Workload
-from tuner.spec.workload_files import parsed_yaml, read_workload
+from tuner.spec.workload_files import read_workload
+from tuner.spec.yaml_reading import STUDY_TEXTS, parsed_yaml
 
 Objective = Literal["correct", "throughput", "e2e_p99", "ttft_p99", "memory"]
 
@@ -49,7 +51,7 @@ class Study:
 
 def load(path: Path) -> Study:
     """Read a study file and all that it names; raise InputError with what to mend."""
-    content = _yaml(path)
+    content = _content(path)
     return from_file(check(content, str(path)), path)
 
 
@@ -77,13 +79,11 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
     )
 
 
-def _yaml(path: Path) -> Any:
+def _content(path: Path) -> Any:
     try:
-        return parsed_yaml(path.read_text(encoding="utf-8"), path)
+        return parsed_yaml(read_text(path, str(path)), path, STUDY_TEXTS)
     except FileNotFoundError:
         raise InputError(f"{path}: no such study file") from None
-    except (OSError, UnicodeDecodeError) as unreadable:
-        raise InputError(f"{path}: cannot be read ({unreadable})") from None
 
 
 def _models(parsed: StudyFile) -> tuple[str, ...]:

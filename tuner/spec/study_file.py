@@ -1,12 +1,13 @@
 """The study file as it is written: `version: 1`, unknown keys refused.
 
-pydantic lives here, in `parts` and in `server_file`; `tuner.spec.study` turns it into values.
+pydantic lives here, in `parts`, `checked`, `server_file` and `workload_lines`; `tuner.spec.study`
+turns it into values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,13 +16,14 @@ from pydantic import (
     Field,
     StrictInt,
     Tag,
-    ValidationError,
     model_validator,
 )
 
+from tuner.spec.checked import BRANCHES, validated
 from tuner.spec.errors import InputError
 from tuner.spec.parts import Duration, Number, Part, Value, nearest
 from tuner.spec.server_file import ServerPart
+from tuner.spec.space import Choices
 from tuner.spec.values import Arrivals
 
 BUILT_ENGINES = ("llamacpp", "ollama", "openai", "command", "fake")
@@ -31,16 +33,9 @@ LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
 
 
-_BRANCHES = ("<mapping>", "<plain>")
-"""Steps that unions add to pydantic's locations; no key of a file is called so."""
-
-
 def _shape(part: Any) -> str:
     """Return the branch that a part of the file is meant for, so that one complaint is made."""
-    return _BRANCHES[0] if isinstance(part, Mapping | BaseModel) else _BRANCHES[1]
-
-
-_P = TypeVar("_P", bound=Part)
+    return BRANCHES[0] if isinstance(part, Mapping | BaseModel) else BRANCHES[1]
 
 
 class EnginePart(ServerPart):
@@ -94,7 +89,7 @@ class DynamicPart(Part):
 
 
 Dynamic = Annotated[
-    Annotated[DynamicPart, Tag(_BRANCHES[0])] | Annotated[str, Tag(_BRANCHES[1])],
+    Annotated[DynamicPart, Tag(BRANCHES[0])] | Annotated[str, Tag(BRANCHES[1])],
     Discriminator(_shape),
 ]
 
@@ -176,10 +171,19 @@ class RangePart(Part):
             raise ValueError(f"step {self.step} does not fit between {self.low} and {self.high}")
         if self.log and self.low <= 0:
             raise ValueError("a log range must start above zero")
+        if self.log and self.step is not None:
+            raise ValueError("a log range has no step; leave out step or log")
         return self
 
 
-ChoicesPart = Annotated[tuple[Value, ...], Field(min_length=1)]
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for number, value in enumerate(values):
+        if Choices(values[:number]).contains(value):
+            raise ValueError(f"{value!r} stands twice")
+    return values
+
+
+ChoicesPart = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_once)]
 
 
 def _some_knob(space: dict[str, Any]) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def _some_knob(space: dict[str, Any]) -> dict[str, Any]:
 
 
 Dimension = Annotated[
-    Annotated[RangePart, Tag(_BRANCHES[0])] | Annotated[ChoicesPart, Tag(_BRANCHES[1])],
+    Annotated[RangePart, Tag(BRANCHES[0])] | Annotated[ChoicesPart, Tag(BRANCHES[1])],
     Discriminator(_shape),
 ]
 Space = Annotated[dict[str, Dimension], AfterValidator(_some_knob)]
@@ -200,7 +204,7 @@ class SearchPart(Part):
 
     budget: Duration = 600.0
     sampler: Literal["tpe", "random"] = "tpe"
-    seed: StrictInt = 0
+    seed: StrictInt = Field(0, ge=0)
     stop_when_met: bool = False
 
 
@@ -232,89 +236,18 @@ class StudyFile(Part):
     objective: ObjectivePart | None = None
 
 
-_WORDS = {
-    "tuple_type": "expected a list",
-    "dict_type": "expected a mapping",
-    "model_type": "expected a mapping",
-    "string_type": "expected text",
-    "too_short": "empty; expected at least one value",
-}
-"""pydantic's error types, in the words of a YAML file."""
-
-
 def check(content: Any, file: str) -> StudyFile:
     """Return the validated file; raise InputError with one sentence a problem."""
     if not isinstance(content, Mapping):
         raise InputError(
             f"{file}: expected a mapping with version, name, workload, found {content!r}"
         )
-    return _validated(StudyFile, content, file)
+    later = dict.fromkeys(LATER_KEYS, f"not built yet; {_built()}")
+    return validated(StudyFile, content, file, later=later)
 
 
 def check_dynamic(content: Any, file: str) -> DynamicPart:
     """Return the validated rules of a file of their own; errors as `check`."""
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: expected a mapping with rules and default, found {content!r}")
-    return _validated(DynamicPart, content, file)
-
-
-def _validated(model: type[_P], content: Mapping[Any, Any], file: str) -> _P:
-    try:
-        return model.model_validate(dict(content))
-    except ValidationError as invalid:
-        # a list whose only values are wrong is not empty as well
-        errors = (e for e in invalid.errors() if e["type"] != "too_short" or not e["input"])
-        problems = dict.fromkeys(_sentence(e, model) for e in errors)
-        raise InputError("\n".join(f"{file}: {p}" for p in problems)) from None
-
-
-def _sentence(error: Any, model: type[Part]) -> str:
-    where = [str(p) for p in error["loc"] if not _is_branch(p)]
-    key = ".".join(where) or "the file"
-    if error["type"] == "extra_forbidden":
-        if key in LATER_KEYS:
-            return f"{key}: not built yet; {_built()}"
-        allowed = _keys_at(where[:-1], model)
-        return (
-            f"{key}: unknown key {where[-1]!r}; allowed here: {', '.join(allowed)}"
-            f"{nearest(where[-1], allowed)}"
-        )
-    if error["type"] == "missing":
-        return f"{key}: missing; it is required"
-    text = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    found = "" if isinstance(error["input"], Mapping) else f", found {error['input']!r}"
-    return f"{key}: {text[0].lower() + text[1:]}{found}"
-
-
-def _is_branch(part: Any) -> bool:
-    """Tell whether a step of pydantic's location names a union's branch, not a key."""
-    return part in _BRANCHES
-
-
-def _keys_at(path: list[str], model: Any) -> list[str]:
-    """Return the keys that are allowed at a path of the file that `model` describes."""
-    is_name = False  # the next step is a name that the user chose, not a key
-    for step in path:
-        field = _field(model, step) if model and not is_name else None
-        is_name = False
-        if field:
-            annotation = model.model_fields[field].annotation
-            model, is_name = _model_in(annotation), _is_mapping(annotation)
-    if model is None:
-        return []
-    return [f.alias or name for name, f in model.model_fields.items()]
-
-
-def _field(model: Any, key: str) -> str | None:
-    return next((n for n, f in model.model_fields.items() if key in (n, f.alias)), None)
-
-
-def _is_mapping(annotation: Any) -> bool:
-    return get_origin(annotation) is dict or any(map(_is_mapping, get_args(annotation)))
-
-
-def _model_in(annotation: Any) -> Any:
-    """Return the pydantic model inside an annotation such as tuple[SloPart, ...]."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for a in get_args(annotation) if (m := _model_in(a))), None)
+    return validated(DynamicPart, content, file)

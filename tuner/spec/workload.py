@@ -1,12 +1,16 @@
-"""The workload: prompts with what a right answer holds, drawn so that they do not repeat."""
+"""The workload: prompts with what a right answer holds, drawn so that they do not repeat.
+
+One rule says what is filled in: `{name}` stands for a value of the slot of that name in
+`workload.slots`. All other braces, single and doubled, are sent as they are written.
+"""
 
 from __future__ import annotations
 
 import math
-import string
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -14,12 +18,28 @@ from tuner.spec.values import Load, Message, Prompt
 
 _SLOT_TRIES = 50
 
+MATCHES = ("exact", "contains", "regex")
+"""Keys of an `expect` for answers in plain text."""
+
+_IN_BRACES = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value of a slot whose text is not what Python makes of it, such as 1.10, true or 007."""
+
+    text: str
+    value: Any
+
+    def __str__(self) -> str:
+        return self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """A line of prompts.jsonl: text with slots, or whole messages, and what is expected.
 
-    `match` is for answers in plain text: {"exact" | "contains" | "regex": text}. `at_s` is
+    `expect` holds fields of a JSON answer, or says by MATCHES what its text is. `at_s` is
     when it came in a recording, in seconds.
     """
 
@@ -31,10 +51,9 @@ class Template:
     held_out: bool = False
     at_s: float | None = None
 
-    @property
-    def slots(self) -> frozenset[str]:
-        """Return the names of the slots in the messages."""
-        return frozenset().union(*(slot_names(m.content) for m in self.messages))
+    def slots_among(self, slots: Iterable[str]) -> frozenset[str]:
+        """Return which of the slots the messages have."""
+        return in_braces(m.content for m in self.messages) & frozenset(slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +77,8 @@ class ShotRule:
 class Workload:
     """Everything that is sent, and how it arrives.
 
-    `systems` and `shots` are what the prompt knobs choose from; `rules` and `default_shots`
-    say which shots the value `dynamic` stands for.
+    A value of `slots` is sent as str() writes it. `systems` and `shots` are what the prompt
+    knobs choose from; `rules` and `default_shots` say which shots the value `dynamic` stands for.
     """
 
     templates: tuple[Template, ...]
@@ -90,18 +109,27 @@ class Workload:
         """Tell whether any answer can be wrong; where not, correct means no more than valid."""
         return any(t.expect is not None for t in self.templates)
 
+    def has_slots(self, *, held_out: bool) -> bool:
+        """Tell whether a template of a part makes several prompts."""
+        return any(t.slots_among(self.slots) for t in self.part(held_out=held_out))
+
     @property
     def held_out(self) -> bool:
         """Tell whether confirmation uses templates that the search never saw."""
         return any(t.held_out for t in self.templates)
 
 
-def slot_names(text: str) -> frozenset[str]:
-    """Return the names in {braces}; text that is no format string has none."""
-    try:
-        return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name)
-    except ValueError:
-        return frozenset()
+def is_text(expect: Any) -> TypeGuard[Mapping[str, str]]:
+    """Tell whether an `expect` is about an answer's text; any other names fields of its JSON.
+
+    With a schema all name fields.
+    """
+    return isinstance(expect, Mapping) and bool(expect) and expect.keys() <= set(MATCHES)
+
+
+def in_braces(texts: Iterable[str]) -> frozenset[str]:
+    """Return all that stands in single braces in some texts."""
+    return frozenset(name for text in texts for name in _IN_BRACES.findall(text))
 
 
 class Supply:
@@ -129,7 +157,7 @@ class Supply:
 
     def _fresh(self, template: Template, rng: np.random.Generator, id_: str) -> Prompt:
         for _ in range(_SLOT_TRIES):
-            prompt = fill(template, self._workload.slots, rng, id_)
+            prompt = fill(template, self._workload, rng, id_)
             if prompt.text not in self._seen:
                 break
         self._seen.add(prompt.text)
@@ -170,34 +198,53 @@ def spread(templates: Sequence[Template], rng: np.random.Generator) -> tuple[Tem
 def distinct(templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]) -> int:
     """Return how many different prompts templates can give, at the most."""
     values = {name: len({str(v) for v in given}) for name, given in slots.items()}
-    texts = {tuple((m.role, m.content) for m in t.messages): t.slots for t in templates}
+    texts = {
+        tuple((m.role, m.content) for m in t.messages): t.slots_among(slots) for t in templates
+    }
     return sum(math.prod(values[name] for name in names) for names in texts.values())
 
 
-def fill(
-    template: Template, slots: Mapping[str, Sequence[Any]], rng: np.random.Generator, id_: str
-) -> Prompt:
+def fill(template: Template, workload: Workload, rng: np.random.Generator, id_: str) -> Prompt:
     """Return one prompt of a template, its slots filled at random."""
+    slots = workload.slots
     values = {
-        name: slots[name][int(rng.integers(len(slots[name])))] for name in sorted(template.slots)
+        name: slots[name][int(rng.integers(len(slots[name])))]
+        for name in sorted(template.slots_among(slots))
     }
     messages = tuple(Message(m.role, _filled(m.content, values)) for m in template.messages)
-    expect = _expected(template.expect, values)
+    expect = filled_expect(template.expect, values, plain=workload.schema is None)
     return Prompt(id_, template.id, template.kind, messages, expect, template.at_s or 0.0)
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:
-    return text.format_map(values) if values and slot_names(text) else text
+    return _IN_BRACES.sub(lambda found: str(values.get(found[1], found[0])), text)
+
+
+def filled_expect(expect: Any, values: Mapping[str, Any], *, plain: bool) -> Any:
+    """Return what is expected with its slots filled.
+
+    In fields of a JSON answer a string that is one slot takes the slot's type. In plain text
+    all is text, and in a regular expression a value stands for itself.
+    """
+    if not plain or not is_text(expect):
+        return _expected(expect, values)
+    escaped = {name: re.escape(str(value)) for name, value in values.items()}
+    return {
+        kind: _filled(text, escaped if kind == "regex" else values)
+        for kind, text in expect.items()
+    }  # fmt: skip
 
 
 def _expected(expect: Any, values: Mapping[str, Any]) -> Any:
-    """Fill the slots of what is expected; a string that is one slot takes the slot's type."""
+    """Fill the slots of fields; a string that is one slot takes the slot's type."""
     if isinstance(expect, Mapping):
         return {key: _expected(value, values) for key, value in expect.items()}
     if isinstance(expect, list):
         return [_expected(value, values) for value in expect]
-    if isinstance(expect, str):
-        names = slot_names(expect) & values.keys()
-        only = next(iter(names)) if len(names) == 1 else None
-        return values[only] if only and expect == f"{{{only}}}" else _filled(expect, values)
-    return expect
+    if not isinstance(expect, str):
+        return expect
+    only = _IN_BRACES.fullmatch(expect)
+    if only is None or only[1] not in values:
+        return _filled(expect, values)
+    value = values[only[1]]
+    return value.value if isinstance(value, Written) else value

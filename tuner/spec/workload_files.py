@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import yaml
-
+from tuner.spec.answer_schema import schema_of
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
+from tuner.spec.reading import parsed_json, read_text, regex_problem
+from tuner.spec.slots import ensure_slots, texts_with_slots
 from tuner.spec.study_file import DynamicPart, WorkloadPart, check_dynamic
-from tuner.spec.values import Load, Message
-from tuner.spec.workload import Shot, ShotRule, Template, Workload, fill
+from tuner.spec.values import Load
+from tuner.spec.workload import Shot, ShotRule, Template, Workload, Written
+from tuner.spec.workload_lines import shot_of, template_of
+from tuner.spec.yaml_reading import parsed_slots, parsed_yaml
+
+MOST_VISITS = 100_000
+"""Prompts until the lightest comes again, which is how often each is drawn before."""
 
 
 def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
@@ -26,11 +29,14 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
     slots = reader.slots(part.slots)
     shots = reader.shots(part.prompt.shots)
     rules, default = reader.dynamic(part.prompt.dynamic, shots)
-    load, templates = _arriving(part, reader.templates(part.prompts, slots), folder)
+    lines = reader.prompts(part.prompts)
+    schema = reader.schema(part.schema_)
+    load, templates = _arriving(part, _templates(lines, slots, schema), folder)
+    reader.note_otherwise_read(templates, slots)
     return Workload(
         templates=templates,
         slots=slots,
-        schema=reader.schema(part.schema_),
+        schema=schema,
         systems={
             k: reader.text(v, f"workload.prompt.system.{k}").strip()
             for k, v in part.prompt.system.items()
@@ -79,77 +85,64 @@ class _Reader:
     def hash(self) -> str:
         return self._digest.hexdigest()[:16]
 
+    def note_otherwise_read(
+        self, templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]
+    ) -> None:
+        """Give another hash to what earlier versions sent otherwise than it is written."""
+        if any("{{" in text or "}}" in text for text in texts_with_slots(templates, slots)):
+            self._digest.update(b"braces as written")
+        if any(isinstance(value, Written) for values in slots.values() for value in values):
+            self._digest.update(b"slots as written")
+
     def text(self, name: str, key: str) -> str:
         path = self._folder / name
         try:
-            content = path.read_text(encoding="utf-8")
+            content = read_text(path, f"{self._file}: {key}")
         except FileNotFoundError:
             raise InputError(f"{self._file}: {key}: no such file: {path}") from None
-        except (OSError, UnicodeDecodeError) as unreadable:
-            raise InputError(f"{self._file}: {key}: {path} cannot be read ({unreadable})") from None
         self._digest.update(f"{key}\0{content}\0".encode())
         return content
 
     def lines(self, name: str, key: str) -> list[tuple[str, Any]]:
         """Return (place, decoded line) of a JSON-lines file."""
-        found = []
-        for number, line in enumerate(self.text(name, key).split("\n"), start=1):
-            place = f"{self._folder / name}:{number}"
-            if line.strip():
-                found.append((place, _json(line, place)))
-        if not found:
-            raise InputError(f"{self._folder / name}: empty; expected one JSON object a line")
-        return found
+        path, text = self._folder / name, self.text(name, key)
+        if text.lstrip().startswith("[") and len(text.strip().split("\n")) > 1:
+            raise InputError(
+                f"{path}: expected one JSON object a line; this is one array over several lines: "
+                "write each of its objects on a line of its own, without [ ] and commas"
+            )
+        numbered = enumerate((line.removeprefix("\ufeff") for line in text.split("\n")), start=1)
+        places = [(f"{path}:{number}", line) for number, line in numbered if line.strip()]
+        if not places:
+            raise InputError(f"{path}: empty; expected one JSON object a line")
+        return [(place, parsed_json(line, place)) for place, line in places]
 
-    def templates(self, name: str, slots: Mapping[str, Any]) -> tuple[Template, ...]:
-        templates = tuple(
-            _template(line, place) for place, line in self.lines(name, "workload.prompts")
-        )
-        for template, (place, _) in zip(
-            templates, self.lines(name, "workload.prompts"), strict=True
-        ):
-            if missing := sorted(template.slots - slots.keys()):
-                raise InputError(
-                    f"{place}: unknown slot {missing[0]!r}; the slots file has: "
-                    f"{', '.join(sorted(slots)) or 'none'}{nearest(missing[0], slots)}"
-                )
-            _ensure_fillable(template, slots, place)
-        return templates
+    def prompts(self, name: str) -> list[tuple[str, Any]]:
+        lines = self.lines(name, "workload.prompts")
+        self.text(name, "workload.prompts")  # hashed twice, so that older results compare
+        return lines
 
     def slots(self, name: str | None) -> dict[str, tuple[Any, ...]]:
         if name is None:
             return {}
-        content = parsed_yaml(self.text(name, "workload.slots"), self._folder / name)
-        if not isinstance(content, dict) or not all(
-            isinstance(k, str) and isinstance(v, list) and v for k, v in content.items()
-        ):
-            raise InputError(
-                f"{self._folder / name}: expected slot names with non-empty lists of values"
-            )
-        return {k: tuple(v) for k, v in content.items()}
+        return parsed_slots(self.text(name, "workload.slots"), self._folder / name)
 
     def schema(self, name: str | None) -> Mapping[str, Any] | None:
         if name is None:
             return None
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError
-
-        schema = _json(self.text(name, "workload.schema"), str(self._folder / name))
-        try:
-            Draft202012Validator.check_schema(schema)
-        except SchemaError as broken:
-            at = "/".join(str(p) for p in broken.path) or "its top level"
-            raise InputError(
-                f"{self._folder / name}: not a JSON Schema: {broken.message} (at {at})"
-            ) from None
-        return schema  # type: ignore[no-any-return]
+        place = str(self._folder / name)
+        return schema_of(parsed_json(self.text(name, "workload.schema"), place), place)
 
     def shots(self, name: str | None) -> tuple[Shot, ...]:
         if name is None:
             return ()
-        return tuple(
-            _shot(line, place) for place, line in self.lines(name, "workload.prompt.shots")
-        )
+        shots: dict[str, Shot] = {}
+        for place, line in self.lines(name, "workload.prompt.shots"):
+            shot = shot_of(line, place)
+            if shot.id in shots:
+                raise InputError(f"{place}: id: a shot {shot.id!r} stands above; name another")
+            shots[shot.id] = shot
+        return tuple(shots.values())
 
     def dynamic(
         self, part: str | DynamicPart | None, shots: tuple[Shot, ...]
@@ -168,93 +161,28 @@ class _Reader:
                     f"{self._file}: {key}: unknown shot {name!r}{nearest(name, known)}"
                 )
         for rule in rules:
-            _regex(rule.match, f"{self._file}: {key}")
+            if broken := regex_problem(rule.match):
+                raise InputError(f"{self._file}: {key}: {broken}")
         return rules, part.default
 
 
-def _ensure_fillable(template: Template, slots: Mapping[str, Any], place: str) -> None:
-    """Raise InputError for a slot with a format that its values do not take, as {id:d}."""
-    try:
-        fill(template, slots, np.random.default_rng(0), place)
-    except (ValueError, TypeError) as wrong:
+def _templates(
+    lines: Sequence[tuple[str, Any]],
+    slots: Mapping[str, Sequence[Any]],
+    schema: Mapping[str, Any] | None,
+) -> tuple[Template, ...]:
+    templates = tuple(template_of(line, place, schema) for place, line in lines)
+    for template, (place, _) in zip(templates, lines, strict=True):
+        ensure_slots(template, slots, place)
+    _ensure_few_visits([t.weight for t in templates], lines[0][0].rsplit(":", 1)[0])
+    return templates
+
+
+def _ensure_few_visits(weights: Sequence[float], path: str) -> None:
+    """Raise InputError for weights so unlike that the lightest would hardly ever be drawn."""
+    visits = sum(weight / min(weights) for weight in weights)
+    if visits > MOST_VISITS:
         raise InputError(
-            f"{place}: a slot's format does not fit its values ({wrong}); write the name alone"
-        ) from None
-
-
-def _regex(pattern: str, where: str) -> None:
-    try:
-        re.compile(pattern)
-    except re.error as broken:
-        raise InputError(f"{where}: {pattern!r} is not a regular expression ({broken})") from None
-
-
-def _json(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as broken:
-        raise InputError(f"{place}: not valid JSON ({broken})") from None
-
-
-_LINE_KEYS = ("template", "messages", "expect", "kind", "weight", "held_out", "id", "at_s")
-
-
-def _template(line: Any, place: str) -> Template:
-    if not isinstance(line, dict) or ("template" in line) == ("messages" in line):
-        raise InputError(f"{place}: expected an object with either template or messages")
-    for key in line:
-        if key not in _LINE_KEYS:
-            raise InputError(f"{place}: unknown key {key!r}{nearest(key, _LINE_KEYS)}")
-    weight = line.get("weight", 1)
-    if not isinstance(weight, int | float) or weight <= 0:
-        raise InputError(f"{place}: weight must be a number above zero, found {weight!r}")
-    at_s = line.get("at_s")
-    if at_s is not None and (isinstance(at_s, bool) or not isinstance(at_s, int | float)):
-        raise InputError(f"{place}: at_s must be a number of seconds, found {at_s!r}")
-    return Template(
-        id=str(line.get("id", place.rsplit("/", 1)[-1])),
-        messages=_messages(line, place),
-        expect=line.get("expect"),
-        kind=str(line.get("kind", "any")),
-        weight=float(weight),
-        held_out=bool(line.get("held_out", False)),
-        at_s=at_s,
-    )
-
-
-def _messages(line: dict[str, Any], place: str) -> tuple[Message, ...]:
-    if "template" in line:
-        return (Message("user", str(line["template"])),)
-    try:
-        messages = tuple(Message(m["role"], m["content"]) for m in line["messages"])
-    except (TypeError, KeyError):
-        messages = ()
-    if not all(isinstance(m.content, str) for m in messages) or not messages:
-        raise InputError(f"{place}: messages must be a list of objects with role and content")
-    if messages[-1].role != "user":
-        raise InputError(f"{place}: the last message must be the user's")
-    return messages
-
-
-def _shot(line: Any, place: str) -> Shot:
-    if not isinstance(line, dict) or not {"id", "user", "assistant"} <= line.keys():
-        raise InputError(f"{place}: a shot needs id, user and assistant")
-    answer = line["assistant"]
-    if not isinstance(answer, str):
-        answer = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
-    return Shot(str(line["id"]), str(line["user"]), answer)
-
-
-def parsed_yaml(text: str, path: Path) -> Any:
-    """Return what a YAML text holds; raise InputError, naming `path`, where it is broken."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as broken:
-        raise InputError(f"{path}: not valid YAML: {_told(broken)}") from None
-
-
-def _told(broken: yaml.YAMLError) -> str:
-    """Return what YAML says; a template without quotes is a mapping to it, or no token at all."""
-    text = " ".join(str(broken).split())
-    unquoted = "unhashable key" in text or "character '%'" in text
-    return f"{text}; put {{{{ ... }}}} and {{% ... %}} in quotes" if unquoted else text
+            f"{path}: weight: with {min(weights):g} as the least it takes {visits:.3g} prompts "
+            f"until that one is drawn again; expected at most {MOST_VISITS:,}: raise the least"
+        )

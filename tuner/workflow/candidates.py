@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
-from tuner.spec.space import Choices, Dimension
+from tuner.spec.space import Choices, Dimension, like, some_values
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Knob, Setting
+from tuner.workflow.writable import ensure_writable
 
 
 class HasKnobs(Protocol):
@@ -24,12 +25,30 @@ class HasKnobs(Protocol):
 
 
 def fitted(study: Study, engine: HasKnobs) -> tuple[Study, tuple[str, ...]]:
-    """Return a study less what an attached server does not let change, and the names of that."""
+    """Return a study as an engine takes it, and the names of what is left out.
+
+    An attached server does not let everything change. Numbers are whole where a knob's default
+    is; whether they can be is for `baseline` to say.
+    """
     fixed = set(getattr(engine, "left_out", ()))
     named = tuple(n for n in dict.fromkeys((*study.space, *study.baseline)) if n in fixed)
-    space = {n: d for n, d in study.space.items() if n not in fixed}
+    defaults = {name: knob.default for name, knob in all_knobs(engine).items()}
+    space = {n: _like(defaults.get(n), d) for n, d in study.space.items() if n not in fixed}
     base = {n: v for n, v in study.baseline.items() if n not in fixed}
-    return replace(study, space=space, baseline=base), named
+    return replace(study, space=space, baseline=_typed(base, defaults)), named
+
+
+def _like(default: Setting | None, dimension: Dimension) -> Dimension:
+    """Return a dimension with the numbers that a knob of this default takes."""
+    if default is None:
+        return dimension
+    if isinstance(dimension, Choices):
+        return Choices(tuple(like(default, value) for value in dimension.values))
+    return dimension.like(default)
+
+
+def _typed(settings: Mapping[str, Setting], defaults: Mapping[str, Setting]) -> Candidate:
+    return {n: like(defaults.get(n, v), v) for n, v in settings.items()}
 
 
 def all_knobs(engine: HasKnobs) -> dict[str, Knob]:
@@ -53,10 +72,13 @@ def baseline(
     _check(study.baseline, knobs, f"{where}: baseline")
     _check(settings or {}, knobs, "--set")
     for name, dimension in study.space.items():
-        for value in _some_values(dimension):
+        for value in some_values(dimension):
             _check({name: value}, knobs, f"{where}: space")
     _check_prompt(study, settings or {}, where)
-    return complete({**study.baseline, **(settings or {})}, knobs)
+    base = complete({**study.baseline, **(settings or {})}, knobs)
+    base = dict(_typed(base, {name: knob.default for name, knob in knobs.items()}))
+    ensure_writable(study, engine.knobs, base, where)
+    return base
 
 
 def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: str) -> None:
@@ -75,7 +97,10 @@ def _expected(default: Setting, value: Setting) -> str | None:
     """Return what is expected where a value is of another kind than the default, else None."""
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
     one_switch = isinstance(default, bool) != isinstance(value, bool)
-    return _kind(default) if no_number or one_switch else None
+    if no_number or one_switch:
+        return _kind(default)
+    fraction = isinstance(default, int) and isinstance(value, float) and not value.is_integer()
+    return f"a whole number, as its default {default} is one" if fraction else None
 
 
 def _kind(default: Setting) -> str:
@@ -87,16 +112,11 @@ def _kind(default: Setting) -> str:
 def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:
     """Raise InputError where a prompt knob is given a value that the workload does not have."""
     for name, there in allowed(study.workload).items():
-        dimension = study.space.get(name)
-        used: Iterable[Setting] = dimension.values if isinstance(dimension, Choices) else ()
+        used = some_values(study.space[name]) if name in study.space else ()
         given = [source[name] for source in (study.baseline, settings) if name in source]
         for value in (*used, *given):
-            if value not in there:
+            if not Choices(there).contains(value):
                 raise InputError(
                     f"{where}: {name}: {value!r} is not there; the workload has: "
                     f"{', '.join(map(str, there))}{nearest(str(value), map(str, there))}"
                 )
-
-
-def _some_values(dimension: Dimension) -> tuple[Setting, ...]:
-    return dimension.values if isinstance(dimension, Choices) else (dimension.low, dimension.high)

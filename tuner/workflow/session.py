@@ -204,7 +204,8 @@ class Session:
         Each choice of shots has its turn, since engines keep the beginnings they have read. They
         are sent in closed loop, to all slots at once, before `n` that are measured.
         """
-        load, slots = self.study.workload.load, int(candidate.get("num_parallel", 1))
+        load, told = self.study.workload.load, candidate.get("num_parallel", 1)
+        slots = int(told) if isinstance(told, int | float) else 1  # a server of one's own has words
         closed = replace(
             load, rate=None, concurrency=max(load.concurrency, slots), client_processes=1
         )

@@ -17,7 +17,6 @@ import yaml
 from tuner.render.modelfile import Modelfile
 from tuner.render.templates import fill
 from tuner.spec.values import Message
-from tuner.spec.workload import slot_names
 from tuner.workflow.starter_space import Machine, Origin, baseline, context_bound, space
 
 PROMPTS = "prompts.jsonl"
@@ -103,12 +102,9 @@ def _shots(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def _texts(messages: Sequence[Message]) -> list[str]:
-    """Return what users say in the Modelfile, once each.
-
-    Text with {names} in braces is left out: prompts.jsonl would read them as slots.
-    """
+    """Return what users say in the Modelfile, once each."""
     asked = (m.content for m in messages if m.role == "user" and m.content.strip())
-    return [text for text in dict.fromkeys(asked) if not slot_names(text)]
+    return list(dict.fromkeys(asked))
 
 
 def _prompts(messages: Sequence[Message]) -> list[dict[str, Any]]:

@@ -17,16 +17,20 @@ from tuner.search.budget import (
     plan,
 )
 from tuner.spec.errors import InputError
+from tuner.spec.slots import literal_names, texts_with_slots
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
-from tuner.spec.workload import distinct
+from tuner.spec.workload import Workload, distinct
 from tuner.stats.shares import evidence_above
 from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.run import check, unguarded
 
 _MOST_TEMPLATES = 5000
 """A floor that this many flawless templates do not show is out of reach."""
+
+
+_MOST_NAMES = 5
 
 
 def check_study(study: Study) -> StudyCheck:
@@ -45,10 +49,26 @@ def check_study(study: Study) -> StudyCheck:
     )
     warnings = [*seen.missing, *([refusal] if refusal else [])]
     warnings += [f"{name} is left out: only a start of the server sets it" for name in left_out]
+    warnings += _braces(workload)
     if planned:
         warnings += [*_few_prompts(study, planned, search, proof), *_guard(study)]
         warnings += [*_outside(study, base), *_long_contexts(study, seen)]
     return StudyCheck(study, base, (search, proof), planned, tuple(warnings))
+
+
+def _braces(workload: Workload) -> Iterator[str]:
+    """Yield what is sent as it is written and may have been meant otherwise."""
+    if names := literal_names(workload):
+        shown = ", ".join(f"{{{name}}}" for name in names[:_MOST_NAMES])
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        yield (
+            f"{shown}{more} in the prompts: sent as written, since workload.slots has no such name"
+        )
+    if any("{{" in text for text in texts_with_slots(workload.templates, workload.slots)):
+        yield (
+            "doubled braces in prompts with slots: sent as written, doubled; single ones need no "
+            "doubling, as only the name of a slot in braces is filled in"
+        )
 
 
 def _refusal(study: Study) -> str | None:
