@@ -8,8 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-import psutil
-
+from tuner.engines.memory import room
 from tuner.engines.models import described
 from tuner.engines.ollama_gpu import has_gpu
 from tuner.engines.ollama_store import folder, model
@@ -28,10 +27,12 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     """
     parallel = parallel or _served_at_once()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
-    available = _available()
+    available = room()
+    # beside a GPU, whose memory is not known, nothing is said
+    free = 0 if has_gpu() else available.bytes
     for file in files:
         instructions, findings = read(text_of(file))
-        draft = Draft(instructions, None, parallel, available)
+        draft = Draft(instructions, None, parallel, free, available.bound)
         drafts[file] = replace(draft, base=_base(file, draft), present=_present(file, draft))
         found[file] = [*findings, *applied(drafts[file])]
     for file, finding in _thrashing(drafts):
@@ -40,11 +41,6 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
         Linted(str(file), tuple(sorted(findings, key=lambda f: f.line)))
         for file, findings in found.items()
     ]
-
-
-def _available() -> int:
-    """Return the bytes that a model has to fit into; 0 beside a GPU, whose memory is not known."""
-    return 0 if has_gpu() else psutil.virtual_memory().available
 
 
 def _served_at_once() -> int:

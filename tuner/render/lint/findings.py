@@ -41,7 +41,8 @@ class Draft:
     """A Modelfile as written: its instructions with their lines, and what is known of the base.
 
     `base` is None where FROM is no model that can be read here. `parallel` is how many requests
-    the server will take at once, `available` the memory in bytes that it has (0: unknown).
+    the server will take at once, `available` the memory in bytes that it has (0: unknown) and
+    `bound` what its limit is, in words.
     `present` are the values of FROM that are files or folders here.
     """
 
@@ -49,6 +50,7 @@ class Draft:
     base: Model | None = None
     parallel: int = 1
     available: int = 0
+    bound: str = ""
     present: frozenset[str] = frozenset()
 
     def all(self, word: str) -> list[grammar.Instruction]:
