@@ -159,6 +159,6 @@ def test_half_written_trials_are_no_trials(tmp_path: Path) -> None:
     shutil.copytree(trials / "0001", trials / ".0003.partial")
     (trials / "0002" / "trial.json").write_text("{")
 
-    with pytest.raises(InputError, match=r"trials/0002: not a trial's folder"):
+    with pytest.raises(InputError, match=r"trials/0002: not a trial as it was written"):
         go(tmp_path / "o", Recorder(), resume=True)
     assert not (trials / ".0003.partial").exists()

@@ -52,7 +52,7 @@ def command(
     from tuner.report.documents import plan_document, result_document
     from tuner.report.terminal import console, show_plan, show_result
     from tuner.search.budget import plan
-    from tuner.workflow.folder import default_out, latest_out
+    from tuner.workflow.default_folder import default_out, latest_out
     from tuner.workflow.run import check, run
 
     study = read_study(study_file, **overrides)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import numpy as np
 import yaml
 
 from tuner.spec.errors import InputError
+from tuner.spec.identity import workload_digest
 from tuner.spec.parts import nearest
 from tuner.spec.study_file import DynamicPart, WorkloadPart, check_dynamic
 from tuner.spec.values import Load, Message
@@ -27,7 +27,7 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
     shots = reader.shots(part.prompt.shots)
     rules, default = reader.dynamic(part.prompt.dynamic, shots)
     load, templates = _arriving(part, reader.templates(part.prompts, slots), folder)
-    return Workload(
+    workload = Workload(
         templates=templates,
         slots=slots,
         schema=reader.schema(part.schema_),
@@ -39,8 +39,8 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
         rules=rules,
         default_shots=default,
         load=load,
-        hash=reader.hash(),
     )
+    return replace(workload, hash=workload_digest(workload))
 
 
 def _arriving(
@@ -70,14 +70,10 @@ def _arriving(
 
 
 class _Reader:
-    """Reads the files that a study names, relative to its folder, and hashes their content."""
+    """Reads the files that a study names, relative to its folder."""
 
     def __init__(self, folder: Path, file: str) -> None:
         self._folder, self._file = folder, file
-        self._digest = hashlib.sha256()
-
-    def hash(self) -> str:
-        return self._digest.hexdigest()[:16]
 
     def text(self, name: str, key: str) -> str:
         path = self._folder / name
@@ -87,7 +83,6 @@ class _Reader:
             raise InputError(f"{self._file}: {key}: no such file: {path}") from None
         except (OSError, UnicodeDecodeError) as unreadable:
             raise InputError(f"{self._file}: {key}: {path} cannot be read ({unreadable})") from None
-        self._digest.update(f"{key}\0{content}\0".encode())
         return content
 
     def lines(self, name: str, key: str) -> list[tuple[str, Any]]:
