@@ -69,7 +69,7 @@ class Result:
     screening was right about the finalists; `drift` is None where the baseline has too few blocks
     to tell; `windows` is what the machine did during each trial, by the name of its folder;
     `cold` is what the best one's first request costs after the model was unloaded, where the
-    engine can do that.
+    engine can do that; `continued` says what a larger budget was spent on.
     """
 
     study: Study
@@ -93,6 +93,7 @@ class Result:
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
     cold: Cold | None = None
+    continued: tuple[str, ...] = ()
 
     @property
     def best_candidate(self) -> Candidate:

@@ -143,6 +143,8 @@ def _closing(result: Result) -> str:
     lines += [_gain(result), *_drift(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
+    if result.continued:
+        lines.append(f"The larger budget brought: {'; '.join(result.continued)}.")
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{holds(name, result)}")

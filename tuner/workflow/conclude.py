@@ -14,9 +14,9 @@ from tuner.render.client import programs
 from tuner.report.cold import Cold
 from tuner.report.measurement import Measurement, blocks, by_start
 from tuner.report.result import Gain, Result, Screened
-from tuner.search.budget import ALPHAS, SCREENING_REQUESTS, Plan
+from tuner.search.budget import SCREENING_REQUESTS, Plan
 from tuner.search.frontier import frontier
-from tuner.search.trial import Trial, latencies
+from tuner.search.trial import Trial, latencies, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Slo, changes
 from tuner.stats.noise import beyond_noise, floor_of_starts, ratio_interval
@@ -37,12 +37,14 @@ def conclude(
     plan_: Plan,
     looks: Sequence[Sequence[Sample]] = (),
     cold: Cold | None = None,
+    continued: Sequence[str] = (),
 ) -> Result:
     """Return the result of a finished run, and write the artifacts of its best candidate.
 
-    `looks` are the baseline's samples between the search's trials, a block each.
+    `looks` are the baseline's samples between the search's trials, a block each; `continued`
+    says what a larger budget was spent on.
     """
-    number, best = best_of(proof.measured)
+    number, best = best_of(proof.measured, worth_to(session.study))
     baseline = _baseline(session, proof)
     chosen = best or baseline
     floor = _noise(session, baseline)
@@ -60,7 +62,7 @@ def conclude(
         baseline=baseline,
         best=chosen,
         changed=changed,
-        gain=_gain(session, baseline, best, floor, ALPHAS[number], moved=moved)
+        gain=_gain(session, baseline, best, floor, proof.alpha(number), moved=moved)
         if changed
         else None,
         noise_floor=floor,
@@ -77,13 +79,17 @@ def conclude(
         drift=drift,
         windows=session.windows,
         cold=cold,
+        continued=tuple(continued),
     )
 
 
-def best_of(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
+def best_of(
+    measured: Sequence[Measurement], worth: Callable[[Measurement], float] = lambda m: 0.0
+) -> tuple[int, Measurement | None]:
     """Return the proven finalist, else the undecided one with most evidence, else a failed one.
 
-    With its number, counted from 0; (0, None) where there is none.
+    With its number, counted from 0; (0, None) where there is none. Of several proven ones it is
+    the one of most `worth`: the errors that they may spend hold together.
     """
     order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
 
@@ -92,9 +98,23 @@ def best_of(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
 
     return min(
         enumerate(measured),
-        key=lambda found: (order[found[1].verdict], -evidence_for(found[1])),
+        key=lambda found: (
+            order[found[1].verdict],
+            -worth(found[1]) if found[1].verdict == "PASS" else 0.0,
+            -evidence_for(found[1]),
+        ),
         default=(0, None),
     )
+
+
+def worth_to(study: Study) -> Callable[[Measurement], float]:
+    """Return what a study's objective makes of a measurement, the least where it is unknown."""
+
+    def worth(m: Measurement) -> float:
+        found = value(study, m.samples, m.memory_bytes)
+        return -math.inf if math.isnan(found) else found
+
+    return worth
 
 
 def _baseline(session: Session, proof: Proof) -> Measurement | None:
