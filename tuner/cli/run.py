@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def command(
         watcher.close()
         click.echo(
             f"interrupted; the engine is stopped, finished trials stay in {folder}; go on with "
-            f"--out {folder} --resume",
+            f"--out {shlex.quote(str(folder))} --resume",
             err=True,
         )
         return interrupted.exit_code

@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     from tuner.spec.workload import Workload
 
 NOT_OF_THE_ENGINE = (
-    "name", "model", "workload", "slos", "guard", "baseline", "space", "budget_s", "sampler",
+    "name", "workload", "slos", "guard", "baseline", "space", "budget_s", "sampler",
     "seed", "stop_when_met", "objective", "file",
 )  # fmt: skip
-"""Fields of a study that are no part of what it declares about its engine.
-
-Which model is served says the engine itself: the study may name its file in several ways.
-"""
+"""Fields of a study that are no part of what it declares about its engine."""
 
 _SECRET = r"(?:^|.*[-_.\s])(?:key|token|secret|password|authorization|cookie)"
 _SECRET_NAME = re.compile(_SECRET, re.IGNORECASE)
@@ -38,6 +35,8 @@ def declared(study: Study) -> dict[str, Any]:
     """Return what a study declares about its engine and its load; see `digests`."""
     names = [f.name for f in fields(study) if f.name not in NOT_OF_THE_ENGINE]
     engine = {name: digests(getattr(study, name), name) for name in names}
+    if study.model.endswith(".gguf"):
+        engine["model"] = None  # a path, written in one way or another; the engine knows its digest
     return {"engine": engine, "load": asdict(study.workload.load)}
 
 

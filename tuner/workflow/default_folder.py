@@ -50,10 +50,10 @@ def point_latest(out: Path) -> None:
 
 
 def _newest(base: Path) -> Path | None:
-    """Return the folder that began last of those that hold a finished trial."""
+    """Return the folder that began last of those in which something was measured."""
     found = (f for f in base.glob("*") if _STAMP.fullmatch(f.name) and _holds_something(f))
     return max(found, default=None)
 
 
 def _holds_something(folder: Path) -> bool:
-    return any((folder / "trials").glob("[!.]*"))
+    return any(f.stat().st_size for f in (folder / "trials").glob("[!.]*/samples.jsonl"))

@@ -119,10 +119,12 @@ def _before(path: Path) -> dict[str, Any] | None:
     """Return what a run wrote down when it began, None where there is nothing."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError(f"expected a JSON object, found {type(before).__name__}")
         schema = before["schema"]
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as broken:
+    except (OSError, ValueError, KeyError) as broken:
         raise InputError(
             f"{path}: not what a run writes down when it begins ({broken}); move it away, and "
             "--resume writes it anew where the trials are those of this study"
@@ -132,4 +134,4 @@ def _before(path: Path) -> dict[str, Any] | None:
             f"{path.parent} was begun by another version of tune ({schema}, expected "
             f"{RUN_SCHEMA}), which wrote down less of what it measured; name another --out"
         )
-    return dict(before)
+    return before

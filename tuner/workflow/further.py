@@ -30,6 +30,7 @@ class Further:
     watcher: Watcher
     before: Collection[int]
     finalists: int
+    requests: int
     began_s: float
     words: list[str] = field(default_factory=list)
 
@@ -38,7 +39,8 @@ class Further:
         cls, session: Session, trials: Sequence[Trial], proof: Proof, watcher: Watcher
     ) -> Further:
         """Return it for a run that is about to go on."""
-        return cls(watcher, {t.number for t in trials}, len(proof.sides), session.elapsed_s())
+        numbers, now_s = {t.number for t in trials}, session.elapsed_s()
+        return cls(watcher, numbers, len(proof.sides), _requests(proof), now_s)
 
     def _say(self, text: str) -> None:
         self.words.append(text)
@@ -63,6 +65,12 @@ class Further:
             took_s = session.elapsed_s() - self.began_s
             self._say(f"{len(self.fresh(trials))} more trials in {took_s:.0f} s of searching")
 
+    def proved(self, proof: Proof) -> None:
+        """Say what was sent to prove the finalist that was there already."""
+        more = _requests(proof) - self.requests
+        if self.finalists and more:
+            self._say(f"{more} more requests for the proof")
+
     async def prove_better(
         self,
         session: Session,
@@ -81,6 +89,10 @@ class Further:
             await begin(session, pick, trials, base, proof, self.watcher)
             self._say(_proof_in_words(pick, proof))
         self._say("no other new trial promises more than what is proven")
+
+
+def _requests(proof: Proof) -> int:
+    return sum(len(side.measured) for side in proof.sides)
 
 
 def _better(

@@ -181,6 +181,7 @@ class _Job:
             trials = await self._search(trials, further)
         if not proof.passed or proof.unfinished:
             await self._prove(trials, proof, MAX_FINALISTS)
+            further.proved(proof)
         if further.finalists and further.fresh(trials) and proof.passed and not at_once:
             await further.prove_better(self.session, trials, self.base, proof)
         if all(side.candidate != self.base for side in proof.sides):

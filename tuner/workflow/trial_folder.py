@@ -175,22 +175,30 @@ def read(folder: Path) -> KeptTrial:
             resources=from_document(facts.get("resources")),  # older trials have none
             machine=_machine(facts.get("machine")),  # not written before there was the field
         )
-        place, spent = Place(**facts["place"]), Spent(**facts["spent"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as broken:
+        place, spent = Place(**facts["place"]), _spent(facts["spent"])
+    except (OSError, ValueError, KeyError, TypeError, InputError) as broken:
         raise InputError(
             f"{folder}: not a trial as it was written ({broken}); move it out of "
-            f"{folder.parent}, and what it measured is measured again"
+            f"{folder.parent} to go on without it"
         ) from None
     return KeptTrial(folder.name, place, candidate, measured, spent, facts.get("run"))
 
 
 def _ensure_as_written(folder: Path, facts: Mapping[str, Any]) -> None:
     """Raise ValueError for a folder of another trial, or whose files are not its own."""
+    if not isinstance(facts, Mapping):
+        raise ValueError(f"trial.json: expected a JSON object, found {type(facts).__name__}")
     if facts.get("name", folder.name) != folder.name:  # older trials do not tell
         raise ValueError(f"this is the trial {facts['name']}")
     for name, written in facts.get("files", {}).items():
         if _digest(folder / name) != written:
             raise ValueError(f"{name} is not what was written")
+
+
+def _spent(document: Mapping[str, Any]) -> Spent:
+    if wrong := [name for name, v in document.items() if type(v) not in (int, float)]:
+        raise ValueError(f"trial.json: spent.{wrong[0]}: expected a number")
+    return Spent(**document)
 
 
 def _digest(file: Path) -> str:
