@@ -70,8 +70,8 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
 
 def _no_folder(out: Path, error: OSError) -> InputError:
     return InputError(
-        f"cannot write to {out}: {error.strerror} ({error.filename}); mend that, or name another "
-        "--out"
+        f"cannot write to {out}: {error.strerror} ({error.filename}); make it writable, or "
+        "name another --out"
     )
 
 
