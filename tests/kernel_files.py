@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuner.workflow.machine import Kernel, usable_cpus
+from tuner.engines.kernel import Kernel
+from tuner.workflow.machine import usable_cpus
 
 
 def write(root: Path, files: Mapping[str, str]) -> Kernel:

@@ -8,20 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tuner.testing
 from tests import gguf_files
+from tests.kernel_files import write
+from tuner.engines.kernel import Kernel
 from tuner.engines.llamacpp import KNOBS, LlamaCpp
 from tuner.engines.memory import (
     BYTES_PER_VALUE,
+    Room,
     cache_bytes,
     cached_per_token,
     ensure_fits,
     f16_bytes_per_token,
     needed_bytes,
+    room,
 )
 from tuner.engines.models import default_path, from_gguf
 from tuner.spec.errors import StartFailed
@@ -121,10 +126,78 @@ def test_what_fits_is_let_through() -> None:
     """Exactly as much as there is fits, and an unknown model is never refused."""
     needed = needed_bytes(SMOLLM2, DEFAULT)
 
-    ensure_fits(SMOLLM2, DEFAULT, needed)
-    ensure_fits(MODEL, DEFAULT, 0)
+    ensure_fits(SMOLLM2, DEFAULT, Room(needed, 2**40))
+    ensure_fits(MODEL, DEFAULT, Room(0, 2**40))
     with pytest.raises(StartFailed):
-        ensure_fits(SMOLLM2, DEFAULT, needed - 1)
+        ensure_fits(SMOLLM2, DEFAULT, Room(needed - 1, 2**40))
+
+
+MIB = 2**20
+MEMINFO = {"proc/meminfo": f"MemTotal: {4 * 2**20} kB\nMemAvailable: {2**20} kB\n"}
+INNER = {"proc/self/cgroup": "0::/outer/inner\n", "sys/fs/cgroup/outer/inner/cgroup.procs": ""}
+
+
+def v2(folder: str, limit: int | str, taken: int = 0, stat: str = "") -> dict[str, str]:
+    """Return the files of a cgroup of version 2 that has so many MiB and has taken some."""
+    at = f"sys/fs/cgroup/{folder}"
+    allowed = f"{limit * MIB}" if isinstance(limit, int) else limit
+    return {
+        f"{at}memory.max": f"{allowed}\n",
+        f"{at}memory.current": f"{taken * MIB}\n",
+        f"{at}memory.stat": stat,
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "mib", "limit_mib", "cgroup"),
+    [
+        ({}, 1024, 4096, None),
+        (v2("", "max", 900), 1024, 4096, None),
+        (v2("", 2048, 900), 1024, 4096, None),  # it leaves more than the machine has
+        (v2("", 512, 100), 412, 512, "sys/fs/cgroup"),
+        (v2("", 512, 600), 0, 512, "sys/fs/cgroup"),
+        (v2("", 512, 300, f"inactive_file {200 * MIB}\nactive_file {50 * MIB}\n"), 462, 512,
+         "sys/fs/cgroup"),
+        ({**v2("", "max"), "sys/fs/cgroup/memory.high": f"{300 * MIB}"}, 300, 300,
+         "sys/fs/cgroup"),
+        (INNER | v2("outer/inner/", 512, 100), 412, 512, "sys/fs/cgroup/outer/inner"),
+        (INNER | v2("outer/inner/", 512, 100) | v2("outer/", 600, 500), 100, 600,
+         "sys/fs/cgroup/outer"),
+        (INNER | v2("outer/inner/", "max", 100) | v2("outer/", 600, 500), 100, 600,
+         "sys/fs/cgroup/outer"),
+        ({"proc/self/cgroup": "3:cpu:/x\n2:memory:/box\n",
+          "sys/fs/cgroup/memory/box/memory.limit_in_bytes": f"{256 * MIB}\n",
+          "sys/fs/cgroup/memory/box/memory.usage_in_bytes": f"{200 * MIB}\n",
+          "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{2**63 - 4096}\n"},
+         56, 256, "sys/fs/cgroup/memory/box"),
+        (v2("", "nonsense", 900), 1024, 4096, None),
+    ],
+)  # fmt: skip
+def test_the_tightest_of_machine_and_cgroups_counts(
+    tmp_path: Path, files: dict[str, str], mib: int, limit_mib: int, cgroup: str | None
+) -> None:
+    """What a cgroup leaves is its limit less what is taken in it, cached files aside."""
+    found = room(write(tmp_path, MEMINFO | files))
+
+    expected = None if cgroup is None else tmp_path / cgroup
+    assert found == Room(mib * MIB, limit_mib * MIB, expected)
+
+
+def test_the_refusal_names_the_limit(tmp_path: Path) -> None:
+    """Whether it is the machine's or a cgroup's tells what has to be raised."""
+    kernel = write(tmp_path, MEMINFO | v2("", 20))
+
+    with pytest.raises(StartFailed, match=r"are 20 MiB within the limit of 20 MiB of the cgroup"):
+        ensure_fits(SMOLLM2, DEFAULT, room(kernel))
+    with pytest.raises(StartFailed, match=r"are 0 MiB of the machine's 4096 MiB"):
+        ensure_fits(SMOLLM2, DEFAULT, Room(0, 4096 * MIB))
+
+
+def test_without_files_it_is_what_the_machine_says(tmp_path: Path) -> None:
+    """Another system has no such files, and memory all the same."""
+    found = room(Kernel(tmp_path / "proc", tmp_path / "sys"))
+
+    assert 0 < found.bytes <= found.total == psutil.virtual_memory().total
 
 
 @pytest.mark.embedded

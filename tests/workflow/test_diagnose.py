@@ -10,10 +10,10 @@ import pytest
 
 from tests.kernel_files import stat, write
 from tuner.engines import llamacpp
+from tuner.engines.kernel import Kernel
 from tuner.report.diagnosis import Diagnosis, Finding, diagnosis_document, show_diagnosis
 from tuner.report.disturbance import Disturbance
 from tuner.workflow.diagnose import PROGRAMS, diagnose, engines
-from tuner.workflow.machine import Kernel
 from tuner.workflow.quiet import busiest, findings
 
 QUIET = Disturbance(1.0, others=0.01)

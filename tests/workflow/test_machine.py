@@ -10,18 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kernel_files import stat, write
+from tuner.engines.kernel import HERE, Kernel, cgroup_folders, keyed, number
 from tuner.workflow.machine import (
-    HERE,
     Counters,
-    Kernel,
     Throttling,
-    cgroup_folders,
     counters,
     cpu_by_process,
     heat_events,
-    keyed,
-    memory_limit_bytes,
-    number,
     quota_cpus,
     since,
     throttling,
@@ -85,13 +80,12 @@ def test_our_own_work_is_not_the_others(tmp_path: Path) -> None:
 
 
 def test_a_system_without_such_files_tells_nothing(tmp_path: Path) -> None:
-    """No counters, no quota, no limit, no processes; and nothing can be said of a window."""
+    """No counters, no quota, no processes; and nothing can be said of a window."""
     kernel = Kernel(tmp_path / "proc", tmp_path / "sys")
 
     assert counters(kernel) is None
     assert since(None, kernel) is None
     assert quota_cpus(kernel) is None
-    assert memory_limit_bytes(kernel) is None
     assert heat_events(kernel) is None
     assert cpu_by_process(kernel) == {}
     assert throttling(kernel) == Throttling()
@@ -173,12 +167,6 @@ def test_the_folders_are_ours_and_those_around_us(tmp_path: Path) -> None:
     root = tmp_path / "sys/fs/cgroup"
 
     assert cgroup_folders(kernel, "cpu") == [root / "outer" / "inner", root / "outer", root]
-
-
-@pytest.mark.parametrize("file", ["fs/cgroup/memory.max", "fs/cgroup/memory/memory.limit_in_bytes"])
-def test_the_memory_limit_of_both_versions(tmp_path: Path, file: str) -> None:
-    """A limit is a number of bytes."""
-    assert memory_limit_bytes(write(tmp_path, {f"sys/{file}": "1000000\n"})) == 1_000_000
 
 
 def test_heat_is_counted_over_all_cores(tmp_path: Path) -> None:

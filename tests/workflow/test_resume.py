@@ -12,6 +12,7 @@ import pytest
 
 from tests.workflow.worlds import Recorder, study, trial_folders, world
 from tuner.report.result import Result
+from tuner.search.budget import ALPHAS
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError, Locked, NotComparable
 from tuner.spec.values import Slo
@@ -19,6 +20,7 @@ from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.folder import claimed
 from tuner.workflow.run import run
+from tuner.workflow.trial_folder import read
 
 
 class Killed(Exception):
@@ -159,6 +161,103 @@ def test_half_written_trials_are_no_trials(tmp_path: Path) -> None:
     shutil.copytree(trials / "0001", trials / ".0003.partial")
     (trials / "0002" / "trial.json").write_text("{")
 
-    with pytest.raises(InputError, match=r"trials/0002: not a trial's folder"):
+    with pytest.raises(InputError, match=r"trials/0002: not a trial as it was written"):
         go(tmp_path / "o", Recorder(), resume=True)
     assert not (trials / ".0003.partial").exists()
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a finished run with second looks and a proof."""
+    out = tmp_path_factory.mktemp("proven") / "o"
+    go(out, Recorder(), budget_s=150.0)
+    names = {f.name for f in trial_folders(out)}
+    assert {"baseline-1", "finalist-1-1", "finalist-1-2"} <= names, names
+    return out
+
+
+def looked_at_again(out: Path) -> list[str]:
+    """Return the numbers of the trials that had a second look under their own number."""
+    return sorted(f.name.removesuffix("-more") for f in trial_folders(out) if "-more" in f.name)
+
+
+def place_of(out: Path, name: str) -> Any:
+    """Return which part of its run a trial is."""
+    return json.loads((out / "trials" / name / "trial.json").read_text())["place"]
+
+
+@pytest.mark.parametrize(
+    "away",
+    ["baseline", "second look", "first look", "its trial", "first block", "baseline-1", "proof"],
+)
+def test_whatever_trial_is_moved_away_the_run_goes_on(
+    proven: Path, tmp_path: Path, away: str
+) -> None:
+    """What is left counts as before, keeps its names and is not asked again."""
+    out = tmp_path / "o"
+    shutil.copytree(proven, out)
+    again = looked_at_again(out)
+    place = place_of(out, "finalist-1-1")
+    looks = {n: place_of(out, f"{n}-more") for n in again}
+    gone = {
+        "baseline": ["0000"],
+        "second look": [f"{again[0]}-more"],
+        "first look": [f"{of['of']:04d}" for of in looks.values()],
+        "its trial": [f.name for f in trial_folders(out) if f.name[:4] == f"{place['number']:04d}"],
+        "first block": ["finalist-1-1"],
+        "baseline-1": ["baseline-1"],
+        "proof": [f.name for f in trial_folders(out) if f.name.startswith("finalist")],
+    }[away]
+    for name in gone:
+        shutil.move(out / "trials" / name, tmp_path / name)
+    before = {f.name: (f / "samples.jsonl").read_bytes() for f in trial_folders(out)}
+    result = go(out, Recorder(), resume=True, budget_s=300.0)
+    after = {f.name: (f / "samples.jsonl").read_bytes() for f in trial_folders(out)}
+
+    assert gone
+    assert before.items() <= after.items()
+    assert result.best is not None
+    for m in result.finalists:
+        prompts = [s.prompt_id for s in m.samples]
+        assert len(set(prompts)) == len(prompts)
+
+
+def test_a_finalist_keeps_its_error_though_the_first_is_gone(tmp_path: Path) -> None:
+    """The error of the whole run is spent once: what was the second finalist stays the second."""
+    out = tmp_path / "o"
+    go(out, Recorder(), budget_s=150.0)
+    for name in [f.name for f in trial_folders(out) if f.name.startswith("finalist-1")]:
+        folder = out / "trials" / name.replace("finalist-1", "finalist-2")
+        (out / "trials" / name).rename(folder)
+        file = folder / "trial.json"
+        facts = json.loads(file.read_text())
+        facts["place"]["side"] = "finalist-2"
+        file.write_text(json.dumps(facts | {"name": folder.name}))
+    result = go(out, Recorder(), resume=True, budget_s=900.0)
+    (certificate,) = result.finalists[0].certificates.values()
+
+    assert certificate.confidence == pytest.approx(1 - ALPHAS[1])
+
+
+@pytest.mark.parametrize("file", ["candidate.json", "effective.json", "samples.jsonl"])
+@pytest.mark.parametrize("content", [None, b"", b"[", b"null", b"\xff\x00", "cut", "swapped"])
+def test_each_damage_of_a_trial_is_one_sentence(
+    proven: Path, tmp_path: Path, file: str, content: Any
+) -> None:
+    """Missing, empty, cut, binary, or of another trial: named with the next step."""
+    folder = tmp_path / "trials" / "0001"
+    shutil.copytree(proven / "trials" / "0001", folder)
+    whole = (folder / file).read_bytes()
+    other = (proven / "trials" / "0002" / file).read_bytes()
+    # a cut at the end of a line leaves what can be read, less what was measured last
+    damaged = {"cut": whole[: whole.rfind(b"\n", 0, -1) + 1], "swapped": other}.get(
+        content, content
+    )
+    (folder / file).unlink()
+    if damaged is not None:
+        (folder / file).write_bytes(damaged)
+
+    if damaged == whole:
+        pytest.skip("the other trial holds the same")
+    with pytest.raises(InputError, match=r"trials/0001: not a trial as it was written .*move it"):
+        read(folder)

@@ -44,7 +44,7 @@ def command(
     from tuner.report.progress import Lines
     from tuner.report.terminal import console
     from tuner.workflow.capacity import capacity
-    from tuner.workflow.folder import default_out
+    from tuner.workflow.default_folder import default_out
 
     study = read_study(study_file, **overrides)
     lines = Lines(console(stderr=True), quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def command(
     from tuner.report.documents import plan_document, result_document
     from tuner.report.terminal import console, show_plan, show_result
     from tuner.search.budget import plan
-    from tuner.workflow.folder import default_out, latest_out
+    from tuner.workflow.default_folder import default_out, latest_out
     from tuner.workflow.run import check, run
 
     study = read_study(study_file, **overrides)
@@ -76,7 +77,7 @@ def command(
         watcher.close()
         click.echo(
             f"interrupted; the engine is stopped, finished trials stay in {folder}; go on with "
-            f"--out {folder} --resume",
+            f"--out {shlex.quote(str(folder))} --resume",
             err=True,
         )
         return interrupted.exit_code

@@ -121,6 +121,16 @@ class Creates(Protocol):
 
 
 @runtime_checkable
+class Stores(Protocol):
+    """An engine whose models have names in a store, where a name may come to mean another one."""
+
+    @property
+    def manifests(self) -> Mapping[str, str | None]:
+        """Return the digest of each model that a candidate may name: weights and all else of it."""
+        ...
+
+
+@runtime_checkable
 class Notices(Protocol):
     """An engine whose log tells of requests that were answered, but not as they were sent."""
 

@@ -18,13 +18,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import psutil
-
 from tuner.engines import control, gguf, models
 from tuner.engines.base import Preview
 from tuner.engines.chat import chat_request
 from tuner.engines.launch import Launch, Served, launch
-from tuner.engines.memory import CONTEXT_STEP, ensure_fits
+from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
 from tuner.engines.readback import difference
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineMissing, InputError
@@ -99,7 +97,7 @@ class LlamaCpp(Served):
 
     # starting
     async def _start(self, candidate: Candidate) -> None:
-        ensure_fits(self.model, candidate, psutil.virtual_memory().available)
+        ensure_fits(self.model, candidate, room())
         self._starts += 1
         asked = Launch(
             what="llama.cpp",

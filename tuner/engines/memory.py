@@ -1,10 +1,15 @@
-"""What a model needs in memory, estimated before it is loaded: weights and KV cache."""
+"""What a model needs in memory before it is loaded (weights and KV cache), and what there is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import psutil
+
+from tuner.engines.kernel import HERE, Kernel, cgroup_folders, keyed, number
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Candidate, Model
 
@@ -13,6 +18,9 @@ CONTEXT_STEP = 256
 
 BYTES_PER_VALUE: Mapping[str, float] = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 """Bytes of a cached value: a block of 32 has a 16-bit scale (ggml-common.h)."""
+
+_RECLAIMABLE = ("inactive_file", "active_file", "slab_reclaimable")
+"""Lines of memory.stat for what the kernel gives up where memory is needed."""
 
 _OTHERWISE = ("attention.sliding_window", "attention.kv_lora_rank", "ssm.state_size")
 """Architectures with one of these keep less per token than the formula says."""
@@ -69,12 +77,58 @@ def needed_bytes(model: Model, candidate: Candidate) -> int:
     return (model.weights_bytes or 0) + cache_bytes(model, candidate)
 
 
-def ensure_fits(model: Model, candidate: Candidate, available: int) -> None:
-    """Raise StartFailed when a candidate needs more than the available memory in bytes."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The memory in bytes that a new process may take, of `total` in all.
+
+    `cgroup` is the folder of the one that sets the limit, None where the machine itself does.
+    """
+
+    bytes: int
+    total: int
+    cgroup: Path | None = None
+
+    @property
+    def bound(self) -> str:
+        """Return in words what the limit is."""
+        total = f"{self.total / 2**20:.0f} MiB"
+        if self.cgroup is None:
+            return f"of the machine's {total}"
+        return f"within the limit of {total} of the cgroup {self.cgroup}"
+
+
+def room(kernel: Kernel = HERE) -> Room:
+    """Return the least of what the machine has available and what each cgroup around us leaves."""
+    memory = keyed(kernel.proc / "meminfo")
+    host = psutil.virtual_memory()
+    available = memory["MemAvailable"] * 1024 if "MemAvailable" in memory else host.available
+    total = memory["MemTotal"] * 1024 if "MemTotal" in memory else host.total
+    left = (_left(folder) for folder in cgroup_folders(kernel, "memory"))
+    return min((Room(available, total), *filter(None, left)), key=lambda found: found.bytes)
+
+
+def _left(folder: Path) -> Room | None:
+    """Return what a cgroup leaves of its limit, None without one.
+
+    From memory.high on the kernel slows processes down. Cached files count as taken (but for
+    those in use) and are given up where the memory is needed, as in MemAvailable.
+    """
+    names = ("memory.max", "memory.high", "memory.limit_in_bytes")
+    limit = min((n for name in names if (n := number(folder / name)) is not None), default=None)
+    if limit is None:
+        return None
+    taken = [number(folder / name) for name in ("memory.current", "memory.usage_in_bytes")]
+    cached = sum(keyed(folder / "memory.stat").get(name, 0) for name in _RECLAIMABLE)
+    used = max(max((n for n in taken if n is not None), default=0) - cached, 0)
+    return Room(max(limit - used, 0), limit, folder)
+
+
+def ensure_fits(model: Model, candidate: Candidate, available: Room) -> None:
+    """Raise StartFailed when a candidate needs more than there is room for."""
     needed = needed_bytes(model, candidate)
-    if needed > available:
+    if needed > available.bytes:
         raise StartFailed(
             "out_of_memory",
             f"not started: weights and KV cache need {needed / 2**20:.0f} MiB, available are "
-            f"{available / 2**20:.0f} MiB; lower num_ctx or num_parallel",
+            f"{available.bytes / 2**20:.0f} MiB {available.bound}; lower num_ctx or num_parallel",
         )

@@ -13,16 +13,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Preview
 from tuner.engines.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
-from tuner.engines.memory import ensure_fits
-from tuner.engines.ollama_attached import OllamaAttached, address_of
+from tuner.engines.memory import ensure_fits, room
+from tuner.engines.ollama_attached import NONE_KNOWN, OllamaAttached, address_of
 from tuner.engines.ollama_chat import read_ollama
 from tuner.engines.ollama_gpu import has_gpu, may_hold_layers
 from tuner.engines.ollama_knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
+from tuner.engines.ollama_models import OllamaModels
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.space import Choices
@@ -64,9 +63,10 @@ class Ollama(Served):
         ports: Callable[[], int] = free_port,
         own: Mapping[str, int | float] = NOTHING,
         gpu: Callable[[], bool] = has_gpu,
+        manifests: Mapping[str, str | None] = NONE_KNOWN,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.manifests = model, manifests
         self._known = {model.name: model}
         self.knobs = knobs(version, model.name, own)
         self._models, self._logs, self._program, self._ports = models, logs, program, ports
@@ -103,7 +103,7 @@ class Ollama(Served):
     async def _start(self, candidate: Candidate) -> None:
         weights = self._weights(candidate)
         if not may_hold_layers(candidate, gpu=self._gpu()):  # else Ollama itself tells what fits
-            ensure_fits(weights, candidate, psutil.virtual_memory().available)
+            ensure_fits(weights, candidate, room())
         self._starts += 1
         await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
 
@@ -226,12 +226,25 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     With a url it is the running server there, else one of our own.
     """
     if study.url is not None:
-        return OllamaAttached(address_of(study.url), Model(study.model, study.model))
+        return _attached(study, address_of(study.url))
     version, models = version_of("ollama"), ollama_store.writable(ollama_store.folder(), logs)
     for other in tags(study):
         ollama_store.model(other, models)
     model, own = ollama_store.model(study.model, models), _own_settings(study, models)
-    return Ollama(model, models, logs, version=version, own=own)
+    manifests = {name: ollama_store.digest(name, models) for name in _named(study)}
+    return Ollama(model, models, logs, version=version, own=own, manifests=manifests)
+
+
+def _attached(study: Study, address: str) -> OllamaAttached:
+    """Return the engine over a running server, with what that says its models are."""
+    server = OllamaModels(address)
+    manifests = {name: server.digest(name) for name in _named(study)}
+    return OllamaAttached(address, Model(study.model, study.model), manifests=manifests)
+
+
+def _named(study: Study) -> list[str]:
+    """Return each model that a candidate of a study may name."""
+    return sorted({study.model, str(study.baseline.get("model", study.model)), *tags(study)})
 
 
 def _own_settings(study: Study, models: Path) -> Mapping[str, int | float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
 
 DEFAULT_PORT = 11434
+NONE_KNOWN: Mapping[str, str | None] = MappingProxyType({})
 
 
 def address_of(url: str | None) -> str:
@@ -45,13 +47,21 @@ class OllamaAttached(Foreign):
     """The `Engine` over a server at an address.
 
     With `as_it_is` the model's own settings count and no options are sent: so a model that went
-    into service is measured. `left_out` are the knobs that only a start of the server sets.
+    into service is measured. `left_out` are the knobs that only a start of the server sets,
+    `manifests` the digests of the models that may be asked for.
     """
 
     name = "ollama"
     read = staticmethod(read_ollama)
 
-    def __init__(self, address: str, model: Model, *, as_it_is: bool = False) -> None:
+    def __init__(
+        self,
+        address: str,
+        model: Model,
+        *,
+        as_it_is: bool = False,
+        manifests: Mapping[str, str | None] = NONE_KNOWN,
+    ) -> None:
         parts = urlsplit(address)
         super().__init__(Address(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT, False))
         self._address = address
@@ -59,6 +69,7 @@ class OllamaAttached(Foreign):
         all_knobs = knobs(SOFTER_PENALTY_SINCE, model.name)
         self.knobs: Mapping[str, Knob] = {n: k for n, k in all_knobs.items() if k.tier != "restart"}
         self.left_out = tuple(n for n in all_knobs if n not in self.knobs)
+        self.manifests = manifests
         self._as_it_is = as_it_is
         self._in_force: Candidate = {}
         self._loads = 0

@@ -7,6 +7,7 @@ manifests/HOST/NAMESPACE/MODEL/TAG is a JSON list of layers, blobs/sha256-... ho
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 import shutil
@@ -85,6 +86,14 @@ def model(name: str, models: Path) -> Model:
     return replace(found, name=name, source=name, digest=str(weights["digest"]), chat_template=None)
 
 
+def digest(name: str, models: Path) -> str:
+    """Return the digest of a model as Ollama lists it: that of its manifest, so of all its layers.
+
+    Raises InputError where there is no such model.
+    """
+    return hashlib.sha256(_manifest_text(name, models).encode()).hexdigest()
+
+
 def layer(name: str, models: Path, kind: str) -> str | None:
     """Return the text of a layer of a model, None where it has none.
 
@@ -135,14 +144,26 @@ def names(models: Path) -> list[str]:
 
 
 def _manifest(name: str, models: Path) -> Mapping[str, Any]:
-    path = (models / "manifests").joinpath(*parts(name))
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(_manifest_text(name, models))
+    except ValueError as error:
+        path = _manifest_path(name, models)
+        raise InputError(f"model {name}: {path} cannot be read ({error})") from None
+    return read if isinstance(read, dict) else {}
+
+
+def _manifest_path(name: str, models: Path) -> Path:
+    return (models / "manifests").joinpath(*parts(name))
+
+
+def _manifest_text(name: str, models: Path) -> str:
+    path = _manifest_path(name, models)
+    try:
+        return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(_unknown(name, models)) from None
     except (OSError, ValueError) as error:
         raise InputError(f"model {name}: {path} cannot be read ({error})") from None
-    return read if isinstance(read, dict) else {}
 
 
 def _layers(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:

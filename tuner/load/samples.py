@@ -26,7 +26,9 @@ def from_line(line: str) -> Sample:
 
 def write(path: Path, samples: Iterable[Sample]) -> None:
     """Write samples to `path`, one a line."""
-    path.write_text("".join(to_line(s) + "\n" for s in samples), encoding="utf-8")
+    text = "".join(to_line(s) + "\n" for s in samples)
+    # half of a surrogate pair, as a server may send it, stays an escape
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def read(path: Path) -> tuple[Sample, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rich.console import Group
@@ -34,9 +34,19 @@ class Difference:
 def differences(
     a: Mapping[str, Any], b: Mapping[str, Any], facts: Iterable[str]
 ) -> tuple[Difference, ...]:
-    """Return the facts that differ, in order; one that is not there is None."""
+    """Return the facts that differ, in order; one that is not there is None.
+
+    Of facts that are mappings each part that differs is named.
+    """
     pairs = ((fact, a.get(fact), b.get(fact)) for fact in facts)
-    return tuple(Difference(fact, x, y) for fact, x, y in pairs if x != y)
+    return tuple(found for pair in pairs for found in _unlike(*pair))
+
+
+def _unlike(fact: str, a: Any, b: Any) -> tuple[Difference, ...]:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        parts = differences(a, b, list(dict.fromkeys((*a, *b))))
+        return tuple(replace(part, fact=f"{fact}.{part.fact}") for part in parts)
+    return (Difference(fact, a, b),) if a != b else ()
 
 
 def short(value: Any) -> str:

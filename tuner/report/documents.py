@@ -18,6 +18,7 @@ from tuner.report.resources import resources_document
 from tuner.report.result import BaselineDrift, Gain, Result, Screened
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
+from tuner.spec.identity import declared
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, changes
 from tuner.stats.quantiles import Bound
@@ -58,6 +59,7 @@ def measurement_document(
         "machine": _machine(measured.machine),
         "environment": dict(environment),
         "workload_hash": study.workload.hash,
+        "declared": declared(study),
     }
 
 
@@ -89,6 +91,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),
         "cold": cold_document(result.cold),
+        "continued": list(result.continued),
         "disturbances": _disturbances(result.windows),
         "finalists": [doc(m) for m in result.finalists],
         "trials": [_trial(t, result) for t in result.trials],

@@ -70,7 +70,7 @@ class Result:
     screening was right about the finalists; `drift` is None where the baseline has too few blocks
     to tell; `windows` is what the machine did during each trial, by the name of its folder;
     `cold` is what the best one's first request costs after the model was unloaded, where the
-    engine can do that.
+    engine can do that; `continued` says what a larger budget was spent on.
     """
 
     study: Study
@@ -95,6 +95,7 @@ class Result:
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
     cold: Cold | None = None
     median_gain: Gain | None = None
+    continued: tuple[str, ...] = ()
 
     @property
     def keeps_baseline(self) -> bool:

@@ -167,6 +167,8 @@ def _closing(result: Result) -> str:
     lines += [gain_in_words(result), *drift_in_words(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
+    if result.continued:
+        lines.append(f"The larger budget brought: {'; '.join(result.continued)}.")
     lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{holds(name, result)}")

@@ -28,14 +28,15 @@ def promising(study: Study, trial: Trial, least: float) -> bool:
 
 
 def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
-    """Return trials measured in full, the most promising first; cut ones where there are no others.
+    """Return trials measured in full, the most promising first, with cut ones where all others are.
 
     Promise is the chance of meeting every constraint times what the objective gains, the
     latter shrunk against the winner's curse; among equals (to three digits, since promises of a
     hard study are all small) the smallest change comes first.
     """
     measured = [t for t in trials if t.state == "complete"]
-    measured = measured or [t for t in trials if t.samples]
+    if all(t.origin == "baseline" for t in measured):  # it is never cut, however late it is
+        measured = [t for t in trials if t.samples]
     return sorted(
         measured,
         key=lambda t: (-float(f"{promise(study, t):.3g}"), len(changes(t.candidate, base))),

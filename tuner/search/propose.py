@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import json
 import math
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -120,11 +122,13 @@ class Proposer:
         self._numbers = itertools.count(max(trial.number + 1, next(self._numbers)))
 
     def save(self, file: Path) -> None:
-        """Write the study as an SQLite database; raise OutputError where that cannot be done."""
-        for old in file.parent.glob(f"{file.name}*"):  # the database and its journal
-            old.unlink()
-        with _quiet():
-            storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+        """Write the study as an SQLite database; raise OutputError or OSError where that fails.
+
+        It is made where no folder's name can be taken for a part of its URL.
+        """
+        with tempfile.TemporaryDirectory() as folder, _quiet():
+            made = Path(folder) / file.name
+            storage = optuna.storages.RDBStorage(f"sqlite:///{made}")
             _hurry(storage)
             optuna.copy_study(
                 from_study_name=STUDY_NAME,
@@ -133,6 +137,9 @@ class Proposer:
             )
             storage.remove_session()
             storage.engine.dispose()
+            partial = file.with_name(f".{file.name}.partial")
+            shutil.copyfile(made, partial)
+            partial.replace(file)
 
     def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 from tuner.spec.answer_schema import schema_of
 from tuner.spec.errors import InputError
+from tuner.spec.identity import workload_digest
 from tuner.spec.parts import nearest
 from tuner.spec.reading import parsed_json, read_text, regex_problem
-from tuner.spec.slots import ensure_slots, texts_with_slots
+from tuner.spec.slots import ensure_slots
 from tuner.spec.study_file import DynamicPart, WorkloadPart, check_dynamic
 from tuner.spec.values import Load
-from tuner.spec.workload import Shot, ShotRule, Template, Workload, Written
+from tuner.spec.workload import Shot, ShotRule, Template, Workload
 from tuner.spec.workload_lines import shot_of, template_of
 from tuner.spec.yaml_reading import parsed_slots, parsed_yaml
 
@@ -29,11 +29,10 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
     slots = reader.slots(part.slots)
     shots = reader.shots(part.prompt.shots)
     rules, default = reader.dynamic(part.prompt.dynamic, shots)
-    lines = reader.prompts(part.prompts)
     schema = reader.schema(part.schema_)
+    lines = reader.lines(part.prompts, "workload.prompts")
     load, templates = _arriving(part, _templates(lines, slots, schema), folder)
-    reader.note_otherwise_read(templates, slots)
-    return Workload(
+    workload = Workload(
         templates=templates,
         slots=slots,
         schema=schema,
@@ -45,8 +44,8 @@ def read_workload(part: WorkloadPart, folder: Path, file: str) -> Workload:
         rules=rules,
         default_shots=default,
         load=load,
-        hash=reader.hash(),
     )
+    return replace(workload, hash=workload_digest(workload))
 
 
 def _arriving(
@@ -76,23 +75,10 @@ def _arriving(
 
 
 class _Reader:
-    """Reads the files that a study names, relative to its folder, and hashes their content."""
+    """Reads the files that a study names, relative to its folder."""
 
     def __init__(self, folder: Path, file: str) -> None:
         self._folder, self._file = folder, file
-        self._digest = hashlib.sha256()
-
-    def hash(self) -> str:
-        return self._digest.hexdigest()[:16]
-
-    def note_otherwise_read(
-        self, templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]
-    ) -> None:
-        """Give another hash to what earlier versions sent otherwise than it is written."""
-        if any("{{" in text or "}}" in text for text in texts_with_slots(templates, slots)):
-            self._digest.update(b"braces as written")
-        if any(isinstance(value, Written) for values in slots.values() for value in values):
-            self._digest.update(b"slots as written")
 
     def text(self, name: str, key: str) -> str:
         path = self._folder / name
@@ -100,7 +86,6 @@ class _Reader:
             content = read_text(path, f"{self._file}: {key}")
         except FileNotFoundError:
             raise InputError(f"{self._file}: {key}: no such file: {path}") from None
-        self._digest.update(f"{key}\0{content}\0".encode())
         return content
 
     def lines(self, name: str, key: str) -> list[tuple[str, Any]]:
@@ -116,11 +101,6 @@ class _Reader:
         if not places:
             raise InputError(f"{path}: empty; expected one JSON object a line")
         return [(place, parsed_json(line, place)) for place, line in places]
-
-    def prompts(self, name: str) -> list[tuple[str, Any]]:
-        lines = self.lines(name, "workload.prompts")
-        self.text(name, "workload.prompts")  # hashed twice, so that older results compare
-        return lines
 
     def slots(self, name: str | None) -> dict[str, tuple[Any, ...]]:
         if name is None:

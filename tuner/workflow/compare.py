@@ -100,7 +100,7 @@ def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:
     They are those of its candidate that were measured for a verdict, not for the search.
     """
     folders = [f for f in trials.glob("*") if not f.name.startswith(".")]
-    kept = sorted(map(trial_folder.read, folders), key=lambda trial: trial.spent.elapsed_s)
+    kept = trial_folder.in_order(map(trial_folder.read, folders))
     found = tuple(
         sample
         for trial in kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tuner.render.artifacts import Evidence
@@ -11,9 +11,9 @@ from tuner.render.client import programs
 from tuner.report.cold import Cold
 from tuner.report.measurement import Measurement, by_start
 from tuner.report.result import Result, Screened
-from tuner.search.budget import ALPHAS, Plan, visits
+from tuner.search.budget import Plan, visits
 from tuner.search.frontier import frontier
-from tuner.search.trial import Trial, latencies
+from tuner.search.trial import Trial, latencies, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Slo, changes
 from tuner.stats.quantiles import quantile
@@ -35,17 +35,19 @@ def conclude(
     plan_: Plan,
     looks: Sequence[Sequence[Sample]] = (),
     cold: Cold | None = None,
+    continued: Sequence[str] = (),
 ) -> Result:
     """Return the result of a finished run, and write the artifacts of its best candidate.
 
-    `looks` are the baseline's samples between the search's trials, a block each.
+    `looks` are the baseline's samples between the search's trials, a block each; `continued`
+    says what a larger budget was spent on.
     """
-    number, best = best_of(proof.measured)
+    number, best = best_of(proof.measured, worth_to(session.study))
     baseline = baseline_of(session, proof)
     proven = by_start(baseline.samples) if baseline else []
     drift = drifted(session.study, base, trials, looks, proven)
     moved = drift is not None and drift.trend.found
-    found = gains(session.study, best, baseline, ALPHAS[number], moved)
+    found = gains(session.study, best, baseline, proof.alpha(number), moved)
     if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
         best = best if found.any else baseline  # what serves is kept
     chosen = best or baseline
@@ -54,7 +56,7 @@ def conclude(
     new = chosen.candidate if chosen else base
     changed = {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
     open_ = () if best and best.verdict == "PASS" else what_stood_in_the_way(
-        session.study, best, ALPHAS[number], visits(session.study)
+        session.study, best, proof.alpha(number), visits(session.study)
     )  # fmt: skip
     return Result(
         study=session.study,
@@ -79,13 +81,17 @@ def conclude(
         drift=drift,
         windows=session.windows,
         cold=cold,
+        continued=tuple(continued),
     )
 
 
-def best_of(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
+def best_of(
+    measured: Sequence[Measurement], worth: Callable[[Measurement], float] = lambda m: 0.0
+) -> tuple[int, Measurement | None]:
     """Return the proven finalist, else the undecided one with most evidence, else a failed one.
 
-    With its number, counted from 0; (0, None) where there is none.
+    With its number, counted from 0; (0, None) where there is none. Of several proven ones it is
+    the one of most `worth`: the errors that they may spend hold together.
     """
     order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
 
@@ -94,9 +100,23 @@ def best_of(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
 
     return min(
         enumerate(measured),
-        key=lambda found: (order[found[1].verdict], -evidence_for(found[1])),
+        key=lambda found: (
+            order[found[1].verdict],
+            -worth(found[1]) if found[1].verdict == "PASS" else 0.0,
+            -evidence_for(found[1]),
+        ),
         default=(0, None),
     )
+
+
+def worth_to(study: Study) -> Callable[[Measurement], float]:
+    """Return what a study's objective makes of a measurement, the least where it is unknown."""
+
+    def worth(m: Measurement) -> float:
+        found = value(study, m.samples, m.memory_bytes)
+        return -math.inf if math.isnan(found) else found
+
+    return worth
 
 
 def baseline_of(session: Session, proof: Proof) -> Measurement | None:

@@ -48,6 +48,14 @@ class Side:
     screened: tuple[Sample, ...] = ()
 
     @property
+    def turn(self) -> int:
+        """Return which finalist this is, counted from 0: so much error it may spend.
+
+        Its name tells, since the folders of others may have been moved away.
+        """
+        return int(self.name.rpartition("-")[2]) - 1
+
+    @property
     def measured(self) -> tuple[Sample, ...]:
         """Return the samples that count."""
         return tuple(s for s in self.samples if not s.warmup)
@@ -80,8 +88,9 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
     """Return a side with the blocks that an earlier part of the run measured for it."""
     for block in (k for k in kept if k.place.side == side.name):
         side.add(block.measured)
-        for _ in block.measured.kept:
-            next(side.prompts)
+    # not the first so many: the folder of a block in between may have been moved away
+    asked = {sample.prompt_id for sample in side.measured}
+    side.prompts = filter(lambda prompt: prompt.id not in asked, side.prompts)
     return side
 
 

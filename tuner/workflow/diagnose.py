@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 
 from tuner.engines import llamacpp, models
+from tuner.engines.kernel import HERE, Kernel
 from tuner.report.diagnosis import Diagnosis, EngineFinding, Finding
 from tuner.spec.errors import EngineMissing
 from tuner.spec.study_file import BUILT_ENGINES
-from tuner.workflow.machine import HERE, Kernel, counters, cpu_by_process, since
+from tuner.workflow.machine import counters, cpu_by_process, since
 from tuner.workflow.quiet import busiest, findings
 
 PROGRAMS: Mapping[str, str] = {

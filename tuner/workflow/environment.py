@@ -12,16 +12,21 @@ from typing import Any
 import psutil
 
 from tuner import __version__
-from tuner.engines.base import Engine
+from tuner.engines.base import Engine, Stores
+from tuner.engines.kernel import first_line
+from tuner.spec.identity import declared
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.workflow.machine import HERE, Kernel, first_line, memory_limit_bytes, usable_cpus
+from tuner.workflow.machine import usable_cpus
 
 ALIKE_BEFORE = (
     "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "model", "model_digest",
-    "workload_hash", "load",
+    "model_manifest", "declared", "workload_hash", "load",
 )  # fmt: skip
-"""What must agree and is known before an engine starts: `--resume` checks it."""
+"""What must agree and is known before an engine starts: `--resume` checks it.
+
+`declared` is all that the study says of its engine and its load (`spec.identity`).
+"""
 
 ALIKE = (*ALIKE_BEFORE, "engine_version", "loop", "prompts")
 """What must agree before two measurements are compared; `prompts` says which part was sent."""
@@ -43,15 +48,20 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "engine_version": version,
         "model": engine.model.name,
         "model_digest": engine.model.digest,
+        "model_manifest": manifests(engine).get(engine.model.name),
     }
 
 
 def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
     """Return what two parts of one run must share for their samples to be pooled."""
-    workload = {"workload_hash": study.workload.hash, "load": str(study.workload.load)}
-    facts = environment(engine, None) | workload
+    facts = environment(engine, None) | {
+        "declared": declared(study),
+        "workload_hash": study.workload.hash,
+        "load": str(study.workload.load),
+    }
     return {
         "study": study.name,
+        "manifests": manifests(engine),
         **{fact: facts[fact] for fact in ALIKE_BEFORE},
         "slo": [str(slo) for slo in study.slos],
         "guard": asdict(study.guard),
@@ -61,6 +71,11 @@ def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
         "sampler": study.sampler,
         "seed": study.seed,
     }
+
+
+def manifests(engine: Engine) -> dict[str, str | None]:
+    """Return the digests of the models that candidates may name, {} where models are files."""
+    return dict(engine.manifests) if isinstance(engine, Stores) else {}
 
 
 def gpu_names(driver: Path = Path("/proc/driver/nvidia")) -> list[str] | None:
@@ -77,10 +92,3 @@ def _cpu_name() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def free_memory_bytes(kernel: Kernel = HERE) -> int:
-    """Return the memory that a new process may take: what is available, within our limit."""
-    limit = memory_limit_bytes(kernel)
-    available = psutil.virtual_memory().available
-    return available if limit is None else min(available, limit)

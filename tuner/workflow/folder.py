@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tuner.report.comparison import differences, short
 from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
+from tuner.spec.identity import digest
 
 RUN_FILE = "run.json"
+RUN_SCHEMA = "tuner.run/2"
+"""Its `declared` holds what a study says of its engine and its load; version 1 had not that."""
 
 
 @contextlib.contextmanager
@@ -23,8 +25,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; make room and do it again (what was "
-            "finished is kept: `tune run` goes on with --resume)"
+            f"cannot write {path}: {error.strerror or error}; make room, or move away what is in "
+            "its place, and do it again (finished trials are kept: `tune run --resume` goes on)"
         ) from error
 
 
@@ -33,7 +35,8 @@ def write_json(path: Path, document: Any) -> None:
     partial = path.with_name(f".{path.name}.partial")
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     with writing(path):
-        partial.write_text(text + "\n", encoding="utf-8")
+        # half of a surrogate pair, as a server or a file's name may have it, stays an escape
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         partial.replace(path)
 
 
@@ -50,7 +53,7 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / ".lock").open("w")
     except OSError as error:
-        raise InputError(f"cannot write to {out}: {error.strerror}; name another --out") from None
+        raise _no_folder(out, error) from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,14 +62,23 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
                 f"{out} is in use by another tune; wait for it or name another --out"
             ) from None
         _check_use(out, resume)
-        with writing(out):
+        try:
             (out / "trials").mkdir(exist_ok=True)
             (out / "engine").mkdir(exist_ok=True)
+        except OSError as error:
+            raise _no_folder(out, error) from None
         try:
             yield out
         finally:
             with contextlib.suppress(OSError):  # it holds trials
                 (out / "trials").rmdir()
+
+
+def _no_folder(out: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write to {out}: {error.strerror} ({error.filename}); make it writable, or "
+        "name another --out"
+    )
 
 
 def _check_use(out: Path, resume: bool) -> None:
@@ -80,41 +92,52 @@ def _check_use(out: Path, resume: bool) -> None:
         raise InputError(f"{out} holds no run that could be continued; leave --resume out")
 
 
-def same_run(out: Path, identity: Mapping[str, Any]) -> None:
+def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | None]) -> None:
     """Write down what a run is about, or check that it is the same as when it began.
 
-    Raises NotComparable with the first difference: samples of unlike runs are never pooled.
+    `trials` holds for each finished trial the digest of the run that it belongs to. Raises
+    NotComparable with the first difference: samples of unlike runs are never pooled; and
+    InputError for a file or a trial that is not this run's.
     """
-    path = out / RUN_FILE
     now = json.loads(json.dumps(identity))
-    if not path.exists():
-        write_json(path, {"schema": "tuner.run/1", **now})
-        return
-    before = json.loads(path.read_text(encoding="utf-8"))
-    for found in differences(before, now, now):
+    before = _before(out / RUN_FILE)
+    for found in differences(before or now, now, now):
         raise NotComparable(
             f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
             f"{short(found.b)}; samples of unlike runs are not pooled: name another --out"
         )
+    for name, run in trials.items():
+        if run != run_digest(identity):
+            raise NotComparable(
+                f"{out / 'trials' / name} was measured by another run: move it out of {out}, or "
+                "name another --out"
+            )
+    if before is None:
+        write_json(out / RUN_FILE, {"schema": RUN_SCHEMA, **now})
 
 
-def default_out(name: str) -> Path:
-    """Return out/<study>/<timestamp> and point out/<study>/latest at it."""
-    base = Path("out") / name
-    folder = base / time.strftime("%Y%m%d-%H%M%S")
-    while folder.exists():
-        time.sleep(0.1)
-        folder = base / f"{time.strftime('%Y%m%d-%H%M%S')}"
-    base.mkdir(parents=True, exist_ok=True)
-    latest = base / "latest"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(folder.name)
-    return folder
+def run_digest(identity: Mapping[str, Any]) -> str:
+    """Return the digest by which a trial tells to which run it belongs."""
+    return digest(identity)
 
 
-def latest_out(name: str) -> Path:
-    """Return the folder that out/<study>/latest points at; raise InputError where there is none."""
-    latest = Path("out") / name / "latest"
-    if not latest.exists():
-        raise InputError(f"{latest} is not there, so nothing can be continued; name --out")
-    return latest.resolve().relative_to(Path.cwd())
+def _before(path: Path) -> dict[str, Any] | None:
+    """Return what a run wrote down when it began, None where there is nothing."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError(f"expected a JSON object, found {type(before).__name__}")
+        schema = before["schema"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as broken:
+        raise InputError(
+            f"{path}: not what a run writes down when it begins ({broken}); move it away, and "
+            "--resume writes it anew where the trials are those of this study"
+        ) from None
+    if schema != RUN_SCHEMA:
+        raise NotComparable(
+            f"{path.parent} was begun by another version of tune ({schema}, expected "
+            f"{RUN_SCHEMA}), which wrote down less of what it measured; name another --out"
+        )
+    return before

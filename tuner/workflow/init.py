@@ -13,7 +13,6 @@ from tuner.engines.ollama_gpu import has_gpu
 from tuner.render import modelfile, parameters
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import is_gguf_path, is_path
-from tuner.workflow.environment import free_memory_bytes
 from tuner.workflow.named import path_of, weights
 from tuner.workflow.starter import PROMPTS, Starter, starter
 from tuner.workflow.starter_space import Machine, Origin
@@ -50,7 +49,8 @@ def init(source: str | None, out: Path | None, *, force: bool = False) -> Starte
 
 def machine() -> Machine:
     """Return the cores and the memory that an engine started here may use."""
-    return Machine(int(llamacpp.KNOBS["num_thread"].default), free_memory_bytes(), has_gpu())
+    threads, free = int(llamacpp.KNOBS["num_thread"].default), memory.room()
+    return Machine(threads, free.bytes, has_gpu(), free.bound)
 
 
 # reading

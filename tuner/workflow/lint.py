@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-import psutil
-
+from tuner.engines.memory import room
 from tuner.engines.models import described
 from tuner.engines.ollama_gpu import has_gpu
 from tuner.engines.ollama_store import folder, model
-from tuner.render.grammar import Instruction
 from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
 from tuner.render.modelfile import text_of
@@ -32,9 +31,13 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     """
     parallel = parallel or _served_at_once()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
+    available = room()
+    # beside a GPU, whose memory is not known, nothing is said
+    free = 0 if has_gpu() else available.bytes
     for file in files:
         instructions, findings = read(text_of(file))
-        drafts[file] = _draft(file, instructions, parallel)
+        draft = Draft(instructions, parallel=parallel, available=free, bound=available.bound)
+        drafts[file] = _completed(file, draft)
         found[file] = [*findings, *applied(drafts[file])]
     for file, finding in _thrashing(drafts):
         found[file].append(finding)
@@ -44,25 +47,18 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
     ]
 
 
-def _draft(file: Path, instructions: tuple[Instruction, ...], parallel: int) -> Draft:
-    """Return a Modelfile as written, with what is known here of what it names."""
-    values = [i.value for i in instructions if i.word == "FROM"]
-    named = [i.value for i in instructions if i.word in {"FROM", "ADAPTER", "DRAFT"}]
+def _completed(file: Path, draft: Draft) -> Draft:
+    """Return a draft with what is known here of what it names."""
+    values = [i.value for i in draft.instructions if i.word == "FROM"]
+    named = [i.value for i in draft.instructions if i.word in {"FROM", "ADAPTER", "DRAFT"}]
     bearing = weights(file, values)
-    return Draft(
-        instructions,
+    return replace(
+        draft,
         base=_base(file, bearing),
-        parallel=parallel,
-        available=_available(),
         present=frozenset(v for v in named if path_of(file, v)),
         bare=frozenset(v for v in values if is_bare(file, v)),
         weights=bearing,
     )
-
-
-def _available() -> int:
-    """Return the bytes that a model has to fit into; 0 beside a GPU, whose memory is not known."""
-    return 0 if has_gpu() else psutil.virtual_memory().available
 
 
 def _served_at_once() -> int:

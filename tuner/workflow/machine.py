@@ -11,21 +11,10 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from tuner.engines import process
+from tuner.engines.kernel import HERE, Kernel, cgroup_folders, first_line, keyed, lines, number
 from tuner.report.disturbance import Disturbance
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """Where the kernel's files lie."""
-
-    proc: Path = Path("/proc")
-    sys: Path = Path("/sys")
-
-
-HERE = Kernel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +102,8 @@ def _cpu_rows(kernel: Kernel) -> list[list[int]]:
 
     A container may see the CPUs that it has under numbers of its own.
     """
-    lines = [words for line in _lines(kernel.proc / "stat") if (words := line.split())]
-    rows = {w[0]: [int(t) for t in w[1:9]] for w in lines if w[0].startswith("cpu")}
+    told = [words for line in lines(kernel.proc / "stat") if (words := line.split())]
+    rows = {w[0]: [int(t) for t in w[1:9]] for w in told if w[0].startswith("cpu")}
     rows.pop("cpu", None)
     usable = {f"cpu{number}" for number in usable_cpus()}
     return [row for name, row in rows.items() if name in usable] or list(rows.values())
@@ -132,7 +121,7 @@ def cpu_by_process(kernel: Kernel = HERE) -> dict[int, tuple[str, float]]:
     found, ticks = {}, os.sysconf("SC_CLK_TCK")
     for stat in kernel.proc.glob("[0-9]*/stat"):
         # the name stands in brackets and may hold any character, brackets and blanks too
-        head, _, tail = "".join(_lines(stat)).rpartition(")")
+        head, _, tail = "".join(lines(stat)).rpartition(")")
         if fields := tail.split():
             name = head.partition("(")[2]
             found[int(stat.parent.name)] = (name, (int(fields[11]) + int(fields[12])) / ticks)
@@ -140,22 +129,6 @@ def cpu_by_process(kernel: Kernel = HERE) -> dict[int, tuple[str, float]]:
 
 
 # what a cgroup allows
-def cgroup_folders(kernel: Kernel, controller: str) -> list[Path]:
-    """Return the folders of our cgroup and of those around it that hold a controller's files.
-
-    The cgroup's own path may not show inside a container, whose mount begins at it.
-    """
-    root = kernel.sys / "fs" / "cgroup"
-    found = []
-    for line in _lines(kernel.proc / "self" / "cgroup"):
-        _, names, path = line.split(":", 2)
-        if not names or controller in names.split(","):
-            mount = root / controller if names else root  # version 1 has a tree for each
-            own = mount / path.lstrip("/")
-            found += [f for f in (own, *own.parents) if mount in f.parents]
-    return [f for f in dict.fromkeys((*found, root / controller, root)) if f.is_dir()]
-
-
 def quota_cpus(kernel: Kernel = HERE) -> float | None:
     """Return how many CPUs' time the tightest quota around us allows, None without a quota."""
     found = []
@@ -178,36 +151,3 @@ def throttling(kernel: Kernel = HERE) -> Throttling:
         sum(s.get("nr_throttled", 0) for s in stats),
         sum(s.get("throttled_usec", 0) / 1e6 + s.get("throttled_time", 0) / 1e9 for s in stats),
     )
-
-
-def memory_limit_bytes(kernel: Kernel = HERE) -> int | None:
-    """Return the tightest limit on memory around us, None without one."""
-    names = ("memory.max", "memory.limit_in_bytes")
-    found = [number(f / name) for f in cgroup_folders(kernel, "memory") for name in names]
-    return min((limit for limit in found if limit is not None), default=None)
-
-
-# reading
-def keyed(path: Path) -> dict[str, int]:
-    """Return the numbers of a file whose lines are "name number", or "name: number kB"."""
-    rows = [line.split() for line in _lines(path)]
-    return {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
-
-
-def number(path: Path) -> int | None:
-    """Return the one number that a file holds, None where it holds none."""
-    line = first_line(path)
-    return int(line) if line is not None and line.isdigit() else None
-
-
-def first_line(path: Path) -> str | None:
-    """Return the first line of a file, None where there is none."""
-    return next(iter(_lines(path)), None)
-
-
-def _lines(path: Path) -> list[str]:
-    """Return the lines of a file, none where it cannot be read: processes end, files hide."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []

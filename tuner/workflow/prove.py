@@ -58,11 +58,26 @@ class Proof:
         for name, block in by_side.items():
             side = _side(session, block.candidate, str(name), block.place.number)
             proof.sides.append(again(side, blocks))
+        proof.sides.sort(key=lambda side: side.turn)
         proof.measured = [
-            judged(session, side, proof.baseline, terms_of(session, number, rhythm))
-            for number, side in enumerate(proof.sides[:-1])
+            judged(session, side, proof.baseline, terms_of(session, side.turn, rhythm))
+            for side in proof.sides[:-1]
         ]
         return proof
+
+    @property
+    def turn(self) -> int:
+        """Return which finalist the next one is, counted from 0; each spends its error once."""
+        return max((side.turn + 1 for side in self.sides), default=0)
+
+    def alpha(self, number: int) -> float:
+        """Return the error that the finalist with this place in `measured` may spend."""
+        return ALPHAS[self.sides[number].turn] if self.sides else ALPHAS[0]
+
+    @property
+    def unfinished(self) -> bool:
+        """Tell whether an earlier part of the run left a finalist that was not looked at again."""
+        return len(self.sides) > len(self.measured)
 
     @property
     def passed(self) -> bool:
@@ -80,25 +95,42 @@ async def prove(
 ) -> None:
     """Prove up to `at_most` finalists, best first, until one is proven or time is up."""
     by_number = {t.number: t for t in trials}
-    if len(proof.sides) > len(proof.measured):
+    if proof.unfinished:
         side = proof.sides[-1]
-        trial = by_number[side.number or 0]
+        trial = by_number.get(side.number or 0) or _moved_away(side)
         side.screened = trial.samples
         await _one(session, side, trial, trials, proof, watcher)
         at_most -= 1
     tried = {s.number for s in proof.sides}
     left = [t for t in trials if t.number not in tried]
-    room = min(at_most, MAX_FINALISTS - len(proof.sides))
+    room = min(at_most, MAX_FINALISTS - proof.turn)
     for trial in finalists(session.study, left, base, room):
         late = session.left_s() < LEAST_SHARE * session.study.budget_s
         if proof.passed or (late and proof.sides):
             break
-        watcher.note(f"finalist {len(proof.sides) + 1}: {_changed_text(trial.candidate, base)}")
-        name = f"finalist-{len(proof.sides) + 1}"
-        side = _side(session, trial.candidate, name, trial.number)
-        side.screened = trial.samples
-        proof.sides.append(side)
-        await _one(session, side, trial, trials, proof, watcher)
+        await begin(session, trial, trials, base, proof, watcher)
+
+
+async def begin(
+    session: Session,
+    trial: Trial,
+    trials: Sequence[Trial],
+    base: Candidate,
+    proof: Proof,
+    watcher: Watcher,
+) -> None:
+    """Prove one more finalist."""
+    watcher.note(f"finalist {proof.turn + 1}: {_changed_text(trial.candidate, base)}")
+    side = _side(session, trial.candidate, f"finalist-{proof.turn + 1}", trial.number)
+    side.screened = trial.samples
+    proof.sides.append(side)
+    await _one(session, side, trial, trials, proof, watcher)
+
+
+def _moved_away(side: Side) -> Trial:
+    """Return what stands for a finalist's trial whose folder was moved away."""
+    reason = "its folder was moved away"
+    return Trial(side.number or 0, side.candidate, "sampler", "pruned", reason)
 
 
 async def prove_baseline(session: Session, proof: Proof, watcher: Watcher) -> None:
@@ -123,14 +155,13 @@ async def _one(
     """Confirm one side and keep its measurement."""
     pairs = proof.rhythm.baseline_requests
     watcher.note(_pairs_text(session.study, trial, trials[0], pairs))
-    number = len(proof.measured)
     now = await confirm(
         session,
         side,
         proof.baseline,
-        terms_of(session, number, proof.rhythm),
+        terms_of(session, side.turn, proof.rhythm),
         proof.rhythm,
-        _next_needs_s(session.study, trial, number + 1),
+        _next_needs_s(session.study, trial, side.turn + 1),
         watcher.note,
     )
     proof.measured.append(now)

@@ -5,22 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import psutil
-
 from tuner.engines import llamacpp, process
+from tuner.engines.kernel import Kernel, first_line, keyed
+from tuner.engines.memory import room
 from tuner.report.diagnosis import Finding, Level
 from tuner.report.disturbance import HALTED_SHARE, OTHERS_SHARE, SWAPPED_BYTES, Disturbance
-from tuner.workflow.environment import free_memory_bytes
-from tuner.workflow.machine import (
-    Kernel,
-    first_line,
-    heat_events,
-    keyed,
-    memory_limit_bytes,
-    quota_cpus,
-    throttling,
-    usable_cpus,
-)
+from tuner.workflow.machine import heat_events, quota_cpus, throttling, usable_cpus
 
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit", "xen")
 """Clock sources whose every reading is a system call or a slow device, or that only tick."""
@@ -130,13 +120,10 @@ def _swap(kernel: Kernel, window: Disturbance | None) -> Finding:
 
 
 def _memory(kernel: Kernel) -> Finding:
-    free, total = free_memory_bytes(kernel), psutil.virtual_memory().total
-    limit = memory_limit_bytes(kernel)
-    found = f"{free / 2**30:.1f} GiB can be used"
-    limited = limit is not None and limit < total
-    if limited:
-        found += f", as the cgroup allows {(limit or 0) / 2**30:.1f} of {total / 2**30:.1f} GiB"
-    if free >= LEAST_FREE_BYTES:
+    free = room(kernel)
+    limited = free.cgroup is not None
+    found = f"{free.bytes / 2**30:.1f} GiB can be used {free.bound if limited else ''}".rstrip()
+    if free.bytes >= LEAST_FREE_BYTES:
         return Finding("memory", "note" if limited else "ok", found)
     remedy = "candidates that need more are refused: end what takes it, or raise the limit"
     return Finding("memory", "warning", f"{found}; 1 GiB is expected; {remedy}")

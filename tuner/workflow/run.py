@@ -14,7 +14,7 @@ from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search import hints
-from tuner.search.budget import ALPHAS, BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
+from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.surrogate import Surrogate
@@ -25,10 +25,11 @@ from tuner.spec.values import Candidate
 from tuner.workflow.beside import beside
 from tuner.workflow.candidates import all_knobs, baseline, fitted
 from tuner.workflow.cold import cold_starts
-from tuner.workflow.conclude import baseline_of, best_of, conclude
+from tuner.workflow.conclude import baseline_of, best_of, conclude, worth_to
 from tuner.workflow.confirm import complete_baseline
 from tuner.workflow.environment import identity
-from tuner.workflow.folder import claimed, same_run, write_json, writing
+from tuner.workflow.folder import claimed, run_digest, same_run, write_json, writing
+from tuner.workflow.further import Further
 from tuner.workflow.gains import gains
 from tuner.workflow.prove import Proof, prove, prove_baseline
 from tuner.workflow.recheck import Recheck
@@ -97,10 +98,10 @@ async def run(
         for warning in (*_left_out(left_out), *unguarded(study), *await beside(engine)):
             watcher.note(warning)
         base = baseline(study, engine)
-        same_run(out, identity(study, engine, base))
-        kept = read_all(out)
+        about, kept = identity(study, engine, base), read_all(out)
+        same_run(out, about, {k.name: k.run for k in kept})
         trials: Sequence[Trial] = restored(study, kept)
-        session = _session(study, engine, out, kept)
+        session = _session(study, engine, out, kept, run_digest(about))
         proposer = _proposer(session, base, trials)
         recheck = Recheck.of(session, base, kept)
         job = _Job(session, strategy or proposer, base, watcher, plan(study), kept, recheck)
@@ -109,18 +110,21 @@ async def run(
             cold = await _cold(session, proof, watcher)
         finally:
             await session.aclose(watcher.note)
-        result = conclude(session, base, trials, proof, job.plan, recheck.looks, cold)
-        if strategy is None:
-            proposer.save(out / "study.db")
+        words = job.further.words if job.further else ()
+        result = conclude(session, base, trials, proof, job.plan, recheck.looks, cold, words)
         write_json(out / "result.json", result_document(result))
         with writing(out / "report.txt"):
-            (out / "report.txt").write_text(as_text(show_result(result)), encoding="utf-8")
+            text = as_text(show_result(result))
+            (out / "report.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
+        if strategy is None:
+            with writing(out / "study.db"):
+                proposer.save(out / "study.db")
     return result
 
 
 async def _cold(session: Session, proof: Proof, watcher: Watcher) -> Cold | None:
     """Return what cold starts cost the best candidate; what fails here costs nothing else."""
-    _, best = best_of(proof.measured)
+    _, best = best_of(proof.measured, worth_to(session.study))
     try:
         return await cold_starts(session, best.candidate) if best else None
     except EngineError as error:
@@ -128,7 +132,9 @@ async def _cold(session: Session, proof: Proof, watcher: Watcher) -> Cold | None
         return None
 
 
-def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial]) -> Session:
+def _session(
+    study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial], about: str
+) -> Session:
     """Return the session, which goes on counting where an earlier part of the run ended."""
     served = [k.measured.effective for k in kept if k.measured.effective]
     return Session(
@@ -140,6 +146,7 @@ def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial])
         max((e.engine_start for e in served), default=0),
         served[-1].version if served else None,
         {k.name: k.measured.machine for k in kept if k.measured.machine},
+        about,
     )
 
 
@@ -164,17 +171,23 @@ class _Job:
     plan: Plan
     kept: Sequence[KeptTrial]
     recheck: Recheck
+    further: Further | None = None
 
     async def search_and_prove(self, trials: Sequence[Trial]) -> tuple[Sequence[Trial], Proof]:
         """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
         trials = await self._controls(trials)
         proof = Proof.of(self.session, self.base, self.kept, self.plan.rhythm)
-        if self.session.study.stop_when_met:
+        self.further = further = Further.of(self.session, trials, proof, self.watcher)
+        at_once = self.session.study.stop_when_met
+        if at_once:
             trials = await self._until_met(trials, proof)
-        if not proof.sides:
-            trials = await self._search(trials)
-        if not proof.passed:
+        if not proof.sides or (not at_once and further.may_search(self.session, self.plan, proof)):
+            trials = await self._search(trials, further)
+        if not proof.passed or proof.unfinished:
             await self._prove(trials, proof, MAX_FINALISTS)
+            further.proved(proof)
+        if further.finalists and further.fresh(trials) and proof.passed and not at_once:
+            await further.prove_better(self.session, trials, self.base, proof)
         if all(side.candidate != self.base for side in proof.sides):
             most = 0 if self.session.study.stop_when_met else BASELINE_REQUESTS
             await complete_baseline(self.session, proof.baseline, proof.rhythm, most)
@@ -184,9 +197,10 @@ class _Job:
 
     async def _keep_baseline(self, proof: Proof) -> None:
         """Prove the baseline as well where the proven finalist is not better at anything."""
-        number, best = best_of(proof.measured)
+        study = self.session.study
+        number, best = best_of(proof.measured, worth_to(study))
         baseline = baseline_of(self.session, proof)
-        if not gains(self.session.study, best, baseline, ALPHAS[number], moved=False).any:
+        if not gains(study, best, baseline, proof.alpha(number), moved=False).any:
             await prove_baseline(self.session, proof, self.watcher)
 
     async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:
@@ -215,7 +229,7 @@ class _Job:
             fresh = trial.of is None and trial.number not in looked
             return fresh and promising(study, trial, WORTH_A_LOOK)
 
-        while not proof.passed and len(proof.sides) < MAX_FINALISTS:
+        while not proof.passed and proof.turn < MAX_FINALISTS:
             looked = {t.of for t in trials}
             trials = await self._screen(trials, looks_met)
             if not any(map(looks_met, trials)):
@@ -226,9 +240,14 @@ class _Job:
                 await self._prove(trials, proof, 1)
         return trials
 
-    async def _search(self, trials: Sequence[Trial]) -> Sequence[Trial]:
+    async def _search(self, trials: Sequence[Trial], further: Further) -> Sequence[Trial]:
+        """Screen while time is planned for it; what is new is looked at again as if it were all."""
         trials = await self._screen(trials, lambda trial: False)
-        return await self._look_again(trials, SHORTLIST - sum(t.of is not None for t in trials))
+        earlier = [] if further.fresh(trials) else trials
+        count = SHORTLIST - sum(t.of is not None for t in earlier)
+        trials = await self._look_again(trials, count)
+        further.searched(self.session, trials)
+        return trials
 
     async def _screen(
         self, trials: Sequence[Trial], enough: Callable[[Trial], bool]

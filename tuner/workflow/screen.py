@@ -201,10 +201,19 @@ def restored(study: Study, kept: Sequence[KeptTrial]) -> list[Trial]:
                 study, number, k.candidate, cast(Origin, origin), k.place.planned, k.measured, known
             )
         elif k.place.phase == "shortlist" and number is not None and k.place.of is not None:
-            known = baseline_correct(list(trials.values()))
-            first = trials[k.place.of]
-            trials[number] = _longer(study, first, number, k.candidate, k.measured, known)
+            trials[number] = _restored_look(study, trials, k, number)
     return list(trials.values())
+
+
+def _restored_look(study: Study, trials: Mapping[int, Trial], k: KeptTrial, number: int) -> Trial:
+    """Return a trial after its second look; by that alone where the first was moved away."""
+    known = baseline_correct(list(trials.values()))
+    first = trials.get(k.place.of if k.place.of is not None else number)
+    if first is not None:
+        return _longer(study, first, number, k.candidate, k.measured, known)
+    origin, planned = cast(Origin, k.place.origin), k.place.planned
+    alone = judged(study, number, k.candidate, origin, planned, k.measured, known)
+    return replace(alone, of=k.place.of)
 
 
 async def shortlist(

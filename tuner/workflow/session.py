@@ -53,7 +53,8 @@ class Session:
 
     `budget_s` covers everything since the run began, and is infinite where nothing bounds it; a
     continued run has already `spent` some of it and had `starts_before` engine starts. `version`
-    is the engine's, once known; `windows` what the machine did during each trial, by its name.
+    is the engine's, once known; `windows` what the machine did during each trial, by its name;
+    `run` the digest of what the run is about, which its trials tell.
     """
 
     study: Study
@@ -64,6 +65,7 @@ class Session:
     starts_before: int = 0
     version: str | None = None
     windows: dict[str, Disturbance] = field(default_factory=dict)
+    run: str | None = None
     _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _before_s: float = field(init=False)
 
@@ -268,9 +270,10 @@ class Session:
 
     def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
         self.spent.elapsed_s = self.elapsed_s()
+        name = trial_folder.free_name(self.folder, name)
         if measured.machine:
             self.windows[name] = measured.machine
-        trial = KeptTrial(name, place, candidate, measured, self.spent)
+        trial = KeptTrial(name, place, candidate, measured, self.spent, self.run)
         files = rendered(self.study, self.engine, candidate)
         trial_folder.write(self.folder, trial, files, _newest_log(self.folder))
         return measured

@@ -39,12 +39,14 @@ _LEAST: Mapping[str, float] = {
 class Machine:
     """What the space has to fit: cores and bytes of memory that may be used.
 
-    With a `gpu`, whose memory is its own, Ollama decides what fits.
+    With a `gpu`, whose memory is its own, Ollama decides what fits. `bound` says in words what
+    limits the memory.
     """
 
     cores: int
     memory_bytes: int
     gpu: bool = False
+    bound: str = ""
 
     def bounds(self, origin: Origin) -> bool:
         """Tell whether free memory bounds what a model may take here."""
@@ -189,4 +191,5 @@ def context_bound(origin: Origin, machine: Machine) -> str:
         return "the GGUF file names no trained context"
     if trained is not None and (fits is None or trained <= fits):
         return f"the model was trained with {trained}"
-    return f"about {fits} fit into the free memory beside the weights"
+    free = f"{machine.memory_bytes / 2**20:.0f} MiB that are free {machine.bound}".rstrip()
+    return f"about {fits} fit beside the weights into the {free}"

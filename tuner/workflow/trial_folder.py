@@ -7,9 +7,11 @@ artifacts of the candidate.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,10 @@ from tuner.search.budget import LEAST_LOOK
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Sample
 from tuner.workflow import artifacts
+from tuner.workflow.default_folder import point_latest
 from tuner.workflow.folder import write_json, writing
+
+_MEASURED_FILES = ("candidate.json", "effective.json", "samples.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +86,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class KeptTrial:
-    """A trial as its folder holds it; `spent` is what the run had used up when it ended."""
+    """A trial as its folder holds it; `spent` is what the run had used up when it ended.
+
+    `run` tells to which run it belongs: the digest of what that is about, None for a single
+    measurement.
+    """
 
     name: str
     place: Place
     candidate: Candidate
     measured: Measured
     spent: Spent = field(default_factory=Spent)
+    run: str | None = None
 
 
 def write(out: Path, trial: KeptTrial, files: Mapping[str, str], log: str) -> None:
@@ -103,17 +113,21 @@ def write(out: Path, trial: KeptTrial, files: Mapping[str, str], log: str) -> No
         partial.mkdir(parents=True)
         write_json(partial / "candidate.json", dict(trial.candidate))
         write_json(partial / "effective.json", effective)
-        write_json(partial / "trial.json", _facts(trial))
         sample_file.write(partial / "samples.jsonl", measured.samples)
+        write_json(partial / "trial.json", _facts(trial, partial))
         artifacts.write(partial, files)
-        (partial / "engine.log").write_text(log, encoding="utf-8")
+        (partial / "engine.log").write_text(log, encoding="utf-8", errors="backslashreplace")
         partial.replace(folder)
+    point_latest(out)
 
 
-def _facts(trial: KeptTrial) -> dict[str, Any]:
+def _facts(trial: KeptTrial, folder: Path) -> dict[str, Any]:
     measured = trial.measured
     return {
         "schema": "tuner.trial/1",
+        "name": trial.name,
+        "run": trial.run,
+        "files": {name: _digest(folder / name) for name in _MEASURED_FILES},
         "place": asdict(trial.place),
         "failed": measured.failed,
         "memory_bytes": measured.memory_bytes,
@@ -124,24 +138,34 @@ def _facts(trial: KeptTrial) -> dict[str, Any]:
     }
 
 
+def free_name(out: Path, name: str) -> str:
+    """Return a name for a trial; one that is taken, since another was moved away, is continued."""
+    names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))
+    return next(n for n in names if not (out / "trials" / n).exists())
+
+
 def read_all(out: Path) -> list[KeptTrial]:
     """Return the finished trials of a run in the order in which they ended.
 
     What a killed run left half-written is removed. Raises InputError, naming the folder, for
     one that cannot be read.
     """
-    folders = list((out / "trials").iterdir())
-    for folder in folders:
-        if folder.name.startswith("."):
-            shutil.rmtree(folder)
-    kept = [read(f) for f in folders if not f.name.startswith(".")]
-    return sorted(kept, key=lambda trial: trial.spent.elapsed_s)
+    for partial in (out / "trials").glob(".*.partial"):
+        with writing(partial):
+            shutil.rmtree(partial)
+    return in_order(read(f) for f in (out / "trials").glob("[!.]*"))
+
+
+def in_order(trials: Iterable[KeptTrial]) -> list[KeptTrial]:
+    """Return trials in the order in which they ended."""
+    return sorted(trials, key=lambda trial: trial.spent.elapsed_s)
 
 
 def read(folder: Path) -> KeptTrial:
-    """Return the trial that a folder holds; raise InputError where it cannot be read."""
+    """Return the trial that a folder holds; raise InputError where it is not as it was written."""
     try:
         facts = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+        _ensure_as_written(folder, facts)
         candidate = json.loads((folder / "candidate.json").read_text(encoding="utf-8"))
         effective = json.loads((folder / "effective.json").read_text(encoding="utf-8"))
         measured = Measured(
@@ -153,12 +177,34 @@ def read(folder: Path) -> KeptTrial:
             resources=from_document(facts.get("resources")),  # older trials have none
             machine=_machine(facts.get("machine")),  # not written before there was the field
         )
-        place, spent = Place(**facts["place"]), Spent(**facts["spent"])
-    except (OSError, ValueError, KeyError, TypeError) as broken:
+        place, spent = Place(**facts["place"]), _spent(facts["spent"])
+    except (OSError, ValueError, KeyError, TypeError, InputError) as broken:
         raise InputError(
-            f"{folder}: not a trial's folder ({broken}); move it away to go on without it"
+            f"{folder}: not a trial as it was written ({broken}); move it out of "
+            f"{folder.parent} to go on without it"
         ) from None
-    return KeptTrial(folder.name, place, candidate, measured, spent)
+    return KeptTrial(folder.name, place, candidate, measured, spent, facts.get("run"))
+
+
+def _ensure_as_written(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Raise ValueError for a folder of another trial, or whose files are not its own."""
+    if not isinstance(facts, Mapping):
+        raise ValueError(f"trial.json: expected a JSON object, found {type(facts).__name__}")
+    if facts.get("name", folder.name) != folder.name:  # older trials do not tell
+        raise ValueError(f"this is the trial {facts['name']}")
+    for name, written in facts.get("files", {}).items():
+        if _digest(folder / name) != written:
+            raise ValueError(f"{name} is not what was written")
+
+
+def _spent(document: Mapping[str, Any]) -> Spent:
+    if wrong := [name for name, v in document.items() if type(v) not in (int, float)]:
+        raise ValueError(f"trial.json: spent.{wrong[0]}: expected a number")
+    return Spent(**document)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def _machine(document: Mapping[str, Any] | None) -> Disturbance | None:

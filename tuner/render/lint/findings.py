@@ -43,15 +43,17 @@ class Draft:
     """A Modelfile as written: its instructions with their lines, and what is known of the base.
 
     `base` is None where FROM is no model that can be read here. `parallel` is how many requests
-    the server will take at once, `available` the memory in bytes that it has (0: unknown).
-    `present` are the values of FROM, ADAPTER and DRAFT that are files or folders here, `bare` those
-    of FROM that are folders without weights, `weights` the one of all that brings the weights.
+    the server will take at once, `available` the memory in bytes that it has (0: unknown) and
+    `bound` what its limit is, in words. `present` are the values of FROM, ADAPTER and DRAFT that
+    are files or folders here, `bare` those of FROM that are folders without weights, `weights` the
+    one of all that brings the weights.
     """
 
     instructions: tuple[grammar.Instruction, ...]
     base: Model | None = None
     parallel: int = 1
     available: int = 0
+    bound: str = ""
     present: frozenset[str] = frozenset()
     bare: frozenset[str] = frozenset()
     weights: str | None = None

@@ -112,7 +112,7 @@ def memory(draft: Draft) -> Iterator[Finding]:
         f"{cache / 2**20:,.0f} MiB of cache, with the weights {needed / 2**20:,.0f} MiB"
     )
     if draft.available and needed > draft.available:
-        yield warn(at, "memory", f"{text}, and {draft.available / 2**20:,.0f} MiB are available: "
-                   "lower one of them.")  # fmt: skip
+        yield warn(at, "memory", f"{text}, and {draft.available / 2**20:,.0f} MiB are available "
+                   f"{draft.bound}: lower one of them.")  # fmt: skip
     else:
         yield note(at, "memory", f"{text}.")
