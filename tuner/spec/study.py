@@ -49,6 +49,12 @@ class Study:
     objective: Objective = "e2e_p99"
     file: str = ""
 
+    @property
+    def certificate_checked(self) -> bool | None:
+        """Tell whether a running server had to prove who it is, None where TLS is not used."""
+        address = self.url.address if self.url else None
+        return address.verify if address and address.secure else None
+
 
 def load(path: Path) -> Study:
     """Read a study file and all that it names; raise InputError with what to mend."""
