@@ -73,9 +73,7 @@ async def load(address: str, model: str, options: Mapping[str, Any]) -> None:
 def _client(address: str) -> ollama.AsyncClient:
     """Return a client that waits for slow loads and asks no proxy."""
     trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
-    return ollama.AsyncClient(
-        address, timeout=LOAD_DEADLINE_S, trust_env=False, verify=ssl.create_default_context()
-    )
+    return ollama.AsyncClient(address, timeout=LOAD_DEADLINE_S, trust_env=False, verify=trusted)
 
 
 def _not_loaded(model: str, refused: ollama.ResponseError) -> InputError | StartFailed:

@@ -81,9 +81,7 @@ class OllamaModels:
     def _client(self, timeout_s: float | None = _TIMEOUT_S) -> ollama.Client:
         """Return a client that asks no proxy, which would not know a server of this machine."""
         trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
-        return ollama.Client(
-            self._host, timeout=timeout_s, trust_env=False, verify=ssl.create_default_context()
-        )
+        return ollama.Client(self._host, timeout=timeout_s, trust_env=False, verify=trusted)
 
     @contextlib.contextmanager
     def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:
