@@ -339,6 +339,17 @@ def _serve(folder: Path, option: str) -> None:
     (folder / "serve.sh").write_text(f"""exec {server} "{{\\"port\\": $1}}"\n""")
 
 
+def test_what_failed_is_told_where_it_is_compared(tmp_path: Path) -> None:
+    """A side of which nothing was served has no numbers, and says why."""
+    with served(tmp_path, "--instead", "page") as port:
+        write_study(tmp_path, {"url": f"http://127.0.0.1:{port}"})
+        measured(tmp_path)
+    found = tune("compare", "out", "out", cwd=tmp_path)
+
+    assert found.returncode == 2
+    assert "nothing was measured there: 10 of 10 requests failed: text/html came" in found.stderr
+
+
 def test_capacity_ends_where_the_lowest_load_is_refused(tmp_path: Path) -> None:
     """The first level says why nothing was served."""
     with served(tmp_path, "--instead", "page") as port:

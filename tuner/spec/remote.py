@@ -45,15 +45,18 @@ class Remote:
     stream_options: bool = True
     knobs: Mapping[str, DeclaredKnob] = field(default_factory=lambda: USUAL_KNOBS)
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Return the variables of the environment from which headers take their values."""
+        return tuple(v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
+
     def missing(self) -> tuple[str, ...]:
-        """Return the variables that a header needs and the environment lacks."""
-        wanted = (v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
-        return tuple(name for name in wanted if not os.environ.get(name, "").strip())
+        """Return the variables that the environment lacks."""
+        return tuple(name for name in self.variables if not _set_to(name))
 
     def secrets(self) -> tuple[str, ...]:
         """Return the values that stand in no file, and may come into none."""
-        named = (v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
-        return tuple(value for name in named if (value := os.environ.get(name, "").strip()))
+        return tuple(filter(None, map(_set_to, self.variables)))
 
     def filled(self) -> tuple[tuple[str, str], ...]:
         """Return the headers with their values; raise InputError for a variable that is not set."""
@@ -63,7 +66,7 @@ class Remote:
 def _value(header: str, told: str | FromEnvironment) -> str:
     if isinstance(told, str):
         return told
-    value = os.environ.get(told.variable, "").strip()
+    value = _set_to(told.variable)
     if not value:
         raise InputError(
             f"the environment has no {told.variable}, which the header {header} takes its value "
@@ -75,3 +78,7 @@ def _value(header: str, told: str | FromEnvironment) -> str:
             "line of ASCII"
         )
     return told.prefix + value
+
+
+def _set_to(variable: str) -> str:
+    return os.environ.get(variable, "").strip()
