@@ -329,7 +329,7 @@ def test_any_cut_of_the_bytes_gives_the_same_reply(
     ("exchange", "error"),
     [
         (_exchange(b'{"error":{"message":"too long"}}', status=400), "HTTP 400: too long"),
-        (_exchange(b"<html>", status=502), "HTTP 502: <html>"),
+        (_exchange(b"<html>", status=502), "HTTP 502: a web page"),
         (_exchange(_content("a"), b"data: {oops\n\n", STOP, DONE), "cannot be read"),
         (_exchange(_frame(error={"message": "lost"}), DONE), "lost"),
         (_exchange(b"data: [1]\n\n", STOP, DONE), "cannot be read"),

@@ -146,7 +146,7 @@ def test_no_proxy_is_asked_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None
         ("0.0.0.0", "http://127.0.0.1:11434"),
         ("localhost:9", "http://localhost:9"),
         ("http://box:9/", "http://box:9"),
-        ("http://box", "http://box:80"),
+        ("http://box", "http://box"),
     ],
 )
 def test_an_address_may_leave_out_what_ollama_takes_for_granted(
@@ -163,3 +163,12 @@ def test_what_is_no_address_is_refused(told: str) -> None:
     """A study file after --attach is taken for an address, and told so."""
     with pytest.raises(InputError, match="--attach or OLLAMA_HOST: expected http://HOST:PORT"):
         address_of(told)
+
+
+def test_a_server_behind_a_path_of_its_own_is_asked_below_it() -> None:
+    """OLLAMA_HOST may name a path of a proxy, which all requests share."""
+    engine = OllamaAttached("https://box/ollama/", MODEL)
+    default = {name: knob.default for name, knob in engine.knobs.items()}
+
+    assert engine.request((), default, None).path == "/ollama/api/chat"
+    assert engine.transport().address.authority == "box"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tuner.engines.ollama_chat import ends_frames
 from tuner.load import wire
 from tuner.load.sse import ends_events
-from tuner.load.wire import Address, Exchange, HttpTransport, Request
+from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.spec.address import Address
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = Request("POST", "/x", b"{}")

@@ -168,7 +168,7 @@ def test_a_continued_run_knows_what_was_measured(tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """The file and what the system says are named, and what to do next."""
     file = tmp_path / "none" / "study.db"
-    with pytest.raises(OutputError, match="study.db: No such file.*goes on"), writing(file):
+    with pytest.raises(OutputError, match=r"study.db: No such file.*goes on"), writing(file):
         Proposer(SPACE, BASE, "tpe", 3).save(file)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.engines.output import Output, numbers, whole_number
+from tuner.engines.refusal import error_text, not_streamed, unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import ends_events, events, well_formed
 from tuner.load.wire import Exchange, Request
@@ -23,12 +24,16 @@ def chat_request(
     *,
     path: str = CHAT_PATH,
     headers: tuple[tuple[str, str], ...] = (),
+    stream_options: bool = True,
 ) -> Request:
-    """Return a streaming chat request; `fields` are further keys of its JSON body."""
+    """Return a streaming chat request; `fields` are further keys of its JSON body.
+
+    Without `stream_options`, which some servers refuse, others send no token counts.
+    """
     body: dict[str, Any] = {
         "messages": [{"role": m.role, "content": m.content} for m in messages],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        **({"stream_options": {"include_usage": True}} if stream_options else {}),
         **fields,
     }
     if response_format == "json":
@@ -58,25 +63,12 @@ def read_chat(exchange: Exchange) -> Reply:
     The answer is whole when a finish reason arrived and the body came to its end: by HTTP's
     rules, or with [DONE], which not all servers send (OpenAI API reference, "Streaming").
     """
-    if refused := unanswered(exchange, _error_text):
+    if refused := unanswered(exchange) or not_streamed(exchange):
         return refused
     stream = _Stream()
     for stamp, kind, data in events(exchange.chunks, whole=exchange.outcome == "ok"):
         _read_event(stream, stamp, kind, data)
     return _reply(stream, exchange)
-
-
-def unanswered(exchange: Exchange, error_text: Callable[[bytes], str]) -> Reply | None:
-    """Return the reply of an exchange that brought no stream, None where it brought one.
-
-    `error_text` reads the server's own words out of a body.
-    """
-    if exchange.outcome in ("error", "timeout") or exchange.status is None:
-        outcome = "error" if exchange.outcome == "ok" else exchange.outcome
-        return Reply(outcome, exchange.error or "no response")
-    if exchange.status != 200:
-        return Reply("error", f"HTTP {exchange.status}: {error_text(exchange.body)}")
-    return None
 
 
 def _read_event(stream: _Stream, stamp: int, kind: str, data: str) -> None:
@@ -94,7 +86,7 @@ def _read_event(stream: _Stream, stamp: int, kind: str, data: str) -> None:
 
 def _read_frame(stream: _Stream, stamp: int, frame: dict[str, Any]) -> None:
     if frame.get("error"):
-        stream.error = _error_text(json.dumps(frame).encode())
+        stream.error = error_text(json.dumps(frame).encode())
     stream.usage = _object(frame.get("usage")) or stream.usage
     # llama.cpp's name, then vLLM's (--enable-per-request-metrics)
     timings = _object(frame.get("timings")) or _object(frame.get("metrics"))
@@ -140,11 +132,3 @@ def _reply(stream: _Stream, exchange: Exchange) -> Reply:
         server=numbers(stream.timings),
         unknown_fields=tuple(sorted(map(well_formed, output.unknown))),
     )
-
-
-def _error_text(body: bytes) -> str:
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")

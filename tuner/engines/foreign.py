@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tuner.engines import process
-from tuner.load.wire import Address, HttpTransport
+from tuner.load.wire import HttpTransport
+from tuner.spec.address import Address
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 

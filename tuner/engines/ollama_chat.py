@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.engines.chat import unanswered
 from tuner.engines.output import Output, numbers, whole_number
+from tuner.engines.refusal import unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import stamped_lines, well_formed
 from tuner.load.wire import Exchange, Request
@@ -71,7 +71,7 @@ def read_ollama(exchange: Exchange) -> Reply:
     A server that gives up on a repeating answer ends the stream without one (engine source:
     llm/server.go, "prediction aborted, token repeat limit reached").
     """
-    if refused := unanswered(exchange, _error_text):
+    if refused := unanswered(exchange):
         return refused
     stream = _Stream()
     for stamp, line in stamped_lines(exchange.chunks, whole=exchange.outcome == "ok"):
@@ -116,10 +116,3 @@ def _reply(stream: _Stream, exchange: Exchange) -> Reply:
         server={n: v for n, v in told.items() if n.endswith(("_duration", "_count"))},
         unknown_fields=tuple(sorted(map(well_formed, output.unknown))),
     )
-
-
-def _error_text(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from tuner.engines.models import described
+from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import parts, shown
 from tuner.spec.values import Message, Model, served_window
@@ -29,7 +30,7 @@ _OURS = "ollama-models-"
 
 def folder() -> Path:
     """Return the folder of models: OLLAMA_MODELS, or ~/.ollama/models (envconfig/config.go)."""
-    told = os.environ.get("OLLAMA_MODELS", "").strip()
+    told = variable("OLLAMA_MODELS")
     return Path(told) if told else Path.home() / ".ollama" / "models"
 
 

@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._keep = True
         self.status: int | None = None
         self.chunks: list[tuple[int, bytes]] = []
+        self.told: dict[bytes, str] = {}
         self.error: str | None = None
         self.complete = False
 
@@ -77,9 +78,12 @@ class Connection(asyncio.Protocol):
 
     # httptools callbacks
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note whether the body has an end of its own."""
-        if name.lower() in (b"content-length", b"transfer-encoding"):
+        """Note whether the body has an end of its own, what it is, and where to ask instead."""
+        known = name.lower()
+        if known in (b"content-length", b"transfer-encoding"):
             self._framed = True
+        elif known in (b"content-type", b"location"):
+            self.told[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Note the status."""

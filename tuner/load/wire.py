@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.load.connection import Connection, LastLine
+from tuner.spec.address import Address
 from tuner.spec.values import Outcome
 
 SPARE_CONNECTIONS = 1
@@ -43,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What one request brought back, undecoded.
+    """What one request brought back, undecoded; of its headers those that say what came instead.
 
     `chunks` are (arrival in ns, body bytes). `outcome` speaks of HTTP alone: `ok` is a
     complete response of any status, or one whose last line came; `incomplete` one whose
@@ -57,6 +58,8 @@ class Exchange:
     chunks: tuple[tuple[int, bytes], ...]
     outcome: Outcome
     error: str | None = None
+    content_type: str | None = None
+    location: str | None = None
 
     @property
     def body(self) -> bytes:
@@ -80,15 +83,6 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server listens; `secure` asks for TLS with the machine's trusted certificates."""
-
-    host: str
-    port: int
-    secure: bool = False
-
-
 class HttpTransport:
     """Real sockets to one server: connections are kept, and one is opened ahead.
 
@@ -98,7 +92,7 @@ class HttpTransport:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._tls = ssl.create_default_context() if address.secure else None
+        self._tls = tls_context(address)
         self._idle: deque[Connection] = deque()
         self._lingering: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
@@ -106,7 +100,7 @@ class HttpTransport:
 
     async def send(self, request: Request, timeout_s: float) -> Exchange:
         """Send one request and return all that came back; see `Transport`."""
-        data = request.encode(f"{self.address.host}:{self.address.port}")
+        data = request.encode(self.address.authority)
         deadline = asyncio.get_running_loop().time() + timeout_s
         began = time.monotonic_ns()
         try:
@@ -139,9 +133,16 @@ class HttpTransport:
         error = connection.error
         if not in_time:
             outcome, error = "timeout", "no complete answer within the time limit"
-        end_ns = time.monotonic_ns()
         exchange = Exchange(
-            sent_ns, end_ns, connect_ns, connection.status, tuple(connection.chunks), outcome, error
+            sent_ns,
+            time.monotonic_ns(),
+            connect_ns,
+            connection.status,
+            tuple(connection.chunks),
+            outcome,
+            error,
+            connection.told.get(b"content-type"),
+            connection.told.get(b"location"),
         )
         if in_time and connection.complete and connection.pending:
             self._linger(connection)
@@ -211,6 +212,17 @@ class HttpTransport:
         while self._idle:
             self._idle.pop().close()
         await asyncio.sleep(0)
+
+
+def tls_context(address: Address) -> ssl.SSLContext | None:
+    """Return how a server's certificate is checked, None where it is asked for none."""
+    if not address.secure:
+        return None
+    context = ssl.create_default_context(cafile=address.ca_file)
+    if not address.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _refused(began_ns: int, error: Exception) -> Exchange:

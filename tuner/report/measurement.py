@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.report.counts import Counts, counts
 from tuner.report.disturbance import Disturbance
+from tuner.report.failures import reasons
 from tuner.report.resources import Resources
 from tuner.search.trial import requests_per_s, tokens_per_s
 from tuner.spec.study import Study
@@ -91,6 +92,7 @@ class Measurement:
     client: Client
     saturated: str | None
     memory_bytes: int | None = None
+    failure_reasons: Mapping[str, int] = field(default_factory=dict)
     warmups: int = 0
     slowest_warmup_s: float | None = None
     resources: Resources | None = None
@@ -163,6 +165,7 @@ def measurement(
             kept, study.guard, alpha=terms.alpha, visits=terms.visits, baseline=terms.baseline
         ),
         failures=_failures(kept),
+        failure_reasons=reasons(kept),
         throughput=_throughput(kept),
         counts=counts(kept),
         client=client,

@@ -9,10 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Part, nearest
-
-BRANCHES = ("<mapping>", "<plain>")
-"""Steps that unions add to pydantic's locations; no key of a file is called so."""
+from tuner.spec.parts import BRANCHES, Part, nearest
 
 _P = TypeVar("_P", bound=Part)
 
@@ -35,21 +32,25 @@ def validated(
     *,
     whole: str = "the file",
     later: Mapping[str, str] = MappingProxyType({}),
+    secret: tuple[str, ...] = (),
 ) -> _P:
     """Return the part that a mapping describes; raise InputError with one sentence a problem.
 
-    `whole` is what all of it is called; `later` says why keys of later versions are refused.
+    `whole` is what all of it is called; `later` says why keys of later versions are refused. What
+    stands at a `secret` place may be a key by mistake: no message repeats it.
     """
     try:
         return model.model_validate(dict(content))
     except ValidationError as invalid:
         # a list whose only values are wrong is not empty as well
         errors = (e for e in invalid.errors() if e["type"] != "too_short" or not e["input"])
-        problems = dict.fromkeys(_sentence(e, model, whole, later) for e in errors)
+        problems = dict.fromkeys(_sentence(e, model, whole, later, secret) for e in errors)
         raise InputError("\n".join(f"{file}: {p}" for p in problems)) from None
 
 
-def _sentence(error: Any, model: type[Part], whole: str, later: Mapping[str, str]) -> str:
+def _sentence(
+    error: Any, model: type[Part], whole: str, later: Mapping[str, str], secret: tuple[str, ...]
+) -> str:
     where = [str(p) for p in error["loc"] if not _is_branch(p)]
     key = ".".join(where) or whole
     if error["type"] == "extra_forbidden":
@@ -64,7 +65,8 @@ def _sentence(error: Any, model: type[Part], whole: str, later: Mapping[str, str
         return f"{key}: missing; it is required"
     said = error["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
     text = _WORDS.get(error["type"], said)
-    found = "" if isinstance(error["input"], Mapping) else f", found {error['input']!r}"
+    unshown = isinstance(error["input"], Mapping) or key.startswith(secret)
+    found = "" if unshown else f", found {error['input']!r}"
     return f"{key}: {text[0].lower() + text[1:]}{found}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -68,6 +68,15 @@ Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValida
 Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
 Word = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_word)]
 """A value where text is meant, as in a command line."""
+
+
+BRANCHES = ("<mapping>", "<plain>")
+"""Steps that unions add to pydantic's locations; no key of a file is called so."""
+
+
+def shape(part: Any) -> str:
+    """Return the branch that a part of the file is meant for, so that one complaint is made."""
+    return BRANCHES[0] if isinstance(part, Mapping | BaseModel) else BRANCHES[1]
 
 
 class Part(BaseModel):

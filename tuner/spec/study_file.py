@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Discriminator,
     Field,
     StrictInt,
@@ -19,9 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from tuner.spec.checked import BRANCHES, validated
+from tuner.spec.checked import validated
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Duration, Number, Part, Value, nearest
+from tuner.spec.parts import BRANCHES, Duration, Number, Part, Value, nearest, shape
+from tuner.spec.remote_file import RemotePart
 from tuner.spec.server_file import ServerPart
 from tuner.spec.space import Choices
 from tuner.spec.values import Arrivals
@@ -33,17 +33,11 @@ LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
 
 
-def _shape(part: Any) -> str:
-    """Return the branch that a part of the file is meant for, so that one complaint is made."""
-    return BRANCHES[0] if isinstance(part, Mapping | BaseModel) else BRANCHES[1]
-
-
-class EnginePart(ServerPart):
-    """Which engine serves which model, and the server where the study brings its own."""
+class EnginePart(ServerPart, RemotePart):
+    """Which engine serves which model, where a running server is, and how one is started."""
 
     kind: str = "llamacpp"
     model: str | Annotated[tuple[str, ...], Field(min_length=1)] = "default"
-    url: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> EnginePart:
@@ -53,7 +47,7 @@ class EnginePart(ServerPart):
         return self
 
 
-def check_engine(kind: str, url: str | None, *, has_command: bool) -> None:
+def check_engine(kind: str, url: object, *, has_command: bool) -> None:
     """Raise ValueError when there is no such engine, not yet, or the study lacks what it needs."""
     if kind in LATER_ENGINES:
         raise ValueError(f"engine {kind!r} is not built yet; {_built()}")
@@ -90,7 +84,7 @@ class DynamicPart(Part):
 
 Dynamic = Annotated[
     Annotated[DynamicPart, Tag(BRANCHES[0])] | Annotated[str, Tag(BRANCHES[1])],
-    Discriminator(_shape),
+    Discriminator(shape),
 ]
 
 
@@ -194,7 +188,7 @@ def _some_knob(space: dict[str, Any]) -> dict[str, Any]:
 
 Dimension = Annotated[
     Annotated[RangePart, Tag(BRANCHES[0])] | Annotated[ChoicesPart, Tag(BRANCHES[1])],
-    Discriminator(_shape),
+    Discriminator(shape),
 ]
 Space = Annotated[dict[str, Dimension], AfterValidator(_some_knob)]
 
@@ -236,6 +230,10 @@ class StudyFile(Part):
     objective: ObjectivePart | None = None
 
 
+_MAY_HOLD_KEYS = ("engine.url", "engine.api_key_env", "engine.headers")
+"""What stands here by mistake may be a secret: no message repeats it."""
+
+
 def check(content: Any, file: str) -> StudyFile:
     """Return the validated file; raise InputError with one sentence a problem."""
     if not isinstance(content, Mapping):
@@ -243,7 +241,7 @@ def check(content: Any, file: str) -> StudyFile:
             f"{file}: expected a mapping with version, name, workload, found {content!r}"
         )
     later = dict.fromkeys(LATER_KEYS, f"not built yet; {_built()}")
-    return validated(StudyFile, content, file, later=later)
+    return validated(StudyFile, content, file, later=later, secret=_MAY_HOLD_KEYS)
 
 
 def check_dynamic(content: Any, file: str) -> DynamicPart:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tuner.guard.verdict import is_correct, paired
 from tuner.report.comparison import Compared, Comparison, Row, differences
+from tuner.report.failures import in_words, reasons
 from tuner.report.measurement import METRICS, starts
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
@@ -70,9 +71,17 @@ def read(path: Path) -> Compared:
     if not files or not files[0].exists():
         raise InputError(
             f"{path}: expected a measurement.json or result.json, or a folder that holds one"
+            f"{_why_nothing(path / 'trials')}"
         )
     document = _measurement(files[0])
     return Compared(str(files[0]), document, _samples(files[0].parent / "trials", document))
+
+
+def _why_nothing(trials: Path) -> str:
+    """Return why a folder with trials holds no document, where they say so."""
+    kept = (trial_folder.read(f) for f in trials.glob("*") if not f.name.startswith("."))
+    failed = [k.measured.failed for k in kept if k.measured.failed]
+    return f"; nothing was measured there: {failed[0]}" if failed else ""
 
 
 def _measurement(file: Path) -> Mapping[str, Any]:
@@ -189,6 +198,8 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
                 f"{name} comes from {count} engine start: what differs between starts cannot be "
                 "seen, so no difference in latency is claimed; `tune run` measures several"
             )
+        if why := reasons(side.samples):
+            found.append(f"{name}: {in_words(why, len(side.samples))}")
         if not side.document["client"]["valid"]:
             found.append(f"{name}: its client could not keep up, so its latencies are not valid")
     if _by_chunks(a) != _by_chunks(b):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -16,6 +15,7 @@ from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
 from tuner.render.modelfile import text_of
 from tuner.render.parameters import RUNNER, complaint, plain
+from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
 from tuner.workflow.named import identity, is_bare, path_of, same, weights
@@ -63,7 +63,7 @@ def _completed(file: Path, draft: Draft) -> Draft:
 
 def _served_at_once() -> int:
     """Return OLLAMA_NUM_PARALLEL of the environment, 1 where that is no positive number."""
-    given = os.environ.get("OLLAMA_NUM_PARALLEL", "")
+    given = variable("OLLAMA_NUM_PARALLEL")
     return max(int(given), 1) if given.isdecimal() else 1
 
 
