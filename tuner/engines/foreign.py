@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tuner.load.wire import Address, HttpTransport
 
+ONLY_A_START = "only a start of the server sets it"
+
 
 class Foreign:
     """A server at an address that is used, and otherwise left as it is."""

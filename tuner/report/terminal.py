@@ -18,7 +18,8 @@ from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
 from tuner.report.result import BaselineDrift, Result, Screened
-from tuner.report.written import SAYS_NOTHING, holds
+from tuner.report.scope import scope, starts_text
+from tuner.report.written import holds, says_something
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
@@ -36,7 +37,18 @@ def show_plan(plan: Plan, study: Study) -> Text:
         f"{plan.pace.request_s:.2f} s: about {plan.trials} trials in "
         f"{plan.search_s / 60:.1f} min, a longer look at the best few in "
         f"{plan.shortlist_s / 60:.1f} min, proof on held-out prompts in "
-        f"{plan.confirmation_s / 60:.1f} min; up to {plan.restarts} engine starts."
+        f"{plan.confirmation_s / 60:.1f} min; {_sent(plan)}"
+    )
+
+
+def _sent(plan: Plan) -> str:
+    """Say what a plan asks of the server: what is somebody else's may cost money."""
+    if not plan.rhythm.one_start:
+        return f"up to {plan.restarts} engine starts."
+    return (
+        f"up to about {plan.requests} requests in all.\n"
+        "The server cannot be started again. The faster it answers, the more requests are sent: "
+        "--budget is what bounds them."
     )
 
 
@@ -134,6 +146,7 @@ def _settings(result: Result) -> str:
 def _closing(result: Result) -> str:
     best = result.best
     lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
+    lines += scope(result.study)
     if best is not None:
         lines += [
             _terms(best),
@@ -143,7 +156,7 @@ def _closing(result: Result) -> str:
     lines += [_gain(result), *_drift(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
-    lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
+    lines += [_frontier(result), _screening(result.screened), _spent(result)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")
@@ -193,10 +206,12 @@ def _screening(screened: Sequence[Screened]) -> str:
     return text + "."
 
 
-def _spent(spent: Mapping[str, float]) -> str:
+def _spent(result: Result) -> str:
+    spent = result.spent
+    starts = "" if result.study.one_start else f", {spent['restarts']:.0f} engine starts"
     return (
-        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests, "
-        f"{spent['restarts']:.0f} engine starts; the engine was working "
+        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests{starts}; the engine was "
+        "working "
         f"{spent['engine_busy_s'] / max(spent['seconds'], 1e-9):.0%} of the time; cutting hopeless "
         f"trials saved {spent['saved_by_racing_s']:.0f} s."
     )
@@ -208,15 +223,13 @@ def _terms(best: Measurement) -> str:
         + (f", stands for bursts of late requests up to {c.bursts}" if c.verdict == "PASS" else "")
         for slo, c in best.certificates.items()
     ]
-    return "Terms: " + "; ".join(
-        [*parts, f"{best.starts} engine starts", "brackets are 95 % bounds"]
-    )
+    return "Terms: " + "; ".join([*parts, starts_text(best.starts), "brackets are 95 % bounds"])
 
 
 def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
     """Return what was sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
-    names = [n for n in unread if candidate.get(n) != SAYS_NOTHING.get(n)]
+    names = [n for n in unread if says_something(n, candidate.get(n))]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 

@@ -45,6 +45,11 @@ class Study:
     objective: Objective = "e2e_p99"
     file: str = ""
 
+    @property
+    def one_start(self) -> bool:
+        """Tell whether the server is somebody else's, so that no start of it can be asked for."""
+        return self.engine == "openai"
+
 
 def load(path: Path) -> Study:
     """Read a study file and all that it names; raise InputError with what to mend."""

@@ -117,7 +117,8 @@ class Sample:
     `first_ns` and `last_ns` are the arrivals of the first and the last chunk with content,
     `end_ns` that of the last byte. `server` holds the engine's own timings as given.
     `loop_lag_ns` is how long the client's event loop took to come round when the request was
-    sent: no arrival is stamped sooner.
+    sent: no arrival is stamped sooner. `block` numbers the uninterrupted runs of requests of one
+    `tune`, in time order.
     """
 
     prompt_id: str
@@ -140,6 +141,7 @@ class Sample:
     cluster: str = ""
     loop_lag_ns: int = 0
     end_ns: int | None = None
+    block: int = 0
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.

@@ -23,10 +23,14 @@ class HasKnobs(Protocol):
         ...
 
 
-def fitted(study: Study, engine: HasKnobs) -> tuple[Study, tuple[str, ...]]:
-    """Return a study less what an attached server does not let change, and the names of that."""
-    fixed = set(getattr(engine, "left_out", ()))
-    named = tuple(n for n in dict.fromkeys((*study.space, *study.baseline)) if n in fixed)
+def fitted(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
+    """Return a study less what an attached server does not let change, and why, by knob."""
+    return without(study, getattr(engine, "left_out", {}))
+
+
+def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
+    """Return a study less what is `fixed`, and those of it that the study names."""
+    named = {n: fixed[n] for n in (*study.space, *study.baseline) if n in fixed}
     space = {n: d for n, d in study.space.items() if n not in fixed}
     base = {n: v for n, v in study.baseline.items() if n not in fixed}
     return replace(study, space=space, baseline=base), named

@@ -12,14 +12,15 @@ import numpy.typing as npt
 from tuner.render.artifacts import Evidence
 from tuner.render.client import programs
 from tuner.report.cold import Cold
-from tuner.report.measurement import Measurement, blocks, by_start
+from tuner.report.measurement import Measurement, blocks, by_block
 from tuner.report.result import Gain, Result, Screened
+from tuner.report.scope import scope, starts_text
 from tuner.search.budget import ALPHAS, SCREENING_REQUESTS, Plan
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Slo, changes
-from tuner.stats.noise import beyond_noise, floor_of_starts, ratio_interval
+from tuner.stats.noise import beyond_noise, floor_of_blocks, ratio_interval
 from tuner.stats.quantiles import quantile
 from tuner.workflow.artifacts import places, rendered, write
 from tuner.workflow.confirm import judged, what_stood_in_the_way
@@ -46,7 +47,7 @@ def conclude(
     baseline = _baseline(session, proof)
     chosen = best or baseline
     floor = _noise(session, baseline)
-    proven = by_start(baseline.samples) if baseline else []
+    proven = by_block(baseline.samples) if baseline else []
     drift = drifted(session.study, base, trials, looks, proven)
     moved = drift is not None and drift.trend.found
     version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
@@ -114,7 +115,7 @@ def _noise(session: Session, baseline: Measurement | None) -> float | None:
         return None
     found = blocks(session.study, _slo(session.study).metric, baseline.samples)
     rng = np.random.default_rng(session.study.seed)
-    return floor_of_starts(found, _statistic(session.study), baseline.n, rng)
+    return floor_of_blocks(found, _statistic(session.study), baseline.n, rng)
 
 
 def _statistic(study: Study) -> Callable[[npt.NDArray[np.float64]], float]:
@@ -136,10 +137,12 @@ def _gain(
     `alpha` is the error that this finalist may spend. Where the pace of the machine has
     `moved`, only the baseline's nearest blocks are compared.
     """
-    if baseline is None or best is None or floor is None or best.starts < 2:
+    if baseline is None or best is None or floor is None:
         return None
     slo = _slo(session.study)
     ours = blocks(session.study, slo.metric, best.samples)
+    if len(ours) < 2:
+        return None
     beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
     theirs = blocks(session.study, slo.metric, beside)
     rng = np.random.default_rng(session.study.seed)
@@ -150,19 +153,19 @@ def _gain(
 
 
 def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:
-    """Return their samples from the engine starts next to each of ours, of at least two starts.
+    """Return their samples from the blocks next to each of ours, of at least two blocks.
 
-    Blocks take turns in the proof, each on an engine start of its own, so that these number
-    the time; a start between two of theirs has both as its nearest.
+    Blocks take turns in the proof and are numbered in time; one between two of theirs has both
+    as its nearest.
     """
-    mine, starts = {s.engine_start for s in ours}, {s.engine_start for s in theirs}
+    mine, others = {s.block for s in ours}, {s.block for s in theirs}
 
-    def gap(start: int, others: set[int]) -> int:
-        return min(abs(start - other) for other in others)
+    def gap(block: int, among: set[int]) -> int:
+        return min(abs(block - other) for other in among)
 
-    near = {t for m in mine for t in starts if abs(t - m) == gap(m, starts)}
-    near |= set(sorted(starts, key=lambda t: gap(t, mine))[:2])
-    return [s for s in theirs if s.engine_start in near]
+    near = {t for m in mine for t in others if abs(t - m) == gap(m, others)}
+    near |= set(sorted(others, key=lambda t: gap(t, mine))[:2])
+    return [s for s in theirs if s.block in near]
 
 
 def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, Path]:
@@ -182,7 +185,7 @@ def evidence(session: Session, m: Measurement) -> Evidence:
     if study.workload.judged:
         shares.append(_share("correct", m.guard.correct.value))
     lines.append(f"answers: {', '.join(shares)}")
-    lines.append(f"model: {_model(session, m)}")
+    lines += [f"model: {_model(session, m)}", *scope(study)]
     version = m.effective.version if m.effective else session.engine.name
     targets = ", ".join(map(str, study.slos))
     verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"
@@ -202,7 +205,7 @@ def _evidence_line(slo: Slo, m: Measurement) -> str:
     measured = "unbounded" if p.value is None else f"{p.value * 1000:.0f} ms"
     return (
         f"{slo}: {c.verdict} at {c.confidence:.1%} confidence, {c.late} of {c.n} late, "
-        f"measured {measured}, {m.starts} engine starts, m = {c.m}"
+        f"measured {measured}, {starts_text(m.starts)}, m = {c.m}"
     )
 
 

@@ -84,7 +84,7 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
 
 def terms_of(session: Session, number: int, rhythm: Rhythm) -> Terms:
     """Return the terms of the finalist with this number, counted from 0."""
-    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.finalist_starts)
+    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
@@ -102,12 +102,13 @@ async def confirm(
     next_needs_s: float,
     progress: Callable[[str], None],
 ) -> Measurement:
-    """Measure a finalist in blocks, each on a fresh engine start, until its verdict falls.
+    """Measure a finalist in blocks until its verdict falls.
 
-    Before each block the baseline gets one of its own until it has enough. Ends at a
-    verdict, when time is up, or when a PASS in the time left has become unlikely while the
-    next finalist could still get one, which takes at least `next_needs_s` (infinite without
-    a next one). Blocks that an earlier part of the run measured count.
+    Each block has a fresh engine start, where the engine can be started again. Before each the
+    baseline gets a block of its own until it has enough. Ends at a verdict, when time is up, or
+    when a PASS in the time left has become unlikely while the next finalist could still get one,
+    which takes at least `next_needs_s` (infinite without a next one). Blocks that an earlier part
+    of the run measured count.
     """
     now = judged(session, finalist, baseline, terms)
     while not finalist.blocks or not _over(session, finalist, now, terms, rhythm, next_needs_s):
@@ -121,7 +122,7 @@ async def confirm(
 
 
 def _block_size(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
-    """Return the requests of the next block: what a PASS still takes, over the starts to come.
+    """Return the requests of the next block: what a PASS still takes, over the blocks to come.
 
     Where the latencies have passed and only the guard is open, a block as planned.
     """
@@ -134,8 +135,8 @@ def _block_size(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> 
     missing = max(needed, default=0)
     if not missing:
         return rhythm.finalist_block
-    starts = max(rhythm.finalist_starts - blocks, 1)
-    return min(max(-(-missing // starts), LEAST_BLOCK), 2 * rhythm.finalist_block)
+    to_come = max(rhythm.finalist_blocks - blocks, 1)
+    return min(max(-(-missing // to_come), LEAST_BLOCK), 2 * rhythm.finalist_block)
 
 
 def _over(

@@ -41,7 +41,9 @@ async def measure(
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
     engine = engine or create(study, out / "engine")
-    study, _ = fitted(study, engine)
+    study, left_out = fitted(study, engine)
+    for name, why in left_out.items():
+        progress(f"{name} is left out: {why}")
     candidate = baseline(study, engine, settings)
     held_out = study.workload.held_out and until_decided
     prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)

@@ -50,11 +50,6 @@ def check(study: Study) -> None:
         )
     if not study.space:
         raise InputError(f"{study.file or 'the study'}: space: missing; name the knobs to search")
-    if study.engine == "openai":
-        raise InputError(
-            "engine openai is a server that somebody else runs: it can be measured (tune measure), "
-            "not tuned"
-        )
 
 
 def unguarded(study: Study) -> tuple[str, ...]:
@@ -87,8 +82,9 @@ async def run(
     check(study)
     engine = engine or create(study, out / "engine")
     study, left_out = fitted(study, engine)
-    if left_out:
-        watcher.note(f"left out, since only a start of the server sets it: {', '.join(left_out)}")
+    for name, why in left_out.items():
+        watcher.note(f"{name} is left out: {why}")
+    check(study)
     for warning in (*unguarded(study), *await beside(engine)):
         watcher.note(warning)
     base = baseline(study, engine)
@@ -127,13 +123,14 @@ async def _cold(session: Session, proof: Proof, watcher: Watcher) -> Cold | None
 def _session(study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial]) -> Session:
     """Return the session, which goes on counting where an earlier part of the run ended."""
     served = [k.measured.effective for k in kept if k.measured.effective]
+    starts = 0 if study.one_start else max((e.engine_start for e in served), default=0)
     return Session(
         study,
         engine,
         out,
         study.budget_s - WRAP_UP_S,
         kept[-1].spent if kept else Spent(),
-        max((e.engine_start for e in served), default=0),
+        starts,
         served[-1].version if served else None,
         {k.name: k.measured.machine for k in kept if k.measured.machine},
     )
@@ -147,6 +144,16 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
         siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
         promise=Surrogate(study).scores,
     )  # fmt: skip
+
+
+def _planned(plan_: Plan) -> str:
+    """Say what the plan comes to at the pace that showed."""
+    pace = plan_.pace
+    takes = f"a request takes {pace.request_s:.2f} s"
+    trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
+    if plan_.rhythm.one_start:
+        return f"{takes}: {trials}, up to about {plan_.requests} requests in all"
+    return f"{takes}, a restart {pace.restart_s:.1f} s: {trials}"
 
 
 @dataclass(slots=True)
@@ -182,11 +189,7 @@ class _Job:
         screening = self._screening(trials)
         await screening.controls(self.base)
         self.plan = plan(self.session.study, self.session.pace())
-        pace = self.plan.pace
-        self.watcher.note(
-            f"a request takes {pace.request_s:.2f} s, a restart {pace.restart_s:.1f} s: about "
-            f"{self.plan.trials} trials in {self.plan.search_s / 60:.1f} min"
-        )
+        self.watcher.note(_planned(self.plan))
         return screening.trials
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:
