@@ -146,7 +146,7 @@ def test_no_proxy_is_asked_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None
         ("0.0.0.0", "http://127.0.0.1:11434"),
         ("localhost:9", "http://localhost:9"),
         ("http://box:9/", "http://box:9"),
-        ("http://box", "http://box:80"),
+        ("http://box", "http://box"),
     ],
 )
 def test_an_address_may_leave_out_what_ollama_takes_for_granted(

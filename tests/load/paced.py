@@ -13,7 +13,8 @@ import numpy as np
 from tuner.engines.openai import OpenAI
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
-from tuner.load.wire import Address, HttpTransport, Request
+from tuner.load.wire import HttpTransport, Request
+from tuner.spec.address import Address, url
 from tuner.spec.values import Load, Message, Prompt, Sample
 from tuner.testing.paced_server import Stamps, read_stamps, running
 
@@ -42,7 +43,7 @@ def held(
 
 
 async def _held(port: int, load: Load, n: int, stop: Callable[[Sample], bool]) -> Held:
-    engine = OpenAI(f"http://127.0.0.1:{port}", "default")
+    engine = OpenAI(url(f"http://127.0.0.1:{port}"), "default")
     sent = list(itertools.islice(calls(engine), n))
     transport = HttpTransport(Address("127.0.0.1", port))
     driven = await drive(iter(sent), load, transport, engine.read, engine_start=1, stop=stop,

@@ -23,10 +23,11 @@ OWNER = """
 import asyncio, itertools, sys
 from tests.load.paced import calls
 from tuner.engines.openai import OpenAI
+from tuner.spec.address import url
 from tuner.load.drive import drive
 from tuner.spec.values import Load
 
-engine = OpenAI(sys.argv[1], "default")
+engine = OpenAI(url(sys.argv[1]), "default")
 print("begun", flush=True)
 load = Load(concurrency=4, client_processes=2)
 asyncio.run(drive(calls(engine), load, engine.transport(), engine.read, engine_start=1))

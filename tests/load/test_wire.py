@@ -12,7 +12,8 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.load.wire import Address, Exchange, HttpTransport, Request
+from tuner.load.wire import Exchange, HttpTransport, Request
+from tuner.spec.address import Address
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 REQUEST = Request("POST", "/x", b"{}")

@@ -161,9 +161,9 @@ def _attached(study: Study, attach: str | None) -> Study:
     """Return a study that a running Ollama serves, where one is asked for."""
     if attach is None:
         return study
-    from tuner.engines.ollama_attached import address_of
+    from tuner.engines.ollama_attached import url_of
 
-    return replace(study, engine="ollama", url=address_of(attach))
+    return replace(study, engine="ollama", url=url_of(attach))
 
 
 def _kind(study: Study, engine: str | None, model: str | None) -> str:

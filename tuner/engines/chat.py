@@ -22,12 +22,16 @@ def chat_request(
     *,
     path: str = CHAT_PATH,
     headers: tuple[tuple[str, str], ...] = (),
+    stream_options: bool = True,
 ) -> Request:
-    """Return a streaming chat request; `fields` are further keys of its JSON body."""
+    """Return a streaming chat request; `fields` are further keys of its JSON body.
+
+    Without `stream_options`, which some servers refuse, others send no token counts.
+    """
     body: dict[str, Any] = {
         "messages": [{"role": m.role, "content": m.content} for m in messages],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        **({"stream_options": {"include_usage": True}} if stream_options else {}),
         **fields,
     }
     if response_format == "json":

@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ssl
+from typing import Any, TypeAlias
 
 import aiohttp
 
 from tuner.spec.errors import EngineError
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 _TIMEOUT_S = 60.0
 # A just started llama.cpp was seen to leave a GET unanswered for good, and to answer the next one.
 _READ_TIMEOUTS_S = (3.0, 30.0)
 
 
-async def call(method: str, url: str, body: Any = None) -> tuple[int, Any]:
+async def call(
+    method: str,
+    url: str,
+    body: Any = None,
+    *,
+    headers: Headers = (),
+    tls: ssl.SSLContext | None = None,
+) -> tuple[int, Any]:
     """Return (status, decoded JSON) of one call; status 0 and the reason when nothing answers.
 
     A GET that is not answered soon is sent once more; all other methods may change something.
+    Headers, which may be secret, are sent to no other server: redirects are not followed.
+    Raises EngineError where a server answers and TLS with it does not come about.
     """
     timeouts = _READ_TIMEOUTS_S if method == "GET" else (_TIMEOUT_S,)
     for timeout_s in timeouts:
         try:
-            return await _once(method, url, body, timeout_s)
+            return await _once(method, url, body, headers, tls, timeout_s)
         except TimeoutError:
             continue
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as wrong:
+            raise EngineError(_no_tls(url, wrong)) from wrong
         except (aiohttp.ClientError, OSError) as error:
             return 0, f"{type(error).__name__}: {error}"
     return 0, f"no answer within {sum(timeouts):g} s"
 
 
-async def _once(method: str, url: str, body: Any, timeout_s: float) -> tuple[int, Any]:
+async def _once(
+    method: str,
+    url: str,
+    body: Any,
+    headers: Headers,
+    tls: ssl.SSLContext | None,
+    timeout_s: float,
+) -> tuple[int, Any]:
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,
-        session.request(method, url, json=body) as response,
+        session.request(
+            method, url, json=body, headers=headers, ssl=tls or True, allow_redirects=not headers
+        ) as response,
     ):
         try:
             return response.status, await response.json(content_type=None)
         except ValueError:  # an answer that is not JSON
             return response.status, None
+
+
+def _no_tls(
+    url: str, wrong: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError
+) -> str:
+    """Return why there is no TLS with a server that answers, and what helps."""
+    where = f"https://{wrong.host}:{wrong.port}"
+    if isinstance(wrong, aiohttp.ClientConnectorCertificateError):
+        found = wrong.certificate_error
+        why = getattr(found, "verify_message", "") or str(found)
+        return (
+            f"the certificate of {where} is not trusted ({why}); name a PEM file that vouches for "
+            "it: engine.ca_file in the study, or SSL_CERT_FILE=FILE in the environment"
+        )
+    return f"{where} answers without TLS ({wrong}); is it http:// there?"
 
 
 async def get(url: str) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuner.load.wire import Address, HttpTransport
+from tuner.load.wire import HttpTransport
+from tuner.spec.address import Address
 
 ONLY_A_START = "only a start of the server sets it"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tuner.engines import control, process
 from tuner.engines.chat import read_chat
-from tuner.load.wire import Address, HttpTransport
+from tuner.load.wire import HttpTransport
+from tuner.spec.address import Address
 from tuner.spec.errors import StartFailed, StartReason, tail
 
 POLL_S = 0.02

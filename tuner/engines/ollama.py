@@ -17,7 +17,7 @@ from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Preview
 from tuner.engines.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
 from tuner.engines.memory import ensure_fits
-from tuner.engines.ollama_attached import OllamaAttached, address_of
+from tuner.engines.ollama_attached import OllamaAttached
 from tuner.engines.ollama_chat import read_ollama
 from tuner.engines.ollama_gpu import has_gpu, may_hold_layers
 from tuner.engines.ollama_knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
@@ -220,7 +220,7 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     With a url it is the running server there, else one of our own.
     """
     if study.url is not None:
-        return OllamaAttached(address_of(study.url), Model(study.model, study.model))
+        return OllamaAttached(str(study.url), Model(study.model, study.model))
     version, models = version_of("ollama"), ollama_store.writable(ollama_store.folder(), logs)
     for other in tags(study):
         ollama_store.model(other, models)
@@ -256,7 +256,7 @@ def tags(study: Study) -> list[str]:
 def preview(study: Study) -> Preview:
     """Return what shows without starting a server; raise InputError for an unknown model."""
     if study.url is not None:
-        attached = OllamaAttached(address_of(study.url), Model(study.model, study.model))
+        attached = OllamaAttached(str(study.url), Model(study.model, study.model))
         return Preview(attached.knobs, left_out=attached.left_out)
     try:
         version = version_of("ollama")

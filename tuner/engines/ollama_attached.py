@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from tuner.engines import ollama_api
 from tuner.engines.foreign import ONLY_A_START, Foreign
 from tuner.engines.ollama_chat import read_ollama
 from tuner.engines.ollama_knobs import SOFTER_PENALTY_SINCE, ensure_tunable, knobs
-from tuner.load.wire import Address, Request
+from tuner.load.wire import Request
+from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
 
-DEFAULT_PORT = 11434
 
-
-def address_of(url: str | None) -> str:
-    """Return a server's address: as said, as OLLAMA_HOST says, or where Ollama is by default.
-
-    Source of what OLLAMA_HOST may leave out: envconfig/config.go, Host.
-    """
-    told = (url or os.environ.get("OLLAMA_HOST") or "").strip().strip("\"'")
-    scheme, _, rest = told.rpartition("://")
-    parts = urlsplit(f"//{rest}")
-    if scheme not in ("", "http") or parts.path.strip("/"):
-        raise InputError(_no_address(told))
+def url_of(told: str | None) -> Url:
+    """Return where an Ollama is: as told, as OLLAMA_HOST says, or where it is by default."""
     try:
-        port = parts.port
-    except ValueError:
-        raise InputError(_no_address(told)) from None
-    host = parts.hostname or "127.0.0.1"
-    host = "127.0.0.1" if host == "0.0.0.0" else host
-    return f"http://{host}:{port or (80 if scheme else DEFAULT_PORT)}"
+        if told and told.strip():
+            return ollama_url(told.strip().strip("\"'"))
+        return ollama_url(variable("OLLAMA_HOST"), lenient=True)
+    except ValueError as wrong:
+        raise InputError(f"--attach or OLLAMA_HOST: {wrong}") from None
 
 
-def _no_address(told: str) -> str:
-    return f"--attach or OLLAMA_HOST: expected http://HOST:PORT, found {told!r}"
+def address_of(told: str | None) -> str:
+    """Return the same as text, whole."""
+    return str(url_of(told))
 
 
 class OllamaAttached(Foreign):
@@ -52,9 +42,9 @@ class OllamaAttached(Foreign):
     read = staticmethod(read_ollama)
 
     def __init__(self, address: str, model: Model, *, as_it_is: bool = False) -> None:
-        parts = urlsplit(address)
-        super().__init__(Address(parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORT, False))
-        self._address = address
+        url = url_of(address)
+        super().__init__(url.address)
+        self._address, self._path = str(url), url.path
         self.model = model
         all_knobs = knobs(SOFTER_PENALTY_SINCE, model.name)
         self.knobs: Mapping[str, Knob] = {n: k for n, k in all_knobs.items() if k.tier != "restart"}
@@ -101,7 +91,8 @@ class OllamaAttached(Foreign):
         """Return the chat request with the candidate's options, or without any."""
         options = self._options(candidate)
         name = self._name(candidate)
-        return ollama_api.request_of(name, messages, candidate, options, response_format)
+        asked = ollama_api.request_of(name, messages, candidate, options, response_format)
+        return replace(asked, path=self._path + asked.path)
 
     def _name(self, candidate: Candidate) -> str:
         return self.model.name if self._as_it_is else str(candidate["model"])

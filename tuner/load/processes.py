@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 
 from tuner.load.arrivals import Call
 from tuner.load.issue import Job
-from tuner.load.wire import Address
+from tuner.spec.address import Address
 from tuner.spec.errors import ClientDied
 from tuner.spec.values import Load, Sample
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import httptools
 
+from tuner.spec.address import Address
 from tuner.spec.values import Outcome
 
 SPARE_CONNECTIONS = 1
@@ -186,15 +187,6 @@ def _give_up(done: asyncio.Future[None]) -> None:
         done.set_exception(TimeoutError())
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a server listens; `secure` asks for TLS with the machine's trusted certificates."""
-
-    host: str
-    port: int
-    secure: bool = False
-
-
 class HttpTransport:
     """Real sockets to one server: connections are kept, and one is opened ahead.
 
@@ -204,14 +196,14 @@ class HttpTransport:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._tls = ssl.create_default_context() if address.secure else None
+        self._tls = tls_context(address)
         self._idle: deque[Connection] = deque()
         self._opening: set[asyncio.Task[None]] = set()
         self._closing_server = False
 
     async def send(self, request: Request, timeout_s: float) -> Exchange:
         """Send one request and return all that came back; see `Transport`."""
-        data = request.encode(f"{self.address.host}:{self.address.port}")
+        data = request.encode(self.address.authority)
         deadline = asyncio.get_running_loop().time() + timeout_s
         began = time.monotonic_ns()
         try:
@@ -291,6 +283,17 @@ class HttpTransport:
         while self._idle:
             self._idle.pop().close()
         await asyncio.sleep(0)
+
+
+def tls_context(address: Address) -> ssl.SSLContext | None:
+    """Return how a server's certificate is checked, None where it is asked for none."""
+    if not address.secure:
+        return None
+    context = ssl.create_default_context(cafile=address.ca_file)
+    if not address.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _refused(began_ns: int, error: Exception) -> Exchange:

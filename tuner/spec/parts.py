@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import (
@@ -34,6 +34,15 @@ def _number(value: Any) -> Any:
 # Looked at before the union, which would complain once for each type.
 Value = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidator(_scalar)]
 Number = Annotated[StrictInt | StrictFloat, BeforeValidator(_number)]
+
+
+BRANCHES = ("<mapping>", "<plain>")
+"""Steps that unions add to pydantic's locations; no key of a file is called so."""
+
+
+def shape(part: Any) -> str:
+    """Return the branch that a part of the file is meant for, so that one complaint is made."""
+    return BRANCHES[0] if isinstance(part, Mapping | BaseModel) else BRANCHES[1]
 
 
 class Part(BaseModel):

@@ -29,13 +29,21 @@ DESCRIPTIONS = {
     "Default: correct answers where every prompt has `expect`, else the p99 of e2e.",
     "EnginePart.kind": "The engine.",
     "EnginePart.model": "Path of a GGUF file, `default` for the packaged model, or a served name.",
-    "EnginePart.url": "Address of a running server, for kind openai.",
+    "EnginePart.url": "Where a running server is (kind openai, or ollama to use that one): "
+    "http://HOST:PORT, with the path that comes before /chat/completions where that is not /v1.",
+    "EnginePart.api_key_env": "The variable of the environment that holds the API key.",
+    "EnginePart.headers": "Headers of every request: NAME: text, or NAME: {env: VARIABLE}.",
+    "EnginePart.ca_file": "PEM file with the certificates that are trusted for an https url.",
+    "EnginePart.verify": "false: any certificate is taken, and the result says so.",
+    "EnginePart.stream_options": "false: not sent, for servers that refuse this field.",
+    "HeaderPart.env": "The variable of the environment that holds the value.",
     "EnginePart.command": "The command line of a server of one's own (kind command): a list of "
     "Jinja templates of port, model and the knobs.",
     "EnginePart.env": "Environment of the command, Jinja templates too.",
     "EnginePart.ready": "Path that answers GET with 200 as soon as the server can be used.",
     "EnginePart.start_timeout": "Time that a start may take.",
-    "EnginePart.knobs": "The knobs of the command, by name.",
+    "EnginePart.knobs": "The knobs of the command, by name; with kind openai further fields of a "
+    "request, or other names of the usual ones.",
     "KnobPart.tier": "request (a field of each request) or restart (part of the command).",
     "KnobPart.default": "What holds when nobody sets it; else the baseline must.",
     "KnobPart.field": "Field of the request that carries it, where it is not called the same.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import jinja2
@@ -95,14 +95,19 @@ def _path(value: str) -> str:
     return value
 
 
-class ServerPart(Part):
+class KnobsPart(Part):
+    """The key of the section `engine` with which a study declares knobs of its own."""
+
+    knobs: dict[str, KnobPart] = Field(default_factory=dict)
+
+
+class ServerPart(KnobsPart):
     """The keys of the section `engine` that belong to kind command."""
 
     command: Annotated[tuple[Value, ...], BeforeValidator(_arguments)] = ()
     env: dict[str, Value] = Field(default_factory=dict)
     ready: str = "/health"
     start_timeout: Duration = 120.0
-    knobs: dict[str, KnobPart] = Field(default_factory=dict)
 
     @field_validator("ready")
     @classmethod
@@ -118,10 +123,13 @@ def server(
     Raises InputError where the keys do not fit together.
     """
     if kind != "command":
-        _refuse(part, kind, file)
+        keys = [k for k in ServerPart.model_fields if (kind, k) != ("openai", "knobs")]
+        refuse(part, keys, "command", kind, file)
         return None
     where = f"{file}: engine.knobs"
     _check_names(part.knobs, where)
+    sent = {n: k.field or n for n, k in part.knobs.items() if k.tier == "request"}
+    _check_fields(sent, where)
     declared = Server(
         command=tuple(map(_word, part.command)),
         env={name: _word(value) for name, value in part.env.items()},
@@ -134,13 +142,35 @@ def server(
     return declared
 
 
-def _refuse(part: ServerPart, kind: str, file: str) -> None:
+def request_knobs(
+    part: KnobsPart, usual: Mapping[str, DeclaredKnob], file: str
+) -> dict[str, DeclaredKnob]:
+    """Return the knobs of a running server: the usual ones, and those of the study on top.
+
+    A usual one that is declared anew keeps its default where none is given. Raises InputError
+    for what only a server of one's own has.
+    """
+    where = f"{file}: engine.knobs"
+    for name, knob in part.knobs.items():
+        if knob.tier != "request" or knob.read is not None:
+            raise InputError(
+                f"{where}.{name}: a running server has only knobs of tier request, and does not "
+                "tell them; expected tier: request, and no read"
+            )
+    defaults = {name: declared.knob.default for name, declared in usual.items()}
+    knobs = {**usual, **{n: _knob(n, k, defaults, where) for n, k in part.knobs.items()}}
+    _check_names(part.knobs, where)
+    _check_fields({name: str(d.request_field) for name, d in knobs.items()}, where)
+    return knobs
+
+
+def refuse(part: Part, keys: Iterable[str], belongs: str, kind: str, file: str) -> None:
     """Raise InputError for a key that another kind of engine would ignore."""
-    for key in ServerPart.model_fields:
+    for key in keys:
         if key in part.model_fields_set:
             raise InputError(
-                f"{file}: engine.{key}: belongs to kind command, found kind {kind!r}; "
-                f"set kind: command or remove {key}"
+                f"{file}: engine.{key}: belongs to kind {belongs}, found kind {kind!r}; "
+                f"set kind: {belongs} or remove {key}"
             )
 
 
@@ -164,21 +194,25 @@ def _read_back(part: ReadPart) -> ReadBack:
     return ReadBack(part.log, part.get, "" if part.at is None else str(part.at))
 
 
-def _check_names(knobs: Mapping[str, KnobPart], where: str) -> None:
+def _check_names(names: Iterable[str], where: str) -> None:
     """Raise InputError for a name that is taken or cannot be written in a template."""
     taken = (PORT, MODEL, *PROMPT_KNOBS)
-    fields = Counter(k.field or name for name, k in knobs.items() if k.tier == "request")
-    for name, knob in knobs.items():
+    for name in names:
         if name in taken or not name.isidentifier():
             raise InputError(
                 f"{where}.{name}: {name!r} cannot name a knob; expected a word of letters, digits "
                 f"and _ that is none of {', '.join(taken)}"
             )
-        sent = knob.field or name
-        if knob.tier == "request" and (sent in OWN_FIELDS or fields[sent] > 1):
-            why = "set by the tuner itself" if sent in OWN_FIELDS else "set by two knobs"
+
+
+def _check_fields(sent: Mapping[str, str], where: str) -> None:
+    """Raise InputError for a field of the request that something else sets; `sent` is by knob."""
+    counts = Counter(sent.values())
+    for name, field in sent.items():
+        if field in OWN_FIELDS or counts[field] > 1:
+            why = "set by the tuner itself" if field in OWN_FIELDS else "set by two knobs"
             raise InputError(
-                f"{where}.{name}: the request field {sent!r} is {why}; name another one by field"
+                f"{where}.{name}: the request field {field!r} is {why}; name another one by field"
             )
 
 

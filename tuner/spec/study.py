@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tuner.spec.address import Url
 from tuner.spec.errors import InputError
+from tuner.spec.remote import Remote
+from tuner.spec.remote_file import remote, server_url
 from tuner.spec.server import Server
 from tuner.spec.server_file import server
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -32,7 +35,8 @@ class Study:
     engine: str
     model: str
     workload: Workload
-    url: str | None = None
+    url: Url | None = None
+    remote: Remote | None = None
     server: Server | None = None
     slos: tuple[Slo, ...] = ()
     guard: Guard = field(default_factory=Guard)
@@ -65,7 +69,8 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         name=parsed.name,
         engine=parsed.engine.kind,
         model=_model_source(_models(parsed)[0], folder),
-        url=parsed.engine.url,
+        url=server_url(parsed.engine, parsed.engine.kind, folder, file),
+        remote=remote(parsed.engine, parsed.engine.kind, file),
         server=server(parsed.engine, parsed.engine.kind, parsed.baseline, file),
         workload=workload,
         slos=tuple(Slo(s.metric, s.quantile, s.max_ms / 1000) for s in parsed.slo),  # type: ignore[arg-type]

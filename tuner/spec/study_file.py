@@ -20,7 +20,8 @@ from pydantic import (
 )
 
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Duration, Number, Part, Value, nearest
+from tuner.spec.parts import BRANCHES, Duration, Number, Part, Value, nearest, shape
+from tuner.spec.remote_file import RemotePart
 from tuner.spec.server_file import ServerPart
 from tuner.spec.values import Arrivals
 
@@ -31,24 +32,14 @@ LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
 
 
-_BRANCHES = ("<mapping>", "<plain>")
-"""Steps that unions add to pydantic's locations; no key of a file is called so."""
-
-
-def _shape(part: Any) -> str:
-    """Return the branch that a part of the file is meant for, so that one complaint is made."""
-    return _BRANCHES[0] if isinstance(part, Mapping | BaseModel) else _BRANCHES[1]
-
-
 _P = TypeVar("_P", bound=Part)
 
 
-class EnginePart(ServerPart):
-    """Which engine serves which model, and the server where the study brings its own."""
+class EnginePart(ServerPart, RemotePart):
+    """Which engine serves which model, where a running server is, and how one is started."""
 
     kind: str = "llamacpp"
     model: str | Annotated[tuple[str, ...], Field(min_length=1)] = "default"
-    url: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> EnginePart:
@@ -58,7 +49,7 @@ class EnginePart(ServerPart):
         return self
 
 
-def check_engine(kind: str, url: str | None, *, has_command: bool) -> None:
+def check_engine(kind: str, url: object, *, has_command: bool) -> None:
     """Raise ValueError when there is no such engine, not yet, or the study lacks what it needs."""
     if kind in LATER_ENGINES:
         raise ValueError(f"engine {kind!r} is not built yet; {_built()}")
@@ -94,8 +85,8 @@ class DynamicPart(Part):
 
 
 Dynamic = Annotated[
-    Annotated[DynamicPart, Tag(_BRANCHES[0])] | Annotated[str, Tag(_BRANCHES[1])],
-    Discriminator(_shape),
+    Annotated[DynamicPart, Tag(BRANCHES[0])] | Annotated[str, Tag(BRANCHES[1])],
+    Discriminator(shape),
 ]
 
 
@@ -189,8 +180,8 @@ def _some_knob(space: dict[str, Any]) -> dict[str, Any]:
 
 
 Dimension = Annotated[
-    Annotated[RangePart, Tag(_BRANCHES[0])] | Annotated[ChoicesPart, Tag(_BRANCHES[1])],
-    Discriminator(_shape),
+    Annotated[RangePart, Tag(BRANCHES[0])] | Annotated[ChoicesPart, Tag(BRANCHES[1])],
+    Discriminator(shape),
 ]
 Space = Annotated[dict[str, Dimension], AfterValidator(_some_knob)]
 
@@ -241,6 +232,9 @@ _WORDS = {
 }
 """pydantic's error types, in the words of a YAML file."""
 
+_MAY_HOLD_KEYS = ("engine.url", "engine.api_key_env", "engine.headers")
+"""What stands here by mistake may be a secret: no message repeats it."""
+
 
 def check(content: Any, file: str) -> StudyFile:
     """Return the validated file; raise InputError with one sentence a problem."""
@@ -282,13 +276,14 @@ def _sentence(error: Any, model: type[Part]) -> str:
     if error["type"] == "missing":
         return f"{key}: missing; it is required"
     text = _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    found = "" if isinstance(error["input"], Mapping) else f", found {error['input']!r}"
+    unshown = isinstance(error["input"], Mapping) or key.startswith(_MAY_HOLD_KEYS)
+    found = "" if unshown else f", found {error['input']!r}"
     return f"{key}: {text[0].lower() + text[1:]}{found}"
 
 
 def _is_branch(part: Any) -> bool:
     """Tell whether a step of pydantic's location names a union's branch, not a key."""
-    return part in _BRANCHES
+    return part in BRANCHES
 
 
 def _keys_at(path: list[str], model: Any) -> list[str]:

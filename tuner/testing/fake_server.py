@@ -27,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tuner.testing import fake_front as front
 from tuner.testing import fake_world as world
 from tuner.testing import serving
 from tuner.testing.fake_settings import (
@@ -95,6 +96,10 @@ async def _serve(state: State, reader: asyncio.StreamReader, writer: asyncio.Str
 async def _handle(state: State, wire: Wire, request: Request, keep: bool) -> bool:
     if not state.ready:
         return await wire.reply(503, _error(503, "Loading model", "unavailable_error"))
+    front.record(state.options, request)
+    request = front.inside(state.options, request)
+    if (said := front.other(state.options, request)) is not None:
+        return await wire.reply(said.status, said.body, keep, said.kind, said.more)
     if request.route not in ROUTES:
         return await wire.reply(404, _error(404, "File Not Found", "not_found_error"))
     try:
@@ -224,6 +229,7 @@ ROUTES: dict[str, Callable[[State, Wire, Request, bool], Awaitable[bool]]] = {
     "GET /v1/models": _models,
     "POST /apply-template": _template,
     "POST /v1/chat/completions": _chat,
+    "POST /v1/chat/completions/": _chat,
     "POST /chat/completions": _chat,
 }
 
@@ -235,7 +241,9 @@ async def _run(options: Options, settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, stop.set)
     loop.add_signal_handler(signal.SIGTERM, _nothing if options.ignore_sigterm else stop.set)
-    server = await asyncio.start_server(partial(_welcome, state), "127.0.0.1", settings.port)
+    server = await asyncio.start_server(
+        partial(_welcome, state), options.host, settings.port, ssl=front.tls(options)
+    )
     loading = asyncio.create_task(_load(state, server.sockets[0].getsockname()[1]))
     await stop.wait()
     loading.cancel()
@@ -268,7 +276,7 @@ def main() -> int:
     """Run the fake server until it is told to stop; return the exit code."""
     given = vars(_parser().parse_args())
     settings = settings_in_force(given.pop("settings"), given["ignore"])
-    options = Options(**{**given, "ignore": tuple(given["ignore"])})
+    options = Options(**_tuples(given))
     code, last = failure(options, settings)
     for line in [*start_lines(settings)][: 3 if code else None] + last:
         log(line)
@@ -279,6 +287,10 @@ def main() -> int:
     except OSError as wrong:
         log(f"E srv         start: couldn't bind HTTP server socket: {wrong}")
         return 1
+
+
+def _tuples(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
 
 
 def _spawn() -> int:

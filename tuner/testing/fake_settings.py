@@ -68,6 +68,30 @@ class Options:
     keep_alive: bool = option(False, "keep the connection after a streamed answer")
     split_writes: bool = option(False, "send in odd pieces that cut UTF-8 sequences")
     replay: bool = option(False, "answer each chat request with the bytes of recorded/chat.http")
+    api_key: str = option("", "answer 401 to requests without this key")
+    key_header: str = option("authorization", "the header that holds the key")
+    base_path: str = option("", "serve below this path in place of /v1")
+    query: str = option("", "answer 404 to requests without this query")
+    serves: tuple[str, ...] = option(
+        (), "list this model in place of the one that is served", action="append", metavar="NAME"
+    )
+    models: str = option(
+        "",
+        "GET /models gives a bare list, null, a page, or is not there",
+        choices=("list", "null", "page", "none"),
+    )
+    refuse_field: tuple[str, ...] = option(
+        (), "answer 400 to chat requests that have this field", action="append", metavar="FIELD"
+    )
+    instead: str = option(
+        "",
+        "answer chat requests so: redirect, a page, an error in a 200, not streamed, a detail "
+        "(422), plain text (429), a page of a proxy (502)",
+        choices=("redirect", "page", "error", "unstreamed", "detail", "text", "bad-gateway"),
+    )
+    host: str = option("127.0.0.1", "listen on this address")
+    certificate: str = option("", "speak TLS with the key and certificate in this PEM file")
+    record: str = option("", "write a line of JSON into this file for each request")
     spawn_grandchild: bool = option(False, "start a sleeping process in a session of its own")
     ignore_sigterm: bool = option(False, "go on when told to stop")
 

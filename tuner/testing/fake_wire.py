@@ -20,9 +20,14 @@ GARBAGE = b'data: {"choices":[{"delta":{"content":\n\n'
 MAX_REQUESTS = 100
 REASONS = {
     200: "OK",
+    307: "Temporary Redirect",
     400: "Bad Request",
+    401: "Unauthorized",
     404: "Not Found",
+    422: "Unprocessable Entity",
+    429: "Too Many Requests",
     500: "Internal Server Error",
+    502: "Bad Gateway",
     503: "Service Unavailable",
 }
 COMMON = "Server: llama.cpp\r\nAccess-Control-Allow-Origin: \r\n"
@@ -34,9 +39,10 @@ STREAM_HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request as it came."""
+    """One HTTP request as it came; `route` is its method and path, `target` has the query too."""
 
     route: str
+    target: str
     headers: Mapping[str, str]
     body: bytes
 
@@ -58,13 +64,20 @@ class Wire:
             await self.writer.drain()
             await asyncio.sleep(0)
 
-    async def reply(self, status: int, value: object, keep: bool = True) -> bool:
+    async def reply(
+        self,
+        status: int,
+        value: object,
+        keep: bool = True,
+        kind: str = "application/json; charset=utf-8",
+        more: str = "",
+    ) -> bool:
         """Send one document; return whether the connection stays open."""
         body = value if isinstance(value, bytes) else dumps(value)
         keep = keep and status == 200
         last = f"Keep-Alive: timeout=5, max={MAX_REQUESTS}" if keep else "Connection: close"
         head = f"HTTP/1.1 {status} {REASONS[status]}\r\n{COMMON}"
-        head += "Content-Type: application/json; charset=utf-8\r\n"
+        head += f"{more}Content-Type: {kind}\r\n"
         head += f"Content-Length: {len(body)}\r\n{last}\r\n\r\n"
         await self.send(head.encode() + body)
         return keep
@@ -90,7 +103,7 @@ async def read_request(reader: asyncio.StreamReader, idle_s: float) -> Request:
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     method, target = first.split(" ")[:2]
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(f"{method} {target.partition('?')[0]}", headers, body)
+    return Request(f"{method} {target.partition('?')[0]}", target, headers, body)
 
 
 def token(job: Job, place: int) -> bytes:

@@ -18,9 +18,10 @@ def diff(a: str, b: str, host: str | None = None) -> list[Change]:
     """
     if _is_file(a) and _is_file(b):
         return changes(load(Path(a)), load(Path(b)))
+    from tuner.engines.ollama_attached import address_of
     from tuner.engines.ollama_models import OllamaModels
 
-    models = OllamaModels(host)
+    models = OllamaModels(address_of(host))
     (one, its_base), (other, its) = (_served(name, models) for name in (a, b))
     return changes(one, other, (its_base, its))
 

@@ -15,7 +15,7 @@ from tuner.spec.study import Study
 def pull(study: Study, note: Callable[[str], None]) -> None:
     """Fetch what is not there through the server that runs; raise EngineMissing without one."""
     wanted = [tagged(name) for name in dict.fromkeys((study.model, *tags(study)))]
-    server = OllamaModels(address_of(study.url))
+    server = OllamaModels(str(study.url or address_of(None)))
     there = server.names() if study.url else ollama_store.names(ollama_store.folder())
     for name in (n for n in wanted if n not in there):
         note(f"fetching {name}")

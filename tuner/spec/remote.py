@@ -1,0 +1,77 @@
+"""A server that somebody else runs, as a study says how it is reached (`kind: openai`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from tuner.spec.errors import InputError
+from tuner.spec.server import DeclaredKnob
+from tuner.spec.values import Knob
+
+USUAL_KNOBS: Mapping[str, DeclaredKnob] = MappingProxyType(
+    {
+        k.name: DeclaredKnob(k, field)
+        for k, field in (
+            (Knob("num_predict", "request", 256, "client"), "max_tokens"),
+            (Knob("temperature", "request", 1.0, "client"), "temperature"),
+            (Knob("top_p", "request", 1.0, "client"), "top_p"),
+        )
+    }
+)
+"""The sampling fields of the OpenAI API reference; their defaults are the API's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromEnvironment:
+    """The value of a header that no file holds: that of a variable, after `prefix`."""
+
+    variable: str
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a server wants beside a conversation, and what it lacks.
+
+    `headers` go with every request, `knobs` are the fields of its body that may be set.
+    `stream_options` is false for a server that refuses this
+    field, and then perhaps counts no tokens.
+    """
+
+    headers: Mapping[str, str | FromEnvironment] = field(default_factory=dict)
+    stream_options: bool = True
+    knobs: Mapping[str, DeclaredKnob] = field(default_factory=lambda: USUAL_KNOBS)
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the variables that a header needs and the environment lacks."""
+        wanted = (v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
+        return tuple(name for name in wanted if not os.environ.get(name, "").strip())
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the values that stand in no file, and may come into none."""
+        named = (v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
+        return tuple(value for name in named if (value := os.environ.get(name, "").strip()))
+
+    def filled(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers with their values; raise InputError for a variable that is not set."""
+        return tuple((name, _value(name, told)) for name, told in self.headers.items())
+
+
+def _value(header: str, told: str | FromEnvironment) -> str:
+    if isinstance(told, str):
+        return told
+    value = os.environ.get(told.variable, "").strip()
+    if not value:
+        raise InputError(
+            f"the environment has no {told.variable}, which the header {header} takes its value "
+            f"from; set it: export {told.variable}=..."
+        )
+    if not value.isprintable() or not value.isascii():
+        raise InputError(
+            f"the variable {told.variable} holds characters that no header can have; expected one "
+            "line of ASCII"
+        )
+    return told.prefix + value
