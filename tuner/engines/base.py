@@ -127,6 +127,15 @@ class Notices(Protocol):
 
 
 @runtime_checkable
+class Refuses(Protocol):
+    """An engine whose server may not know every setting that a request can carry."""
+
+    async def refused(self, settings: Candidate) -> Mapping[str, str]:
+        """Return which of these settings the server does not take, and why, asking it for them."""
+        ...
+
+
+@runtime_checkable
 class Unloads(Protocol):
     """An engine whose model leaves the memory while its server goes on."""
 

@@ -43,7 +43,7 @@ class OllamaAttached(Foreign):
 
     def __init__(self, address: str, model: Model, *, as_it_is: bool = False) -> None:
         url = url_of(address)
-        super().__init__(url.address)
+        super().__init__(url)
         self._address, self._path = str(url), url.path
         self.model = model
         all_knobs = knobs(SOFTER_PENALTY_SINCE, model.name)

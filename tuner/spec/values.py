@@ -45,13 +45,15 @@ class Knob:
     """One setting of an engine: what it costs to change and what holds when nobody sets it.
 
     `where` names the artifact that can hold it: a Modelfile PARAMETER, the server's
-    environment, the command line that starts a server, or only the client.
+    environment, the command line that starts a server, or only the client. `number` tells of one
+    whose default is a word that it takes numbers beside it.
     """
 
     name: str
     tier: Tier
     default: Setting
     where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
+    number: bool = False
 
 
 _SWITCHES = {"on": "1", "off": "0", "auto": "", "True": "1", "False": "0"}

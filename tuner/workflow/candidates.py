@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from tuner.engines.base import Engine, Refuses
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
+from tuner.spec.remote import LIMIT
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Knob, Setting
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
 
 
 class HasKnobs(Protocol):
@@ -28,8 +30,30 @@ def fitted(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
     return without(study, getattr(engine, "left_out", {}))
 
 
+async def taken(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
+    """Return a study less what cannot be set where it is served, and why, by knob.
+
+    As `fitted`, and less what the server refuses when it is asked. Raises InputError as
+    `baseline` does.
+    """
+    study, left_out = fitted(study, engine)
+    baseline(study, engine)
+    if not isinstance(engine, Refuses):
+        return study, left_out
+    settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != LIMIT}
+    study, refused = without(study, await engine.refused(settings))
+    return study, left_out | refused
+
+
+def _named(study: Study) -> dict[str, Setting]:
+    """Return a value for each knob that the study sets or searches."""
+    searched = {n: _some_values(dimension) for n, dimension in study.space.items()}
+    sent = {n: [v for v in values if v not in LEFT_TO_ENGINE] for n, values in searched.items()}
+    return {**study.baseline, **{n: values[0] for n, values in sent.items() if values}}
+
+
 def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
-    """Return a study less what is `fixed`, and those of it that the study names."""
+    """Return a study less what is `fixed`, and what of that it named."""
     named = {n: fixed[n] for n in (*study.space, *study.baseline) if n in fixed}
     space = {n: d for n, d in study.space.items() if n not in fixed}
     base = {n: v for n, v in study.baseline.items() if n not in fixed}
@@ -70,13 +94,14 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
                 f"{where}: unknown knob {name!r}; this engine has: {', '.join(sorted(knobs))}"
                 f"{nearest(name, knobs)}"
             )
-        expected = None if name in PROMPT_KNOBS else _expected(knobs[name].default, value)
+        expected = None if name in PROMPT_KNOBS else _expected(knobs[name], value)
         if expected is not None:
             raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
 
 
-def _expected(default: Setting, value: Setting) -> str | None:
-    """Return what is expected where a value is of another kind than the default, else None."""
+def _expected(knob: Knob, value: Setting) -> str | None:
+    """Return what is expected where a value is of another kind than the knob's, else None."""
+    default = 0.0 if knob.number and value not in LEFT_TO_ENGINE else knob.default
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
     one_switch = isinstance(default, bool) != isinstance(value, bool)
     return _kind(default) if no_number or one_switch else None

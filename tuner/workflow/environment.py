@@ -13,13 +13,14 @@ import psutil
 
 from tuner import __version__
 from tuner.engines.base import Engine
+from tuner.engines.foreign import Foreign
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.workflow.machine import HERE, Kernel, first_line, memory_limit_bytes, usable_cpus
 
 ALIKE_BEFORE = (
-    "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "model", "model_digest",
-    "workload_hash", "load",
+    "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "server", "model",
+    "model_digest", "workload_hash", "load",
 )  # fmt: skip
 """What must agree and is known before an engine starts: `--resume` checks it."""
 
@@ -41,6 +42,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "governor": first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "engine": engine.name,
         "engine_version": version,
+        "server": engine.server if isinstance(engine, Foreign) else None,
         "model": engine.model.name,
         "model_digest": engine.model.digest,
     }

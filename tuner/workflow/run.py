@@ -23,7 +23,7 @@ from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.workflow.beside import beside
-from tuner.workflow.candidates import all_knobs, baseline, fitted
+from tuner.workflow.candidates import all_knobs, baseline, taken
 from tuner.workflow.cold import cold_starts
 from tuner.workflow.conclude import best_of, conclude
 from tuner.workflow.confirm import complete_baseline
@@ -81,7 +81,7 @@ async def run(
     """
     check(study)
     engine = engine or create(study, out / "engine")
-    study, left_out = fitted(study, engine)
+    study, left_out = await taken(study, engine)
     for name, why in left_out.items():
         watcher.note(f"{name} is left out: {why}")
     check(study)
