@@ -46,9 +46,9 @@ def _sent(plan: Plan) -> str:
     if not plan.rhythm.one_start:
         return f"up to {plan.restarts} engine starts."
     return (
-        f"up to about {plan.requests} requests in all.\n"
-        "The server cannot be started again. The faster it answers, the more requests are sent: "
-        "--budget is what bounds them."
+        f"about {plan.requests} requests in all at that pace.\n"
+        "The server cannot be started again. One that is faster is sent more requests in the same "
+        "time: how many is said once its pace is known, and --budget bounds them."
     )
 
 

@@ -152,7 +152,7 @@ def _planned(plan_: Plan) -> str:
     takes = f"a request takes {pace.request_s:.2f} s"
     trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
     if plan_.rhythm.one_start:
-        return f"{takes}: {trials}, up to about {plan_.requests} requests in all"
+        return f"{takes}: {trials}, about {plan_.requests} requests in all"
     return f"{takes}, a restart {pace.restart_s:.1f} s: {trials}"
 
 
