@@ -76,7 +76,7 @@ def test_a_stream_without_its_end_is_incomplete() -> None:
     ("exchange", "error"),
     [
         (_exchange(b'{"error":{"message":"too long"}}', status=400), "HTTP 400: too long"),
-        (_exchange(b"<html>", status=502), "HTTP 502: <html>"),
+        (_exchange(b"<html>", status=502), "HTTP 502: a web page"),
         (_exchange(_content("a"), b"data: {oops\n\n", STOP, DONE), "cannot be read"),
         (_exchange(_frame(error={"message": "lost"}), DONE), "lost"),
         (_exchange(b"data: [1]\n\n", STOP, DONE), "cannot be read"),

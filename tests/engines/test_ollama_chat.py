@@ -72,7 +72,7 @@ def test_a_stream_without_its_final_frame_is_incomplete() -> None:
     [
         (_exchange(b'{"error":"server busy"}', status=503), "HTTP 503: server busy"),
         (_exchange(b'{"error":"model \'x\' not found"}', status=404), "HTTP 404: model 'x' not"),
-        (_exchange(b"<html>", status=502), "HTTP 502: <html>"),
+        (_exchange(b"<html>", status=502), "HTTP 502: a web page"),
         (_exchange(_content("a"), _line(error="out of memory")), "out of memory"),
         (_exchange(_content("a"), b"{oops\n", _line(**FINAL)), "cannot be read"),
         (_exchange(_content("a"), b"[1]\n", _line(**FINAL)), "cannot be read"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.engines.refusal import error_text, not_streamed, unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import events
 from tuner.load.wire import Exchange, Request
@@ -63,25 +64,12 @@ def read_chat(exchange: Exchange) -> Reply:
     The stream is complete when a finish reason and [DONE] arrived (OpenAI API reference,
     "Streaming"; llama.cpp tools/server sends both).
     """
-    if refused := unanswered(exchange, _error_text):
+    if refused := unanswered(exchange) or not_streamed(exchange):
         return refused
     stream = _Stream()
     for stamp, data in events(exchange.chunks):
         _read_event(stream, stamp, data)
     return _reply(stream, exchange)
-
-
-def unanswered(exchange: Exchange, error_text: Callable[[bytes], str]) -> Reply | None:
-    """Return the reply of an exchange that brought no stream, None where it brought one.
-
-    `error_text` reads the server's own words out of a body.
-    """
-    if exchange.outcome in ("error", "timeout") or exchange.status is None:
-        outcome = "error" if exchange.outcome == "ok" else exchange.outcome
-        return Reply(outcome, exchange.error or "no response")
-    if exchange.status != 200:
-        return Reply("error", f"HTTP {exchange.status}: {error_text(exchange.body)}")
-    return None
 
 
 def _read_event(stream: _Stream, stamp: int, data: str) -> None:
@@ -96,7 +84,7 @@ def _read_event(stream: _Stream, stamp: int, data: str) -> None:
 
 def _read_frame(stream: _Stream, stamp: int, frame: dict[str, Any]) -> None:
     if frame.get("error"):
-        stream.error = _error_text(json.dumps(frame).encode())
+        stream.error = error_text(json.dumps(frame).encode())
     stream.usage = frame.get("usage") or stream.usage
     # llama.cpp's name, then vLLM's (--enable-per-request-metrics)
     stream.timings = frame.get("timings") or frame.get("metrics") or stream.timings
@@ -129,11 +117,3 @@ def _reply(stream: _Stream, exchange: Exchange) -> Reply:
         answer="".join(stream.parts),
         server=dict(stream.timings),
     )
-
-
-def _error_text(body: bytes) -> str:
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")

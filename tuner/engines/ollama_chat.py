@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuner.engines.chat import unanswered
+from tuner.engines.refusal import unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import stamped_lines
 from tuner.load.wire import Exchange, Request
@@ -62,7 +62,7 @@ def read_ollama(exchange: Exchange) -> Reply:
     A server that gives up on a repeating answer ends the stream without one (engine source:
     llm/server.go, "prediction aborted, token repeat limit reached").
     """
-    if refused := unanswered(exchange, _error_text):
+    if refused := unanswered(exchange):
         return refused
     stream = _Stream()
     for stamp, line in stamped_lines(exchange.chunks):
@@ -107,10 +107,3 @@ def _reply(stream: _Stream, exchange: Exchange) -> Reply:
         answer="".join(stream.parts),
         server={n: v for n, v in last.items() if n.endswith(("_duration", "_count"))},
     )
-
-
-def _error_text(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        return body[:200].decode(errors="replace")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.models import described
+from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message, Model
 
@@ -32,7 +33,7 @@ _WEIGHTS = "application/vnd.ollama.image.model"
 
 def folder() -> Path:
     """Return the folder of models: OLLAMA_MODELS, or ~/.ollama/models (envconfig/config.go)."""
-    told = os.environ.get("OLLAMA_MODELS", "").strip()
+    told = variable("OLLAMA_MODELS")
     return Path(told) if told else Path.home() / ".ollama" / "models"
 
 

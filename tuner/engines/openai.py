@@ -11,9 +11,9 @@ from typing import Any
 
 from tuner.engines import control, ollama_knobs, served
 from tuner.engines.base import Preview
-from tuner.engines.chat import _error_text as error_text
 from tuner.engines.chat import chat_request, read_chat
 from tuner.engines.foreign import ONLY_A_START, Foreign
+from tuner.engines.refusal import error_text
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url

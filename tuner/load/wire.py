@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What one request brought back, undecoded.
+    """What one request brought back, undecoded; of its headers those that say what came instead.
 
     `chunks` are (arrival in ns, body bytes). `outcome` speaks of HTTP alone: `ok` is a
     complete response of any status, `incomplete` one whose connection ended too early.
@@ -55,6 +55,8 @@ class Exchange:
     chunks: tuple[tuple[int, bytes], ...]
     outcome: Outcome
     error: str | None = None
+    content_type: str | None = None
+    location: str | None = None
 
     @property
     def body(self) -> bytes:
@@ -95,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._keep = True
         self.status: int | None = None
         self.chunks: list[tuple[int, bytes]] = []
+        self.told: dict[bytes, str] = {}
         self.error: str | None = None
         self.complete = False
 
@@ -125,9 +128,12 @@ class Connection(asyncio.Protocol):
 
     # httptools callbacks
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note whether the body has an end of its own."""
-        if name.lower() in (b"content-length", b"transfer-encoding"):
+        """Note whether the body has an end of its own, what it is, and where to ask instead."""
+        known = name.lower()
+        if known in (b"content-length", b"transfer-encoding"):
             self._framed = True
+        elif known in (b"content-type", b"location"):
+            self.told[known] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Note the status."""
@@ -234,9 +240,16 @@ class HttpTransport:
         error = connection.error
         if not in_time:
             outcome, error = "timeout", "no complete answer within the time limit"
-        end_ns = time.monotonic_ns()
         exchange = Exchange(
-            sent_ns, end_ns, connect_ns, connection.status, tuple(connection.chunks), outcome, error
+            sent_ns,
+            time.monotonic_ns(),
+            connect_ns,
+            connection.status,
+            tuple(connection.chunks),
+            outcome,
+            error,
+            connection.told.get(b"content-type"),
+            connection.told.get(b"location"),
         )
         if in_time and connection.reusable and not self._closing_server:
             self._idle.append(connection)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tuner import __version__
 from tuner.report.documents import measurement_document
+from tuner.report.failures import in_words
 from tuner.report.measurement import Measurement
 from tuner.report.terminal import STYLE, quantile_text
 from tuner.spec.study import Study
@@ -102,6 +103,11 @@ def show_capacity(found: Capacity, study: Study) -> Group:
     """Return the answer and the latency against the load."""
     words = [Text(f"  - {v.measured.saturated}", style="yellow")
              for v in found.levels if v.measured.saturated]  # fmt: skip
+    words += [
+        Text(f"  - at {v.size:.4g}: {in_words(v.measured.failure_reasons, v.measured.n)}",
+             style="yellow")
+        for v in found.levels if v.measured.failure_reasons
+    ]  # fmt: skip
     return Group(_answer(found, study), _table(found, study), *words)
 
 

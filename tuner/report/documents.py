@@ -50,6 +50,7 @@ def measurement_document(
         ),
         "guard": _guard(measured.guard),
         "failures": dict(measured.failures),
+        "failure_reasons": dict(measured.failure_reasons),
         "throughput": dict(measured.throughput),
         "memory_bytes": measured.memory_bytes,
         "resources": resources_document(measured.resources, measured.memory_bytes),
@@ -57,6 +58,7 @@ def measurement_document(
         | {"cpu_share": measured.client.cpu_share, "valid": measured.valid_run},
         "machine": _machine(measured.machine),
         "environment": dict(environment),
+        "certificate_checked": study.certificate_checked,
         "workload_hash": study.workload.hash,
     }
 

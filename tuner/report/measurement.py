@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.report.disturbance import Disturbance
+from tuner.report.failures import reasons
 from tuner.report.resources import Resources
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
@@ -88,6 +89,7 @@ class Measurement:
     client: Client
     saturated: str | None
     memory_bytes: int | None = None
+    failure_reasons: Mapping[str, int] = field(default_factory=dict)
     warmups: int = 0
     slowest_warmup_s: float | None = None
     resources: Resources | None = None
@@ -160,6 +162,7 @@ def measurement(
             kept, study.guard, alpha=terms.alpha, visits=terms.visits, baseline=terms.baseline
         ),
         failures=_failures(kept),
+        failure_reasons=reasons(kept),
         throughput=_throughput(kept),
         client=client,
         saturated=saturation(study, client),

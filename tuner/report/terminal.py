@@ -14,6 +14,7 @@ from tuner.report.breakdown import breakdown
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.cold import in_words as cold_in_words
 from tuner.report.disturbance import sentences
+from tuner.report.failures import in_words as failed_in_words
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
@@ -59,9 +60,20 @@ def show_result(result: Result) -> Group:
         parts.append(_table(result))
         parts.append(Text(_settings(result)))
     parts += [Text(f"  - {reason}", style="yellow") for reason in result.reasons]
+    parts += [Text(f"  - {said}", style="yellow") for said in _failed(result)]
     parts += [Text(f"  - disturbed: {said}", style="yellow") for said in sentences(result.windows)]
     parts.append(Text(_closing(result)))
     return Group(*parts)
+
+
+def _failed(result: Result) -> list[str]:
+    """Return why requests of the two sides failed, where some did."""
+    sides = {"baseline": result.baseline, "best": result.best}
+    return [
+        f"{name}: {failed_in_words(m.failure_reasons, m.n)}"
+        for name, m in sides.items()
+        if m and m.failure_reasons
+    ]
 
 
 def _headline(result: Result) -> Text:
@@ -166,7 +178,10 @@ def _closing(result: Result) -> str:
 def _load(study: Study) -> str:
     """Return how requests came, and from which instant latencies count."""
     load = study.workload.load
-    return f"Load: {load}; {COUNTS_FROM[load.counts_from]}."
+    said = f"Load: {load}; {COUNTS_FROM[load.counts_from]}."
+    if study.url and study.certificate_checked is False:
+        said += f" The certificate of {study.url.origin} was not checked (engine.verify: false)."
+    return said
 
 
 def _frontier(result: Result) -> str:
@@ -275,6 +290,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
         table.add_row(label, *cells)
     left = Text(left_out(m.warmups, m.slowest_warmup_s))
     words: list[RenderableType] = [Text(_load(study)), left]
+    if m.failure_reasons:
+        words.append(Text(failed_in_words(m.failure_reasons, m.n), style="yellow"))
     if m.saturated:
         words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
     windows = {"the measurement": m.machine} if m.machine else {}

@@ -103,7 +103,8 @@ def violations(
 
 def baseline_correct(trials: Sequence[Trial]) -> float | None:
     """Return the baseline's share of correct answers, as screened, or None."""
-    baseline = next((t for t in trials if t.origin == "baseline"), None)
+    # the last one: an earlier part of the run may have been refused by the server
+    baseline = next((t for t in reversed(trials) if t.origin == "baseline"), None)
     return shares(baseline.samples)[1] if baseline and baseline.samples else None
 
 

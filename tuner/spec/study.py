@@ -54,6 +54,12 @@ class Study:
         """Tell whether the server is somebody else's, so that no start of it can be asked for."""
         return self.engine == "openai"
 
+    @property
+    def certificate_checked(self) -> bool | None:
+        """Tell whether a running server had to prove who it is, None where TLS is not used."""
+        address = self.url.address if self.url else None
+        return address.verify if address and address.secure else None
+
 
 def load(path: Path) -> Study:
     """Read a study file and all that it names; raise InputError with what to mend."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
+from tuner.report import failures
 from tuner.report.capacity import Capacity, Level, capacity_document
 from tuner.report.measurement import Terms
 from tuner.spec.errors import InputError
@@ -149,4 +150,6 @@ async def _level(
         n=max(least, math.ceil(PATIENCE * fewest)),
         stop=decided(session, terms, least=least),
     )
+    if number and failures.refused(measured.kept):
+        measured = replace(measured, failed=None)  # too much load: it served less
     return Level(size, study, judged(study, candidate, measured, terms))

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tuner.guard.verdict import is_correct, paired
 from tuner.report.comparison import Compared, Comparison, Row, differences
+from tuner.report.failures import in_words, reasons
 from tuner.report.measurement import METRICS, latency_blocks
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
@@ -187,6 +188,8 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
                 f"{name} comes from {count} engine start: what differs between starts cannot be "
                 f"seen, so no difference in latency is claimed; {_more_starts(side)}"
             )
+        if why := reasons(side.samples):
+            found.append(f"{name}: {in_words(why, len(side.samples))}")
         if not side.document["client"]["valid"]:
             found.append(f"{name}: its client could not keep up, so its latencies are not valid")
     if a.scheduled != b.scheduled:

@@ -17,6 +17,7 @@ from tuner.render.lint.findings import Draft, Finding, Linted, warn
 from tuner.render.lint.rules import applied, read
 from tuner.render.modelfile import tagged, text_of
 from tuner.render.parameters import RUNNER
+from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
 
@@ -49,7 +50,7 @@ def _available() -> int:
 
 def _served_at_once() -> int:
     """Return OLLAMA_NUM_PARALLEL of the environment, 1 where that is no positive number."""
-    given = os.environ.get("OLLAMA_NUM_PARALLEL", "")
+    given = variable("OLLAMA_NUM_PARALLEL")
     return max(int(given), 1) if given.isdecimal() else 1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
+from tuner.report import failures
 from tuner.report.documents import measurement_document
 from tuner.report.measurement import Measurement, Terms, certificate, measurement
 from tuner.spec.errors import EngineDied, InputError
@@ -66,7 +67,7 @@ async def measure(
 def judged(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
     """Return all that is said about a candidate measured once; raise EngineDied where it failed."""
     if measured.failed:
-        raise EngineDied(measured.failed)
+        raise EngineDied(failures.with_next_step(measured.failed, study))
     return measurement(
         study,
         candidate,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from tuner.guard.classify import judge
+from tuner.report import failures
 from tuner.search import hints
 from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST_REQUESTS, Plan
 from tuner.search.finalists import rank
@@ -102,12 +103,18 @@ class Screening:
 
     async def controls(self, base: Candidate) -> None:
         """Measure what every study is compared with, where that was not done before."""
-        there = {t.origin for t in self.trials}
+        there = {t.origin for t in self.trials if not failures.refused(t.samples)}
         default = engine_default(self.session, base)
         if "baseline" not in there:
             await self.one(*self.proposer.fixed(base, "baseline"))
+            self._ensure_served(self.trials[-1])
         if "default" not in there and default != dict(base):
             await self.one(*self.proposer.fixed(default, "default"))
+
+    def _ensure_served(self, control: Trial) -> None:
+        """Raise EngineDied where all requests of the baseline failed: others would fail alike."""
+        if control.reason and failures.refused(control.samples):
+            raise EngineDied(failures.with_next_step(control.reason, self.session.study))
 
     async def one(self, number: int, candidate: Candidate, origin: Origin) -> None:
         """Measure one candidate and tell the proposer."""
@@ -161,7 +168,9 @@ def judged(
     """Return the trial of a measured candidate: pruned where it was not measured in full."""
     samples = measured.kept
     if measured.failed:
-        return Trial(number, candidate, origin, "pruned", measured.failed.splitlines()[0], samples)
+        broken = violations(study, samples, baseline_correct) if failures.refused(samples) else {}
+        reason = measured.failed.splitlines()[0]
+        return Trial(number, candidate, origin, "pruned", reason, samples, broken)
     trial = Trial(
         number, candidate, origin, "complete", None, samples,
         violations(study, samples, baseline_correct),

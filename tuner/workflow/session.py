@@ -15,6 +15,7 @@ from tuner.guard.classify import Judge, judge
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
 from tuner.load.wire import Transport
+from tuner.report import failures
 from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
@@ -98,7 +99,8 @@ class Session:
         """Apply a candidate, warm up, send `n` prompts or fewer, judge, and keep the trial.
 
         A candidate that cannot be started or that the engine does not run as asked comes
-        back with `failed`; so does one whose engine died on the way, with what it gave.
+        back with `failed`; so does one whose engine died on the way, with what it gave, and one
+        whose first requests all fail: then no more are sent.
         `as_created` serves it as the model that its own Modelfile makes, where the engine can.
         """
         began, created = self.elapsed_s(), None
@@ -150,14 +152,14 @@ class Session:
             machine_before = counters() if effective.pid is not None else None
             run = await drive(
                 itertools.islice(calls, n), load, transport, self.engine.read,
-                engine_start=start, stop=stop,
+                engine_start=start, stop=_unless_served(stop),
                 rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
             resources = usage.used(before, self.engine, run.elapsed_s)
             machine = since(machine_before)
         finally:
             await transport.aclose()
-        judged = self._judged(effective, warm, run, asked)
+        judged = self._judged(effective, warm, run, asked, n)
         return replace(judged, resources=resources, machine=machine)
 
     async def _warm_up(
@@ -213,7 +215,12 @@ class Session:
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
     def _judged(
-        self, effective: Effective, warm: list[Driven], run: Driven, asked: Mapping[str, Prompt]
+        self,
+        effective: Effective,
+        warm: list[Driven],
+        run: Driven,
+        asked: Mapping[str, Prompt],
+        n: int,
     ) -> Measured:
         classify: Judge = judge(self.study.workload.schema)
         self.spent.blocks += 1
@@ -230,6 +237,7 @@ class Session:
         failed = None if self.engine.alive() else "the engine died while it was being measured"
         if failed is None and isinstance(self.engine, Notices):
             failed = self.engine.noticed()
+        failed = failed or failures.nothing_served(judged, n)
         return Measured(effective, (*warmups, *judged), client, self.engine.memory_bytes(), failed)
 
     def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
@@ -244,6 +252,18 @@ class Session:
     async def aclose(self) -> None:
         """Stop the engine."""
         await self.engine.aclose()
+
+
+def _unless_served(stop: Callable[[Sample], bool]) -> Callable[[Sample], bool]:
+    """Return a stop rule that also ends a measurement whose first requests are all refused."""
+    seen: list[Sample] = []
+
+    def stopping(sample: Sample) -> bool:
+        seen.append(sample)
+        hopeless = len(seen) == failures.FIRST and failures.refused(seen)
+        return stop(sample) or hopeless
+
+    return stopping
 
 
 def _steady(rounds: Sequence[Driven], window: int) -> bool:
