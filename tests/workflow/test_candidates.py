@@ -9,11 +9,14 @@ import pytest
 
 from tests.engines.servers import KNOBS, fake
 from tests.workflow.worlds import study
+from tuner.engines.base import Preview
 from tuner.engines.command import Command
 from tuner.spec.errors import InputError
+from tuner.spec.remote import USUAL_KNOBS
 from tuner.spec.server import DeclaredKnob
+from tuner.spec.space import Choices
 from tuner.spec.values import Knob
-from tuner.workflow.candidates import baseline
+from tuner.workflow.candidates import baseline, fitted
 
 ALL = KNOBS | {
     "flash": DeclaredKnob(Knob("flash", "restart", False, "command")),
@@ -50,3 +53,25 @@ def test_values_of_another_kind_are_refused(
     """What was expected and what was found stand in the message."""
     with pytest.raises(InputError, match=words):
         checked(tmp_path, **{name: value})
+
+
+def test_a_number_may_be_left_to_the_server() -> None:
+    """What is sent only where somebody sets it takes numbers and `auto`, and no other word."""
+    engine = Preview({n: d.knob for n, d in USUAL_KNOBS.items()})
+    bare = study(baseline={}, space={})
+    found = baseline(bare, engine, {"temperature": "auto", "top_p": 0.5, "seed": 7})
+
+    assert (found["temperature"], found["top_p"], found["seed"]) == ("auto", 0.5, 7)
+    for wrong in ("hot", True):
+        with pytest.raises(InputError, match=f"temperature: expected a number, found {wrong!r}"):
+            baseline(bare, engine, {"temperature": wrong})
+
+
+def test_what_is_left_out_is_named_once_with_its_reason() -> None:
+    """It is taken out of baseline and space; what the study does not name is not spoken of."""
+    engine = Preview({}, left_out={"num_ctx": "why", "num_batch": "why", "num_gpu": "why"})
+    made = study(baseline={"num_ctx": 1, "num_batch": 2}, space={"num_ctx": Choices((1, 2))})
+    fit, named = fitted(made, engine)
+
+    assert (fit.baseline, fit.space) == ({}, {})
+    assert named == {"num_ctx": "why", "num_batch": "why"}

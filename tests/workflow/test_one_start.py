@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ class Attached(SimulatedEngine):
     flying: int = 0
     most: int = 0
     parallel: int = 100
+    memory: Callable[[Candidate], int] = lambda candidate: None  # type: ignore[assignment,return-value]
     left_out: dict[str, str] = field(default_factory=lambda: {"num_batch": "only a start sets it"})
 
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
@@ -137,6 +139,7 @@ def test_the_result_says_what_it_holds_for(proven: tuple[Result, Recorder]) -> N
         assert words in said
     assert "engine starts" not in said
     assert "1 engine start;" in said
+    assert "least memory" not in said
     assert "ollama" not in said.lower()
 
 

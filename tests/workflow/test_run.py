@@ -16,6 +16,7 @@ from tuner.report.documents import measurement_document, result_document
 from tuner.report.measurement import Terms, by_block, measurement
 from tuner.report.result import Result
 from tuner.search.budget import ALPHAS
+from tuner.spec.address import url
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.space import Choices
 from tuner.spec.values import Guard, Slo
@@ -291,6 +292,7 @@ def test_an_engine_that_never_starts_ends_the_run(tmp_path: Path) -> None:
         ({"space": {}}, "space: missing"),
         ({"space": {"num_batsh": Choices((1, 2))}}, "did you mean num_batch"),
         ({"baseline": {"temprature": 1}}, "did you mean temperature"),
+        ({"objective": "memory", "url": url("http://box:1")}, "does not show what it takes"),
         ({"space": {"system": Choices(("none", "full"))}}, "system: 'full' is not there"),
     ],
 )

@@ -191,11 +191,11 @@ def _frontier(result: Result) -> str:
         return "Frontier: no screened candidate met all estimates."
     pairs = {
         "fastest": min(met, key=lambda p: p.e2e_p99_s),
-        "most correct": max(met, key=lambda p: p.correct),
-        "least memory": min(met, key=lambda p: p.memory_bytes or 0),
     }
-    if not result.study.workload.judged:
-        del pairs["most correct"]
+    if result.study.workload.judged:
+        pairs["most correct"] = max(met, key=lambda p: p.correct)
+    if known := [p for p in met if p.memory_bytes is not None]:
+        pairs["least memory"] = min(known, key=lambda p: p.memory_bytes or 0)
     shown = [f"{what} {_point(p)}" for what, p in pairs.items()]
     return (
         f"Frontier ({len(met)} screened candidates, estimates only; --objective picks): "

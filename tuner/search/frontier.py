@@ -6,6 +6,7 @@ From screening and shortlist samples, so no verdict: it shows what could be had 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class Point:
     @property
     def costs(self) -> tuple[float, ...]:
         """Return what is to be small: latency and memory as they are, the others negated."""
-        return (self.e2e_p99_s, -self.correct, -self.tokens_per_s, float(self.memory_bytes or 0))
+        memory = math.inf if self.memory_bytes is None else float(self.memory_bytes)
+        return (self.e2e_p99_s, -self.correct, -self.tokens_per_s, memory)
 
 
 def frontier(study: Study, trials: Sequence[Trial]) -> list[Point]:

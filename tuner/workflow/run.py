@@ -50,6 +50,11 @@ def check(study: Study) -> None:
         )
     if not study.space:
         raise InputError(f"{study.file or 'the study'}: space: missing; name the knobs to search")
+    if study.objective == "memory" and study.url is not None:
+        raise InputError(
+            "objective memory: a server that somebody else runs does not show what it takes; name "
+            "another objective"
+        )
 
 
 def unguarded(study: Study) -> tuple[str, ...]:
