@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from typing import Any, TypeAlias
 
@@ -10,6 +11,12 @@ import aiohttp
 from tuner.spec.errors import EngineError
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+_IN_TLS = (None, 1, errno.ECONNRESET, errno.EPIPE)
+"""How a connection ends on which nobody answers to TLS: closed, garbage (SSL_ERROR_SSL), reset."""
+
+_OF_ANOTHER_HOST = (62, 64)
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (openssl/x509_vfy.h)."""
 
 _TIMEOUT_S = 60.0
 # A just started llama.cpp was seen to leave a GET unanswered for good, and to answer the next one.
@@ -36,8 +43,14 @@ async def call(
             return await _once(method, url, body, headers, tls, timeout_s)
         except TimeoutError:
             continue
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as wrong:
-            raise EngineError(_no_tls(url, wrong)) from wrong
+        except aiohttp.ClientConnectorCertificateError as untrusted:
+            raise EngineError(_not_trusted(untrusted)) from untrusted
+        except aiohttp.ClientConnectorError as error:
+            if tls is not None and error.os_error.errno in _IN_TLS:
+                raise EngineError(
+                    f"https://{error.host}:{error.port} has no answer to TLS; is it http:// there?"
+                ) from error
+            return 0, str(error.os_error)
         except (aiohttp.ClientError, OSError) as error:
             return 0, f"{type(error).__name__}: {error}"
     return 0, f"no answer within {sum(timeouts):g} s"
@@ -60,23 +73,23 @@ async def _once(
     ):
         try:
             return response.status, await response.json(content_type=None)
-        except ValueError:  # an answer that is not JSON
+        except (ValueError, RecursionError):  # an answer that is not JSON, or too deep
             return response.status, None
 
 
-def _no_tls(
-    url: str, wrong: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError
-) -> str:
-    """Return why there is no TLS with a server that answers, and what helps."""
-    where = f"https://{wrong.host}:{wrong.port}"
-    if isinstance(wrong, aiohttp.ClientConnectorCertificateError):
-        found = wrong.certificate_error
-        why = getattr(found, "verify_message", "") or str(found)
+def _not_trusted(untrusted: aiohttp.ClientConnectorCertificateError) -> str:
+    """Return what is wrong with a server's certificate, and what helps."""
+    where, found = f"https://{untrusted.host}:{untrusted.port}", untrusted.certificate_error
+    why = str(getattr(found, "verify_message", "") or found).rstrip(".")
+    if getattr(found, "verify_code", None) in _OF_ANOTHER_HOST:
         return (
-            f"the certificate of {where} is not trusted ({why}); name a PEM file that vouches for "
-            "it: engine.ca_file in the study, or SSL_CERT_FILE=FILE in the environment"
+            f"the certificate of {where} is for another host ({why}); ask for the server by a "
+            "name that its certificate has"
         )
-    return f"{where} answers without TLS ({wrong}); is it http:// there?"
+    return (
+        f"the certificate of {where} is not trusted ({why}); name a PEM file that vouches for "
+        "it: engine.ca_file in the study, or SSL_CERT_FILE=FILE in the environment"
+    )
 
 
 async def get(url: str) -> Any:
