@@ -185,6 +185,14 @@ def test_the_plan_counts_requests_and_no_start(proven: tuple[Result, Recorder]) 
     assert any("requests in all" in note for note in recorder.notes)
 
 
+def test_a_server_that_refuses_at_once_can_be_planned_for() -> None:
+    """No time for a request and none for a start is no division by zero."""
+    planned = plan(STUDY, Pace(0.0, 0.0))
+
+    assert planned.trials > 0
+    assert planned.requests > 0
+
+
 def test_a_proof_on_several_starts_needs_them_all_the_same(tmp_path: Path) -> None:
     """What a server of ours has to show is not softened."""
 

@@ -29,6 +29,9 @@ WARMUP_REQUESTS = 2
 RESTART_S = 1.5
 """Allowance for a restart with its read-back until one was measured."""
 
+LEAST_S = 1e-6
+"""What is divided by is not less: a request that is refused at once takes no time at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
@@ -73,7 +76,7 @@ class Pace:
     @property
     def trials_per_restart(self) -> float:
         """Return how many screening trials a restart is worth."""
-        return self.restart_s / self.trial_s
+        return self.restart_s / max(self.trial_s, LEAST_S)
 
 
 BASELINE_REQUESTS = 200
@@ -115,7 +118,7 @@ class Plan:
     @property
     def trials(self) -> int:
         """Return how many candidates can be screened."""
-        return max(1, int(self.search_s / self.trial_s))
+        return max(1, int(self.search_s / max(self.trial_s, LEAST_S)))
 
     @property
     def restarts(self) -> int:
@@ -127,7 +130,7 @@ class Plan:
     def requests(self) -> int:
         """Return about how many requests fit into the budget, beside the engine starts."""
         starting_s = min(self.restarts * self.pace.restart_s, self.budget_s)
-        return round((self.budget_s - starting_s) / self.pace.request_s)
+        return round((self.budget_s - starting_s) / max(self.pace.request_s, LEAST_S))
 
 
 def plan(study: Study, pace: Pace | None = None) -> Plan:
