@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.registry import create
-from tuner.search.budget import SCREENING_REQUESTS
+from tuner.search.budget import LEAST_LOOK
 from tuner.spec.shipped import studies
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Sample
@@ -58,7 +58,7 @@ async def record(study: Study, out: Path) -> dict[str, Any]:
         for number, candidate in enumerate(candidates(baseline(study, engine))):
             measured = await session.measure(
                 candidate, supply.prompts(number), f"{number:04d}", Place("grid", number),
-                n=SCREENING_REQUESTS,
+                n=LEAST_LOOK,
             )  # fmt: skip
             version = measured.effective.version if measured.effective else version
             shown = {name: candidate[name] for name in GRID}

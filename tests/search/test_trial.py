@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
-from tuner.search.budget import ALPHAS, plan
+from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan, provable_drop, provable_floor
 from tuner.search.finalists import finalists, promise, rank
 from tuner.search.trial import MARGIN, Trial, chance, hopeless, outraced, value, violations
 from tuner.spec.study import Study
@@ -169,4 +171,62 @@ def test_the_plan_keeps_time_for_the_proof() -> None:
 
 def test_finalists_share_five_percent() -> None:
     """The errors that finalists may spend are fixed beforehand and sum to 5 %."""
-    assert sum(ALPHAS) == pytest.approx(0.05)
+    assert sum(ALPHAS) + BASELINE_ALPHA == pytest.approx(0.05)
+
+
+SHARES = st.floats(0.0, 1.0)
+
+
+@given(SHARES, SHARES, st.floats(0.0, 0.99), SHARES, st.integers(1, 60), st.integers(0, 60))
+def test_a_chance_is_a_chance_whatever_the_guard_asks(
+    valid: float, correct: float, drop: float, baseline: float, n: int, right: int
+) -> None:
+    """Floors near 1 and a baseline that is always right leave chances in [0, 1], and ranks."""
+    study = replace(STUDY, guard=Guard(valid, correct, drop))
+    samples = tuple(served(100, "correct" if i < right else "wrong_fields") for i in range(n))
+    found = replace(
+        trial(list(samples)),
+        violations=violations(study, samples, baseline),
+        value=value(study, samples),
+    )
+
+    assert 0 <= chance(study, found) <= 1
+    assert finalists(study, [found, replace(found, number=1)], {}, 2)
+
+
+@given(SHARES)
+def test_what_a_proof_needs_is_a_share_that_there_is(floor: float) -> None:
+    """No floor and no drop asks for more than all answers, nor for less than itself."""
+    assert floor <= provable_floor(STUDY, floor) <= 1
+    assert floor <= provable_drop(STUDY, floor) <= 1
+
+
+def test_beside_a_baseline_that_is_always_right_the_best_answers_rank_first() -> None:
+    """Nobody can be shown to be better, yet who is always right promises more than who is not."""
+    study = replace(STUDY, guard=Guard(0.97, 0.9, 0.02))
+
+    def promised(wrong: int) -> float:
+        samples = [served(100, "wrong_fields" if i < wrong else "correct") for i in range(20)]
+        return promise(study, replace(trial(samples), violations=violations(study, samples, 1.0)))
+
+    assert promised(0) > 5 * promised(1) > 0
+
+
+def test_an_unknown_objective_is_worth_nothing() -> None:
+    """A value that nobody measured ranks last instead of making every rank meaningless."""
+    study = replace(STUDY, objective="memory")
+    unknown = trial([served(100)] * 20, 1)
+    unknown = replace(unknown, value=math.nan)
+    known = replace(trial([served(100)] * 20, 2), value=-1.0)
+
+    assert promise(study, unknown) == 0
+    assert [t.number for t in rank(study, [unknown, known], {})] == [2, 1]
+    assert min([unknown, known], key=Trial.rank) is known
+
+
+def test_a_look_is_as_long_as_a_start_within_bounds() -> None:
+    """Twenty requests where starts are cheap, a hundred where they are dear."""
+    assert Pace(0.35, 1.5).look == 20
+    assert Pace(0.007, 0.5).look == 71
+    assert Pace(0.19, 45.0).look == 100
+    assert Pace(0.007, 0.5).trial_s == pytest.approx(73 * 0.007)

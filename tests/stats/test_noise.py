@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tuner.stats.noise import noise_floor, ratio_interval
+from tuner.stats.noise import level_ratio, noise_floor, ratio_interval
 from tuner.stats.quantiles import Bound, quantile
 
 
@@ -127,3 +127,23 @@ def test_more_requests_on_the_same_starts_hardly_narrow_the_interval(
 
     assert width(400, 0.2) > 0.7 * width(50, 0.2)
     assert width(400, 0.0) < 0.6 * width(50, 0.0)
+
+
+def test_levels_of_starts_are_compared_as_student_does(rng: np.random.Generator) -> None:
+    """Equal levels are called unequal in 5 % of cases; a level twice as high is seen."""
+    wrong = 0
+    for _ in range(400):
+        found = level_ratio(*np.exp(rng.normal(0, 0.1, (2, 3))).tolist())
+        assert found.low is not None and found.high is not None
+        wrong += not found.low <= 1 <= found.high
+    clear = level_ratio([200.0, 205.0, 198.0], [100.0, 99.0, 102.0])
+
+    assert 5 <= wrong <= 38
+    assert clear.value == pytest.approx(2.0, rel=0.02)
+    assert clear.low is not None and clear.low > 1.8
+
+
+def test_a_level_seen_once_or_not_at_all_is_not_compared() -> None:
+    """What starts differ by cannot be seen in one, and an unknown level is no number."""
+    assert level_ratio([1.0], [1.0, 2.0]) == Bound(None, None, None)
+    assert level_ratio([1.0, math.inf], [1.0, 2.0]) == Bound(None, None, None)

@@ -89,3 +89,19 @@ def test_share_probability_is_the_jeffreys_posterior() -> None:
     assert share_probability(20, 20, 0.95) == pytest.approx(0.850, abs=0.005)
     with pytest.raises(ValueError, match="cannot be"):
         share_probability(3, 2, 0.5)
+
+
+@given(st.integers(0, 50), st.floats(-2, 3))
+def test_a_share_beyond_its_ends_is_certain(successes: int, floor: float) -> None:
+    """A probability for any floor: no share lies above 1, and each above a negative one."""
+    found = share_probability(successes, 50, floor)
+
+    assert 0 <= found <= 1
+    assert floor < 1 or found == 0
+    assert floor > 0 or found == 1
+
+
+def test_a_floor_that_is_no_number_is_refused() -> None:
+    """NaN is never passed on as a probability."""
+    with pytest.raises(ValueError, match="nan"):
+        share_probability(3, 20, math.nan)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from tuner.stats.quantiles import Bound
 from tuner.stats.shares import (
+    answers_needed,
     cluster_means,
     evidence_above,
     judge_share,
@@ -123,3 +126,22 @@ def test_impossible_levels_are_refused() -> None:
         show_above([1.0], 0.5, 1.0)
     with pytest.raises(ValueError, match="floor"):
         show_above([1.0], float("nan"), 0.5)
+
+
+@pytest.mark.parametrize(("share", "floor"), [(1.0, 0.97), (0.95, 0.85), (0.6, 0.5)])
+def test_what_a_floor_takes_is_foreseen(
+    share: float, floor: float, rng: np.random.Generator
+) -> None:
+    """The median number of answers to a PASS lies within a third of what was foreseen."""
+    taken = []
+    for _ in range(60):
+        reached = evidence_above(rng.random(4000) < share, floor) >= 40
+        taken.append(int(reached.argmax()) + 1 if reached.any() else 4000)
+
+    assert float(np.median(taken)) == pytest.approx(answers_needed(share, floor, 0.025), rel=0.35)
+
+
+def test_a_floor_that_is_not_met_takes_for_ever() -> None:
+    """A share at its floor, below it or unknown is never shown to lie above."""
+    assert answers_needed(0.5, 0.5) == answers_needed(0.4, 0.5) == math.inf
+    assert answers_needed(None, 0.5) == math.inf

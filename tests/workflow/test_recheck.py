@@ -21,7 +21,7 @@ from tuner.stats.quantiles import quantile
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow import trial_folder
-from tuner.workflow.conclude import nearest
+from tuner.workflow.gains import nearest
 from tuner.workflow.recheck import REQUESTS, SHARE
 from tuner.workflow.run import run
 from tuner.workflow.trial_folder import KeptTrial

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.workflow.worlds import study
-from tuner.search.budget import SCREENING_REQUESTS, Pace
+from tuner.search.budget import LEAST_LOOK, Pace
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Knob
 from tuner.spec.workload import Shot, ShotRule
@@ -113,4 +113,4 @@ def test_the_plan_knows_what_warming_up_takes(tmp_path: Path) -> None:
 
     found = virtually(pace())
     assert found.warmups == 5
-    assert found.trial_s == pytest.approx((SCREENING_REQUESTS + 5) * 0.5)
+    assert found.trial_s == pytest.approx((LEAST_LOOK + 5) * 0.5)

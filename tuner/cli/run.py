@@ -89,7 +89,7 @@ def command(
 def _watcher(errors: Any, quiet: bool, study: Any) -> Any:
     from tuner.report.progress import Bar, Lines
 
-    judged = study.workload.judged
+    judged, target = study.workload.judged, study.slos[:1]
     if errors.is_terminal and not quiet:
-        return Bar(errors, study.budget_s, judged)
-    return Lines(errors, quiet, judged)
+        return Bar(errors, study.budget_s, judged, *target)
+    return Lines(errors, quiet, judged, *target)

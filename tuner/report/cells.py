@@ -34,3 +34,13 @@ def left_out(warmups: int, slowest_s: float | None) -> str:
         return "Warm-up: none."
     slowest = f"{slowest_s * 1000:.0f} ms" if math.isfinite(slowest_s) else "failed"
     return f"Warm-up, counted in no number: n = {warmups}, slowest {slowest}."
+
+
+def floor_percent(floor: float, *, longer: bool = False) -> str:
+    """Return a noise floor, a |log ratio|, as the change in percent that it stands for.
+
+    A ratio can fall by less than 100 % but rise by any, so that both ends are not alike.
+    """
+    if math.isinf(floor):
+        return "unbounded"
+    return f"{math.expm1(floor) if longer else -math.expm1(-floor):.1%}"

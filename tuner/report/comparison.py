@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner import __version__
-from tuner.report.cells import COUNTS_FROM, interval, percent
+from tuner.report.cells import COUNTS_FROM, floor_percent, interval, percent
 from tuner.report.documents import bound_document
 from tuner.spec.values import Metric, Sample
 from tuner.stats.noise import beyond_noise
@@ -196,7 +196,8 @@ def show_comparison(found: Comparison) -> Group:
 
 def _cells(row: Row) -> tuple[str, ...]:
     digits = 1 if row.metric == "tpot" else 0
-    floor = "?" if row.noise_floor is None else f"{row.noise_floor:.0%}"
+    longer = (row.ratio.value or 0.0) > 1
+    floor = "?" if row.noise_floor is None else floor_percent(row.noise_floor, longer=longer)
     ratio = "?" if row.ratio.value is None else interval(row.ratio, 1.0, 2)
     bounds = (interval(bound, 1000.0, digits) for bound in (row.a, row.b))
     return (f"{row.name} ms", *bounds, ratio, floor, row.claim or "no")

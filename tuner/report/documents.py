@@ -87,6 +87,8 @@ def result_document(result: Result) -> dict[str, Any]:
         "changed": {knob: now for knob, (_, now) in result.changed.items()},
         "set_by_study": sorted({*study.space, *study.baseline}),
         "gain": _gain(result.gain),
+        "median_gain": _gain(result.median_gain),
+        "keeps_baseline": result.keeps_baseline,
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),
         "cold": cold_document(result.cold),

@@ -10,14 +10,24 @@ from tuner.search.trial import Trial, shares
 from tuner.spec.values import Slo
 from tuner.stats.quantiles import quantile
 
-_METRIC = Slo("e2e", 0.99, 1.0)
+_E2E_P99 = Slo("e2e", 0.99, 1.0)
 
 
 class Lines:
-    """Writes a line for each finished trial and each note; `judged` where answers can be wrong."""
+    """Writes a line for each finished trial and each note.
 
-    def __init__(self, console: Console, quiet: bool = False, judged: bool = True) -> None:
-        self._console, self._quiet, self._judged = console, quiet, judged
+    `judged` where answers can be wrong; `target` is the bound whose quantile is shown.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        quiet: bool = False,
+        judged: bool = True,
+        target: Slo = _E2E_P99,
+    ) -> None:
+        self._console, self._quiet = console, quiet
+        self._judged, self._target = judged, target
 
     def phase(self, text: str) -> None:
         """Say that a phase begins."""
@@ -25,7 +35,7 @@ class Lines:
 
     def trial(self, trial: Trial, planned: int, left_s: float) -> None:
         """Say how a trial went."""
-        said = describe(trial, self._judged)
+        said = describe(trial, self._judged, self._target)
         self._print(f"{said}  (about {planned} planned, {left_s / 60:.1f} min left)")
 
     def note(self, text: str) -> None:
@@ -43,8 +53,10 @@ class Lines:
 class Bar(Lines):
     """Shows the phase, a bar over the budget and the minutes left, below the lines."""
 
-    def __init__(self, console: Console, budget_s: float, judged: bool = True) -> None:
-        super().__init__(console, judged=judged)
+    def __init__(
+        self, console: Console, budget_s: float, judged: bool = True, target: Slo = _E2E_P99
+    ) -> None:
+        super().__init__(console, judged=judged, target=target)
         # refreshed rarely: drawing takes time from the engine that is being measured
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), _Left(),
@@ -76,13 +88,18 @@ class _Left(ProgressColumn):
         return Text(f"{left_s / 60:.1f} min left")
 
 
-def describe(trial: Trial, judged: bool = True) -> str:
-    """Return a trial as one line: screening estimates, marked as such; correct where `judged`."""
+def describe(trial: Trial, judged: bool = True, target: Slo = _E2E_P99) -> str:
+    """Return a trial as one line: screening estimates, marked as such.
+
+    The quantile of `target` is shown, and the share of right answers where they are `judged`.
+    """
     head = f"trial {trial.number:3d} {trial.origin:9s}"
     if trial.state == "pruned":
         return f"{head} pruned: {(trial.reason or '')[:100]}"
-    p99 = quantile([s.latency_s("e2e") for s in trial.samples], 0.99)
+    seconds = quantile([s.latency_s(target.metric) for s in trial.samples], target.quantile)
+    name = f"{target.metric} p{target.quantile * 100:g}"
+    digits = 1 if target.metric == "tpot" else 0
     valid, correct = shares(trial.samples)
     answers = f"valid {valid:4.0%}" + (f", correct {correct:4.0%}" if judged else "")
     fits = "meets all estimates" if trial.feasible else f"misses by {trial.total_violation:.2f}"
-    return f"{head} p99 ~{p99 * 1000:5.0f} ms, {answers}  {fits}"
+    return f"{head} {name} ~{seconds * 1000:5.{digits}f} ms, {answers}  {fits}"

@@ -64,7 +64,8 @@ class Result:
     """Everything a finished run says.
 
     `best` is None when nothing could be measured; `changed` has each setting that differs as
-    (baseline, best); `gain` is None below the noise floor; `reasons` says what stood in the way
+    (baseline, best); `gain` (in the first target's quantile) and `median_gain` are None below
+    their noise floors; `reasons` says what stood in the way
     of a proof; `frontier` is what was screened and dominated by nothing; `screened` tells how far
     screening was right about the finalists; `drift` is None where the baseline has too few blocks
     to tell; `windows` is what the machine did during each trial, by the name of its folder;
@@ -93,6 +94,12 @@ class Result:
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
     cold: Cold | None = None
+    median_gain: Gain | None = None
+
+    @property
+    def keeps_baseline(self) -> bool:
+        """Tell whether the answer is to keep what serves: it is proven, and nothing is better."""
+        return self.verdict == "PASS" and not self.changed
 
     @property
     def best_candidate(self) -> Candidate:

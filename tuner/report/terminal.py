@@ -15,10 +15,11 @@ from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.cold import in_words as cold_in_words
 from tuner.report.disturbance import sentences
 from tuner.report.failures import in_words as failed_in_words
+from tuner.report.gain import drift_in_words, gain_in_words
 from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
-from tuner.report.result import BaselineDrift, Result, Screened
+from tuner.report.result import Result, Screened
 from tuner.report.scope import scope, starts_text
 from tuner.report.written import holds, says_something
 from tuner.search.budget import Plan
@@ -78,13 +79,27 @@ def _failed(result: Result) -> list[str]:
 
 def _headline(result: Result) -> Text:
     targets = ", ".join(map(str, result.study.slos))
-    if result.verdict == "PASS":
-        words = f"PROVEN: {targets}, with the answers guarded."
-    else:
+    if result.verdict != "PASS":
         words = (
             f"NOT PROVEN ({result.verdict}): {targets}. The best candidate is written, unproven."
         )
+    elif result.keeps_baseline:
+        words = (
+            f"PROVEN: {targets}, {_guarded(result)}. The baseline meets this, and nothing measured "
+            "is better beyond noise: keep it."
+        )
+    else:
+        words = f"PROVEN: {targets}, {_guarded(result)}."
     return Text(words, style=STYLE[result.verdict])
+
+
+def _guarded(result: Result) -> str:
+    """Return what was asked of the answers; without a guard, how many of them were whole."""
+    if result.study.guard.asks:
+        return "with the answers guarded"
+    valid = result.best.guard.valid.value if result.best else None
+    whole = "" if valid is None else f"; {valid:.0%} of them were whole"
+    return f"with nothing asked of the answers (no guard){whole}"
 
 
 def _table(result: Result) -> Table:
@@ -165,7 +180,7 @@ def _closing(result: Result) -> str:
             left_out(best.warmups, best.slowest_warmup_s),
             *_on_trust(best, result.best_candidate),
         ]
-    lines += [_gain(result), *_drift(result.drift)]
+    lines += [gain_in_words(result), *drift_in_words(result.drift)]
     if result.cold is not None:
         lines.append(cold_in_words(result.cold))
     lines += [_frontier(result), _screening(result.screened), _spent(result)]
@@ -246,39 +261,6 @@ def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
     unread = best.effective.unverified if best.effective else ()
     names = [n for n in unread if says_something(n, candidate.get(n))]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
-
-
-def _gain(result: Result) -> str:
-    floor = "unknown" if result.noise_floor is None else f"{result.noise_floor:.1%}"
-    if result.gain is None:
-        return f"Gain in latency: none claimed (noise floor {floor})."
-    g, r = result.gain, result.gain.ratio
-    faster = f"{(1 - (r.value or 1)) * 100:.0f} % less"
-    interval = f"{_change(r.high)} to {_change(r.low)}"
-    return (
-        f"Gain: {g.metric} p{g.quantile * 100:g} {faster} than the baseline "
-        f"({interval} at {g.confidence:.1%} confidence; noise floor {floor})."
-    )
-
-
-def _drift(drift: BaselineDrift | None) -> list[str]:
-    if drift is None:
-        return []
-    trend, changed = drift.trend, drift.trend.ratio - 1
-    what = "time per output token" if drift.metric == "tpot" else "time to first token"
-    size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
-    if not trend.found:
-        words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
-        return [f"Drift: {words}, which is noise (noise floor {trend.floor:.1%})."]
-    return [
-        f"Drift: the baseline's {what} became {size} from the first to the last of its "
-        f"{trend.blocks} blocks (noise floor {trend.floor:.1%}): the machine changed its pace, and "
-        "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
-    ]
-
-
-def _change(ratio: float | None) -> str:
-    return "unbounded" if ratio is None else f"{(1 - ratio) * 100:.0f} %"
 
 
 def show_measurement(m: Measurement, study: Study) -> Group:

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from tuner.spec.study import Study
 from tuner.stats.eprocess import expected_requests
 
-SCREENING_REQUESTS = 20
+LEAST_LOOK, MOST_LOOK = 20, 100
+"""The fewest and the most requests of a screening trial."""
+
 SHORTLIST = 4
-SHORTLIST_REQUESTS = 40
-ALPHAS = (0.025, 0.0125, 0.00625, 0.003125, 0.003125)
-"""Error that each finalist may spend, fixed before confirmation; they sum to 5 %."""
+SECOND_LOOK = 2
+"""A second look takes so many times the requests of a first one."""
+
+ALPHAS = (0.025, 0.0125, 0.005, 0.0025, 0.0025)
+"""Error that each finalist may spend, fixed before confirmation."""
+
+BASELINE_ALPHA = 0.0025
+"""Error of proving the baseline itself; with those of the finalists it sums to 5 %."""
 
 MAX_FINALISTS = len(ALPHAS)
 
@@ -69,18 +76,27 @@ class Pace:
     warmups: float = WARMUP_REQUESTS
 
     @property
+    def look(self) -> int:
+        """Return the requests of a screening trial: as long as a restart, within bounds.
+
+        A shorter look behind a dear start would leave the engine idle for most of the time.
+        """
+        worth = self.restart_s / max(self.request_s, LEAST_S)  # refused at once: no time at all
+        return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
+
+    @property
     def trial_s(self) -> float:
         """Return the time of one screening trial without its restart."""
-        return (SCREENING_REQUESTS + self.warmups) * self.request_s
+        return (self.look + self.warmups) * self.request_s
 
     @property
     def trials_per_restart(self) -> float:
-        """Return how many screening trials a restart is worth."""
-        return self.restart_s / max(self.trial_s, LEAST_S)
+        """Return how many of the shortest screening trials a restart is worth."""
+        return self.restart_s / ((LEAST_LOOK + self.warmups) * max(self.request_s, LEAST_S))
 
 
 BASELINE_REQUESTS = 200
-"""What the baseline gets in the end; a comparison of answers needs them before the verdict."""
+"""What the baseline gets at least; it gets more while a comparison of answers is open."""
 
 
 def rhythm(pace: Pace, *, paired: bool, one_start: bool = False) -> Rhythm:
@@ -144,7 +160,7 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     # a run that stops at the first proof goes on searching while one could still be had
     least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
     confirmation = min(0.55 * study.budget_s, max(proof, least))
-    looks = SHORTLIST * (SHORTLIST_REQUESTS * pace.request_s + pace.restart_s)
+    looks = SHORTLIST * (SECOND_LOOK * pace.look * pace.request_s + pace.restart_s)
     return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
 
 
@@ -173,19 +189,30 @@ def provable_floor(study: Study, floor: float) -> float:
 
     floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
     count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
+    Never more than `_highest_share`.
     """
-    return floor + _needed_gap(floor * (1 - floor), _counted_answers(study))
+    n = _counted_answers(study)
+    return min(floor + _needed_gap(floor * (1 - floor), n), _highest_share(floor, n))
 
 
 def provable_drop(study: Study, least: float) -> float:
     """Return the share of right answers from which on `max_drop` is likely to be shown.
 
     As `provable_floor`, for the difference of pairs: p is the least share that it allows, with
-    twice its variance, as if the two erred independently of each other.
+    twice its variance, as if the two erred independently of each other. Where the baseline is
+    nearly always right that asks for more than there is: one that is always right as well is
+    then the best that can be had, and some 250 pairs show it for a drop of 2 points.
     """
-    p = min(max(least, 0.0), 1.0)
-    pairs = min(_counted_answers(study), BASELINE_REQUESTS)
-    return p + _needed_gap(2 * p * (1 - p), pairs)
+    n, p = _counted_answers(study), min(max(least, 0.0), 1.0)
+    return min(p + _needed_gap(2 * p * (1 - p), n), _highest_share(p, n))
+
+
+def _highest_share(floor: float, n: int) -> float:
+    """Return the highest share that is ever asked for: less than one in n answers is bad.
+
+    A share of 1 would leave no candidate any chance, and nothing to rank them by.
+    """
+    return max(floor, 1 - 0.5 / max(n, 1))
 
 
 def _counted_answers(study: Study) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tuner.search.budget import SCREENING_REQUESTS
 from tuner.search.trial import Trial, chance, shares
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
@@ -48,7 +47,8 @@ def promise(study: Study, trial: Trial) -> float:
 
 def _worth(study: Study, trial: Trial) -> float:
     if study.objective != "correct":
-        return math.exp(min(trial.value, 50.0))
+        # an unknown value is worth nothing: NaN would make every rank meaningless
+        return 0.0 if math.isnan(trial.value) else math.exp(min(trial.value, 50.0))
     n = len(trial.samples)
     return (shares(trial.samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
 
@@ -59,7 +59,7 @@ def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int
     Where some were looked at longer, only they come into question: the best of many short
     looks is mostly the luckiest.
     """
-    longer = [t for t in trials if t.state == "complete" and len(t.samples) > SCREENING_REQUESTS]
+    longer = [t for t in trials if t.state == "complete" and len(t.samples) > t.planned]
     left = rank(study, longer or trials, base)
     chosen: list[Trial] = []
     while left and len(chosen) < count:

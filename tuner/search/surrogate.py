@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import special
 
 from tuner.guard.classify import VALID
-from tuner.search.budget import SCREENING_REQUESTS, provable_floor
+from tuner.search.budget import provable_floor
 from tuner.search.encoding import contains, place, unordered
 from tuner.search.trial import (
     MARGIN,
@@ -123,7 +123,7 @@ class Surrogate:
 
 def served(trial: Trial) -> tuple[float, float] | None:
     """Return the log odds that a candidate serves at all."""
-    return _log_odds(len(trial.samples), max(len(trial.samples), SCREENING_REQUESTS))
+    return _log_odds(len(trial.samples), max(len(trial.samples), trial.planned))
 
 
 def valid(trial: Trial) -> tuple[float, float] | None:

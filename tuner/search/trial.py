@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from tuner.guard.classify import VALID
-from tuner.search.budget import provable_drop, provable_floor
+from tuner.search.budget import LEAST_LOOK, provable_drop, provable_floor
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_probability, share_probability
@@ -39,8 +39,9 @@ can still rank it; real violations are log ratios and differences of shares, bel
 class Trial:
     """One candidate measured once. `reason` says why a pruned one has no full measurement.
 
-    `violations` are zero or less where a constraint holds, all of comparable scale. `of` is
-    the trial that this one continues with another output limit.
+    `planned` is how many requests a full measurement has. `violations` are zero or less where
+    a constraint holds, all of comparable scale; `value` is NaN where the objective is unknown.
+    `of` is the trial that this one continues with another output limit.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Trial:
     value: float = math.nan
     memory_bytes: int | None = None
     of: int | None = None
+    planned: int = LEAST_LOOK
 
     @property
     def feasible(self) -> bool:
@@ -66,7 +68,8 @@ class Trial:
 
     def rank(self) -> tuple[bool, float, float]:
         """Return a key that sorts better trials first: feasible, least broken, best value."""
-        return (not self.feasible, self.total_violation, -self.value)
+        value = -math.inf if math.isnan(self.value) else self.value
+        return (not self.feasible, self.total_violation, -value)
 
 
 def shares(samples: Sequence[Sample]) -> tuple[float, float]:

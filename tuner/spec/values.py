@@ -184,6 +184,11 @@ class Guard:
     min_correct: float | None = None
     max_drop: float | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Tell whether anything is asked of the answers."""
+        return (self.min_valid, self.min_correct, self.max_drop) != (None, None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

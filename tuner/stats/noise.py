@@ -140,6 +140,25 @@ def ratio_interval(
     return Bound(math.exp(value), *(math.exp(e) if math.isfinite(e) else None for e in ends))
 
 
+def level_ratio(ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95) -> Bound:
+    """Return the ratio of two levels that were seen once for each engine start.
+
+    The geometric means' ratio with Student's interval for the difference of two means of
+    logarithms with one variance (Student 1908). Three None for fewer than two starts on a side,
+    or a level that is not finite and positive.
+    """
+    logs = [np.log(np.asarray(levels, dtype=np.float64)) for levels in (ours, theirs)]
+    sizes = [side.size for side in logs]
+    if min(sizes) < 2 or not all(np.isfinite(side).all() for side in logs):
+        return Bound(None, None, None)
+    free = sum(sizes) - 2
+    pooled = sum(float(side.var(ddof=1)) * (side.size - 1) for side in logs) / free
+    student = float(special.stdtrit(free, (1 + confidence) / 2))
+    width = student * math.sqrt(pooled * sum(1 / n for n in sizes))
+    value = float(logs[0].mean() - logs[1].mean())
+    return Bound(math.exp(value), math.exp(value - width), math.exp(value + width))
+
+
 def drift(
     blocks: Sequence[npt.ArrayLike], statistic: Statistic, rng: np.random.Generator
 ) -> Drift | None:

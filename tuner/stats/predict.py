@@ -49,13 +49,15 @@ def share_probability(successes: float, n: int, floor: float) -> float:
     """Return the posterior probability that a share lies above `floor`.
 
     Jeffreys prior: Beta(successes + 1/2, n - successes + 1/2) (Brown, Cai and DasGupta,
-    2001). For ranking candidates while searching, never for verdicts.
+    2001). For ranking candidates while searching, never for verdicts. No share lies above a
+    floor of 1, each one above a negative floor.
 
-    Raises ValueError unless 0 <= successes <= n.
+    Raises ValueError unless 0 <= successes <= n, and for a floor that is NaN.
     """
-    if not 0 <= successes <= n:
-        raise ValueError(f"{successes!r} successes of {n!r} cannot be")
-    return float(special.betaincc(successes + 0.5, n - successes + 0.5, floor))
+    if not 0 <= successes <= n or math.isnan(floor):
+        raise ValueError(f"{successes!r} successes of {n!r} and a floor of {floor!r} cannot be")
+    inside = min(max(floor, 0.0), 1.0)  # outside of [0, 1] the function is NaN
+    return float(special.betaincc(successes + 0.5, n - successes + 0.5, inside))
 
 
 def _slow(logs: npt.NDArray[np.float64], log_target: float) -> float:

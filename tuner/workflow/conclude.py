@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from tuner.render.artifacts import Evidence
 from tuner.render.client import programs
 from tuner.report.cold import Cold
-from tuner.report.measurement import Measurement, blocks, by_block
-from tuner.report.result import Gain, Result, Screened
+from tuner.report.measurement import Measurement, by_block
+from tuner.report.result import Result, Screened
 from tuner.report.scope import scope, starts_text
-from tuner.search.budget import ALPHAS, SCREENING_REQUESTS, Plan
+from tuner.search.budget import ALPHAS, Plan, visits
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Slo, changes
-from tuner.stats.noise import beyond_noise, floor_of_blocks, ratio_interval
 from tuner.stats.quantiles import quantile
 from tuner.workflow.artifacts import places, rendered, write
-from tuner.workflow.confirm import judged, what_stood_in_the_way
+from tuner.workflow.confirm import judged
 from tuner.workflow.environment import environment
+from tuner.workflow.gains import gains
 from tuner.workflow.prove import Proof
+from tuner.workflow.reasons import what_stood_in_the_way
 from tuner.workflow.recheck import drifted
 from tuner.workflow.session import Session
 
@@ -44,16 +42,21 @@ def conclude(
     `looks` are the baseline's samples between the search's trials, a block each.
     """
     number, best = best_of(proof.measured)
-    baseline = _baseline(session, proof)
-    chosen = best or baseline
-    floor = _noise(session, baseline)
+    baseline = baseline_of(session, proof)
     proven = by_block(baseline.samples) if baseline else []
     drift = drifted(session.study, base, trials, looks, proven)
     moved = drift is not None and drift.trend.found
+    found = gains(session.study, best, baseline, ALPHAS[number], moved)
+    if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
+        best = best if found.any else baseline  # what serves is kept
+    chosen = best or baseline
     version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
     env = environment(session.engine, version)
     new = chosen.candidate if chosen else base
     changed = {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
+    open_ = () if best and best.verdict == "PASS" else what_stood_in_the_way(
+        session.study, best, ALPHAS[number], visits(session.study)
+    )  # fmt: skip
     return Result(
         study=session.study,
         out=session.folder,
@@ -61,10 +64,9 @@ def conclude(
         baseline=baseline,
         best=chosen,
         changed=changed,
-        gain=_gain(session, baseline, best, floor, ALPHAS[number], moved=moved)
-        if changed
-        else None,
-        noise_floor=floor,
+        gain=found.latency,
+        median_gain=found.median,
+        noise_floor=found.noise_floor,
         trials=trials,
         finalists=proof.measured,
         artifacts=_write_artifacts(session, chosen),
@@ -73,7 +75,7 @@ def conclude(
         screened=screening(session.study, trials, proof),
         spent=_spent(session, trials),
         plan=plan_,
-        reasons=tuple(what_stood_in_the_way(best)) if not best or best.verdict != "PASS" else (),
+        reasons=tuple(open_),
         knobs_where=places(session.engine),
         drift=drift,
         windows=session.windows,
@@ -98,8 +100,10 @@ def best_of(measured: Sequence[Measurement]) -> tuple[int, Measurement | None]:
     )
 
 
-def _baseline(session: Session, proof: Proof) -> Measurement | None:
+def baseline_of(session: Session, proof: Proof) -> Measurement | None:
     """Return the baseline as confirmed: its own blocks, or a finalist that is the baseline."""
+    if proof.of_baseline:
+        return proof.of_baseline
     if proof.baseline.measured:
         return judged(session, proof.baseline, proof.baseline)
     same = (m for m in proof.measured if m.candidate == proof.baseline.candidate)
@@ -108,64 +112,6 @@ def _baseline(session: Session, proof: Proof) -> Measurement | None:
 
 def _slo(study: Study) -> Slo:
     return study.slos[0]
-
-
-def _noise(session: Session, baseline: Measurement | None) -> float | None:
-    if baseline is None:
-        return None
-    found = blocks(session.study, _slo(session.study).metric, baseline.samples)
-    rng = np.random.default_rng(session.study.seed)
-    return floor_of_blocks(found, _statistic(session.study), baseline.n, rng)
-
-
-def _statistic(study: Study) -> Callable[[npt.NDArray[np.float64]], float]:
-    q = _slo(study).quantile
-    return lambda values: quantile(values, q)
-
-
-def _gain(
-    session: Session,
-    baseline: Measurement | None,
-    best: Measurement | None,
-    floor: float | None,
-    alpha: float,
-    *,
-    moved: bool,
-) -> Gain | None:
-    """Return the gain in the target's quantile, or None where it is within the noise.
-
-    `alpha` is the error that this finalist may spend. Where the pace of the machine has
-    `moved`, only the baseline's nearest blocks are compared.
-    """
-    if baseline is None or best is None or floor is None:
-        return None
-    slo = _slo(session.study)
-    ours = blocks(session.study, slo.metric, best.samples)
-    if len(ours) < 2:
-        return None
-    beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
-    theirs = blocks(session.study, slo.metric, beside)
-    rng = np.random.default_rng(session.study.seed)
-    ratio = ratio_interval(ours, theirs, _statistic(session.study), 1 - alpha, rng)
-    if beyond_noise(ratio, floor) != "lower":
-        return None
-    return Gain(slo.metric, slo.quantile, ratio, 1 - alpha)
-
-
-def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:
-    """Return their samples from the blocks next to each of ours, of at least two blocks.
-
-    Blocks take turns in the proof and are numbered in time; one between two of theirs has both
-    as its nearest.
-    """
-    mine, others = {s.block for s in ours}, {s.block for s in theirs}
-
-    def gap(block: int, among: set[int]) -> int:
-        return min(abs(block - other) for other in among)
-
-    near = {t for m in mine for t in others if abs(t - m) == gap(m, others)}
-    near |= set(sorted(others, key=lambda t: gap(t, mine))[:2])
-    return [s for s in theirs if s.block in near]
 
 
 def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, Path]:
@@ -245,7 +191,7 @@ def _saved_s(trials: Sequence[Trial]) -> float:
     for t in trials:
         served = [s.latency_s("e2e") for s in t.samples if s.outcome == "ok"]
         if t.state == "pruned" and served:
-            saved += (SCREENING_REQUESTS - len(t.samples)) * sum(served) / len(served)
+            saved += (t.planned - len(t.samples)) * sum(served) / len(served)
     return max(saved, 0.0)
 
 

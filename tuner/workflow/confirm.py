@@ -12,17 +12,15 @@ from tuner.report import disturbance, resources
 from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
 from tuner.search.budget import ALPHAS, Rhythm, visits
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo, Verdict
-from tuner.spec.workload import CLUSTER_GROUP, Supply
-from tuner.stats.eprocess import expected_requests, pass_probability, requests_to_pass
+from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo
+from tuner.spec.workload import Supply
+from tuner.stats.eprocess import expected_requests, pass_probability
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
+from tuner.workflow.turns import Sent, drop_alone_is_open, guard_exhausted, turn
 
 LEAST_REQUESTS = 10
 """With time for fewer than so many, nothing more is started."""
-
-LEAST_BLOCK = 20
-"""Requests that an engine start is worth at least."""
 
 HOPELESS = 0.10
 """A finalist whose predicted chance of a PASS in the time left is below this is dropped."""
@@ -53,6 +51,11 @@ class Side:
     def measured(self) -> tuple[Sample, ...]:
         """Return the samples that count."""
         return tuple(s for s in self.samples if not s.warmup)
+
+    @property
+    def sent(self) -> Sent:
+        """Return how much it has had."""
+        return Sent(len(self.measured), self.blocks)
 
     def pace_s(self, restart_s: float) -> float:
         """Return the wall-clock seconds a request takes, restarts included."""
@@ -104,51 +107,39 @@ async def confirm(
 ) -> Measurement:
     """Measure a finalist in blocks until its verdict falls.
 
-    Each block has a fresh engine start, where the engine can be started again. Before each the
-    baseline gets a block of its own until it has enough. Ends at a verdict, when time is up, or
-    when a PASS in the time left has become unlikely while the next finalist could still get one,
-    which takes at least `next_needs_s` (infinite without a next one). Blocks that an earlier part
-    of the run measured count.
+    Each block has a fresh engine start, where the engine can be started again. The baseline gets
+    blocks of its own before the finalist's (`turns.turn` says whose turn it is). Ends at a
+    verdict, when time is up, or when a PASS in the time left has become unlikely while the next
+    finalist could still get one, which takes at least `next_needs_s` (infinite without a next
+    one). Blocks that an earlier part of the run measured count.
     """
+    alone = baseline.candidate == finalist.candidate
     now = judged(session, finalist, baseline, terms)
-    while not finalist.blocks or not _over(session, finalist, now, terms, rhythm, next_needs_s):
-        if baseline.candidate != finalist.candidate:
-            await _baseline_block(session, baseline, rhythm)
-        n = _block_size(now, finalist.blocks, terms, rhythm)
-        await _block(session, finalist, n, _decided(session, finalist, terms))
+    while not finalist.blocks or not _over(session, finalist, baseline, now, terms, next_needs_s):
+        due = turn(now, finalist.sent, baseline.sent, terms, rhythm)
+        if due.baseline and not alone:
+            await _baseline_block(session, baseline, due.baseline)
+        if due.finalist:
+            await _block(session, finalist, due.finalist, _decided(session, finalist, terms))
         now = judged(session, finalist, baseline, terms)
         progress(_progress_line(now))
     return now
 
 
-def _block_size(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
-    """Return the requests of the next block: what a PASS still takes, over the blocks to come.
-
-    Where the latencies have passed and only the guard is open, a block as planned.
-    """
-    needed = [
-        requests_to_pass(-(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), slo.quantile, terms.alpha)
-        * (c.m + 1)
-        for slo, c in now.certificates.items()
-        if c.verdict == "UNDECIDED"
-    ]
-    missing = max(needed, default=0)
-    if not missing:
-        return rhythm.finalist_block
-    to_come = max(rhythm.finalist_blocks - blocks, 1)
-    return min(max(-(-missing // to_come), LEAST_BLOCK), 2 * rhythm.finalist_block)
-
-
 def _over(
     session: Session,
     finalist: Side,
+    baseline: Side,
     now: Measurement,
     terms: Terms,
-    rhythm: Rhythm,
     next_needs_s: float,
 ) -> bool:
     """Tell whether a finalist's confirmation has come to its end."""
-    if finalist.failed or now.verdict != "UNDECIDED" or _guard_exhausted(session, now, rhythm):
+    if finalist.failed or now.verdict != "UNDECIDED":
+        return True
+    if baseline.failed and drop_alone_is_open(now):
+        return True
+    if guard_exhausted(now, len(session.study.workload.part(held_out=True)), terms.visits):
         return True
     left_s, restart_s = session.left_s(), session.pace().restart_s
     more = int((left_s - restart_s) / finalist.pace_s(restart_s))
@@ -169,11 +160,10 @@ async def complete_baseline(
         await _block(session, baseline, n, lambda sample: False)
 
 
-async def _baseline_block(session: Session, baseline: Side, rhythm: Rhythm) -> None:
-    """Give the baseline a block where it lacks one and time allows."""
-    time_left = session.left_s() > session.pace().restart_s
-    if baseline.blocks < rhythm.baseline_blocks and time_left:
-        await _block(session, baseline, rhythm.baseline_block, lambda sample: False)
+async def _baseline_block(session: Session, baseline: Side, n: int) -> None:
+    """Give the baseline a block where time allows."""
+    if session.left_s() > session.pace().restart_s:
+        await _block(session, baseline, n, lambda sample: False)
 
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
@@ -258,60 +248,9 @@ def _screened(session: Session, side: Side, slo: Slo) -> tuple[int, int]:
     return sum(_late(session, slo, s) for s in side.screened), len(side.screened)
 
 
-def _guard_exhausted(session: Session, now: Measurement, rhythm: Rhythm) -> bool:
-    """Tell whether every held-out cluster has been seen and only the guard is open."""
-    part = session.study.workload.part(held_out=True)
-    slos_decided = all(c.verdict == "PASS" for c in now.certificates.values())
-    clustered = any(t.slots for t in part)
-    return (
-        slos_decided and clustered and now.guard.clusters >= len(part) and _pairs_spent(now, rhythm)
-    )
-
-
-def _pairs_spent(now: Measurement, rhythm: Rhythm) -> bool:
-    return now.guard.pairs >= rhythm.baseline_requests - CLUSTER_GROUP
-
-
 def _progress_line(now: Measurement) -> str:
     parts = [
         f"{slo}: {c.verdict} after {c.n} ({c.late} late)" for slo, c in now.certificates.items()
     ]
     guard = [f"{key}: {verdict}" for key, verdict in now.guard.verdicts.items()]
     return "; ".join([*parts, *guard])
-
-
-def what_stood_in_the_way(now: Measurement | None) -> list[str]:
-    """Return sentences that say what kept a finalist from being proven, and by how much."""
-    if now is None:
-        return ["no candidate could be measured in the time given"]
-    reasons = [_slo_reason(slo, now) for slo, c in now.certificates.items() if c.verdict != "PASS"]
-    for key, verdict in now.guard.verdicts.items():
-        if verdict != "PASS":
-            reasons.append(_guard_reason(key, verdict, now))
-    if now.saturated:
-        reasons.append(now.saturated)
-    return reasons
-
-
-def _slo_reason(slo: Slo, now: Measurement) -> str:
-    c = now.certificates[slo]
-    p = now.quantiles[slo.metric][slo.quantile]
-    value = "no bound" if p.value is None else f"{p.value * 1000:.0f} ms"
-    if c.verdict == "FAIL":
-        return f"latency: {slo} FAILED, {c.late} of {c.n} late, measured {value}"
-    return (
-        f"budget: {slo} is UNDECIDED after {c.n} requests, {c.late} late, measured {value}; "
-        "a larger --budget may decide it"
-    )
-
-
-def _guard_reason(key: str, verdict: Verdict, now: Measurement) -> str:
-    g = now.guard
-    share = {"min_valid": g.valid, "min_correct": g.correct, "max_drop": g.difference}[key]
-    low = "none" if share.low is None else f"{share.low:.3f}"
-    value = "none" if share.value is None else f"{share.value:.3f}"
-    needed = (
-        f", about {g.pairs_needed:.0f} pairs needed" if key == "max_drop" and g.pairs_needed else ""
-    )
-    seen = f"lower bound {low}, {g.clusters} templates{needed}"
-    return f"guard: {key} is {verdict}, measured {value} ({seen})"

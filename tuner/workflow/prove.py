@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuner.guard.verdict import is_correct
 from tuner.report.measurement import Measurement
-from tuner.search.budget import ALPHAS, MAX_FINALISTS, Rhythm
+from tuner.search.budget import ALPHAS, BASELINE_ALPHA, MAX_FINALISTS, Rhythm
 from tuner.search.finalists import finalists
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
@@ -33,12 +33,16 @@ LEAST_SHARE = 0.05
 
 @dataclass(slots=True)
 class Proof:
-    """What confirmation brought so far: the baseline's side, and each finalist's."""
+    """What confirmation brought so far: the baseline's side, and each finalist's.
+
+    `of_baseline` is the baseline's own proof, None where it was not tried.
+    """
 
     rhythm: Rhythm
     baseline: Side
     sides: list[Side] = field(default_factory=list)
     measured: list[Measurement] = field(default_factory=list)
+    of_baseline: Measurement | None = None
 
     @classmethod
     def of(
@@ -97,6 +101,17 @@ async def prove(
         await _one(session, side, trial, trials, proof, watcher)
 
 
+async def prove_baseline(session: Session, proof: Proof, watcher: Watcher) -> None:
+    """Prove the baseline itself in the time that is left, so that it can be kept as proven."""
+    side = proof.baseline
+    terms = replace(terms_of(session, 0, proof.rhythm), alpha=BASELINE_ALPHA)
+    now = judged(session, side, side, terms)
+    if side.failed or "FAIL" in (now.latency_verdict, now.guard.verdict):
+        return
+    watcher.note("no finalist is better than the baseline beyond noise: proving the baseline")
+    proof.of_baseline = await confirm(session, side, side, terms, proof.rhythm, 0.0, watcher.note)
+
+
 async def _one(
     session: Session,
     side: Side,
@@ -147,7 +162,10 @@ def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str
     if difference <= -margin:
         return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"
     needed = pairs_needed(discordance, margin, difference, ALPHAS[0])
-    return f"max_drop: at least {needed:.0f} pairs are needed, {planned} planned"
+    return (
+        f"max_drop: at least {needed:.0f} pairs are needed; {planned} are planned, and more come "
+        "once nothing else is open"
+    )
 
 
 def _changed_text(candidate: Candidate, base: Candidate) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tuner.report.result import BaselineDrift
-from tuner.search.budget import SCREENING_REQUESTS
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample
@@ -73,7 +72,7 @@ def drifted(
     asked different prompts, so the time per output token is looked at, which depends on them
     least; the time to first token where answers have no more than one token.
     """
-    screened = [t.samples[:SCREENING_REQUESTS] for t in trials if t.candidate == base]
+    screened = [t.samples[: t.planned] for t in trials if t.candidate == base]
     blocks = [block for block in (*screened, *looks, *proof) if block]
     if len(blocks) < LEAST_BLOCKS:
         return None

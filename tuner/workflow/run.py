@@ -14,7 +14,7 @@ from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search import hints
-from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
+from tuner.search.budget import ALPHAS, BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.surrogate import Surrogate
@@ -25,11 +25,12 @@ from tuner.spec.values import Candidate
 from tuner.workflow.beside import beside
 from tuner.workflow.candidates import all_knobs, baseline, taken
 from tuner.workflow.cold import cold_starts
-from tuner.workflow.conclude import best_of, conclude
+from tuner.workflow.conclude import baseline_of, best_of, conclude
 from tuner.workflow.confirm import complete_baseline
 from tuner.workflow.environment import identity
 from tuner.workflow.folder import claimed, same_run, write_json, writing
-from tuner.workflow.prove import Proof, prove
+from tuner.workflow.gains import gains
+from tuner.workflow.prove import Proof, prove, prove_baseline
 from tuner.workflow.recheck import Recheck
 from tuner.workflow.screen import Screening, Watcher, restored, shortlist
 from tuner.workflow.session import Session
@@ -59,8 +60,7 @@ def check(study: Study) -> None:
 
 def unguarded(study: Study) -> tuple[str, ...]:
     """Return a warning where nothing is asked of the answers."""
-    guard = study.guard
-    if (guard.min_valid, guard.min_correct, guard.max_drop) != (None, None, None):
+    if study.guard.asks:
         return ()
     return (
         "no guard: a candidate may win by cutting its answers or answering badly; add "
@@ -186,7 +186,16 @@ class _Job:
         if all(side.candidate != self.base for side in proof.sides):
             most = 0 if self.session.study.stop_when_met else BASELINE_REQUESTS
             await complete_baseline(self.session, proof.baseline, proof.rhythm, most)
+            if proof.passed and not self.session.study.stop_when_met:
+                await self._keep_baseline(proof)
         return trials, proof
+
+    async def _keep_baseline(self, proof: Proof) -> None:
+        """Prove the baseline as well where the proven finalist is not better at anything."""
+        number, best = best_of(proof.measured)
+        baseline = baseline_of(self.session, proof)
+        if not gains(self.session.study, best, baseline, ALPHAS[number], moved=False).any:
+            await prove_baseline(self.session, proof, self.watcher)
 
     async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:
         """Measure what every study is compared with, and plan again at the pace that showed."""

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from tuner.guard.classify import judge
 from tuner.report import failures
 from tuner.search import hints
-from tuner.search.budget import SCREENING_REQUESTS, SHORTLIST_REQUESTS, Plan
+from tuner.search.budget import SECOND_LOOK, Plan
 from tuner.search.finalists import rank
 from tuner.search.propose import Strategy
 from tuner.search.trial import (
@@ -36,7 +36,7 @@ BATCH = 4
 """Candidates asked at once, so that those that share an engine start can follow each other."""
 
 CONTROLS = ("baseline", "default")
-"""Origins of the trials that are measured in full whatever they bring."""
+"""Origins of the trials that every study has; they are not cut for being beaten."""
 
 CAP = 3.0
 """A trial is cut when it takes so many times its expected time."""
@@ -122,18 +122,31 @@ class Screening:
         study = self.session.study
         supply = Supply(study.workload, held_out=False, seed=study.seed)
         prompts = _noted(supply.prompts(number), asked)
-        stop = self._cut(asked, racing=origin not in CONTROLS)
+        n = self.plan.pace.look
         measured = await self.session.measure(
-            candidate, prompts, f"{number:04d}", Place("search", number, origin),
-            n=SCREENING_REQUESTS, stop=stop,
+            candidate, prompts, f"{number:04d}", Place("search", number, origin, planned=n),
+            n=n, stop=self._stop(asked, origin, n),
         )  # fmt: skip
         known = baseline_correct(self.trials)
-        trial = judged(study, number, candidate, origin, measured, known)
+        trial = judged(study, number, candidate, origin, n, measured, known)
         self.proposer.tell(trial)
         self.trials.append(trial)
         self.watcher.trial(trial, self.plan.trials, self.session.left_s())
 
-    def _cut(self, asked: Mapping[str, Prompt], *, racing: bool) -> Callable[[Sample], bool]:
+    def _stop(
+        self, asked: Mapping[str, Prompt], origin: Origin, planned: int
+    ) -> Callable[[Sample], bool]:
+        """Return the stop rule of a trial; the baseline's ends with the time for searching alone.
+
+        All others are held against the baseline's answers, so that its first few will not do.
+        """
+        if origin == "baseline":
+            return lambda sample: self._over()
+        return self._cut(asked, planned, racing=origin not in CONTROLS)
+
+    def _cut(
+        self, asked: Mapping[str, Prompt], planned: int, *, racing: bool
+    ) -> Callable[[Sample], bool]:
         """Return a stop rule: beyond rescue, beaten, or so slow that its time is better spent."""
         study = self.session.study
         classify = judge(study.workload.schema)
@@ -144,9 +157,9 @@ class Screening:
         def stop(sample: Sample) -> bool:
             seen.append(replace(sample, guard=classify(asked[sample.prompt_id], sample)))
             slow = (sample.sent_ns - seen[0].sent_ns) / 1e9 > most_s
-            if slow or hopeless(study, seen, SCREENING_REQUESTS):
+            if slow or hopeless(study, seen, planned):
                 return True
-            return racing and outraced(study, seen, SCREENING_REQUESTS, incumbent)
+            return racing and outraced(study, seen, planned, incumbent)
 
         return stop
 
@@ -162,24 +175,28 @@ def judged(
     number: int,
     candidate: Candidate,
     origin: Origin,
+    planned: int,
     measured: Measured,
     baseline_correct: float | None,
 ) -> Trial:
     """Return the trial of a measured candidate: pruned where it was not measured in full."""
     samples = measured.kept
+    trial = Trial(number, candidate, origin, "pruned", samples=samples, planned=planned)
     if measured.failed:
         broken = violations(study, samples, baseline_correct) if failures.refused(samples) else {}
         reason = measured.failed.splitlines()[0]
-        return Trial(number, candidate, origin, "pruned", reason, samples, broken)
-    trial = Trial(
-        number, candidate, origin, "complete", None, samples,
-        violations(study, samples, baseline_correct),
-        value(study, samples, measured.memory_bytes), measured.memory_bytes,
-    )  # fmt: skip
-    if len(samples) < SCREENING_REQUESTS:
-        reason = f"after {len(samples)} of {SCREENING_REQUESTS} requests: {_broken(trial)}"
-        return replace(trial, state="pruned", reason=reason)
-    return trial
+        return replace(trial, reason=reason, violations=broken)
+    trial = replace(
+        trial,
+        violations=violations(study, samples, baseline_correct),
+        value=value(study, samples, measured.memory_bytes),
+        memory_bytes=measured.memory_bytes,
+    )
+    if len(samples) < planned:
+        return replace(
+            trial, reason=f"after {len(samples)} of {planned} requests: {_broken(trial)}"
+        )
+    return replace(trial, state="complete")
 
 
 def restored(study: Study, kept: Sequence[KeptTrial]) -> list[Trial]:
@@ -190,7 +207,7 @@ def restored(study: Study, kept: Sequence[KeptTrial]) -> list[Trial]:
         if k.place.phase == "search" and number is not None:
             known = baseline_correct(list(trials.values()))
             trials[number] = judged(
-                study, number, k.candidate, cast(Origin, origin), k.measured, known
+                study, number, k.candidate, cast(Origin, origin), k.place.planned, k.measured, known
             )
         elif k.place.phase == "shortlist" and number is not None and k.place.of is not None:
             known = baseline_correct(list(trials.values()))
@@ -236,10 +253,10 @@ async def _look_again(
     if tight != trial.candidate:
         number = proposer.fixed(tight, "tightened")[0]
     supply = Supply(study.workload, held_out=False, seed=study.seed)
-    more = itertools.islice(supply.prompts(10_000 + number), SCREENING_REQUESTS, None)
+    more = itertools.islice(supply.prompts(10_000 + number), trial.planned, None)
     measured = await session.measure(
         tight, more, f"{number:04d}-more", Place("shortlist", number, trial.origin, trial.number),
-        n=SHORTLIST_REQUESTS, stop=lambda sample: session.elapsed_s() >= until_s,
+        n=SECOND_LOOK * trial.planned, stop=lambda sample: session.elapsed_s() >= until_s,
     )  # fmt: skip
     again = _longer(study, trial, number, tight, measured, known)
     if number != trial.number:

@@ -11,9 +11,8 @@ from tuner.engines.registry import preview
 from tuner.report.study_check import StudyCheck
 from tuner.search.budget import (
     ALPHAS,
-    SCREENING_REQUESTS,
+    SECOND_LOOK,
     SHORTLIST,
-    SHORTLIST_REQUESTS,
     Plan,
     confirmation_requests,
     plan,
@@ -69,7 +68,7 @@ def _few_prompts(study: Study, planned: Plan, search: int, proof: int) -> Iterat
             "no prompt is held out: the proof will use prompts that the search has seen; mark "
             "about half of them with held_out: true"
         )
-    searching = planned.trials * SCREENING_REQUESTS + SHORTLIST * SHORTLIST_REQUESTS
+    searching = (planned.trials + SHORTLIST * SECOND_LOOK) * planned.pace.look
     for what, found, needed in (
         ("search", search, searching),
         ("proof", proof, round(confirmation_requests(study, planned.rhythm))),

@@ -18,6 +18,7 @@ from tuner.load import samples as sample_file
 from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
 from tuner.report.resources import Resources, from_document
+from tuner.search.budget import LEAST_LOOK
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, Sample
 from tuner.workflow import artifacts
@@ -67,7 +68,7 @@ class Place:
     """Which part of its run a trial is.
 
     `number` is the trial's, `of` the trial that it continues with another candidate; `side`
-    names a side of the confirmation.
+    names a side of the confirmation; `planned` is how many requests it has when it is complete.
     """
 
     phase: str
@@ -75,6 +76,7 @@ class Place:
     origin: str | None = None
     of: int | None = None
     side: str | None = None
+    planned: int = LEAST_LOOK  # of folders that were written before trials differed in length
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""What stood in the way of a proof is said with what would decide it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.workflow.test_turns import STUDY, seen
+from tuner.spec.values import Guard, Message
+from tuner.spec.workload import Template, Workload
+from tuner.workflow.reasons import what_stood_in_the_way
+
+
+def of_templates(count: int) -> Workload:
+    """Return a workload of so many held-out prompts."""
+    message = (Message("user", "hello"),)
+    return Workload(
+        tuple(Template(f"p{i}", message, None, "k", held_out=True) for i in range(count))
+    )
+
+
+def test_missing_pairs_are_counted_and_the_way_to_them_is_named() -> None:
+    """Where prompts are left, time decides; where none are, prompts do."""
+    now = seen(450, 240)
+    enough = replace(STUDY, workload=of_templates(900))
+    few = replace(STUDY, workload=of_templates(450))
+    (left,), (none,) = (what_stood_in_the_way(s, now, 0.025, 1) for s in (enough, few))
+
+    assert left.startswith("guard: max_drop is UNDECIDED, measured 0.000 [")
+    assert "over 240 pairs, asked is -0.02; about " in left
+    assert left.endswith("more of the held-out templates would decide it: a larger --budget")
+    assert "add prompts" in none
+
+
+def test_a_floor_that_is_not_met_is_not_promised_by_more_requests() -> None:
+    """Answers that are right less often than asked are not shown by asking more."""
+    study = replace(STUDY, guard=Guard(0.9, 0.99), workload=of_templates(900))
+    now = seen(450, 0, wrong=4)
+    now = replace(now, guard=replace(now.guard, verdicts={"min_correct": "UNDECIDED"}))
+    study = replace(study, guard=Guard(None, 0.995))
+    (said,) = what_stood_in_the_way(study, now, 0.025, 1)
+
+    assert "as measured it is not met" in said
+
+
+def test_nothing_measured_is_said_so() -> None:
+    """Without a finalist there is one sentence."""
+    assert what_stood_in_the_way(STUDY, None, 0.025, 1) == [
+        "no candidate could be measured in the time given"
+    ]

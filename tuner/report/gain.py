@@ -1,0 +1,74 @@
+"""What a run says of its gain over the baseline, and of the machine's pace meanwhile."""
+
+from __future__ import annotations
+
+import math
+
+from tuner.report.cells import floor_percent
+from tuner.report.result import BaselineDrift, Gain, Result
+from tuner.spec.values import Slo
+from tuner.stats.noise import Drift
+
+
+def gain_in_words(result: Result) -> str:
+    """Say what is claimed beside the baseline's latency, and what was seen where nothing is."""
+    floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
+    if result.gain is not None:
+        return f"{_gain_text(result.gain)}; noise floor {floor})."
+    slo = result.study.slos[0]
+    words = f"Gain in {slo.metric} p{slo.quantile * 100:g}: none claimed (noise floor {floor})."
+    if result.keeps_baseline or result.best is None or result.baseline is None:
+        return words
+    if result.median_gain is not None:
+        words += f" {_gain_text(result.median_gain)})."
+    return f"{words} {_late_shares(result, slo)}"
+
+
+def _gain_text(gain: Gain) -> str:
+    r = gain.ratio
+    less = (1 - (r.value or 1)) * 100
+    return (
+        f"Gain: {gain.metric} p{gain.quantile * 100:g} {less:.0f} % less than the baseline "
+        f"({_change(r.high)} to {_change(r.low)} at {gain.confidence:.1%} confidence"
+    )
+
+
+def _late_shares(result: Result, slo: Slo) -> str:
+    """Say how many of all requests were late on both sides, which is no claim."""
+    scheduled = result.study.workload.load.open_loop
+    parts = [
+        f"{sum(s.latency_s(slo.metric, scheduled=scheduled) > slo.max_s for s in m.samples)} of "
+        f"{m.n} ({name})"
+        for name, m in (("baseline", result.baseline), ("best", result.best))
+        if m is not None
+    ]
+    return f"Late, as counted: {', '.join(parts)}."
+
+
+def drift_in_words(drift: BaselineDrift | None) -> list[str]:
+    """Say how the pace of the machine moved, as the baseline shows it."""
+    if drift is None:
+        return []
+    trend, changed = drift.trend, drift.trend.ratio - 1
+    what = "time per output token" if drift.metric == "tpot" else "time to first token"
+    size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
+    floor = floor_percent(trend.floor, longer=changed > 0)
+    if not trend.found:
+        words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
+        return [f"Drift: {words}, {_no_trend(trend)} (noise floor {floor})."]
+    return [
+        f"Drift: the baseline's {what} became {size} from the first to the last of its "
+        f"{trend.blocks} blocks (noise floor {floor}): the machine changed its pace, and "
+        "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
+    ]
+
+
+def _no_trend(trend: Drift) -> str:
+    """Say which of the two marks of a drift is missing."""
+    if abs(math.log(trend.ratio)) <= trend.floor:
+        return "which is noise"
+    return f"but not steadily: so clear an order comes by chance with {trend.p:.0%}"
+
+
+def _change(ratio: float | None) -> str:
+    return "unbounded" if ratio is None else f"{(1 - ratio) * 100:.0f} %"
