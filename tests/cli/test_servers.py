@@ -310,10 +310,44 @@ def test_a_run_ends_where_the_baseline_is_refused(tmp_path: Path) -> None:
     assert result["best"]["failures"] == {"error": 0, "timeout": 0, "incomplete": 0}
 
 
+def test_a_candidate_that_is_refused_is_infeasible_for_that_reason(tmp_path: Path) -> None:
+    """The search goes on; trial and result say why nothing of the candidate was served."""
+    command = [sys.executable, "-m", "tuner.testing.fake_server", '{"port": {{ port }}}', *QUICK]
+    engine: dict[str, Any] = {
+        "kind": "command",
+        "command": [*command, "--answer", "prose", "--error-every", "{{ error_every }}"],
+        "knobs": {"error_every": {"tier": "restart", "default": 0}},
+    }
+    write_study(
+        tmp_path, engine, baseline={}, space={"error_every": [0, 1]},
+        guard={"min_valid": 0.2}, search={"budget": "12s"},
+    )  # fmt: skip
+    tune("run", "s.yaml", "--out", "out", "-q", cwd=tmp_path)
+
+    trials = json.loads((tmp_path / "out/result.json").read_text())["trials"]
+    refused = [t for t in trials if t["candidate"]["error_every"] == 1]
+    assert refused
+    for trial in refused:
+        assert trial["state"] == "pruned"
+        assert "failed: " in trial["reason"]
+        assert "HTTP 500: made to fail" in trial["reason"]
+
+
 def _serve(folder: Path, option: str) -> None:
     """Write the script that starts a study's server."""
     server = f"{sys.executable} -m tuner.testing.fake_server {' '.join(QUICK)} {option}"
     (folder / "serve.sh").write_text(f"""exec {server} "{{\\"port\\": $1}}"\n""")
+
+
+def test_what_failed_is_told_where_it_is_compared(tmp_path: Path) -> None:
+    """A side of which nothing was served has no numbers, and says why."""
+    with served(tmp_path, "--instead", "page") as port:
+        write_study(tmp_path, {"url": f"http://127.0.0.1:{port}"})
+        measured(tmp_path)
+    found = tune("compare", "out", "out", cwd=tmp_path)
+
+    assert found.returncode == 2
+    assert "nothing was measured there: 10 of 10 requests failed: text/html came" in found.stderr
 
 
 def test_capacity_ends_where_the_lowest_load_is_refused(tmp_path: Path) -> None:

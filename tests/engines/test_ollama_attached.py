@@ -163,3 +163,12 @@ def test_what_is_no_address_is_refused(told: str) -> None:
     """A study file after --attach is taken for an address, and told so."""
     with pytest.raises(InputError, match="--attach or OLLAMA_HOST: expected http://HOST:PORT"):
         address_of(told)
+
+
+def test_a_server_behind_a_path_of_its_own_is_asked_below_it() -> None:
+    """OLLAMA_HOST may name a path of a proxy, which all requests share."""
+    engine = OllamaAttached("https://box/ollama/", MODEL)
+    default = {name: knob.default for name, knob in engine.knobs.items()}
+
+    assert engine.request((), default, None).path == "/ollama/api/chat"
+    assert engine.transport().address.authority == "box"

@@ -36,9 +36,9 @@ def program(folder: Path, *options: str) -> str:
 
 
 @contextlib.contextmanager
-def running(*options: str) -> Iterator[str]:
+def running(*options: str, at: str = "127.0.0.1") -> Iterator[str]:
     """Run a FakeOllama as somebody else's server; yield its address and end it in any case."""
-    host = f"127.0.0.1:{free_port()}"
+    host = f"{at}:{free_port()}"
     command = [sys.executable, "-m", "tuner.testing.fake_ollama", "serve", "--model", MODEL]
     env = {**os.environ, "OLLAMA_HOST": host}
     server = subprocess.Popen([*command, *options], env=env, stdout=subprocess.DEVNULL)

@@ -9,15 +9,16 @@ import asyncio
 import json
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
-import ollama
 import psutil
 
 from tuner.engines import control
 from tuner.engines.ollama_chat import ollama_request
+from tuner.engines.ollama_package import ollama
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
 from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Message, Setting
@@ -71,7 +72,8 @@ async def load(address: str, model: str, options: Mapping[str, Any]) -> None:
 
 def _client(address: str) -> ollama.AsyncClient:
     """Return a client that waits for slow loads and asks no proxy."""
-    return ollama.AsyncClient(address, timeout=LOAD_DEADLINE_S, trust_env=False)
+    trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
+    return ollama.AsyncClient(address, timeout=LOAD_DEADLINE_S, trust_env=False, verify=trusted)
 
 
 def _not_loaded(model: str, refused: ollama.ResponseError) -> InputError | StartFailed:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
-import ollama
 
 from tuner.engines.ollama_api import tagged
+from tuner.engines.ollama_package import ollama
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 
 _TIMEOUT_S = 300.0
 
 
 class OllamaModels:
-    """The models of one server; `host` is its URL, by default what OLLAMA_HOST says.
+    """The models of one server; `host` is its URL.
 
     Each call raises EngineMissing where no Ollama answers there.
     """
 
-    def __init__(self, host: str | None = None) -> None:
+    def __init__(self, host: str) -> None:
         self._host = host
         with self._client() as client:
             self.address = str(client._client.base_url).rstrip("/")
@@ -79,7 +80,8 @@ class OllamaModels:
 
     def _client(self, timeout_s: float | None = _TIMEOUT_S) -> ollama.Client:
         """Return a client that asks no proxy, which would not know a server of this machine."""
-        return ollama.Client(self._host, timeout=timeout_s, trust_env=False)
+        trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
+        return ollama.Client(self._host, timeout=timeout_s, trust_env=False, verify=trusted)
 
     @contextlib.contextmanager
     def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:

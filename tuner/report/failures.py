@@ -50,7 +50,7 @@ def nothing_served(samples: Sequence[Sample], planned: int) -> str | None:
         return None
     found = reasons(samples)
     first = next(iter(found))
-    others = "" if len(found) == 1 else f" ({found[first]} of them; {_listed(found, skip=1)})"
+    others = "" if len(found) == 1 else f" ({found[first]} of them; {listed(found, skip=1)})"
     return f"{len(samples)} of {len(samples)} requests failed: {first}{others}"
 
 
@@ -76,10 +76,11 @@ def reasons(samples: Sequence[Sample]) -> dict[str, int]:
 
 def in_words(found: Mapping[str, int], n: int) -> str:
     """Return reasons and counts as a sentence about `n` requests."""
-    return f"Failed, of {n} requests: {_listed(found)}."
+    return f"Failed, of {n} requests: {listed(found)}."
 
 
-def _listed(found: Mapping[str, int], skip: int = 0) -> str:
+def listed(found: Mapping[str, int], skip: int = 0) -> str:
+    """Return reasons with their counts, less the first `skip`; "" for none."""
     return "; ".join(f"{count} x {reason}" for reason, count in list(found.items())[skip:])
 
 

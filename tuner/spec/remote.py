@@ -61,18 +61,21 @@ class Remote:
             for field, name, value in named
             if value is not None
             and value not in LEFT_TO_ENGINE
-            and not (name == LIMIT and float(value) < 1)
+            and not (name == LIMIT and isinstance(value, int | float) and value < 1)
         }
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Return the variables of the environment from which headers take their values."""
+        return tuple(v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
+
     def missing(self) -> tuple[str, ...]:
-        """Return the variables that a header needs and the environment lacks."""
-        wanted = (v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
-        return tuple(name for name in wanted if not os.environ.get(name, "").strip())
+        """Return the variables that the environment lacks."""
+        return tuple(name for name in self.variables if not _set_to(name))
 
     def secrets(self) -> tuple[str, ...]:
         """Return the values that stand in no file, and may come into none."""
-        named = (v.variable for v in self.headers.values() if isinstance(v, FromEnvironment))
-        return tuple(value for name in named if (value := os.environ.get(name, "").strip()))
+        return tuple(filter(None, map(_set_to, self.variables)))
 
     def filled(self) -> tuple[tuple[str, str], ...]:
         """Return the headers with their values; raise InputError for a variable that is not set."""
@@ -82,7 +85,7 @@ class Remote:
 def _value(header: str, told: str | FromEnvironment) -> str:
     if isinstance(told, str):
         return told
-    value = os.environ.get(told.variable, "").strip()
+    value = _set_to(told.variable)
     if not value:
         raise InputError(
             f"the environment has no {told.variable}, which the header {header} takes its value "
@@ -94,3 +97,7 @@ def _value(header: str, told: str | FromEnvironment) -> str:
             "line of ASCII"
         )
     return told.prefix + value
+
+
+def _set_to(variable: str) -> str:
+    return os.environ.get(variable, "").strip()

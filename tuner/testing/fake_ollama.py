@@ -299,7 +299,7 @@ def main() -> int:
     kept, loaded = (os.environ.get(f"OLLAMA_{n}") for n in ("KEEP_ALIVE", "MAX_LOADED_MODELS"))
     config = f"OLLAMA_KEEP_ALIVE:{kept or '5m0s'} OLLAMA_MAX_LOADED_MODELS:{loaded or 0}"
     print(f'time={time.time()} level=INFO msg="server config" env="map[{config}]"', flush=True)
-    web.run_app(app(Faults(**given), models), host=host, port=int(port), print=None)
+    web.run_app(app(Faults(**given), models), host=host.strip("[]"), port=int(port), print=None)
     return 0
 
 

@@ -71,9 +71,17 @@ def read(path: Path) -> Compared:
     if not files or not files[0].exists():
         raise InputError(
             f"{path}: expected a measurement.json or result.json, or a folder that holds one"
+            f"{_why_nothing(path / 'trials')}"
         )
     document = _measurement(files[0])
     return Compared(str(files[0]), document, _samples(files[0].parent / "trials", document))
+
+
+def _why_nothing(trials: Path) -> str:
+    """Return why a folder with trials holds no document, where they say so."""
+    kept = (trial_folder.read(f) for f in trials.glob("*") if not f.name.startswith("."))
+    failed = [k.measured.failed for k in kept if k.measured.failed]
+    return f"; nothing was measured there: {failed[0]}" if failed else ""
 
 
 def _measurement(file: Path) -> Mapping[str, Any]:

@@ -307,4 +307,5 @@ def _grouped(
 
 def _broken(trial: Trial) -> str:
     missed = [f"{name} missed" for name, v in trial.violations.items() if v > 0]
-    return ", ".join(missed) or "beaten by the best so far"
+    why = failures.listed(failures.reasons(trial.samples))
+    return (", ".join(missed) or "beaten by the best so far") + (f"; failed: {why}" if why else "")
