@@ -54,11 +54,13 @@ class Hosted:
     document: dict[str, Any]
     said: str
     record: Path
+    of_the_run: list[dict[str, Any]]
 
-    def sent(self) -> list[dict[str, Any]]:
-        """Return what came to the server's chat, in order."""
-        lines = [json.loads(line) for line in self.record.read_text().splitlines()]
-        return [line for line in lines if "/chat/completions" in line["target"]]
+
+def sent(record: Path) -> list[dict[str, Any]]:
+    """Return what came to a server's chat, in order."""
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    return [line for line in lines if "/chat/completions" in line["target"]]
 
 
 def written(folder: Path, port: int) -> Path:
@@ -91,7 +93,8 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosted]:
         study = written(folder, port)
         ran = tune("run", str(study), "--out", "out", "--json", cwd=folder, **{VARIABLE: KEY})
         assert ran.returncode == 0, ran.stderr
-        yield Hosted(study, folder / "out", json.loads(ran.stdout), ran.stderr, record)
+        document = json.loads(ran.stdout)
+        yield Hosted(study, folder / "out", document, ran.stderr, record, sent(record))
 
 
 def asked(program: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -141,8 +144,8 @@ def test_the_key_is_in_no_file_and_no_line(hosted: Hosted) -> None:
 
     assert not [f for f in files if KEY.encode() in f.read_bytes()]
     assert KEY not in hosted.said + json.dumps(hosted.document)
-    assert f"Bearer {KEY}" in {r["headers"]["authorization"] for r in hosted.sent()}
-    assert {r["headers"]["x-team"] for r in hosted.sent()} == {"blue"}
+    for name, value in (("authorization", f"Bearer {KEY}"), ("x-team", "blue")):
+        assert {r["headers"][name] for r in hosted.of_the_run} == {value}
 
 
 def test_the_client_files_ask_as_it_was_measured(hosted: Hosted) -> None:
@@ -151,7 +154,7 @@ def test_the_client_files_ask_as_it_was_measured(hosted: Hosted) -> None:
     client = json.loads((hosted.out / "client.json").read_text())
     head = [*([client["system"]] if "system" in client else []),
             *(m["content"] for m in client.get("messages", []))]  # fmt: skip
-    measured = [(m["target"], json.loads(m["body"])) for m in hosted.sent()]
+    measured = [(m["target"], json.loads(m["body"])) for m in hosted.of_the_run]
     text = next(
         body["messages"][-1]["content"]
         for _, body in reversed(measured)
@@ -159,7 +162,7 @@ def test_the_client_files_ask_as_it_was_measured(hosted: Hosted) -> None:
         and [m["content"] for m in body["messages"][:-1]] == head
     )
     answer = asked(program, text, **{VARIABLE: KEY})
-    again = hosted.sent()[-1]
+    again = sent(hosted.record)[-1]
 
     assert {Path(p).name for p in hosted.document["artifacts"].values()} == {
         "client.json",
