@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from tuner.engines.models import default_path, from_gguf
 from tuner.engines.openai import OpenAI
 from tuner.spec.address import url
 from tuner.spec.errors import EngineDied, InputError
-from tuner.spec.values import Model
+from tuner.spec.values import Model, Setting
 from tuner.testing.engine_contract import EngineContract, send
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.fake_server import running
@@ -101,9 +102,7 @@ def _model() -> Model:
 
 
 class TestOpenAI(EngineContract):
-    """A running server, which is measured and never changed."""
-
-    cheap = ("temperature", 0.25)
+    """A running server, of which requests are tuned and nothing else is changed."""
 
     @pytest.fixture(autouse=True)
     def _server(self) -> Any:
@@ -115,16 +114,70 @@ class TestOpenAI(EngineContract):
         return OpenAI(url(self.url), "default")
 
     def test_a_request_knob_costs_nothing_and_is_in_force(self, tmp_path: Path) -> None:
-        pytest.skip("an attached server's settings cannot be read back: they are unverified")
+        """It costs nothing and is sent; what the server made of it is never claimed to be known."""
+        name, value = self.cheap
+
+        async def work(engine: Engine) -> None:
+            await engine.apply(self.default(engine))
+            candidate = self.default(engine, **{name: value})
+            found = await engine.apply(candidate)
+
+            assert (found.changed, found.engine_start, found.settings) == ("nothing", 1, {})
+            assert name in found.unverified
+            assert json.loads(engine.request((), candidate, None).body)[name] == value
+
+        self.use(self.engine(tmp_path), work)
 
     def test_a_restart_knob_restarts(self, tmp_path: Path) -> None:
-        pytest.skip("an attached server is never restarted")
+        """There is none: what only a start sets is left out, and the reason is said."""
+        engine = OpenAI(url(self.url), "default")
+
+        assert {k.tier for k in engine.knobs.values()} == {"request"}
+        assert "only a start" in engine.left_out["num_batch"]
+        assert "no field" in engine.left_out["think"]
+        assert not engine.left_out.keys() & engine.knobs.keys()
 
     def test_fresh_restarts_in_any_case(self, tmp_path: Path) -> None:
-        pytest.skip("an attached server is never restarted")
+        """A fresh start cannot be given, and none is made up."""
 
-    def test_an_ignored_knob_is_a_mismatch(self, tmp_path: Path, which: str = "cheap") -> None:
-        pytest.skip("an attached server's settings cannot be read back: they are unverified")
+        async def work(engine: Engine) -> None:
+            for fresh in (False, True, True):
+                found = await engine.apply(self.default(engine), fresh=fresh)
+                assert (found.changed, found.engine_start) == ("nothing", 1)
+
+        self.use(self.engine(tmp_path), work)
+
+    @pytest.mark.parametrize("which", ["cheap"])
+    def test_an_ignored_knob_is_a_mismatch(self, tmp_path: Path, which: str) -> None:
+        """One that is ignored without a word cannot be seen; one that is refused is named."""
+        name, value = getattr(self, which)
+        asked: dict[str, Setting] = {name: value, "top_p": 0.5}
+
+        async def refused(port: int) -> dict[str, str]:
+            return await OpenAI(url(f"http://127.0.0.1:{port}"), "default").refused(asked)
+
+        with running(*FAST, "--refuse-field", name) as (_, port):
+            found = self.run(refused(port))
+        with running(*FAST) as (_, port):
+            nothing = self.run(refused(port))
+        with running(*FAST, "--refuse-field", "messages") as (_, port):
+            unknown = self.run(refused(port))  # whatever is asked: no setting is to blame
+
+        assert found == {
+            name: "the server refuses it: Unsupported parameter: 'temperature' is not supported"
+        }
+        assert (nothing, unknown) == ({}, {})
+
+    def test_what_nobody_sets_is_not_sent(self, tmp_path: Path) -> None:
+        """Servers have defaults of their own; a limit stands, and -1 takes it away."""
+        engine = self.engine(tmp_path)
+        plain, endless = (
+            json.loads(engine.request((), self.default(engine, **changes), None).body)
+            for changes in ({}, {"num_predict": -1})
+        )
+
+        assert plain.keys() - {"messages", "stream", "stream_options"} == {"max_tokens"}
+        assert "max_tokens" not in endless
 
     def test_closing_leaves_no_process(self, tmp_path: Path) -> None:
         """Closing leaves the server as it is: it still answers."""

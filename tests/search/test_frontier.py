@@ -56,6 +56,14 @@ def test_pruned_trials_are_not_on_it() -> None:
     assert frontier(STUDY, [replace(measured(0, 1, 4, 1), state="pruned")]) == []
 
 
+def test_unknown_memory_is_not_little_memory() -> None:
+    """A trial of which nothing was seen does not beat one that is like it."""
+    known, unknown = measured(0, 1, 4, 1), replace(measured(1, 1, 4, 1), memory_bytes=None)
+
+    assert [p.trial.number for p in frontier(STUDY, [unknown, known])] == [0]
+    assert len(frontier(STUDY, [unknown])) == 1
+
+
 def _beats(one: Point, other: Point) -> bool:
     pairs = list(zip(one.costs, other.costs, strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)

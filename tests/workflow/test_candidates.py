@@ -15,6 +15,7 @@ from tuner.engines.base import Preview
 from tuner.engines.command import Command
 from tuner.engines.ollama_knobs import knobs
 from tuner.spec.errors import InputError, StartFailed
+from tuner.spec.remote import USUAL_KNOBS
 from tuner.spec.server import DeclaredKnob
 from tuner.spec.space import Choices, Dimension, Range
 from tuner.spec.values import Knob
@@ -159,3 +160,25 @@ def test_a_model_s_own_whole_number_does_not_make_a_knob_whole() -> None:
     assert found.space["temperature"] == Range(0.0, 2.0)
     assert not found.space["temperature"].integer  # type: ignore[union-attr]
     assert repr(own["num_ctx"].default) == "2048"
+
+
+def test_a_number_may_be_left_to_the_server() -> None:
+    """What is sent only where somebody sets it takes numbers and `auto`, and no other word."""
+    engine = Preview({n: d.knob for n, d in USUAL_KNOBS.items()})
+    bare = study(baseline={}, space={})
+    found = baseline(bare, engine, {"temperature": "auto", "top_p": 0.5, "seed": 7})
+
+    assert (found["temperature"], found["top_p"], found["seed"]) == ("auto", 0.5, 7)
+    for wrong in ("hot", True):
+        with pytest.raises(InputError, match=f"temperature: expected a number, found {wrong!r}"):
+            baseline(bare, engine, {"temperature": wrong})
+
+
+def test_what_is_left_out_is_named_once_with_its_reason() -> None:
+    """It is taken out of baseline and space; what the study does not name is not spoken of."""
+    engine = Preview({}, left_out={"num_ctx": "why", "num_batch": "why", "num_gpu": "why"})
+    made = study(baseline={"num_ctx": 1, "num_batch": 2}, space={"num_ctx": Choices((1, 2))})
+    fit, named = fitted(made, engine)
+
+    assert (fit.baseline, fit.space) == ({}, {})
+    assert named == {"num_ctx": "why", "num_batch": "why"}

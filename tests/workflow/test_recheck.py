@@ -135,9 +135,9 @@ def test_looks_of_an_earlier_part_count(drifting: tuple[Result, Path]) -> None:
     assert [k.name for k in looks(out)] == before
 
 
-def served(*starts: int) -> list[Sample]:
-    """Return two samples of each engine start."""
-    return [sample("{}", engine_start=start) for start in starts for _ in range(2)]
+def served(*blocks: int) -> list[Sample]:
+    """Return two samples of each block."""
+    return [sample("{}", block=block) for block in blocks for _ in range(2)]
 
 
 @pytest.mark.parametrize(
@@ -154,5 +154,5 @@ def test_the_nearest_blocks_are_compared(
     """Where the pace moves the baseline's blocks beside ours count, and at least two."""
     found = nearest(served(*ours), served(*theirs))
 
-    assert {s.engine_start for s in found} == near
+    assert {s.block for s in found} == near
     assert len(found) == 2 * len(near)

@@ -22,26 +22,59 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Where to write the study; `-` prints it and writes no file.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["openai"]),
+    help="A running server with the OpenAI API, in place of SOURCE; needs --url and --model.",
+)
+@click.option("--url", help="Where it runs: http://HOST:PORT, with its path if that is not /v1.")
+@click.option("--model", metavar="NAME", help="The model, as that server calls it.")
 @click.option("--force", is_flag=True, help="Overwrite what is there (never prompts.jsonl).")
-def command(source: str | None, out: Path, force: bool) -> int:
+def command(
+    source: str | None,
+    out: Path,
+    engine: str | None,
+    url: str | None,
+    model: str | None,
+    force: bool,
+) -> int:
     """Write a commented study to start from.
 
     SOURCE is a Modelfile, the path of a GGUF file, or `default` for the packaged model (which
     it is without SOURCE). What the Modelfile sets becomes the baseline, its SYSTEM and MESSAGE
-    lines become files beside the study, and the space fits this machine.
+    lines become files beside the study, and the space fits this machine. Of a running server
+    only what a request can carry is searched.
 
     \b
     Example:  tune init Modelfile
+              tune init --engine openai --url https://api.example.com/v1 --model NAME
     """  # noqa: D301
-    from tuner.workflow.init import init
+    from tuner.workflow.init import hosted, init
 
     to_stdout = str(out) == "-"
-    started = init(source, None if to_stdout else out, force=force)
+    asked = _hosted(source, engine, url, model)
+    start = hosted(*asked) if asked else source
+    started = init(start, None if to_stdout else out, force=force)
     if to_stdout:
         click.echo(started.study, nl=False)
     for line in _said(started, out):
         click.echo(line, err=True)
     return 0
+
+
+def _hosted(
+    source: str | None, engine: str | None, url: str | None, model: str | None
+) -> tuple[str, str] | None:
+    """Return URL and model of the server that is asked for, None where none is."""
+    from tuner.spec.errors import InputError
+
+    if (engine, url, model) == (None, None, None):
+        return None
+    if source is not None:
+        raise InputError(f"{source}: a study starts from SOURCE or from a server (--url), not both")
+    if not url or not model:
+        raise InputError("a running server needs both: --url URL and --model NAME")
+    return url, model
 
 
 def _said(started: Started, out: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from tuner.load.issue import Reply
@@ -17,13 +17,13 @@ class Preview:
 
     `missing` says, in sentences, what has to be installed before it can start. `train_ctx` is
     the context in tokens that the model was trained with, where its file tells; `left_out`
-    names the knobs that a server which somebody else started does not let change.
+    says of knobs that a server which somebody else started does not let change, why.
     """
 
     knobs: Mapping[str, Knob]
     missing: tuple[str, ...] = ()
     train_ctx: int | None = None
-    left_out: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -136,6 +136,15 @@ class Notices(Protocol):
 
     def noticed(self) -> str | None:
         """Return what the log says of requests since the last `apply`, None for nothing."""
+        ...
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """An engine whose server may not know every setting that a request can carry."""
+
+    async def refused(self, settings: Candidate) -> Mapping[str, str]:
+        """Return which of these settings the server does not take, and why, asking it for them."""
         ...
 
 

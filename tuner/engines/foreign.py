@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from tuner.engines import process
 from tuner.load.wire import HttpTransport
-from tuner.spec.address import Address
+from tuner.spec.address import Url
+
+ONLY_A_START = "only a start of the server sets it"
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Foreign:
-    """A server at an address that is used, and otherwise left as it is."""
+    """A server at a URL that is used, and otherwise left as it is; `server` names it."""
 
-    def __init__(self, address: Address) -> None:
-        self._at = address
+    def __init__(self, url: Url) -> None:
+        self._at = url.address
+        self.server = url.origin + url.path
 
     def transport(self) -> HttpTransport:
         """Return a transport to the server."""

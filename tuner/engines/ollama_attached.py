@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from tuner.engines import ollama_api
-from tuner.engines.foreign import Foreign
+from tuner.engines.foreign import ONLY_A_START, Foreign
 from tuner.engines.ollama_chat import read_ollama
 from tuner.engines.ollama_knobs import SOFTER_PENALTY_SINCE, ensure_tunable, knobs
 from tuner.load.wire import Request
@@ -38,8 +38,8 @@ class OllamaAttached(Foreign):
     """The `Engine` over a server at an address.
 
     With `as_it_is` the model's own settings count and no options are sent: so a model that went
-    into service is measured. `left_out` are the knobs that only a start of the server sets,
-    `manifests` the digests of the models that may be asked for.
+    into service is measured. `left_out` are the other knobs, and why they are, `manifests` the
+    digests of the models that may be asked for.
     """
 
     name = "ollama"
@@ -54,12 +54,12 @@ class OllamaAttached(Foreign):
         manifests: Mapping[str, str | None] = NONE_KNOWN,
     ) -> None:
         url = url_of(address)
-        super().__init__(url.address)
+        super().__init__(url)
         self._address, self._path = str(url), url.path
         self.model = model
         all_knobs = knobs(SOFTER_PENALTY_SINCE, model.name)
         self.knobs: Mapping[str, Knob] = {n: k for n, k in all_knobs.items() if k.tier != "restart"}
-        self.left_out = tuple(n for n in all_knobs if n not in self.knobs)
+        self.left_out = {n: ONLY_A_START for n in all_knobs if n not in self.knobs}
         self.manifests = manifests
         self._as_it_is = as_it_is
         self._in_force: Candidate = {}

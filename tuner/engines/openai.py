@@ -1,29 +1,36 @@
-"""A running OpenAI-compatible server: measured as it is, never started or changed."""
+"""A running OpenAI-compatible server: its requests are tuned, it is never started or changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuner.engines import control, served
+from tuner.engines import control, ollama_knobs, served
 from tuner.engines.base import Preview
 from tuner.engines.chat import chat_request, read_chat
-from tuner.engines.foreign import Foreign
+from tuner.engines.foreign import ONLY_A_START, Foreign
+from tuner.engines.refusal import error_text
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url
 from tuner.spec.errors import EngineDied, InputError
-from tuner.spec.remote import Remote
+from tuner.spec.remote import LIMIT, Remote
 from tuner.spec.study import Study
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Effective, Message, Model
+from tuner.spec.values import Candidate, Effective, Knob, Message, Model
 
 CHAT = "/chat/completions"
 
 _BESIDE_CHAT = ("/completions", "/models")
 """Other paths of the API that a pasted URL may end in."""
+
+_NO_FIELD = "the API has no field for it; one that the server knows can be declared in engine.knobs"
+_REFUSED = (400, 422)
+_SHORT = 16
+"""Tokens of an answer that nobody reads; reasoning models of OpenAI refuse less."""
 
 
 class OpenAI(Foreign):
@@ -35,16 +42,17 @@ class OpenAI(Foreign):
     name = "openai"
 
     def __init__(self, url: Url, model: str, remote: Remote | None = None) -> None:
-        super().__init__(url.address)
-        self._url, self._remote = url, remote or Remote()
+        super().__init__(url)
+        self.url, self.remote = url, remote or Remote()
         self._path = chat_path(url.path)
-        self._headers = self._remote.filled()
-        self.knobs = {name: declared.knob for name, declared in self._remote.knobs.items()}
-        self.read = partial(read_hiding, secrets=self._remote.secrets())
+        self._headers = self.remote.filled()
+        self.knobs = {name: declared.knob for name, declared in self.remote.knobs.items()}
+        self.left_out = left_out(self.knobs)
+        self.read = partial(read_hiding, secrets=self.remote.secrets())
         self.model = Model(name=model, source=model)
 
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
-        """Check that the server answers; nothing of it is changed and nothing can be proven.
+        """Check that the server answers; nothing of it is changed or can be read back.
 
         A fresh start is not ours to give: the engine start stays 1.
         """
@@ -57,7 +65,7 @@ class OpenAI(Foreign):
             changed="nothing",
             engine_start=1,
             pid=None,
-            address=self._url.origin,
+            address=self.url.origin,
             version="OpenAI-compatible server (not ours)",
         )
 
@@ -67,36 +75,57 @@ class OpenAI(Foreign):
         A server that does not list its models, or not to us, is taken as it is.
         """
         path = self._path.rstrip("/").removesuffix(CHAT) + "/models"
-        status, body = await control.call(
-            "GET",
-            self._url.origin + self._url.target(path),
-            headers=self._headers,
-            tls=tls_context(self._url.address),
-        )
+        status, body = await self._call("GET", self.url.target(path))
         if status == 0:
-            raise EngineDied(f"no server answers at {self._url.origin} ({body}); start it first")
+            raise EngineDied(f"no server answers at {self.url.origin} ({body}); start it first")
         names = served.listed(body) if status == 200 else ()
         if names and self.model.name != "default" and not served.is_among(self.model.name, names):
             raise InputError(
-                f"{self._url.origin} does not serve model {self.model.name!r}; "
+                f"{self.url.origin} does not serve model {self.model.name!r}; "
                 f"{served.in_words(self.model.name, names)}"
             )
+
+    async def refused(self, settings: Candidate) -> dict[str, str]:
+        """Return which of these settings the server does not take, with its words.
+
+        One short request asks for all of them; only where that is refused, and one without any
+        is not, each is asked for alone.
+        """
+        if await self._refusal(settings) is None or await self._refusal({}) is not None:
+            return {}
+        alone = {n: await self._refusal({n: value}) for n, value in settings.items()}
+        return {
+            n: f"the server refuses it: {words}" for n, words in alone.items() if words is not None
+        }
+
+    async def _refusal(self, settings: Candidate) -> str | None:
+        """Return the server's words where it refuses a short request, None where it does not."""
+        request = self.request((Message("user", "ok?"),), {**settings, LIMIT: _SHORT}, None)
+        body = json.loads(request.body) | {"stream": False}
+        body.pop("stream_options", None)
+        status, answer = await self._call("POST", request.path, body)
+        if status not in _REFUSED:
+            return None
+        return hidden(error_text(json.dumps(answer).encode()), self.remote.secrets())
+
+    async def _call(self, method: str, target: str, body: Any = None) -> tuple[int, Any]:
+        where, tls = self.url.origin + target, tls_context(self.url.address)
+        return await control.call(method, where, body, headers=self._headers, tls=tls)
 
     def request(
         self, messages: Sequence[Message], candidate: Candidate, response_format: Any
     ) -> Request:
         """Return the chat request with the model's name and the candidate's sampling."""
-        named = ((str(d.request_field), candidate.get(n)) for n, d in self._remote.knobs.items())
-        fields: dict[str, Any] = {f: v for f, v in named if v not in (None, *LEFT_TO_ENGINE)}
+        fields: dict[str, Any] = self.remote.fields(candidate)
         if self.model.name != "default":
             fields["model"] = self.model.name
         return chat_request(
             messages,
             fields,
             response_format,
-            path=self._url.target(self._path),
+            path=self.url.target(self._path),
             headers=self._headers,
-            stream_options=self._remote.stream_options,
+            stream_options=self.remote.stream_options,
         )
 
 
@@ -116,10 +145,20 @@ def chat_path(path: str) -> str:
 def read_hiding(exchange: Exchange, secrets: Sequence[str]) -> Reply:
     """Return the reply as `read_chat` does; an error that repeats a secret is freed of it."""
     reply = read_chat(exchange)
-    error = reply.error
+    return replace(reply, error=reply.error and hidden(reply.error, secrets))
+
+
+def hidden(text: str, secrets: Sequence[str]) -> str:
+    """Return text without the secrets in it."""
     for secret in secrets:
-        error = error and error.replace(secret, "...")
-    return replace(reply, error=error)
+        text = text.replace(secret, "...")
+    return text
+
+
+def left_out(knobs: Mapping[str, Knob]) -> dict[str, str]:
+    """Return what else engines can be set to, and why it is not to be set here."""
+    others = {n: k for n, k in ollama_knobs.KNOBS.items() if n not in knobs}
+    return {n: _NO_FIELD if k.tier == "request" else ONLY_A_START for n, k in others.items()}
 
 
 def create(study: Study, logs: Path) -> OpenAI:
@@ -133,4 +172,5 @@ def preview(study: Study) -> Preview:
     """Return what shows without asking the server: its knobs, and what the environment lacks."""
     remote = study.remote or Remote()
     missing = (f"the environment has no {name}; set it" for name in remote.missing())
-    return Preview({n: d.knob for n, d in remote.knobs.items()}, tuple(missing))
+    knobs = {n: d.knob for n, d in remote.knobs.items()}
+    return Preview(knobs, tuple(missing), left_out=left_out(knobs))

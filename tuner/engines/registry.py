@@ -35,4 +35,7 @@ def preview(study: Study) -> Preview:
     """
     module = import_module(FACTORIES[study.engine].split(":")[0])
     own = cast(Callable[[Study], Preview] | None, getattr(module, "preview", None))
-    return own(study) if own else Preview(create(study, Path()).knobs)
+    if own:
+        return own(study)
+    engine = create(study, Path())
+    return Preview(engine.knobs, left_out=getattr(engine, "left_out", {}))

@@ -16,6 +16,7 @@ from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
 from tuner.report.result import BaselineDrift, Gain, Result, Screened
+from tuner.report.scope import scope
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
 from tuner.spec.identity import declared
@@ -83,6 +84,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "loop": study.workload.load.loop,
         "counts_from": study.workload.load.counts_from,
         "reasons": list(result.reasons),
+        "scope": list(scope(study)),
         "baseline": doc(result.baseline),
         "best": doc(result.best),
         "changed": {knob: now for knob, (_, now) in result.changed.items()},
@@ -117,6 +119,7 @@ def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
         "target": [_slo(s) for s in study.slos],
         "trials": result_plan.trials,
         "restarts": result_plan.restarts,
+        "requests": result_plan.requests,
         "budget_s": result_plan.budget_s,
         "search_s": result_plan.search_s,
         "shortlist_s": result_plan.shortlist_s,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
@@ -96,10 +98,17 @@ def describe(trial: Trial, judged: bool = True, target: Slo = _E2E_P99) -> str:
     head = f"trial {trial.number:3d} {trial.origin:9s}"
     if trial.state == "pruned":
         return f"{head} pruned: {(trial.reason or '')[:100]}"
-    seconds = quantile([s.latency_s(target.metric) for s in trial.samples], target.quantile)
     name = f"{target.metric} p{target.quantile * 100:g}"
-    digits = 1 if target.metric == "tpot" else 0
     valid, correct = shares(trial.samples)
     answers = f"valid {valid:4.0%}" + (f", correct {correct:4.0%}" if judged else "")
     fits = "meets all estimates" if trial.feasible else f"misses by {trial.total_violation:.2f}"
-    return f"{head} {name} ~{seconds * 1000:5.{digits}f} ms, {answers}  {fits}"
+    return f"{head} {name} {_estimate(trial, target)}, {answers}  {fits}"
+
+
+def _estimate(trial: Trial, target: Slo) -> str:
+    """Return a quantile as its samples estimate it, in milliseconds; an unknown time has none."""
+    seconds = [s.latency_s(target.metric) for s in trial.samples]
+    if any(map(math.isnan, seconds)):
+        return "unknown"
+    digits = 1 if target.metric == "tpot" else 0
+    return f"~{quantile(seconds, target.quantile) * 1000:5.{digits}f} ms"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import cast
@@ -22,7 +21,8 @@ from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
 from tuner.report.result import Result, Screened
-from tuner.report.written import SAYS_NOTHING, holds
+from tuner.report.scope import scope, starts_text
+from tuner.report.written import holds, says_something
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study
@@ -40,7 +40,18 @@ def show_plan(plan: Plan, study: Study) -> Text:
         f"{plan.pace.request_s:.2f} s: about {plan.trials} trials in "
         f"{plan.search_s / 60:.1f} min, a longer look at the best few in "
         f"{plan.shortlist_s / 60:.1f} min, proof on held-out prompts in "
-        f"{plan.confirmation_s / 60:.1f} min; up to {plan.restarts} engine starts."
+        f"{plan.confirmation_s / 60:.1f} min; {_sent(plan)}"
+    )
+
+
+def _sent(plan: Plan) -> str:
+    """Say what a plan asks of the server: what is somebody else's may cost money."""
+    if not plan.rhythm.one_start:
+        return f"up to {plan.restarts} engine starts."
+    return (
+        f"about {plan.requests} requests in all at that pace.\n"
+        "The server cannot be started again. One that is faster is sent more requests in the same "
+        "time: how many is said once its pace is known, and --budget bounds them."
     )
 
 
@@ -169,6 +180,7 @@ def _settings(result: Result) -> str:
 def _closing(result: Result) -> str:
     best = result.best
     lines = [_load(result.study), f"Model: {result.environment.get('model')}."]
+    lines += scope(result.study)
     if best is not None:
         lines += [
             _terms(best),
@@ -181,7 +193,7 @@ def _closing(result: Result) -> str:
         lines.append(cold_in_words(result.cold))
     if result.continued:
         lines.append(f"The larger budget brought: {'; '.join(result.continued)}.")
-    lines += [_frontier(result), _screening(result.screened), _spent(result.spent)]
+    lines += [_frontier(result), _screening(result.screened), _spent(result)]
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")
@@ -204,13 +216,11 @@ def _frontier(result: Result) -> str:
         return "Frontier: no screened candidate met all estimates."
     pairs = {
         "fastest": min(met, key=lambda p: p.e2e_p99_s),
-        "most correct": max(met, key=lambda p: p.correct),
-        "least memory": min(met, key=lambda p: p.memory_bytes or math.inf),
     }
-    if not result.study.workload.judged:
-        del pairs["most correct"]
-    if not pairs["least memory"].memory_bytes:
-        del pairs["least memory"]
+    if result.study.workload.judged:
+        pairs["most correct"] = max(met, key=lambda p: p.correct)
+    if known := [p for p in met if p.memory_bytes is not None]:
+        pairs["least memory"] = min(known, key=lambda p: p.memory_bytes or 0)
     shown = [f"{what} {_point(p)}" for what, p in pairs.items()]
     return (
         f"Frontier ({len(met)} screened candidates, estimates only; --objective picks): "
@@ -236,10 +246,12 @@ def _screening(screened: Sequence[Screened]) -> str:
     return text + "."
 
 
-def _spent(spent: Mapping[str, float]) -> str:
+def _spent(result: Result) -> str:
+    spent = result.spent
+    starts = "" if result.study.one_start else f", {spent['restarts']:.0f} engine starts"
     return (
-        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests, "
-        f"{spent['restarts']:.0f} engine starts; the engine was working "
+        f"Spent {spent['seconds']:.0f} s, {spent['requests']:.0f} requests{starts}; the engine was "
+        "working "
         f"{spent['engine_busy_s'] / max(spent['seconds'], 1e-9):.0%} of the time; cutting hopeless "
         f"trials saved {spent['saved_by_racing_s']:.0f} s."
     )
@@ -251,15 +263,13 @@ def _terms(best: Measurement) -> str:
         + (f", stands for bursts of late requests up to {c.bursts}" if c.verdict == "PASS" else "")
         for slo, c in best.certificates.items()
     ]
-    return "Terms: " + "; ".join(
-        [*parts, f"{best.starts} engine starts", "brackets are 95 % bounds"]
-    )
+    return "Terms: " + "; ".join([*parts, starts_text(best.starts), "brackets are 95 % bounds"])
 
 
 def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
     """Return what was sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
-    names = [n for n in unread if candidate.get(n) != SAYS_NOTHING.get(n)]
+    names = [n for n in unread if says_something(n, candidate.get(n))]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 

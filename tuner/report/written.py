@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.report.result import Result
+from tuner.spec.values import LEFT_TO_ENGINE
 
 _WHAT = {
     "ollama.env": (
@@ -14,13 +15,17 @@ _WHAT = {
     "serve.sh": (("command",), " (starts the server: {})"),
     "client.json": (("client",), " (only the client can send it: {})"),
 }
-SAYS_NOTHING = {
+_SAYS_NOTHING = {
     "system": "none",
     "shots": 0,
     "format": "none",
-    "think": "auto",
     "cpu_scheduling": "other",
 }
+
+
+def says_something(knob: str, value: object) -> bool:
+    """Tell whether a value of a knob is sent or written anywhere."""
+    return value is not None and value not in (*LEFT_TO_ENGINE, _SAYS_NOTHING.get(knob))
 
 
 def holds(name: str, result: Result) -> str:
@@ -36,7 +41,7 @@ def _names(
     found = [
         name
         for name, place in knobs.items()
-        if place in where and name in candidate and candidate[name] != SAYS_NOTHING.get(name)
+        if place in where and says_something(name, candidate.get(name))
     ]
     if "client" in where and candidate.get("shots") == "dynamic":
         found = [*(name for name in found if name != "shots"), "dynamic shots"]

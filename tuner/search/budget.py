@@ -36,15 +36,27 @@ WARMUP_REQUESTS = 2
 RESTART_S = 1.5
 """Allowance for a restart with its read-back until one was measured."""
 
+LEAST_S = 1e-6
+"""What is divided by is not less: a request that is refused at once takes no time at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How many requests stand between engine starts, and how many starts a proof rests on."""
+    """How many requests a block of a proof has, and how many blocks each side gets.
+
+    Each block has an engine start of its own, but with `one_start`: there they only take turns.
+    """
 
     finalist_block: int
-    finalist_starts: int
+    finalist_blocks: int
     baseline_block: int
     baseline_blocks: int
+    one_start: bool = False
+
+    @property
+    def starts(self) -> int:
+        """Return how many engine starts a proof rests on."""
+        return 1 if self.one_start else self.finalist_blocks
 
     @property
     def baseline_requests(self) -> int:
@@ -69,7 +81,7 @@ class Pace:
 
         A shorter look behind a dear start would leave the engine idle for most of the time.
         """
-        worth = self.restart_s / max(self.request_s, 1e-6)  # refused at once: no time at all
+        worth = self.restart_s / max(self.request_s, LEAST_S)  # refused at once: no time at all
         return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
 
     @property
@@ -85,14 +97,14 @@ class Pace:
     @property
     def trials_per_restart(self) -> float:
         """Return how many of the shortest screening trials a restart is worth."""
-        return self.restart_s / ((LEAST_LOOK + self.warmups) * max(self.request_s, 1e-6))
+        return self.restart_s / ((LEAST_LOOK + self.warmups) * max(self.request_s, LEAST_S))
 
 
 BASELINE_REQUESTS = 200
 """What the baseline gets at least; it gets more while a comparison of answers is open."""
 
 
-def rhythm(pace: Pace, *, paired: bool) -> Rhythm:
+def rhythm(pace: Pace, *, paired: bool, one_start: bool = False) -> Rhythm:
     """Return how a proof alternates between its sides.
 
     Where a restart takes as long as a screening trial there are the fewest starts that show
@@ -100,8 +112,8 @@ def rhythm(pace: Pace, *, paired: bool) -> Rhythm:
     baseline gets a few requests beside the finalist and the others after the verdict.
     """
     if pace.trials_per_restart > 1:
-        return Rhythm(250, 2, 100 if paired else 50, 2)
-    return Rhythm(100, 4, 50 if paired else 20, 4)
+        return Rhythm(250, 2, 100 if paired else 50, 2, one_start)
+    return Rhythm(100, 4, 50 if paired else 20, 4, one_start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +139,26 @@ class Plan:
     @property
     def trials(self) -> int:
         """Return how many candidates can be screened."""
-        return max(1, int(self.search_s / self.trial_s))
+        return max(1, int(self.search_s / max(self.trial_s, LEAST_S)))
 
     @property
     def restarts(self) -> int:
         """Return how many engine starts are expected at the most."""
-        proof = self.rhythm.baseline_blocks + self.rhythm.finalist_starts
-        return self.trials + SHORTLIST + proof
+        proof = self.rhythm.baseline_blocks + self.rhythm.finalist_blocks
+        return 0 if self.rhythm.one_start else self.trials + SHORTLIST + proof
+
+    @property
+    def requests(self) -> int:
+        """Return about how many requests fit into the budget, beside the engine starts."""
+        starting_s = min(self.restarts * self.pace.restart_s, self.budget_s)
+        return round((self.budget_s - starting_s) / max(self.pace.request_s, LEAST_S))
 
 
 def plan(study: Study, pace: Pace | None = None) -> Plan:
     """Return the plan at a measured pace, or at the one that the study suggests."""
     pace = pace or expected_pace(study)
-    beat = rhythm(pace, paired=study.guard.max_drop is not None)
-    starts = beat.finalist_starts + beat.baseline_blocks + 1
+    beat = rhythm(pace, paired=study.guard.max_drop is not None, one_start=study.one_start)
+    starts = beat.finalist_blocks + beat.baseline_blocks + 1
     meeting_s = min(pace.request_s, expected_pace(study).request_s)  # of one worth proving
     proof = finalist_requests(study) * meeting_s + beat.baseline_requests * pace.request_s
     proof += starts * pace.restart_s
@@ -155,11 +173,12 @@ def expected_pace(study: Study) -> Pace:
     """Return the pace that is expected before anything has been measured.
 
     A request is taken to need four fifths of the tightest e2e target (half a second without
-    one), or what the arrival rate gives.
+    one), or what the arrival rate gives. Where no start can be asked for, none takes time.
     """
     e2e = [s.max_s for s in study.slos if s.metric == "e2e"]
     rate = study.workload.load.rate
-    return Pace(1.0 / rate if rate is not None else 0.8 * min(e2e, default=0.625))
+    request_s = 1.0 / rate if rate is not None else 0.8 * min(e2e, default=0.625)
+    return Pace(request_s, 0.0 if study.one_start else RESTART_S)
 
 
 def visits(study: Study) -> int:

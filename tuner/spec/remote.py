@@ -9,19 +9,27 @@ from types import MappingProxyType
 
 from tuner.spec.errors import InputError
 from tuner.spec.server import DeclaredKnob
-from tuner.spec.values import Knob
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
+
+LIMIT = "num_predict"
+
+_NUMBERS = (
+    "temperature", "top_p", "presence_penalty", "frequency_penalty", "seed",
+    "top_k", "min_p", "repeat_penalty", "repetition_penalty",
+)  # fmt: skip
 
 USUAL_KNOBS: Mapping[str, DeclaredKnob] = MappingProxyType(
     {
-        k.name: DeclaredKnob(k, field)
-        for k, field in (
-            (Knob("num_predict", "request", 256, "client"), "max_tokens"),
-            (Knob("temperature", "request", 1.0, "client"), "temperature"),
-            (Knob("top_p", "request", 1.0, "client"), "top_p"),
-        )
+        LIMIT: DeclaredKnob(Knob(LIMIT, "request", 256, "client"), "max_tokens"),
+        **{n: DeclaredKnob(Knob(n, "request", "auto", "client", True), n) for n in _NUMBERS},
+        "stop": DeclaredKnob(Knob("stop", "request", "", "client"), "stop"),
     }
 )
-"""The sampling fields of the OpenAI API reference; their defaults are the API's own."""
+"""The sampling fields of the OpenAI API reference, and those that llama.cpp and vLLM add.
+
+What nobody sets is not sent, since servers have defaults of their own and refuse what they do
+not know; but for the limit, as an endless answer costs too much.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +45,24 @@ class Remote:
     """What a server wants beside a conversation, and what it lacks.
 
     `headers` go with every request, `knobs` are the fields of its body that may be set.
-    `stream_options` is false for a server that refuses this
-    field, and then perhaps counts no tokens.
+    `stream_options` is false for a server that refuses this field, and then perhaps counts no
+    tokens.
     """
 
     headers: Mapping[str, str | FromEnvironment] = field(default_factory=dict)
     stream_options: bool = True
     knobs: Mapping[str, DeclaredKnob] = field(default_factory=lambda: USUAL_KNOBS)
+
+    def fields(self, candidate: Candidate) -> dict[str, Setting]:
+        """Return what a request carries for the candidate; a limit below 1 means none."""
+        named = ((d.request_field, n, candidate.get(n)) for n, d in self.knobs.items())
+        return {
+            str(field): value
+            for field, name, value in named
+            if value is not None
+            and value not in LEFT_TO_ENGINE
+            and not (name == LIMIT and isinstance(value, int | float) and value < 1)
+        }
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -53,6 +53,11 @@ class Study:
     file: str = ""
 
     @property
+    def one_start(self) -> bool:
+        """Tell whether the server is somebody else's, so that no start of it can be asked for."""
+        return self.engine == "openai"
+
+    @property
     def certificate_checked(self) -> bool | None:
         """Tell whether a running server had to prove who it is, None where TLS is not used."""
         address = self.url.address if self.url else None

@@ -54,7 +54,7 @@ def check_engine(kind: str, url: object, *, has_command: bool) -> None:
     if kind not in BUILT_ENGINES:
         raise ValueError(f"unknown engine {kind!r}; {_built()}{nearest(kind, BUILT_ENGINES)}")
     if kind == "openai" and not url:
-        raise ValueError("engine openai measures a running server: it needs url")
+        raise ValueError("engine openai is a server that runs: it needs url")
     if kind == "command" and not has_command:
         raise ValueError(
             "engine command starts a server of your own: it needs engine.command in the study "
@@ -64,7 +64,7 @@ def check_engine(kind: str, url: object, *, has_command: bool) -> None:
 
 def _built() -> str:
     return (
-        "available: llamacpp, ollama, openai (measure only), command (a server of your own), "
+        "available: llamacpp, ollama, openai (a running server), command (a server of your own), "
         "fake (a pretend engine for trying out)"
     )
 

@@ -45,13 +45,15 @@ class Knob:
     """One setting of an engine: what it costs to change and what holds when nobody sets it.
 
     `where` names the artifact that can hold it: a Modelfile PARAMETER, the server's
-    environment, the command line that starts a server, or only the client.
+    environment, the command line that starts a server, or only the client. `number` tells of one
+    whose default is a word that it takes numbers beside it.
     """
 
     name: str
     tier: Tier
     default: Setting
     where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
+    number: bool = False
 
 
 _SWITCHES = {"on": "1", "off": "0", "auto": "", "True": "1", "False": "0"}
@@ -119,7 +121,8 @@ class Sample:
     `output_tokens` counts chunks, `by_chunks`, where the server told no number and each can be
     a token; `unknown_fields` names what was taken for output by its look alone.
     `loop_lag_ns` is how long the client's event loop took to come round when the request was
-    sent: no arrival is stamped sooner.
+    sent: no arrival is stamped sooner. `block` numbers the uninterrupted runs of requests of one
+    `tune`, in time order.
     """
 
     prompt_id: str
@@ -144,6 +147,7 @@ class Sample:
     end_ns: int | None = None
     by_chunks: bool = False
     unknown_fields: tuple[str, ...] = ()
+    block: int = 0
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.

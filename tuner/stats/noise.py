@@ -1,8 +1,9 @@
 """The noise of a measurement, from repeated blocks of it.
 
-A block is one uninterrupted run of requests; blocks come from several engine starts. What
-differs between blocks (where memory landed, the machine's other work) does not average out
-within one, so blocks are resampled first and runs of requests within them second.
+A block is one uninterrupted run of requests; blocks come from several engine starts, or from
+several times of the one that there is. What differs between blocks (where memory landed, the
+machine's other work) does not average out within one, so blocks are resampled first and runs of
+requests within them second.
 """
 
 from __future__ import annotations
@@ -76,17 +77,17 @@ def noise_floor(
     return max(floor, least)
 
 
-def floor_of_starts(
-    starts: Sequence[npt.ArrayLike], statistic: Statistic, n: int, rng: np.random.Generator
+def floor_of_blocks(
+    blocks: Sequence[npt.ArrayLike], statistic: Statistic, n: int, rng: np.random.Generator
 ) -> float | None:
-    """Return the noise floor from engine starts, each an array as a block of `noise_floor`.
+    """Return the noise floor from the blocks of one candidate, as `noise_floor` takes them.
 
-    Two or three starts are halved, so that there are blocks enough. None for fewer than two,
-    since what differs between starts cannot be seen in one, and for one too short to halve.
+    Two or three are halved, so that there are enough. None for fewer than two, since what
+    differs between blocks cannot be seen in one, and for one too short to halve.
     """
-    found = [np.asarray(start, dtype=np.float64) for start in starts]
+    found = [np.asarray(block, dtype=np.float64) for block in blocks]
     if 2 <= len(found) < LEAST_BLOCKS:
-        found = [half for start in found for half in np.array_split(start, 2)]
+        found = [half for block in found for half in np.array_split(block, 2)]
     if len(found) < LEAST_BLOCKS or any(block.size == 0 for block in found):
         return None
     return noise_floor(found, statistic, n, rng)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.engines.base import Engine
+from tuner.engines.openai import OpenAI
 from tuner.render.artifacts import Evidence, Serving, artifacts
+from tuner.render.hosted import hosted_files
 from tuner.render.serve import serving_files
 from tuner.spec.conversation import PROMPT_KNOBS, response_format, system_text, turns
 from tuner.spec.study import Study
@@ -20,12 +22,13 @@ UNPROVEN = "a candidate of a search; nothing is proven about it"
 def rendered(
     study: Study, engine: Engine, candidate: Candidate, evidence: Evidence | None = None
 ) -> dict[str, str]:
-    """Return the artifacts of a candidate: file name -> text; none for an attached server."""
-    if engine.name == "openai":
-        return {}
+    """Return the artifacts of a candidate: file name -> text."""
     evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN)
     evidence = replace(evidence, measured_under_ollama=engine.name == "ollama")
     prompt = serving(study, candidate)
+    if isinstance(engine, OpenAI):
+        request = engine.request((), candidate, prompt.response_format)
+        return hosted_files(engine.url, request, engine.remote.headers, prompt, evidence)
     if study.server is not None and engine.name == "command":
         return serving_files(study.server, candidate, engine.model.name, prompt, evidence)
     return artifacts(candidate, engine.knobs, engine.model, prompt, evidence)
@@ -43,7 +46,7 @@ def write(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
 def places(engine: Engine) -> dict[str, str]:
     """Return for each knob which artifact holds it."""
     found = {name: str(knob.where) for name, knob in all_knobs(engine).items()}
-    if engine.name == "command":  # there is no Modelfile to hold the prompt
+    if engine.name in ("command", "openai"):  # there is no Modelfile to hold the prompt
         return {name: "client" if name in PROMPT_KNOBS else place for name, place in found.items()}
     return found
 

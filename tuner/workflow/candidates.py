@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from tuner.engines.base import Engine, Refuses
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
 from tuner.spec.parts import nearest
+from tuner.spec.remote import LIMIT
 from tuner.spec.space import Choices, Dimension, like, some_values
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Knob, Setting
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
 from tuner.workflow.writable import ensure_writable
 
 
@@ -24,18 +26,46 @@ class HasKnobs(Protocol):
         ...
 
 
-def fitted(study: Study, engine: HasKnobs) -> tuple[Study, tuple[str, ...]]:
-    """Return a study as an engine takes it, and the names of what is left out.
+def fitted(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
+    """Return a study as an engine takes it, and what is left out of it with the reason, by knob.
 
     An attached server does not let everything change. Numbers are whole where a knob's default
     is; whether they can be is for `baseline` to say.
     """
-    fixed = set(getattr(engine, "left_out", ()))
-    named = tuple(n for n in dict.fromkeys((*study.space, *study.baseline)) if n in fixed)
+    study, named = without(study, getattr(engine, "left_out", {}))
     defaults = {name: knob.default for name, knob in all_knobs(engine).items()}
-    space = {n: _like(defaults.get(n), d) for n, d in study.space.items() if n not in fixed}
+    space = {n: _like(defaults.get(n), d) for n, d in study.space.items()}
+    return replace(study, space=space, baseline=_typed(study.baseline, defaults)), named
+
+
+async def taken(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
+    """Return a study less what cannot be set where it is served, and why, by knob.
+
+    As `fitted`, and less what the server refuses when it is asked. Raises InputError as
+    `baseline` does.
+    """
+    study, left_out = fitted(study, engine)
+    baseline(study, engine)
+    if not isinstance(engine, Refuses):
+        return study, left_out
+    settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != LIMIT}
+    study, refused = without(study, await engine.refused(settings))
+    return study, left_out | refused
+
+
+def _named(study: Study) -> dict[str, Setting]:
+    """Return a value for each knob that the study sets or searches."""
+    searched = {n: some_values(dimension) for n, dimension in study.space.items()}
+    sent = {n: [v for v in values if v not in LEFT_TO_ENGINE] for n, values in searched.items()}
+    return {**study.baseline, **{n: values[0] for n, values in sent.items() if values}}
+
+
+def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
+    """Return a study less what is `fixed`, and what of that it named."""
+    named = {n: fixed[n] for n in (*study.space, *study.baseline) if n in fixed}
+    space = {n: d for n, d in study.space.items() if n not in fixed}
     base = {n: v for n, v in study.baseline.items() if n not in fixed}
-    return replace(study, space=space, baseline=_typed(base, defaults)), named
+    return replace(study, space=space, baseline=base), named
 
 
 def _like(default: Setting | None, dimension: Dimension) -> Dimension:
@@ -88,13 +118,14 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
                 f"{where}: unknown knob {name!r}; this engine has: {', '.join(sorted(knobs))}"
                 f"{nearest(name, knobs)}"
             )
-        expected = None if name in PROMPT_KNOBS else _expected(knobs[name].default, value)
+        expected = None if name in PROMPT_KNOBS else _expected(knobs[name], value)
         if expected is not None:
             raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
 
 
-def _expected(default: Setting, value: Setting) -> str | None:
-    """Return what is expected where a value is of another kind than the default, else None."""
+def _expected(knob: Knob, value: Setting) -> str | None:
+    """Return what is expected where a value is of another kind than the knob's, else None."""
+    default = 0.0 if knob.number and value not in LEFT_TO_ENGINE else knob.default
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
     one_switch = isinstance(default, bool) != isinstance(value, bool)
     if no_number or one_switch:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from tuner.guard.verdict import is_correct, paired
 from tuner.report.comparison import Compared, Comparison, Row, differences
 from tuner.report.failures import in_words, reasons
-from tuner.report.measurement import METRICS, starts
+from tuner.report.measurement import METRICS, latency_blocks
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
-from tuner.stats.noise import LEAST_BLOCKS, floor_of_starts, ratio_interval
+from tuner.stats.noise import LEAST_BLOCKS, floor_of_blocks, ratio_interval
 from tuner.stats.paired import difference_bounds
 from tuner.stats.quantiles import Bound, quantile
 from tuner.workflow import trial_folder
@@ -139,7 +139,7 @@ def _row(a: Compared, b: Compared, metric: Metric, q: float) -> Row:
         a=_bound(a, metric, q),
         b=_bound(b, metric, q),
         ratio=ratio,
-        noise_floor=floor_of_starts(ours, statistic, fewest, rng) if claimable else None,
+        noise_floor=floor_of_blocks(ours, statistic, fewest, rng) if claimable else None,
     )
 
 
@@ -154,7 +154,7 @@ def _claimable(a: Compared, b: Compared, metric: Metric) -> bool:
 
 
 def _starts(side: Compared, metric: Metric) -> list[npt.NDArray[np.float64]]:
-    return starts(side.samples, metric, scheduled=side.scheduled)
+    return latency_blocks(side.samples, metric, scheduled=side.scheduled)
 
 
 def _blocks(found: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
@@ -196,7 +196,7 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
         elif count < LEAST_STARTS:
             found.append(
                 f"{name} comes from {count} engine start: what differs between starts cannot be "
-                "seen, so no difference in latency is claimed; `tune run` measures several"
+                f"seen, so no difference in latency is claimed; {_more_starts(side)}"
             )
         if why := reasons(side.samples):
             found.append(f"{name}: {in_words(why, len(side.samples))}")
@@ -213,3 +213,10 @@ def _reasons(a: Compared, b: Compared) -> Sequence[str]:
 
 def _by_chunks(side: Compared) -> bool:
     return bool(side.document.get("output", {}).get("by_chunks"))
+
+
+def _more_starts(side: Compared) -> str:
+    """Say whence a measurement over several engine starts would come."""
+    if facts(side.document).get("engine") == "openai":
+        return "`tune` cannot start that server again"
+    return "`tune run` measures several"

@@ -9,8 +9,9 @@ from pathlib import Path
 from tuner.render.artifacts import Evidence
 from tuner.render.client import programs
 from tuner.report.cold import Cold
-from tuner.report.measurement import Measurement, by_start
+from tuner.report.measurement import Measurement, by_block
 from tuner.report.result import Result, Screened
+from tuner.report.scope import scope, starts_text
 from tuner.search.budget import Plan, visits
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies, value
@@ -44,7 +45,7 @@ def conclude(
     """
     number, best = best_of(proof.measured, worth_to(session.study))
     baseline = baseline_of(session, proof)
-    proven = by_start(baseline.samples) if baseline else []
+    proven = by_block(baseline.samples) if baseline else []
     drift = drifted(session.study, base, trials, looks, proven)
     moved = drift is not None and drift.trend.found
     found = gains(session.study, best, baseline, proof.alpha(number), moved)
@@ -150,7 +151,7 @@ def evidence(session: Session, m: Measurement) -> Evidence:
     if study.workload.judged:
         shares.append(_share("correct", m.guard.correct.value))
     lines.append(f"answers: {', '.join(shares)}")
-    lines.append(f"model: {_model(session, m)}")
+    lines += [f"model: {_model(session, m)}", *scope(study)]
     version = m.effective.version if m.effective else session.engine.name
     targets = ", ".join(map(str, study.slos))
     verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"
@@ -172,7 +173,7 @@ def _evidence_line(slo: Slo, m: Measurement) -> str:
         measured += f" ({unknown} unknown)"
     return (
         f"{slo}: {c.verdict} at {c.confidence:.1%} confidence, {c.late} of {c.n} late, "
-        f"measured {measured}, {m.starts} engine starts, m = {c.m}"
+        f"measured {measured}, {starts_text(m.starts)}, m = {c.m}"
     )
 
 

@@ -96,7 +96,7 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
 
 def terms_of(session: Session, number: int, rhythm: Rhythm) -> Terms:
     """Return the terms of the finalist with this number, counted from 0."""
-    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.finalist_starts)
+    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
@@ -114,12 +114,13 @@ async def confirm(
     next_needs_s: float,
     progress: Callable[[str], None],
 ) -> Measurement:
-    """Measure a finalist in blocks, each on a fresh engine start, until its verdict falls.
+    """Measure a finalist in blocks until its verdict falls.
 
-    The baseline gets blocks of its own before the finalist's (`turns.turn` says whose turn it
-    is). Ends at a verdict, when time is up, or when a PASS in the time left has become unlikely
-    while the next finalist could still get one, which takes at least `next_needs_s` (infinite
-    without a next one). Blocks that an earlier part of the run measured count.
+    Each block has a fresh engine start, where the engine can be started again. The baseline gets
+    blocks of its own before the finalist's (`turns.turn` says whose turn it is). Ends at a
+    verdict, when time is up, or when a PASS in the time left has become unlikely while the next
+    finalist could still get one, which takes at least `next_needs_s` (infinite without a next
+    one). Blocks that an earlier part of the run measured count.
     """
     alone = baseline.candidate == finalist.candidate
     now = judged(session, finalist, baseline, terms)

@@ -22,7 +22,7 @@ PROGRAMS: Mapping[str, str] = {
 
 ALWAYS: Mapping[str, str] = {
     "command": "any OpenAI-compatible server that a study starts is tuned; nothing to install",
-    "openai": "any running OpenAI-compatible server is measured; nothing to install",
+    "openai": "the requests to any running OpenAI-compatible server are tuned; nothing to install",
 }
 """Engines that need nothing of this machine."""
 

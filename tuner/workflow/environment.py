@@ -13,6 +13,7 @@ import psutil
 
 from tuner import __version__
 from tuner.engines.base import Engine, Stores
+from tuner.engines.foreign import Foreign
 from tuner.engines.kernel import first_line
 from tuner.spec.identity import declared
 from tuner.spec.study import Study
@@ -20,8 +21,8 @@ from tuner.spec.values import Candidate
 from tuner.workflow.machine import usable_cpus
 
 ALIKE_BEFORE = (
-    "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "model", "model_digest",
-    "model_manifest", "declared", "workload_hash", "load",
+    "tuner_version", "cpu", "cpus", "cpus_allowed", "gpus", "engine", "server", "model",
+    "model_digest", "model_manifest", "declared", "workload_hash", "load",
 )  # fmt: skip
 """What must agree and is known before an engine starts: `--resume` checks it.
 
@@ -46,6 +47,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "governor": first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "engine": engine.name,
         "engine_version": version,
+        "server": engine.server if isinstance(engine, Foreign) else None,
         "model": engine.model.name,
         "model_digest": engine.model.digest,
         "model_manifest": manifests(engine).get(engine.model.name),

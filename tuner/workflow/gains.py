@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.report.measurement import Measurement, blocks, by_start
+from tuner.report.measurement import Measurement, blocks, by_block
 from tuner.report.result import Gain
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
@@ -15,7 +15,7 @@ from tuner.spec.values import Metric, Sample
 from tuner.stats.noise import (
     Statistic,
     beyond_noise,
-    floor_of_starts,
+    floor_of_blocks,
     level_ratio,
     ratio_interval,
 )
@@ -75,23 +75,23 @@ def gains(
 def noise_floor(study: Study, baseline: Measurement, metric: Metric, q: float) -> float | None:
     """Return the |log ratio| of a quantile that two runs like the baseline's reach by chance."""
     rng = np.random.default_rng(study.seed)
-    return floor_of_starts(blocks(study, metric, baseline.samples), _at(q), baseline.n, rng)
+    return floor_of_blocks(blocks(study, metric, baseline.samples), _at(q), baseline.n, rng)
 
 
 def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:
-    """Return their samples from the engine starts next to each of ours, of at least two starts.
+    """Return their samples from the blocks next to each of ours, of at least two blocks.
 
-    Blocks take turns in the proof, each on an engine start of its own, so that these number
-    the time; a start between two of theirs has both as its nearest.
+    Blocks take turns in the proof and are numbered in time; one between two of theirs has both
+    as its nearest.
     """
-    mine, starts = {s.engine_start for s in ours}, {s.engine_start for s in theirs}
+    mine, others = {s.block for s in ours}, {s.block for s in theirs}
 
-    def gap(start: int, others: set[int]) -> int:
-        return min(abs(start - other) for other in others)
+    def gap(block: int, among: set[int]) -> int:
+        return min(abs(block - other) for other in among)
 
-    near = {t for m in mine for t in starts if abs(t - m) == gap(m, starts)}
-    near |= set(sorted(starts, key=lambda t: gap(t, mine))[:2])
-    return [s for s in theirs if s.engine_start in near]
+    near = {t for m in mine for t in others if abs(t - m) == gap(m, others)}
+    near |= set(sorted(others, key=lambda t: gap(t, mine))[:2])
+    return [s for s in theirs if s.block in near]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,11 @@ class _Claim:
     confidence: float
 
     def gain(self, metric: Metric, q: float) -> Gain | None:
-        """Return the gain in a quantile, None within the noise or with fewer than two starts."""
+        """Return the gain in a quantile, None within the noise or with fewer than two blocks."""
         floor = noise_floor(self.study, self.baseline, metric, q)
-        if floor is None or self.best.starts < 2:
-            return None
         ours = blocks(self.study, metric, self.best.samples)
+        if floor is None or len(ours) < 2:
+            return None
         theirs = blocks(self.study, metric, self.beside)
         if not ours or not theirs:
             return None
@@ -149,7 +149,7 @@ def _at(q: float) -> Statistic:
 
 
 def _rates(samples: Sequence[Sample]) -> list[float] | None:
-    """Return the output tokens a second of each engine start, None where one is unknown."""
-    found = [tokens_per_s(start) for start in by_start(samples)]
+    """Return the output tokens a second of each block, None where one is unknown."""
+    found = [tokens_per_s(block) for block in by_block(samples)]
     known = [rate for rate in found if rate is not None]
     return known if len(known) == len(found) else None

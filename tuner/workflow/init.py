@@ -1,4 +1,4 @@
-"""Start a study from what there is: a Modelfile, a GGUF file, or the packaged model."""
+"""Start a study from what there is: a Modelfile, a model, a GGUF file, or a running server."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from tuner.engines import gguf, llamacpp, memory, models, ollama_store
 from tuner.engines.ollama_gpu import has_gpu
 from tuner.render import modelfile, parameters
+from tuner.spec.address import url
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import is_gguf_path, is_path
 from tuner.workflow.named import path_of, weights
@@ -32,7 +33,7 @@ class Started:
     notes: tuple[str, ...] = ()
 
 
-def init(source: str | None, out: Path | None, *, force: bool = False) -> Started:
+def init(source: str | Origin | None, out: Path | None, *, force: bool = False) -> Started:
     """Write a study into `out` and the files that it names beside it; None writes nothing.
 
     Prompts that are there already are kept; any other file is replaced only with `force`.
@@ -40,11 +41,24 @@ def init(source: str | None, out: Path | None, *, force: bool = False) -> Starte
     packaged model is asked for and not there.
     """
     folder = out.parent if out else Path()
-    origin = read(source, folder)
+    origin = source if isinstance(source, Origin) else read(source, folder)
     made = starter(origin, machine(), out.name if out else FILE)
     if out is None:
         return Started(made.study, missing=tuple(made.files), notes=made.notes)
     return _write(made, out, force)
+
+
+def hosted(where: str, model: str) -> Origin:
+    """Return what a study of a running server is started from, which is not asked for anything.
+
+    Raises InputError where the URL is none.
+    """
+    try:
+        found = url(where)
+    except ValueError as wrong:
+        raise InputError(f"--url: {wrong}") from None
+    stem = model.rsplit("/", 1)[-1]
+    return Origin(str(found), model, stem, engine="openai", url=str(found))
 
 
 def machine() -> Machine:

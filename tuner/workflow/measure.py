@@ -47,7 +47,9 @@ async def measure(
     terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
     with claimed(out):
         engine = engine or create(study, out / "engine")
-        study, _ = fitted(study, engine)
+        study, left_out = fitted(study, engine)
+        for name, why in left_out.items():
+            progress(f"{name} is left out: {why}")
         candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s if until_decided else math.inf)
         stop = decided(session, terms, progress) if until_decided else _counting(progress)

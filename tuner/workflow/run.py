@@ -23,7 +23,7 @@ from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.workflow.beside import beside
-from tuner.workflow.candidates import all_knobs, baseline, fitted
+from tuner.workflow.candidates import all_knobs, baseline, taken
 from tuner.workflow.cold import cold_starts
 from tuner.workflow.conclude import baseline_of, best_of, conclude, worth_to
 from tuner.workflow.confirm import complete_baseline
@@ -52,10 +52,10 @@ def check(study: Study) -> None:
         )
     if not study.space:
         raise InputError(f"{study.file or 'the study'}: space: missing; name the knobs to search")
-    if study.engine == "openai":
+    if study.objective == "memory" and study.url is not None:
         raise InputError(
-            "engine openai is a server that somebody else runs: it can be measured (tune measure), "
-            "not tuned"
+            "objective memory: a server that somebody else runs does not show what it takes; name "
+            "another objective"
         )
 
 
@@ -67,12 +67,6 @@ def unguarded(study: Study) -> tuple[str, ...]:
         "no guard: a candidate may win by cutting its answers or answering badly; add "
         "guard: {min_valid: 0.8}",
     )
-
-
-def _left_out(names: Sequence[str]) -> tuple[str, ...]:
-    """Return a sentence on knobs that are not searched, where there are any."""
-    said = f"left out, since only a start of the server sets it: {', '.join(names)}"
-    return (said,) if names else ()
 
 
 async def run(
@@ -94,8 +88,11 @@ async def run(
     check(study)
     with claimed(out, resume=resume):
         engine = engine or create(study, out / "engine")
-        study, left_out = fitted(study, engine)
-        for warning in (*_left_out(left_out), *unguarded(study), *await beside(engine)):
+        study, left_out = await taken(study, engine)
+        for name, why in left_out.items():
+            watcher.note(f"{name} is left out: {why}")
+        check(study)
+        for warning in (*unguarded(study), *await beside(engine)):
             watcher.note(warning)
         base = baseline(study, engine)
         about, kept = identity(study, engine, base), read_all(out)
@@ -137,13 +134,14 @@ def _session(
 ) -> Session:
     """Return the session, which goes on counting where an earlier part of the run ended."""
     served = [k.measured.effective for k in kept if k.measured.effective]
+    starts = 0 if study.one_start else max((e.engine_start for e in served), default=0)
     return Session(
         study,
         engine,
         out,
         study.budget_s - WRAP_UP_S,
         kept[-1].spent if kept else Spent(),
-        max((e.engine_start for e in served), default=0),
+        starts,
         served[-1].version if served else None,
         {k.name: k.measured.machine for k in kept if k.measured.machine},
         about,
@@ -158,6 +156,16 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
         siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
         promise=Surrogate(study).scores,
     )  # fmt: skip
+
+
+def _planned(plan_: Plan) -> str:
+    """Say what the plan comes to at the pace that showed."""
+    pace = plan_.pace
+    takes = f"a request takes {pace.request_s:.2f} s"
+    trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
+    if plan_.rhythm.one_start:
+        return f"{takes}: {trials}, about {plan_.requests} requests in all"
+    return f"{takes}, a restart {pace.restart_s:.1f} s: {trials}"
 
 
 @dataclass(slots=True)
@@ -209,11 +217,7 @@ class _Job:
         screening = self._screening(trials)
         await screening.controls(self.base)
         self.plan = plan(self.session.study, self.session.pace())
-        pace = self.plan.pace
-        self.watcher.note(
-            f"a request takes {pace.request_s:.2f} s, a restart {pace.restart_s:.1f} s: about "
-            f"{self.plan.trials} trials in {self.plan.search_s / 60:.1f} min"
-        )
+        self.watcher.note(_planned(self.plan))
         return screening.trials
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:

@@ -262,11 +262,14 @@ class Session:
         n: int,
     ) -> Measured:
         classify: Judge = judge(self.study.workload.schema)
-        judged = tuple(replace(s, guard=classify(asked[s.prompt_id], s)) for s in run.samples)
-        warmups = [s for sent in warm for s in sent.samples]
+        self.spent.blocks += 1
+        block = self.spent.blocks
+        judged = tuple(
+            replace(s, guard=classify(asked[s.prompt_id], s), block=block) for s in run.samples
+        )
+        warmups = [replace(s, block=block) for sent in warm for s in sent.samples]
         self.spent.requests += len(judged) + len(warmups)
         self.spent.warmups += len(warmups)
-        self.spent.blocks += 1
         self.spent.busy_s += run.elapsed_s + sum(sent.elapsed_s for sent in warm)
         processes = self.study.workload.load.client_processes
         client = Client(run.client_cpu_s, run.elapsed_s, processes=processes)

@@ -59,6 +59,7 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
     prompt_knobs = ({"system": "own"} if system else {}) | ({"shots": len(shots)} if shots else {})
     values = {"system": ["own"], "shots": list(range(len(shots) + 1))}
     searched = {n: values[n] for n in prompt_knobs} | space(knobs, origin, machine)
+    where = {"url": origin.url} if origin.url else {}
     study = fill(
         "study.yaml.j2",
         {
@@ -66,8 +67,9 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
             "file": _inline(file),
             "name": _scalar(_name(origin.stem)),
             "ollama": origin.engine == "ollama",
+            "hosted": origin.engine == "openai",
             "own_turns": origin.inherits and bool(source.messages),
-            "engine": _flow({"kind": origin.engine, "model": origin.model}),
+            "engine": _flow({"kind": origin.engine, "model": origin.model, **where}),
             "system": bool(system),
             "shots": len(shots),
             "own_prompts": bool(_texts(source.messages)),

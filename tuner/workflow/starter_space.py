@@ -27,6 +27,9 @@ _OLLAMA: Mapping[str, list[Any]] = {
 """What else is worth a look with one request at a time: a default that changed with 0.33, and
 what a start of Ollama's server decides."""
 
+_OPENAI: Mapping[str, float] = {"temperature": 1.0, "top_p": 1.0}
+"""The defaults of the OpenAI API; servers have others where a request says nothing."""
+
 _SMALLEST_CONTEXT = 512
 _SHORTEST_LIMIT = 16
 _LEAST: Mapping[str, float] = {
@@ -59,7 +62,7 @@ class Origin:
 
     `label` is how the user named it, `model` how the study names the model, which `engine`
     serves. `kv_bytes` is what a token takes in an f16 KV cache; None where the file does not
-    tell, as `train_ctx`.
+    tell, as `train_ctx`. `url` says where a running server is.
     """
 
     label: str
@@ -69,7 +72,8 @@ class Origin:
     kv_bytes: int | None = None
     train_ctx: int | None = None
     modelfile: Modelfile | None = None
-    engine: Literal["llamacpp", "ollama"] = "llamacpp"
+    engine: Literal["llamacpp", "ollama", "openai"] = "llamacpp"
+    url: str | None = None
 
     @property
     def inherits(self) -> bool:
@@ -88,6 +92,8 @@ def baseline(origin: Origin) -> dict[str, int | float]:
 
     Raises InputError for a value below the least that has a meaning.
     """
+    if origin.engine == "openai":
+        return {"num_predict": NUM_PREDICT, **_OPENAI}
     context = int(KNOBS["num_ctx"].default)
     found: dict[str, int | float] = {
         "num_ctx": min(context, origin.train_ctx or context),
@@ -126,6 +132,19 @@ def space(knobs: Mapping[str, int | float], origin: Origin, machine: Machine) ->
 
     Only an unlimited num_predict does not: a limit is what the search is to find.
     """
+    found = {} if origin.engine == "openai" else _of_a_start(knobs, origin, machine)
+    found["num_predict"] = _limits(int(knobs["num_predict"]))
+    found["temperature"] = {"low": 0.0, "high": max(1.0, knobs["temperature"])}
+    if "top_k" in knobs:
+        found["top_k"] = _top_k(int(knobs["top_k"]))
+    found["top_p"] = {"low": min(0.1, knobs["top_p"]), "high": max(1.0, knobs["top_p"])}
+    return found | (_of_ollama(knobs) if origin.engine == "ollama" else {})
+
+
+def _of_a_start(
+    knobs: Mapping[str, int | float], origin: Origin, machine: Machine
+) -> dict[str, Any]:
+    """Return the knobs for which a model is loaded or a server started again."""
     threads = _with(_powers(1, machine.cores), machine.cores, knobs.get("num_thread"))
     contexts = _powers(_SMALLEST_CONTEXT, most_context(origin, machine))
     found: dict[str, Any] = {
@@ -133,12 +152,7 @@ def space(knobs: Mapping[str, int | float], origin: Origin, machine: Machine) ->
         "num_batch": _with(_powers(64, 512), knobs["num_batch"]),
     }
     unset = [0] if origin.engine == "ollama" else []  # its default: as many as it takes by itself
-    found |= {"num_thread": unset + threads} if len(threads) > 1 else {}
-    found["num_predict"] = _limits(int(knobs["num_predict"]))
-    found["temperature"] = {"low": 0.0, "high": max(1.0, knobs["temperature"])}
-    found["top_k"] = _top_k(int(knobs["top_k"]))
-    found["top_p"] = {"low": min(0.1, knobs["top_p"]), "high": max(1.0, knobs["top_p"])}
-    return found | (_of_ollama(knobs) if origin.engine == "ollama" else {})
+    return found | ({"num_thread": unset + threads} if len(threads) > 1 else {})
 
 
 def _of_ollama(knobs: Mapping[str, int | float]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def check_study(study: Study) -> StudyCheck:
         distinct(workload.part(held_out=held_out), workload.slots) for held_out in (False, True)
     )
     warnings = [*seen.missing, *([refusal] if refusal else [])]
-    warnings += [f"{name} is left out: only a start of the server sets it" for name in left_out]
+    warnings += [f"{name} is left out: {why}" for name, why in left_out.items()]
     warnings += _braces(workload)
     if planned:
         warnings += [*_few_prompts(study, planned, search, proof), *_guard(study)]

@@ -78,7 +78,7 @@ def pairs_missing(now: Measurement, visits: int) -> float:
 
 
 def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
-    """Return the requests of the next block: what a PASS still takes, over the starts to come.
+    """Return the requests of the next block: what a PASS still takes, over the blocks to come.
 
     Where the latencies have passed and only the guard is open, a block as planned.
     """
@@ -91,8 +91,8 @@ def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> i
     missing = max(needed, default=0)
     if not missing:
         return rhythm.finalist_block
-    starts = max(rhythm.finalist_starts - blocks, 1)
-    return _between(-(-missing // starts), LEAST_BLOCK, 2 * rhythm.finalist_block)
+    to_come = max(rhythm.finalist_blocks - blocks, 1)
+    return _between(-(-missing // to_come), LEAST_BLOCK, 2 * rhythm.finalist_block)
 
 
 def _between(value: float, least: int, most: int) -> int:
