@@ -243,8 +243,13 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             code = 128 + (caught[0] if caught else signal.SIGINT)
             raise click.exceptions.Exit(int(code)) from None
 
-    with restored():
-        return asyncio.run(main())
+    try:
+        with restored():
+            return asyncio.run(main())
+    except click.exceptions.Exit:
+        for number in ending():  # an impatient second one does not change the exit code
+            signal.signal(number, signal.SIG_IGN)
+        raise
 
 
 def show(what: Any) -> None:
