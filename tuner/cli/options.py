@@ -211,9 +211,10 @@ def _with_target(slos: tuple[Any, ...], metric: Any, target_ms: float | None) ->
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
     """Let a signal that ends the program be an Exit, so that the block can clean up."""
-    from tuner.workflow.interrupts import handled
+    from tuner.workflow.interrupts import deafen, handled
 
     def end(number: int, frame: object) -> None:
+        deafen()
         raise click.exceptions.Exit(128 + number)
 
     with handled(end):
@@ -222,7 +223,7 @@ def ending_cleanly() -> Iterator[None]:
 
 def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a workflow; a signal ends it cleanly, SIGINT with exit code 130, SIGTERM with 143."""
-    from tuner.workflow.interrupts import ending, restored
+    from tuner.workflow.interrupts import deafen, ending, restored
 
     async def main() -> T:
         task = asyncio.current_task()
@@ -240,16 +241,14 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         try:
             return await work()
         except asyncio.CancelledError:
+            for number in ending():
+                loop.remove_signal_handler(number)
+            deafen()
             code = 128 + (caught[0] if caught else signal.SIGINT)
             raise click.exceptions.Exit(int(code)) from None
 
-    try:
-        with restored():
-            return asyncio.run(main())
-    except click.exceptions.Exit:
-        for number in ending():  # an impatient second one does not change the exit code
-            signal.signal(number, signal.SIG_IGN)
-        raise
+    with restored():
+        return asyncio.run(main())
 
 
 def show(what: Any) -> None:

@@ -27,15 +27,22 @@ def handled(handler: Handler) -> Iterator[None]:
         yield
 
 
+def deafen() -> None:
+    """Ignore these signals from here on: the program is ending, and impatience changes nothing."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Let these signals do after the block what they did before it."""
+    """Let these signals do after the block what they did before it, unless they are ignored."""
     before = {number: signal.getsignal(number) for number in ENDING}
     try:
         yield
     finally:
         for number, old in before.items():
-            signal.signal(number, old)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, old)
 
 
 @contextlib.contextmanager
