@@ -11,7 +11,7 @@ demo: $(VENV)/.embedded
 	  if [ $$status -eq 3 ]; then echo "make demo: not proven (exit 3); the best candidate was written and named unproven"; else exit $$status; fi; }
 
 test: $(VENV)/.dev $(VENV)/.embedded
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
