@@ -20,8 +20,9 @@ from tuner.spec.workload import Shot, ShotRule
 from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measure import measure
-from tuner.workflow.session import MOST_WARMUPS, WARMUP_SHARE, Session
+from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import Spent
+from tuner.workflow.warm_up import MOST_WARMUPS, WARMUP_SHARE
 
 BARE = replace(study(), space={}, baseline={})
 

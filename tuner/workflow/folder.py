@@ -7,7 +7,7 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tuner.report.comparison import differences, short
 from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
@@ -55,12 +55,7 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise _no_folder(out, error) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Locked(
-                f"{out} is in use by another tune; wait for it or name another --out"
-            ) from None
+        take(lock, f"{out} is in use by another tune; wait for it or name another --out")
         _check_use(out, resume)
         try:
             (out / "trials").mkdir(exist_ok=True)
@@ -72,6 +67,14 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):  # it holds trials
                 (out / "trials").rmdir()
+
+
+def take(lock: IO[str], taken: str) -> None:
+    """Lock an open file until it is closed; raise Locked, saying `taken`, where another has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Locked(taken) from None
 
 
 def _no_folder(out: Path, error: OSError) -> InputError:

@@ -8,7 +8,6 @@ and `made` where `apply` gave the name to its first model, which `rollback` can 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tuner.spec.errors import InputError, Locked
-from tuner.workflow.folder import write_json, writing
+from tuner.spec.errors import InputError
+from tuner.workflow.folder import take, write_json, writing
 
 _LOOPBACK = ("localhost", "::1")
 
@@ -85,13 +84,11 @@ def held(address: str, name: str) -> Iterator[Notes]:
             "service is written down; let XDG_STATE_HOME name a folder that can be written"
         ) from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Locked(
-                f"{name} at {address} is being changed by another tune apply or rollback; wait "
-                "until it has ended"
-            ) from None
+        take(
+            lock,
+            f"{name} at {address} is being changed by another tune apply or rollback; wait until "
+            "it has ended",
+        )
         yield Notes(base)
 
 

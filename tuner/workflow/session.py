@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,11 +15,10 @@ from tuner.engines.base import Engine, Notices, Seen
 from tuner.guard.classify import Judge, judge
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
-from tuner.load.wire import Transport
 from tuner.report import failures
 from tuner.report.disturbance import Disturbance
 from tuner.report.measurement import Client
-from tuner.search.budget import WARMUP_REQUESTS, Pace, expected_pace
+from tuner.search.budget import Pace, expected_pace
 from tuner.spec.conversation import (
     client_part,
     conversation,
@@ -29,23 +28,16 @@ from tuner.spec.conversation import (
 )
 from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Metric, Prompt, Sample
-from tuner.stats.steady import steady
+from tuner.spec.values import Candidate, Effective, Prompt, Sample
 from tuner.workflow import trial_folder, usage
 from tuner.workflow.artifacts import rendered
 from tuner.workflow.created import create
 from tuner.workflow.machine import Counters, between, counters
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place, Spent
-
-MOST_WARMUPS = 10
-WARMUP_PART = 4
-"""Warming up takes at most so many requests, and at most one for four that are measured."""
+from tuner.workflow.warm_up import warm_up
 
 START_GRACE_S = 10.0
 """So much longer than the budget may the last start of an engine take."""
-
-WARMUP_SHARE = 0.01
-"""A round of warm-up more is sent only before this share of the budget was used for them."""
 
 
 @dataclass(slots=True)
@@ -175,7 +167,7 @@ class Session:
         transport = self.engine.transport()
         load, start = self.study.workload.load, effective.engine_start
         try:
-            warm = await self._warm_up(candidate, start, transport, n)
+            warm = await warm_up(self, candidate, start, transport, n)
             before = usage.begin(self.engine, ours=effective.pid is not None)
             machine_before = self._counted(effective)
             run = await drive(
@@ -199,37 +191,6 @@ class Session:
             return counters()
         served_s = self.engine.seen_cpu_s() if isinstance(self.engine, Seen) else None
         return None if served_s is None else counters(served_s=served_s)
-
-    async def _warm_up(
-        self, candidate: Candidate, start: int, transport: Transport, n: int
-    ) -> list[Driven]:
-        """Send requests to every slot, and more until they are steady or their bounds reached.
-
-        Each choice of shots has its turn, since engines keep the beginnings they have read. They
-        are sent in closed loop, to all slots at once, before `n` that are measured.
-        """
-        load, told = self.study.workload.load, candidate.get("num_parallel", 1)
-        slots = int(told) if isinstance(told, int | float) else 1  # a server of one's own has words
-        closed = replace(
-            load, rate=None, concurrency=max(load.concurrency, slots), client_processes=1
-        )
-        calls = self.spare_calls(candidate)
-
-        async def sent(count: int) -> Driven:
-            now = itertools.islice(calls, count)
-            return await drive(
-                now, closed, transport, self.engine.read, engine_start=start, warmup=True
-            )
-
-        round_ = max(WARMUP_REQUESTS, slots)
-        first = max(round_, len(openings(candidate, self.study.workload)))
-        window, left = round_ // 2, max(0, min(MOST_WARMUPS, n // WARMUP_PART) - first)
-        until_s = self.elapsed_s() + WARMUP_SHARE * self.study.budget_s
-        rounds = [await sent(first)]
-        while left > 0 and self.elapsed_s() < until_s and not _steady(rounds, window):
-            rounds.append(await sent(min(window, left)))
-            left -= window
-        return rounds
 
     def _calls(
         self, candidate: Candidate, prompts: Iterator[Prompt], asked: dict[str, Prompt]
@@ -313,17 +274,6 @@ def _unless_served(stop: Callable[[Sample], bool]) -> Callable[[Sample], bool]:
         return stop(sample) or hopeless
 
     return stopping
-
-
-def _steady(rounds: Sequence[Driven], window: int) -> bool:
-    """Tell whether the first token and, where answers have more than one, the others are steady.
-
-    Answers differ in length, so the whole latency tells nothing.
-    """
-    recent = [s for sent in rounds for s in sent.samples][-2 * window :]
-    decoded = all((s.output_tokens or 0) > 1 for s in recent)
-    metrics: tuple[Metric, ...] = ("ttft", "tpot") if decoded else ("ttft",)
-    return all(steady([s.latency_s(m) for s in recent], window) for m in metrics)
 
 
 def _newest_log(out: Path) -> str:
