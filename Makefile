@@ -10,8 +10,10 @@ demo: $(VENV)/.embedded
 	$(BIN)/tune run --target-p99 500 $(DEMO_ARGS) || { status=$$?; \
 	  if [ $$status -eq 3 ]; then echo "make demo: not proven (exit 3); the best candidate was written and named unproven"; else exit $$status; fi; }
 
+# Real engines run alone: a second process beside their threads makes them many times slower.
 test: $(VENV)/.dev $(VENV)/.embedded
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not embedded and not ollama"
+	$(BIN)/python -m pytest -q -m "embedded or ollama"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -50,8 +50,9 @@ def applying(
     command = [sys.executable, "-m", "tuner", "apply", str(folder / "r"), "--name", name]
     command += ["--attach", host, "--yes", *words]
     with subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup ignores it
+    ) as running:  # fmt: skip
         try:
             yield running
         finally:
