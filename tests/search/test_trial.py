@@ -180,6 +180,16 @@ def test_among_equals_the_smallest_change_comes_first() -> None:
     assert [t.number for t in finalists(STUDY, [far, near], {"a": 0, "b": 0}, 2)] == [2, 1]
 
 
+def test_among_equals_the_faster_comes_before_the_less_changed() -> None:
+    """Of candidates that are right as often, one that is twice as fast is worth its changes."""
+    near, far = trial([served(400)] * 20, 1, a=0, b=0), trial([served(200)] * 20, 2, a=1, b=1)
+    nearly = trial([served(210)] * 20, 3, a=0, b=1)
+    loose = replace(STUDY, slos=(Slo("e2e", 0.99, 2.0),), guard=Guard())
+
+    found = finalists(loose, [near, far, nearly], {"a": 0, "b": 0}, 3)
+    assert [t.number for t in found] == [3, 2, 1]
+
+
 def test_where_all_promise_little_the_best_still_comes_first() -> None:
     """A target that hardly anything meets: the nearest to it comes before the least changed."""
     hopeless, near = ([served(ms + 10 * i) for i in range(20)] for ms in (600, 420))

@@ -99,7 +99,7 @@ class Result:
 
     @property
     def keeps_baseline(self) -> bool:
-        """Tell whether the answer is to keep what serves: it is proven, and nothing is better."""
+        """Tell whether the answer is to keep what serves: proven, and no finalist is better."""
         return self.verdict == "PASS" and not self.changed
 
     @property

@@ -86,8 +86,8 @@ def _headline(result: Result) -> Text:
         )
     elif result.keeps_baseline:
         words = (
-            f"PROVEN: {targets}, {_guarded(result)}. The baseline meets this, and nothing measured "
-            "is better beyond noise: keep it."
+            f"PROVEN: {targets}, {_guarded(result)}. The baseline meets this, and no finalist is "
+            "better beyond noise: keep it."
         )
     else:
         words = f"PROVEN: {targets}, {_guarded(result)}."

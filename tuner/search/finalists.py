@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tuner.search.trial import Trial, chance, shares
+from tuner.search.trial import Trial, chance, p99_s, shares
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
 
 EQUAL = 0.95
 """Promises within this share of the best are within the noise of screening."""
+
+FASTER = 1.1
+"""Of equal promises one whose p99 is this much longer than the least is not as fast."""
 
 _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
@@ -56,7 +59,9 @@ def _worth(study: Study, trial: Trial) -> float:
 
 
 def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
-    """Return whom to prove, in order: of those as promising as the best the least changed first.
+    """Return whom to prove, in order: of those as promising as the best the fastest first.
+
+    Of those that are as fast the least changed comes first.
 
     Where some were looked at longer, only they come into question: the best of many short
     looks is mostly the luckiest.
@@ -67,7 +72,17 @@ def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int
     while left and len(chosen) < count:
         best = promise(study, left[0])
         equals = [t for t in left if promise(study, t) >= EQUAL * best]
-        pick = min(equals, key=lambda t: len(changes(t.candidate, base)))
+        pick = min(_fastest(study, equals), key=lambda t: len(changes(t.candidate, base)))
         chosen.append(pick)
         left.remove(pick)
     return chosen
+
+
+def _fastest(study: Study, trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials whose p99 is that of the fastest, within what screening tells apart."""
+    metric = study.slos[0].metric if study.slos else "e2e"
+    seconds = [p99_s(study, t.samples, metric) for t in trials]
+    least = min(seconds)
+    # an unknown time, which is NaN, is nobody's
+    found = [t for t, s in zip(trials, seconds, strict=True) if s <= FASTER * least]
+    return found or list(trials)
