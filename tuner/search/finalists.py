@@ -13,7 +13,7 @@ EQUAL = 0.95
 """Promises within this share of the best are within the noise of screening."""
 
 FASTER = 1.1
-"""Of equal promises one whose p99 is this much longer than the least is not as fast."""
+"""Screening tells p99s apart that differ by more than this factor, and not always."""
 
 _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
@@ -35,14 +35,18 @@ def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
 
     Promise is the chance of meeting every constraint times what the objective gains, the
     latter shrunk against the winner's curse; among equals (to three digits, since promises of a
-    hard study are all small) the smallest change comes first.
+    hard study are all small) the fastest comes first, then the smallest change.
     """
     measured = [t for t in trials if t.state == "complete"]
     if all(t.origin == "baseline" for t in measured):  # it is never cut, however late it is
         measured = [t for t in trials if t.samples]
     return sorted(
         measured,
-        key=lambda t: (-float(f"{promise(study, t):.3g}"), len(changes(t.candidate, base))),
+        key=lambda t: (
+            -float(f"{promise(study, t):.3g}"),
+            _slowness(study, t),
+            len(changes(t.candidate, base)),
+        ),
     )
 
 
@@ -79,10 +83,13 @@ def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int
 
 
 def _fastest(study: Study, trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials whose p99 is that of the fastest, within what screening tells apart."""
-    metric = study.slos[0].metric if study.slos else "e2e"
-    seconds = [p99_s(study, t.samples, metric) for t in trials]
-    least = min(seconds)
-    # an unknown time, which is NaN, is nobody's
-    found = [t for t, s in zip(trials, seconds, strict=True) if s <= FASTER * least]
-    return found or list(trials)
+    """Return the trials that are as fast as the fastest, within what screening tells apart."""
+    steps = [_slowness(study, t) for t in trials]
+    return [t for t, step in zip(trials, steps, strict=True) if step <= min(steps) + 1]
+
+
+def _slowness(study: Study, trial: Trial) -> float:
+    """Return a trial's p99 in steps of FASTER; infinite where it is infinite or unknown."""
+    seconds = p99_s(study, trial.samples, study.slos[0].metric if study.slos else "e2e")
+    known = math.isfinite(seconds) and seconds > 0
+    return round(math.log(seconds) / math.log(FASTER)) if known else math.inf
