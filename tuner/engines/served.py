@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tuner.spec.model_name import whole
 from tuner.spec.parts import nearest
 
-_OLLAMA_DEFAULTS = ("registry.ollama.ai", "library")
 _MOST_SHOWN = 20
 
 
@@ -31,15 +31,11 @@ def is_among(name: str, names: Sequence[str]) -> bool:
     """
     if name in names:
         return True
-    return all(":" in n for n in names) and _whole(name) in map(_whole, names)
+    return all(":" in n for n in names) and _folded(name) in map(_folded, names)
 
 
-def _whole(name: str) -> str:
-    base, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
-        base, tag = name, "latest"
-    parts = base.split("/")
-    return "/".join((*_OLLAMA_DEFAULTS[: max(3 - len(parts), 0)], *parts, tag)).casefold()
+def _folded(name: str) -> str:
+    return whole(name).casefold()
 
 
 def in_words(name: str, names: Sequence[str]) -> str:

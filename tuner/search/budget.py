@@ -81,7 +81,7 @@ class Pace:
 
         A shorter look behind a dear start would leave the engine idle for most of the time.
         """
-        worth = self.restart_s / max(self.request_s, LEAST_S)  # refused at once: no time at all
+        worth = self.restart_s / max(self.request_s, LEAST_S)
         return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
 
     @property
@@ -194,10 +194,9 @@ def provable_floor(study: Study, floor: float) -> float:
 
     floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
     count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
-    Never more than `_highest_share`.
+    Never more than there can be.
     """
-    n = _counted_answers(study)
-    return min(floor + _needed_gap(floor * (1 - floor), n), _highest_share(floor, n))
+    return _provable(floor, floor * (1 - floor), _counted_answers(study))
 
 
 def provable_drop(study: Study, least: float) -> float:
@@ -208,26 +207,25 @@ def provable_drop(study: Study, least: float) -> float:
     nearly always right that asks for more than there is: one that is always right as well is
     then the best that can be had, and some 250 pairs show it for a drop of 2 points.
     """
-    n, p = _counted_answers(study), min(max(least, 0.0), 1.0)
-    return min(p + _needed_gap(2 * p * (1 - p), n), _highest_share(p, n))
+    p = min(max(least, 0.0), 1.0)
+    return _provable(p, 2 * p * (1 - p), _counted_answers(study))
 
 
-def _highest_share(floor: float, n: int) -> float:
-    """Return the highest share that is ever asked for: less than one in n answers is bad.
+def _provable(floor: float, variance: float, n: int) -> float:
+    """Return the share that n answers of this variance show to lie above a floor.
 
-    A share of 1 would leave no candidate any chance, and nothing to rank them by.
+    At most one at which less than one in n answers is bad: 1 would leave no candidate any
+    chance, and nothing to rank them by.
     """
-    return max(floor, 1 - 0.5 / max(n, 1))
+    n = max(n, 1)
+    gap = math.sqrt(2 * variance * math.log(1 / ALPHAS[0]) / n)
+    return min(floor + gap, max(floor, 1 - 0.5 / n))
 
 
 def _counted_answers(study: Study) -> int:
     """Return how many answers of a proof its guard looks at."""
     templates = len(study.workload.part(held_out=True)) * visits(study)
     return min(templates, PROOF_ANSWERS) if visits(study) > 1 else PROOF_ANSWERS
-
-
-def _needed_gap(variance: float, n: int) -> float:
-    return math.sqrt(2 * variance * math.log(1 / ALPHAS[0]) / max(n, 1))
 
 
 def finalist_requests(study: Study) -> float:

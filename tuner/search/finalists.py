@@ -65,10 +65,8 @@ def _worth(study: Study, trial: Trial) -> float:
 def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
     """Return whom to prove, in order: of those as promising as the best the fastest first.
 
-    Of those that are as fast the least changed comes first.
-
-    Where some were looked at longer, only they come into question: the best of many short
-    looks is mostly the luckiest.
+    Of those that are as fast the least changed comes first. Where some were looked at longer,
+    only they come into question: the best of many short looks is mostly the luckiest.
     """
     longer = [t for t in trials if t.state == "complete" and len(t.samples) > t.planned]
     left = rank(study, longer or trials, base)

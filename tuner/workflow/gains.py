@@ -64,7 +64,7 @@ def gains(
     claim = _Claim(study, best, baseline, beside, 1 - alpha)
     difference = best.guard.difference
     return Gains(
-        latency=claim.gain(slo.metric, slo.quantile),
+        latency=claim.gain(slo.metric, slo.quantile, floor),
         median=claim.gain(slo.metric, 0.5),
         noise_floor=floor,
         answers=difference if (difference.low or 0.0) > 0 else None,
@@ -104,14 +104,15 @@ class _Claim:
     beside: Sequence[Sample]
     confidence: float
 
-    def gain(self, metric: Metric, q: float) -> Gain | None:
-        """Return the gain in a quantile, None within the noise or with fewer than two blocks."""
-        floor = noise_floor(self.study, self.baseline, metric, q)
+    def gain(self, metric: Metric, q: float, known: float | None = None) -> Gain | None:
+        """Return the gain in a quantile, None within the noise or with fewer than two blocks.
+
+        `known` is its noise floor where that was computed already.
+        """
+        floor = known or noise_floor(self.study, self.baseline, metric, q)
         ours = blocks(self.study, metric, self.best.samples)
-        if floor is None or len(ours) < 2:
-            return None
         theirs = blocks(self.study, metric, self.beside)
-        if not ours or not theirs:
+        if floor is None or len(ours) < 2 or not theirs:
             return None
         rng = np.random.default_rng(self.study.seed)
         ratio = ratio_interval(ours, theirs, _at(q), self.confidence, rng)

@@ -197,9 +197,9 @@ class _Job:
         if further.finalists and further.fresh(trials) and proof.passed and not at_once:
             await further.prove_better(self.session, trials, self.base, proof)
         if all(side.candidate != self.base for side in proof.sides):
-            most = 0 if self.session.study.stop_when_met else BASELINE_REQUESTS
+            most = 0 if at_once else BASELINE_REQUESTS
             await complete_baseline(self.session, proof.baseline, proof.rhythm, most)
-            if proof.passed and not self.session.study.stop_when_met:
+            if proof.passed and not at_once:
                 await self._keep_baseline(proof)
         return trials, proof
 
