@@ -28,11 +28,12 @@ from tuner.search.trial import (
 )
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
-from tuner.spec.workload import Workload
+from tuner.spec.workload import Template, Workload
 
 SLO = Slo("e2e", 0.99, 0.5)
+TEMPLATES = tuple(Template(str(i), (), None, "a") for i in range(400))
 STUDY = Study(
-    "s", "fake", "default", Workload(()), slos=(SLO,),
+    "s", "fake", "default", Workload(TEMPLATES), slos=(SLO,),
     guard=Guard(0.9, 0.5, 0.02), objective="correct", file=str(Path("s.yaml")),
 )  # fmt: skip
 

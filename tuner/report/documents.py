@@ -199,7 +199,7 @@ def _guard(guard: GuardReport) -> dict[str, Any]:
         "classes": dict(guard.counts),
         "valid": bound_document(guard.valid),
         "correct": bound_document(guard.correct),
-        "clusters": guard.clusters,
+        "templates": guard.templates,
         "verdict": guard.verdict,
         "verdicts": dict(guard.verdicts),
         "correct_minus_baseline": bound_document(guard.difference),

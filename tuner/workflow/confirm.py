@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tuner.report import disturbance, resources
-from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
-from tuner.search.budget import ALPHAS, Rhythm, visits
+from tuner.report.lateness import Lateness, Terms
+from tuner.report.measurement import Client, Measurement, measurement
+from tuner.search.budget import ALPHAS, Rhythm, proof_requests, request_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo
 from tuner.spec.workload import Supply
-from tuner.stats.eprocess import expected_requests, pass_probability
+from tuner.stats.planning import pass_probability
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 from tuner.workflow.turns import Sent, drop_alone_is_open, guard_exhausted, turn
@@ -96,13 +97,13 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
 
 def terms_of(session: Session, number: int, rhythm: Rhythm) -> Terms:
     """Return the terms of the finalist with this number, counted from 0."""
-    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.starts)
+    return Terms(alpha=ALPHAS[number], starts=rhythm.starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
     """Return held-out prompts in their fixed order; the same ones for every side."""
     supply = Supply(session.study.workload, held_out=True, seed=session.study.seed)
-    return supply.prompts(fill, visits(session.study))
+    return supply.prompts(fill)
 
 
 async def confirm(
@@ -148,7 +149,7 @@ def _over(
         return True
     if baseline.failed and drop_alone_is_open(now):
         return True
-    if guard_exhausted(now, len(session.study.workload.part(held_out=True)), terms.visits):
+    if guard_exhausted(now, len(session.study.workload.part(held_out=True))):
         return True
     left_s, restart_s = session.left_s(), session.pace().restart_s
     more = int((left_s - restart_s) / finalist.pace_s(restart_s))
@@ -177,7 +178,7 @@ async def _baseline_block(session: Session, baseline: Side, n: int) -> None:
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
     """Return a side's measurement as it stands, against the baseline where that is another."""
-    terms = terms or Terms(visits=visits(session.study))
+    terms = terms or Terms()
     if side is not baseline and side.candidate != baseline.candidate:
         terms = replace(terms, baseline=baseline.measured)
     return measurement(
@@ -212,16 +213,23 @@ async def _block(
 
 
 def _decided(session: Session, side: Side, terms: Terms) -> Callable[[Sample], bool]:
-    """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end."""
+    """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end.
+
+    It looks at a late request, and not again before there are 2 % more: looking takes time from
+    the client.
+    """
     seen = list(side.measured)
+    next_look = 0
 
     def stop(sample: Sample) -> bool:
+        nonlocal next_look
         seen.append(sample)
-        return any(
-            _late(session, slo, sample)
-            and certificate(session.study, slo, seen, terms).verdict == "FAIL"
-            for slo in session.study.slos
-        )
+        late = [slo for slo in session.study.slos if _late(session, slo, sample)]
+        if not late or len(seen) < next_look:
+            return False
+        next_look = len(seen) + 1 + len(seen) // 50
+        lateness = Lateness.of(session.study, seen, terms)
+        return any(lateness.certificate(slo).verdict == "FAIL" for slo in late)
 
     return stop
 
@@ -250,10 +258,9 @@ def _unlikely(session: Session, now: Measurement, side: Side, more: int, alpha: 
     return any(chance < HOPELESS for chance in chances)
 
 
-def fastest_proof_s(study: Study, alpha: float, pace_s: float) -> float:
+def fastest_proof_s(study: Study, alpha: float, answer_s: float) -> float:
     """Return the seconds in which a finalist without any late request could be proven."""
-    needed = (expected_requests(0.0, slo.quantile, alpha) for slo in study.slos)
-    return max(needed, default=0.0) * pace_s
+    return proof_requests(study, alpha) * request_s(study, answer_s)
 
 
 def _screened(session: Session, side: Side, slo: Slo) -> tuple[int, int]:

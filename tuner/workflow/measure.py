@@ -11,7 +11,8 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.report import failures
 from tuner.report.documents import measurement_document
-from tuner.report.measurement import Measurement, Terms, certificate, measurement
+from tuner.report.lateness import Lateness, Terms
+from tuner.report.measurement import Measurement, measurement
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
@@ -101,8 +102,8 @@ def decided(
         seen.append(sample)
         if len(seen) >= next_look:
             next_look = len(seen) + 1 + len(seen) // 50
-            study = session.study
-            found = [certificate(study, slo, seen, terms).verdict for slo in study.slos]
+            lateness = Lateness.of(session.study, seen, terms)
+            found = [lateness.certificate(slo).verdict for slo in session.study.slos]
             if "UNDECIDED" not in found:
                 return True
             progress(f"{len(seen)} requests: {', '.join(found)}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.report.measurement import Measurement, Terms
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Measurement
 from tuner.search.budget import Rhythm
-from tuner.stats.eprocess import requests_to_pass
+from tuner.stats.planning import requests_to_pass
 from tuner.stats.shares import MIXTURE_COST
 
 LEAST_BLOCK = 20
@@ -44,7 +45,7 @@ def turn(now: Measurement, finalist: Sent, baseline: Sent, terms: Terms, rhythm:
     most = 2 * rhythm.finalist_block
     if ahead > 0:
         return Turn(min(max(ahead, LEAST_BLOCK), most), 0)
-    n = _between(pairs_missing(now, terms.visits), LEAST_BLOCK, most)
+    n = _between(pairs_missing(now), LEAST_BLOCK, most)
     return Turn(max(n + ahead, 0), n)
 
 
@@ -55,25 +56,22 @@ def drop_alone_is_open(now: Measurement) -> bool:
     return now.guard.verdicts.get("max_drop") == "UNDECIDED" and set(others) <= {"PASS"}
 
 
-def guard_exhausted(now: Measurement, templates: int, visits: int) -> bool:
+def guard_exhausted(now: Measurement, templates: int) -> bool:
     """Tell whether only the guard is open, and every answer that it counts has been seen.
 
-    Each of `templates` counts once, by `visits` answers, however often it is asked. Pairs can
-    still come while the baseline has answered fewer of them.
+    Each of `templates` counts once, however often it is asked. Pairs can still come while the
+    baseline has answered fewer of them.
     """
     if any(c.verdict != "PASS" for c in now.certificates.values()):
         return False
-    if now.guard.clusters < templates:
+    if now.guard.templates < templates:
         return False
-    return not drop_alone_is_open(now) or now.guard.pairs >= visits * templates
+    return not drop_alone_is_open(now) or now.guard.pairs >= templates
 
 
-def pairs_missing(now: Measurement, visits: int) -> float:
-    """Return about how many pairs more `max_drop` takes; infinite where none would show it.
-
-    Each template is one observation, of `visits` pairs.
-    """
-    needed = visits * MIXTURE_COST * (now.guard.pairs_needed or 0.0)
+def pairs_missing(now: Measurement) -> float:
+    """Return about how many pairs more `max_drop` takes; infinite where none would show it."""
+    needed = MIXTURE_COST * (now.guard.pairs_needed or 0.0)
     return max(needed - now.guard.pairs, 1.0)
 
 
