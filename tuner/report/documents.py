@@ -16,7 +16,7 @@ from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
 from tuner.report.result import BaselineDrift, Gain, Result, Screened
-from tuner.report.scope import scope
+from tuner.report.scope import claim, scope, start_spread
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
 from tuner.spec.identity import declared
@@ -62,6 +62,8 @@ def measurement_document(
         "environment": dict(environment),
         "certificate_checked": study.certificate_checked,
         "workload_hash": study.workload.hash,
+        "holds_for": claim(study, measured),
+        "starts": _starts(study, measured),
         "declared": declared(study),
     }
 
@@ -125,6 +127,11 @@ def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
         "shortlist_s": result_plan.shortlist_s,
         "confirmation_s": result_plan.confirmation_s,
     }
+
+
+def _starts(study: Study, measured: Measurement) -> dict[str, Any] | None:
+    found = start_spread(study, measured)
+    return asdict(found) if found else None
 
 
 def _verdict(slo: Slo, measured: Measurement) -> dict[str, Any]:

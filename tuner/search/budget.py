@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scipy import special
 
 from tuner.spec.study import Study
-from tuner.stats.planning import expected_requests
+from tuner.stats.planning import expected_requests, requests_to_pass
 
 LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
@@ -273,8 +273,37 @@ def proof_requests(study: Study, alpha: float, late: float = 0.0) -> float:
 
     `late` is the late rate as a share of the one allowed.
     """
-    needed = [expected_requests(late * (1 - s.quantile), s.quantile, alpha) for s in study.slos]
+    needed = [
+        expected_requests(late * (1 - s.quantile), s.quantile, alpha)
+        if late
+        else requests_to_pass(0, 0, s.quantile, alpha)
+        for s in study.slos
+    ]
     return max(needed, default=100.0) * strands(study)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What proving one finalist takes at least, and what it then rests on.
+
+    `requests` without a late one, `requests_typical` at TYPICAL_LATE_RATE; `in_flight` of them
+    count as one.
+    """
+
+    requests: int
+    requests_typical: int
+    seconds: float
+    starts: int
+    in_flight: int
+
+
+def price(study: Study, pace: Pace) -> Price:
+    """Return what a proof takes at a pace."""
+    least = math.ceil(proof_requests(study, ALPHAS[0]))
+    typical = math.ceil(proof_requests(study, ALPHAS[0], TYPICAL_LATE_RATE / 0.01))
+    starts = rhythm(study, pace).starts
+    seconds = least * pace.request_s + starts * pace.restart_s
+    return Price(least, typical, seconds, starts, strands(study))
 
 
 def confirmation_requests(study: Study, beat: Rhythm) -> float:
