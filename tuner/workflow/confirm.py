@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tuner.report import disturbance, resources
-from tuner.report.lateness import Lateness, Terms
+from tuner.report.lateness import Terms
 from tuner.report.measurement import Client, Measurement, measurement
 from tuner.search.budget import ALPHAS, Rhythm, proof_requests, request_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo
 from tuner.spec.workload import Supply
 from tuner.stats.planning import pass_probability
+from tuner.workflow.looks import Looks
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 from tuner.workflow.turns import Sent, drop_alone_is_open, guard_exhausted, turn
@@ -213,25 +214,20 @@ async def _block(
 
 
 def _decided(session: Session, side: Side, terms: Terms) -> Callable[[Sample], bool]:
-    """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end.
-
-    It looks at a late request, and not again before there are 2 % more: looking takes time from
-    the client.
-    """
-    seen = list(side.measured)
-    next_look = 0
+    """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end."""
+    looks = Looks(session.study, terms)
+    for sample in side.measured:
+        looks.add(sample)
 
     def stop(sample: Sample) -> bool:
-        nonlocal next_look
-        seen.append(sample)
-        late = [slo for slo in session.study.slos if _late(session, slo, sample)]
-        if not late or len(seen) < next_look:
-            return False
-        next_look = len(seen) + 1 + len(seen) // 50
-        lateness = Lateness.of(session.study, seen, terms)
-        return any(lateness.certificate(slo).verdict == "FAIL" for slo in late)
+        looks.add(sample)
+        return _late_for_any(session, sample) and looks.failed()
 
     return stop
+
+
+def _late_for_any(session: Session, sample: Sample) -> bool:
+    return any(_late(session, slo, sample) for slo in session.study.slos)
 
 
 def _late(session: Session, slo: Slo, sample: Sample) -> bool:

@@ -8,7 +8,7 @@ from tuner.report.measurement import Measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, Verdict
 from tuner.stats.shares import answers_needed
-from tuner.workflow.turns import pairs_missing
+from tuner.workflow.turns import pairs_missing, requests_missing
 
 
 def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -> list[str]:
@@ -18,7 +18,9 @@ def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -
     """
     if now is None:
         return ["no candidate could be measured in the time given"]
-    reasons = [_slo_reason(slo, now) for slo, c in now.certificates.items() if c.verdict != "PASS"]
+    reasons = [
+        _slo_reason(slo, now, alpha) for slo, c in now.certificates.items() if c.verdict != "PASS"
+    ]
     for key, verdict in now.guard.verdicts.items():
         if verdict != "PASS":
             reasons.append(_guard_reason(study, key, verdict, now, alpha))
@@ -27,7 +29,7 @@ def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -
     return reasons
 
 
-def _slo_reason(slo: Slo, now: Measurement) -> str:
+def _slo_reason(slo: Slo, now: Measurement, alpha: float) -> str:
     c = now.certificates[slo]
     p = now.quantiles[slo.metric][slo.quantile]
     value = "no bound" if p.value is None else f"{p.value * 1000:.0f} ms"
@@ -41,7 +43,8 @@ def _slo_reason(slo: Slo, now: Measurement) -> str:
         )
     return (
         f"budget: {slo} is UNDECIDED after {c.n} requests, {c.late} late, measured {value}; "
-        "a larger --budget may decide it"
+        f"{requests_missing(now, slo, alpha)} more without a late one would decide it: a larger "
+        "--budget"
     )
 
 

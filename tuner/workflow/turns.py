@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tuner.report.lateness import Terms
 from tuner.report.measurement import Measurement
 from tuner.search.budget import Rhythm
+from tuner.spec.values import Slo
 from tuner.stats.planning import requests_to_pass
 from tuner.stats.shares import MIXTURE_COST
 
@@ -75,18 +76,21 @@ def pairs_missing(now: Measurement) -> float:
     return max(needed - now.guard.pairs, 1.0)
 
 
+def requests_missing(now: Measurement, slo: Slo, alpha: float) -> int:
+    """Return how many more requests a PASS of a target takes, if none of them is late."""
+    c = now.certificates[slo]
+    together = c.m + 1
+    late, n = -(-c.late // together), -(-c.n // together)
+    return requests_to_pass(late, n, slo.quantile, alpha) * together
+
+
 def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
     """Return the requests of the next block: what a PASS still takes, over the blocks to come.
 
     Where the latencies have passed and only the guard is open, a block as planned.
     """
-    needed = [
-        requests_to_pass(-(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), slo.quantile, terms.alpha)
-        * (c.m + 1)
-        for slo, c in now.certificates.items()
-        if c.verdict == "UNDECIDED"
-    ]
-    missing = max(needed, default=0)
+    open_ = (slo for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
+    missing = max((requests_missing(now, slo, terms.alpha) for slo in open_), default=0)
     if not missing:
         return rhythm.finalist_block
     to_come = max(rhythm.finalist_blocks - blocks, 1)
