@@ -288,6 +288,7 @@ def test_a_look_is_as_long_as_a_start_within_bounds() -> None:
     assert Pace(0.35, 1.5).look == 20
     assert Pace(0.007, 0.5).look == 71
     assert Pace(0.19, 45.0).look == 100
+    assert Pace(0.007, 0.5, in_flight=64).look == 256
     assert Pace(0.007, 0.5).trial_s == pytest.approx(73 * 0.007)
     assert [Pace(0.35, s).second_look for s in (1.5, 10.5, 35.0)] == [40, 30, 20]
 

@@ -167,7 +167,8 @@ def _threads(measured: Measurement) -> Any:
 
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:
     found = measured.quantiles[metric]
-    return {"unit": "s", "quantiles": {f"{q:g}": bound_document(b) for q, b in found.items()}}
+    bounds = {f"{q:g}": bound_document(b) for q, b in found.items()}
+    return {"unit": "s", "confidence": measured.confidence, "quantiles": bounds}
 
 
 def _breakdown(found: Breakdown | None) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ PROOF_ANSWERS = 400
 """Answers that a proof looks at, where templates do not limit them."""
 
 LEAST_WAVES = 4
-"""A block has at least so many times the requests that are in flight."""
+"""A look or a block has at least so many times the requests that are in flight."""
 
 TYPICAL_LATE_RATE = 0.002
 WARMUP_REQUESTS = 2
@@ -70,21 +70,25 @@ class Rhythm:
 class Pace:
     """What things take, in seconds: a request at the study's load, and a restart.
 
-    `warmups` is how many requests it takes before a trial until the engine is steady.
+    `warmups` is how many requests it takes before a trial until the engine is steady, `in_flight`
+    how many there are at a time.
     """
 
     request_s: float
     restart_s: float = RESTART_S
     warmups: float = WARMUP_REQUESTS
+    in_flight: float = 1.0
 
     @property
     def look(self) -> int:
         """Return the requests of a screening trial: as long as a restart, within bounds.
 
-        A shorter look behind a dear start would leave the engine idle for most of the time.
+        A shorter look behind a dear start would leave the engine idle for most of the time, and
+        one of few waves would not see the load.
         """
         worth = self.restart_s / max(self.request_s, LEAST_S)
-        return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
+        waves = math.ceil(LEAST_WAVES * self.in_flight)
+        return max(min(max(round(worth), LEAST_LOOK), MOST_LOOK), waves)
 
     @property
     def second_look(self) -> int:
@@ -215,7 +219,8 @@ def expected_pace(study: Study) -> Pace:
     time as are in flight; or what the arrival rate gives. Where no start can be asked for, none
     takes time.
     """
-    return Pace(request_s(study, _answer_s(study)), 0.0 if study.one_start else RESTART_S)
+    restart_s = 0.0 if study.one_start else RESTART_S
+    return Pace(request_s(study, _answer_s(study)), restart_s, in_flight=in_flight(study))
 
 
 def request_s(study: Study, answer_s: float) -> float:
