@@ -106,7 +106,7 @@ def test_answers_are_compared_on_the_same_prompts(tmp_path: Path) -> None:
     a, b = kept(tmp_path / "a", 100.0), kept(tmp_path / "b", 100.0, wrong=True)
     found = compare(a, b)
 
-    assert found.pairs == 500
+    assert found.pairs == 40
     assert found.correct.value == pytest.approx(-1.0)
     assert any("share of correct answers" in claim for claim in found.claims)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tuner.guard.verdict import is_correct, paired
+from tuner.guard.verdict import first_answers, is_correct, paired
 from tuner.report.comparison import Compared, Comparison, Row, differences
 from tuner.report.failures import in_words, reasons
 from tuner.report.measurement import METRICS, latency_blocks
@@ -171,9 +171,11 @@ def _bound(side: Compared, metric: str, q: float) -> Bound:
 def _correct(a: Compared, b: Compared) -> tuple[Bound, int]:
     """Return B's share of correct answers minus A's on the same prompts, and how many those are.
 
-    A prompt is the same where its name and its template are: names say which seed filled it.
+    A prompt is the same where its name and its template are: names say which seed filled it. Each
+    template counts once.
     """
-    pairs = [(y, x) for y, x in paired(b.samples, a.samples) if x.cluster == y.cluster]
+    first = first_answers(b.samples)
+    pairs = [(y, x) for y, x in paired(first, a.samples) if x.cluster == y.cluster]
     if not pairs:
         return NOTHING, 0
     bounds = difference_bounds(
