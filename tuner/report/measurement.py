@@ -226,25 +226,6 @@ def starts_reached(samples: Sequence[Sample], starts: int) -> int | None:
     return None if starts > 0 else 0
 
 
-def blocks(
-    study: Study, metric: Metric, samples: Sequence[Sample]
-) -> list[npt.NDArray[np.float64]]:
-    """Return the latencies of each block, in order."""
-    return latency_blocks(samples, metric, scheduled=study.workload.load.open_loop)
-
-
-def latency_blocks(
-    samples: Sequence[Sample], metric: Metric, *, scheduled: bool
-) -> list[npt.NDArray[np.float64]]:
-    """Return the latencies of each block, in order; as `blocks`, without a study.
-
-    None where one is unknown: what is known in part is compared with nothing.
-    """
-    groups = by_block(samples)
-    found = [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for g in groups]
-    return [] if any(np.isnan(group).any() for group in found) else found
-
-
 def by_block(samples: Sequence[Sample]) -> list[list[Sample]]:
     """Return the samples of each uninterrupted run of requests on one engine start, in order."""
     groups = groupby(samples, key=lambda s: (s.engine_start, s.block))

@@ -6,36 +6,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from tuner.report.measurement import Measurement, blocks, by_block
-from tuner.report.result import Gain
+from tuner.report.measurement import Measurement, by_block
+from tuner.report.result import FewerLate, Gain
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Metric, Sample
-from tuner.stats.noise import (
-    Statistic,
-    beyond_noise,
-    floor_of_blocks,
-    level_ratio,
-    ratio_interval,
+from tuner.stats.gains import (
+    Estimate,
+    Sides,
+    late_difference,
+    mean_log_ratio,
+    median_log_ratio,
+    quantile_log_ratio,
 )
-from tuner.stats.quantiles import Bound, quantile
+from tuner.stats.noise import LEAST_CHANGE, beyond_noise, level_ratio
+from tuner.stats.quantiles import Bound
+from tuner.workflow.pairs import latencies
 
-LEAST_GAIN = 0.03
-"""What differs by less than this share is called equal, as in `stats.noise.noise_floor`."""
+MEAN_PART = 0.4
+OTHER_PART = 0.15
+"""Parts of the error that the mean's claim may spend, and each of the other four (median, share
+late, quantile, objective): together they spend all of it. The mean shows most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """What may be claimed of the best beside the baseline.
+    """What may be claimed of the best beside the baseline, each None where it may not.
 
-    `latency` is the gain in the first target's quantile, `median` that in the median of the same
-    metric; each None below its noise floor. `answers` is a difference of right answers whose
+    `latency` is the gain in the first target's quantile, `mean` and `median` those in the same
+    metric, `late` that in the share of requests that miss the target. `noise_floor` is the
+    |log ratio| of means that like sides reach. `answers` is a difference of right answers whose
     lower bound lies above 0, `objective` whether what the study asks for is better.
     """
 
     latency: Gain | None = None
+    mean: Gain | None = None
     median: Gain | None = None
+    late: FewerLate | None = None
     noise_floor: float | None = None
     answers: Bound | None = None
     objective: bool = False
@@ -43,90 +52,83 @@ class Gains:
     @property
     def any(self) -> bool:
         """Tell whether the best is better at anything."""
-        return bool(self.latency or self.median or self.answers or self.objective)
+        latency = self.latency or self.mean or self.median or self.late
+        return bool(latency or self.answers or self.objective)
 
 
 def gains(
-    study: Study, best: Measurement | None, baseline: Measurement | None, alpha: float, moved: bool
+    study: Study, best: Measurement | None, baseline: Measurement | None, alpha: float
 ) -> Gains:
     """Return what the best is shown to be better at than the baseline.
 
-    `alpha` is the error that the best may spend. Where the pace of the machine has `moved`, its
-    latencies are compared with the baseline's nearest blocks alone.
+    `alpha` is the error that the best may spend, over all that is claimed of it. Both took turns
+    in blocks; only with two blocks a side anything is claimed of latencies.
     """
-    if baseline is None:
+    if best is None or baseline is None or best.candidate == baseline.candidate:
         return Gains()
-    slo = study.slos[0]
-    floor = noise_floor(study, baseline, slo.metric, slo.quantile)
-    if best is None or best.candidate == baseline.candidate:
-        return Gains(noise_floor=floor)
-    beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
-    claim = _Claim(study, best, baseline, beside, 1 - alpha)
-    difference = best.guard.difference
+    claim = _Claim(study, best, baseline, alpha)
+    metric, q = study.slos[0].metric, study.slos[0].quantile
+    mean, difference = claim.mean(metric), best.guard.difference
     return Gains(
-        latency=claim.gain(slo.metric, slo.quantile, floor),
-        median=claim.gain(slo.metric, 0.5),
-        noise_floor=floor,
+        latency=claim.quantile(metric, q),
+        mean=None if claim.failed else _gain(mean, metric, None, MEAN_PART * alpha),
+        median=claim.median(metric),
+        late=claim.late(),
+        noise_floor=max(mean.floor, LEAST_CHANGE) if mean else None,
         answers=difference if (difference.low or 0.0) > 0 else None,
         objective=claim.objective(),
     )
 
 
-def noise_floor(study: Study, baseline: Measurement, metric: Metric, q: float) -> float | None:
-    """Return the |log ratio| of a quantile that two runs like the baseline's reach by chance."""
-    rng = np.random.default_rng(study.seed)
-    return floor_of_blocks(blocks(study, metric, baseline.samples), _at(q), baseline.n, rng)
-
-
-def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:
-    """Return their samples from the blocks next to each of ours, of at least two blocks.
-
-    Blocks take turns in the proof and are numbered in time; one between two of theirs has both
-    as its nearest.
-    """
-    mine, others = {s.block for s in ours}, {s.block for s in theirs}
-
-    def gap(block: int, among: set[int]) -> int:
-        return min(abs(block - other) for other in among)
-
-    near = {t for m in mine for t in others if abs(t - m) == gap(m, others)}
-    near |= set(sorted(others, key=lambda t: gap(t, mine))[:2])
-    return [s for s in theirs if s.block in near]
-
-
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Two measurements that are compared, `beside` being the baseline's samples that count."""
+    """Two measurements that are compared, and the error of all claims together."""
 
     study: Study
     best: Measurement
     baseline: Measurement
-    beside: Sequence[Sample]
-    confidence: float
+    alpha: float
 
-    def gain(self, metric: Metric, q: float, known: float | None = None) -> Gain | None:
-        """Return the gain in a quantile, None within the noise or with fewer than two blocks.
+    @property
+    def failed(self) -> bool:
+        """Tell whether the best failed a request: no mean holds what took for ever."""
+        return any(self.best.failures.values())
 
-        `known` is its noise floor where that was computed already.
-        """
-        floor = known or noise_floor(self.study, self.baseline, metric, q)
-        ours = blocks(self.study, metric, self.best.samples)
-        theirs = blocks(self.study, metric, self.beside)
-        if floor is None or len(ours) < 2 or not theirs:
+    def mean(self, metric: Metric) -> Estimate | None:
+        """Return the log ratio of geometric means, over the requests that were served."""
+        paired = self._paired(metric)
+        return mean_log_ratio(*paired, MEAN_PART * self.alpha) if paired else None
+
+    def median(self, metric: Metric) -> Gain | None:
+        """Return the gain in the median, a failed request being infinitely late."""
+        error, paired = OTHER_PART * self.alpha, self._paired(metric)
+        found = median_log_ratio(*paired, error) if paired else None
+        return _gain(found, metric, 0.5, error)
+
+    def quantile(self, metric: Metric, q: float) -> Gain | None:
+        """Return the gain in a quantile of all requests."""
+        error, paired = OTHER_PART * self.alpha, self._paired(metric)
+        found = quantile_log_ratio(*paired, q, error) if paired else None
+        return _gain(found, metric, q, error)
+
+    def late(self) -> FewerLate | None:
+        """Return by how much fewer requests miss the first target."""
+        slo, error = self.study.slos[0], OTHER_PART * self.alpha
+        paired = self._paired(slo.metric)
+        if paired is None:
             return None
-        rng = np.random.default_rng(self.study.seed)
-        ratio = ratio_interval(ours, theirs, _at(q), self.confidence, rng)
-        if beyond_noise(ratio, floor) != "lower":
+        found, p = late_difference(paired[0], paired[1] > slo.max_s, error)
+        if found is None or p > error or found.high >= 0:
             return None
-        return Gain(metric, q, ratio, self.confidence)
+        return FewerLate(slo, found.difference, 1 - 2 * error)
 
     def objective(self) -> bool:
         """Tell whether what the study asks for is better, beyond noise."""
         match self.study.objective:
             case "e2e_p99":
-                return self.gain("e2e", 0.99) is not None
+                return self.quantile("e2e", 0.99) is not None
             case "ttft_p99":
-                return self.gain("ttft", 0.99) is not None
+                return self.quantile("ttft", 0.99) is not None
             case "throughput":
                 return self._faster()
             case "memory":
@@ -134,19 +136,30 @@ class _Claim:
             case _:
                 return False  # right answers have a bound of their own
 
+    def _paired(self, metric: Metric) -> tuple[Sides, npt.NDArray[np.float64]] | None:
+        scheduled = self.study.workload.load.open_loop
+        return latencies(
+            self.best.samples, self.baseline.samples, metric,
+            scheduled=(scheduled, scheduled), interleaved=True,
+        )  # fmt: skip
+
     def _faster(self) -> bool:
-        ours, theirs = _rates(self.best.samples), _rates(self.beside)
+        ours, theirs = _rates(self.best.samples), _rates(self.baseline.samples)
         if ours is None or theirs is None:
             return False
-        return beyond_noise(level_ratio(ours, theirs, self.confidence), LEAST_GAIN) == "higher"
+        ratio = level_ratio(ours, theirs, 1 - 2 * OTHER_PART * self.alpha)
+        return beyond_noise(ratio, LEAST_CHANGE) == "higher"
 
     def _smaller(self) -> bool:
         ours, theirs = self.best.memory_bytes, self.baseline.memory_bytes
-        return bool(ours and theirs and ours < (1 - LEAST_GAIN) * theirs)
+        return bool(ours and theirs and ours < (1 - LEAST_CHANGE) * theirs)
 
 
-def _at(q: float) -> Statistic:
-    return lambda values: quantile(values, q)
+def _gain(found: Estimate | None, metric: Metric, q: float | None, error: float) -> Gain | None:
+    """Return a ratio as a gain where it may be claimed."""
+    if found is None or beyond_noise(found.ratio, max(found.floor, LEAST_CHANGE)) != "lower":
+        return None
+    return Gain(metric, q, found.ratio, 1 - 2 * error)
 
 
 def _rates(samples: Sequence[Sample]) -> list[float] | None:
