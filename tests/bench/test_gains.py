@@ -35,7 +35,7 @@ def test_a_gain_is_as_large_as_it_says() -> None:
 def test_a_clear_gain_is_claimed_and_shown_in_the_table() -> None:
     """A third less is found, and the table says of how many proofs that was so."""
     assert claimed(*proof(np.random.default_rng(1), World("w", gain=1 / 3))).mean is not None
-    head, _, line = gains_table(2, 1, "gain 20%, starts 0%")
+    head, _, line = gains_table(2, 1, "gain 20 %, starts 0 %")
 
     assert head.startswith("| proof | any |")
     assert "100.0%" in line

@@ -14,9 +14,8 @@ from scipy import stats
 from tuner.stats.gains import (
     Estimate,
     Sides,
-    late_difference,
-    mean_log_ratio,
-    median_log_ratio,
+    fewer_late,
+    mean_and_median,
     quantile_log_ratio,
 )
 
@@ -48,6 +47,16 @@ def found(estimate: Estimate | None) -> Estimate:
 
 
 Ratio = Callable[[Sides, np.ndarray, float], Estimate | None]
+
+
+def mean_log_ratio(sides: Sides, seconds: np.ndarray, error: float) -> Estimate | None:
+    """Return the estimate of means."""
+    return mean_and_median(sides, seconds, (error, error))[0]
+
+
+def median_log_ratio(sides: Sides, seconds: np.ndarray, error: float) -> Estimate | None:
+    """Return the estimate of medians."""
+    return mean_and_median(sides, seconds, (error, error))[1]
 
 
 @pytest.mark.parametrize("ratio", [mean_log_ratio, median_log_ratio])
@@ -120,7 +129,7 @@ def test_one_block_a_side_shows_nothing(turns: tuple[int, ...], rng: np.random.G
     assert mean_log_ratio(sides, seconds, 0.05) is None
     assert median_log_ratio(sides, seconds, 0.05) is None
     assert quantile_log_ratio(sides, seconds, 0.5, 0.05) is None
-    assert late_difference(sides, seconds > 1, 0.05)[0] is None
+    assert fewer_late(sides, ~sides.ours, 0.05) is None
 
 
 def test_failures_make_a_median_later_and_never_faster(rng: np.random.Generator) -> None:
@@ -166,16 +175,20 @@ def test_a_quantile_that_fails_is_no_number(rng: np.random.Generator) -> None:
 
 
 def test_fewer_late_are_seen_by_pairs(rng: np.random.Generator) -> None:
-    """A third late against none is shown by both marks; like shares by neither."""
+    """A third late against none is shown by both marks; like shares seldom are."""
     sides, seconds = proof(rng)
     late = ~sides.ours & (rng.random(seconds.size) < 0.3)
-    clear, p = late_difference(sides, late, 0.01)
-    like, chance = late_difference(sides, rng.random(seconds.size) < 0.3, 0.01)
+    like = [fewer_late(sides, rng.random(seconds.size) < 0.3, 0.05) for _ in range(40)]
 
-    assert p < 1e-6
-    assert found(clear).high < 0
-    assert found(clear).value == pytest.approx(-0.3, abs=0.08)
-    assert chance > 0.01 or found(like).high > 0
+    assert found(fewer_late(sides, late, 0.01)).value == pytest.approx(-0.3, abs=0.08)
+    assert sum(estimate is not None for estimate in like) <= 5
+
+
+def test_starts_that_differ_are_no_fewer_late(rng: np.random.Generator) -> None:
+    """One bad start of theirs makes many pairs better, and is one start."""
+    sides, _ = proof(rng)
+
+    assert fewer_late(sides, ~sides.ours & (sides.block == 3), 0.01) is None
 
 
 def test_other_prompts_are_no_pairs(rng: np.random.Generator) -> None:
@@ -184,7 +197,7 @@ def test_other_prompts_are_no_pairs(rng: np.random.Generator) -> None:
     apart = [f"{p}{who}" for p, who in zip(sides.prompt, sides.ours, strict=True)]
     other = Sides(sides.ours, sides.block, sides.template, apart)
 
-    assert late_difference(other, ~sides.ours, 0.01)[1] == 1.0
+    assert fewer_late(other, ~sides.ours, 0.01) is None
 
 
 @settings(max_examples=10)

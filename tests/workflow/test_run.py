@@ -225,7 +225,7 @@ def test_the_report_stands_beside_the_result(proven: tuple[Result, Path]) -> Non
 
     assert text.startswith("PROVEN: e2e p99 <= 300 ms")
     assert "num_batch: 32 -> " in text
-    assert "Gain: e2e p99" in text
+    assert "Gain in e2e over the baseline: mean" in " ".join(text.split())
 
 
 def test_the_controls_are_measured(proven: tuple[Result, Path]) -> None:

@@ -80,61 +80,66 @@ class Sides:
         return codes, self.ours[first]
 
 
-def mean_log_ratio(sides: Sides, seconds: npt.ArrayLike, error: float) -> Estimate | None:
-    """Return the mean log ratio of latencies, ours to theirs: of geometric means, prompt by prompt.
+def mean_and_median(
+    sides: Sides, seconds: npt.ArrayLike, errors: tuple[float, float]
+) -> tuple[Estimate | None, Estimate | None]:
+    """Return the log ratios, ours to theirs, of geometric mean and median latencies, by prompts.
 
-    `seconds`: shape (n,), positive; requests that failed (inf) are left out, so whoever claims
-    that a side is faster has to see that it has none. Each bound errs with `error`. None for fewer
-    than two blocks on a side.
-    """
-    kept = np.isfinite(seconds)
-    return _of_values(sides.kept(kept), np.log(np.asarray(seconds)[kept]), error)
-
-
-def median_log_ratio(sides: Sides, seconds: npt.ArrayLike, error: float) -> Estimate | None:
-    """Return the log ratio of median latencies, ours to theirs, prompt by prompt.
-
-    As `mean_log_ratio`, from the median of each block once prompts' effects are taken out; a
-    request that failed (inf) is infinitely late. None also where half of a block failed.
+    `seconds`: shape (n,), positive, inf for requests that failed; each bound of the two errs with
+    its part of `errors`. The mean leaves failed requests out, so whoever claims that a side is
+    faster has to see that it has none; the median, that of each block once prompts' effects are
+    taken out, counts them as infinitely late. None for fewer than two blocks on a side, the median
+    also where half of a block failed.
     """
     known = np.asarray(seconds, dtype=np.float64)
     served = np.isfinite(known)
     codes, ours = sides.blocks
-    if len(np.unique(codes[served])) < len(ours) or not _enough(ours):
+    all_blocks = len(np.unique(codes[served])) == len(ours)
+    names = ([n for n, ok in zip(given, served, strict=True) if ok]
+             for given in (sides.template, sides.prompt))  # fmt: skip
+    found = levels(np.log(known[served]), codes[served], *names) if all_blocks else None
+    if found is None or not _enough(ours):
+        return None, None
+    mean = _student(found.level, ours, found.covariance, errors[0], sides.interleaved)
+    values = np.full(known.size, math.inf)
+    values[served] = found.level[codes[served]] + found.noise
+    medians = np.array([quantile(values[codes == b], 0.5) for b in range(len(ours))])
+    if not np.isfinite(medians).all():
+        return mean, None
+    # the variance of a median of normal values is pi / 2 times that of their mean
+    more = np.diag((math.pi / 2 - 1) * found.variance / np.bincount(codes))
+    return mean, _student(medians, ours, found.covariance + more, errors[1], sides.interleaved)
+
+
+def fewer_late(sides: Sides, late: npt.NDArray[np.bool_], error: float) -> Estimate | None:
+    """Return our share of late requests minus theirs where ours is shown to be smaller, else None.
+
+    Two marks are asked for, each at `error`. The sign test over prompts that were late on one side
+    alone (McNemar 1947) is exact where few are late, but sees no blocks; the estimate's bound, as
+    that of a mean by prompts over blocks, sees them.
+    """
+    if _sign_test(sides, late) > error:
         return None
-    part = sides.kept(served)
-    found = levels(np.log(known[served]), codes[served], part.template, part.prompt)
+    codes, ours = sides.blocks
+    values = np.asarray(late, dtype=np.float64)
+    found = levels(values, codes, sides.template, sides.prompt) if _enough(ours) else None
     if found is None:
         return None
-    level = np.full(known.size, math.inf)
-    level[served] = found.level[codes[served]] + found.noise
-    medians = np.array([quantile(level[codes == b], 0.5) for b in range(len(ours))])
-    # the variance of a median of normal values is pi / 2 times that of their mean
-    more = (math.pi / 2 - 1) * found.variance / np.bincount(codes)
-    if not np.isfinite(medians).all():
-        return None
-    return _student(medians, ours, found.covariance + np.diag(more), error, sides.interleaved)
+    estimate = _student(found.level, ours, found.covariance, error, sides.interleaved)
+    return estimate if estimate.high < 0 else None
 
 
-def late_difference(
-    sides: Sides, late: npt.NDArray[np.bool_], error: float
-) -> tuple[Estimate | None, float]:
-    """Return our share of late requests minus theirs, and the exact p of fewer on our side.
-
-    The estimate is as that of the mean, prompt by prompt over blocks. `p` is that of the sign
-    test over prompts that were late on one side alone (McNemar 1947), which is exact where few
-    are late and the estimate is not, but sees no blocks: a claim takes both.
-    """
+def _sign_test(sides: Sides, late: npt.NDArray[np.bool_]) -> float:
+    """Return the chance of so many prompts late on their side alone, were the sides alike."""
     first: dict[tuple[str, str, bool], bool] = {}
-    for who, template, prompt, was in zip(
-        sides.ours, sides.template, sides.prompt, late, strict=True
+    for template, prompt, who, was in zip(
+        sides.template, sides.prompt, sides.ours.tolist(), late.tolist(), strict=True
     ):
-        first.setdefault((template, prompt, bool(who)), bool(was))
+        first.setdefault((template, prompt, who), was)
     pairs = [(first[t, p, True], was) for (t, p, who), was in first.items()
              if not who and (t, p, True) in first]  # fmt: skip
     better, worse = pairs.count((False, True)), pairs.count((True, False))
-    p = float(special.bdtr(worse, better + worse, 0.5)) if pairs else 1.0
-    return _of_values(sides, np.asarray(late, dtype=np.float64), error), p
+    return float(special.bdtr(worse, better + worse, 0.5)) if better else 1.0
 
 
 def quantile_log_ratio(
@@ -177,17 +182,6 @@ def _left_open(ours: Floats, theirs: Floats, q: float, error: float) -> tuple[fl
     low = math.log(mine.low / other.high) if mine.low and other.high else -math.inf
     high = math.log(mine.high / other.low) if mine.high and other.low else math.inf
     return low, high
-
-
-def _of_values(sides: Sides, values: Floats, error: float) -> Estimate | None:
-    """Return the difference of the mean of values, prompt by prompt over blocks."""
-    codes, ours = sides.blocks
-    if not _enough(ours):
-        return None
-    found = levels(values, codes, sides.template, sides.prompt)
-    if found is None:
-        return None
-    return _student(found.level, ours, found.covariance, error, sides.interleaved)
 
 
 def _enough(ours: npt.NDArray[np.bool_]) -> bool:

@@ -8,7 +8,6 @@ the same templates by template, and others by their means, each as far as it hel
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +18,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int_]
 
-RATIOS = (0.0, 0.2, 1.0, 4.0, 16.0, 64.0)
+RATIOS = (0.0, 0.25, 1.0, 5.0, 30.0, 300.0, 1e4)
 """Variances between templates, and between prompts of one, that are tried: times the noise's."""
 
 
@@ -66,9 +65,20 @@ def levels(
     if prompts.max() == templates.max():
         tried[0] = (0.0,)  # each template has one prompt: they are the same
     columns = np.column_stack([np.eye(count)[block], y])[order]
-    fits = (_fit(columns, groups, ratios) for ratios in itertools.product(*tried))
-    best = max(fits, key=lambda fit: fit.likelihood).levels
+    best = _likeliest(columns, groups, tried).levels
     return replace(best, noise=best.noise[np.argsort(order)])
+
+
+def _likeliest(columns: Floats, groups: Sequence[_Group], tried: Sequence[Sequence[float]]) -> _Fit:
+    """Return the best fit, looking for the templates' ratio, the prompts', and again the first."""
+    ratios = [0.0, 0.0]
+    for which in (1, 0, 1):
+        fits = {}
+        for ratio in tried[which]:
+            ratios[which] = ratio
+            fits[ratio] = _fit(columns, groups, ratios)
+        ratios[which] = max(fits, key=lambda ratio: fits[ratio].likelihood)
+    return fits[ratios[1]]
 
 
 @dataclass(frozen=True, slots=True)

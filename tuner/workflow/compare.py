@@ -21,7 +21,7 @@ from tuner.report.failures import in_words, reasons
 from tuner.report.measurement import METRICS
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
-from tuner.stats.gains import Estimate, median_log_ratio, quantile_log_ratio
+from tuner.stats.gains import Estimate, mean_and_median, quantile_log_ratio
 from tuner.stats.paired import difference_bounds
 from tuner.stats.quantiles import Bound
 from tuner.workflow import trial_folder
@@ -154,7 +154,9 @@ def _estimate(a: Compared, b: Compared, metric: Metric, q: float) -> Estimate | 
     paired = latencies(b.samples, a.samples, metric, scheduled=scheduled, interleaved=False)
     if paired is None:
         return None
-    return median_log_ratio(*paired, error) if q == 0.5 else quantile_log_ratio(*paired, q, error)
+    if q == 0.5:
+        return mean_and_median(*paired, (error, error))[1]
+    return quantile_log_ratio(*paired, q, error)
 
 
 def _bare_ratio(a: Compared, b: Compared, metric: Metric, q: float) -> Bound:
@@ -229,5 +231,5 @@ def _by_chunks(side: Compared) -> bool:
 def _more_starts(side: Compared) -> str:
     """Say whence a measurement over several engine starts would come."""
     if facts(side.document).get("engine") == "openai":
-        return "`tune` cannot start that server again"
+        return "`tune` cannot start that server again: its figures hold for the one that served"
     return "`tune run` measures several"

@@ -16,19 +16,18 @@ from tuner.spec.values import Metric, Sample
 from tuner.stats.gains import (
     Estimate,
     Sides,
-    late_difference,
-    mean_log_ratio,
-    median_log_ratio,
+    fewer_late,
+    mean_and_median,
     quantile_log_ratio,
 )
 from tuner.stats.noise import LEAST_CHANGE, beyond_noise, level_ratio
 from tuner.stats.quantiles import Bound
 from tuner.workflow.pairs import latencies
 
-MEAN_PART = 0.4
-OTHER_PART = 0.15
+MEAN_PART, OTHER_PART = 0.6, 0.1
 """Parts of the error that the mean's claim may spend, and each of the other four (median, share
-late, quantile, objective): together they spend all of it. The mean shows most."""
+late, quantile, objective): together they spend all of it. The mean shows most; where the best
+failed a request there is none, and the median has its part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +67,12 @@ def gains(
         return Gains()
     claim = _Claim(study, best, baseline, alpha)
     metric, q = study.slos[0].metric, study.slos[0].quantile
-    mean, difference = claim.mean(metric), best.guard.difference
+    mean, median = claim.mean_and_median(metric)
+    difference = best.guard.difference
     return Gains(
         latency=claim.quantile(metric, q),
-        mean=None if claim.failed else _gain(mean, metric, None, MEAN_PART * alpha),
-        median=claim.median(metric),
+        mean=None if claim.failed else _gain(mean, metric, None, claim.errors[0]),
+        median=_gain(median, metric, 0.5, claim.errors[1]),
         late=claim.late(),
         noise_floor=max(mean.floor, LEAST_CHANGE) if mean else None,
         answers=difference if (difference.low or 0.0) > 0 else None,
@@ -94,16 +94,15 @@ class _Claim:
         """Tell whether the best failed a request: no mean holds what took for ever."""
         return any(self.best.failures.values())
 
-    def mean(self, metric: Metric) -> Estimate | None:
-        """Return the log ratio of geometric means, over the requests that were served."""
-        paired = self._paired(metric)
-        return mean_log_ratio(*paired, MEAN_PART * self.alpha) if paired else None
+    @property
+    def errors(self) -> tuple[float, float]:
+        """Return what the claims of mean and median may spend."""
+        return MEAN_PART * self.alpha, (MEAN_PART if self.failed else OTHER_PART) * self.alpha
 
-    def median(self, metric: Metric) -> Gain | None:
-        """Return the gain in the median, a failed request being infinitely late."""
-        error, paired = OTHER_PART * self.alpha, self._paired(metric)
-        found = median_log_ratio(*paired, error) if paired else None
-        return _gain(found, metric, 0.5, error)
+    def mean_and_median(self, metric: Metric) -> tuple[Estimate | None, Estimate | None]:
+        """Return the log ratios of geometric means and of medians."""
+        paired = self._paired(metric)
+        return mean_and_median(*paired, self.errors) if paired else (None, None)
 
     def quantile(self, metric: Metric, q: float) -> Gain | None:
         """Return the gain in a quantile of all requests."""
@@ -117,10 +116,8 @@ class _Claim:
         paired = self._paired(slo.metric)
         if paired is None:
             return None
-        found, p = late_difference(paired[0], paired[1] > slo.max_s, error)
-        if found is None or p > error or found.high >= 0:
-            return None
-        return FewerLate(slo, found.difference, 1 - 2 * error)
+        found = fewer_late(paired[0], paired[1] > slo.max_s, error)
+        return FewerLate(slo, found.difference, 1 - 2 * error) if found else None
 
     def objective(self) -> bool:
         """Tell whether what the study asks for is better, beyond noise."""
