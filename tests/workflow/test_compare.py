@@ -245,7 +245,7 @@ def test_runs_and_measurements_are_read_from_their_folders(tmp_path: Path) -> No
     assert result.best is not None
     assert len(same.a.samples) == len(same.b.samples) == result.best.n
     assert same.claims == ()
-    assert same.pairs == result.best.n
+    assert same.pairs == result.best.guard.templates
     assert [d.fact for d in forced.unlike] == ["prompts"]  # search prompts against held-out ones
 
 
