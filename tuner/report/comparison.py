@@ -265,7 +265,8 @@ def _terms(found: Comparison) -> str:
     instant = COUNTS_FROM["planned" if found.a.scheduled else "sent"]
     return (
         f"Load: {document.get('load')}; {instant}. Brackets beside a side are those of its own "
-        f"verdict, those of B / A hold at {found.confidence:.1%} each and at 95 % together; noise is what like sides reach: half of that bracket, and the "
-        f"{ALLOWANCE:.0%} by which two occasions may differ though nothing was changed. A claim "
-        "says that B's settings on its occasion differ from A's on its own by more than that."
+        f"verdict, those of B / A hold at {found.confidence:.1%} each and at 95 % together; noise "
+        f"is what like sides reach: half of that bracket, and the {ALLOWANCE:.0%} by which two "
+        "occasions may differ though nothing was changed. A claim says that B's settings on its "
+        "occasion differ from A's on its own by more than that."
     )
