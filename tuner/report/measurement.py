@@ -158,7 +158,7 @@ def measurement(
             kept,
             study.guard,
             alpha=terms.alpha,
-            weights=study.workload.weights,
+            visits=study.workload.visits,
             baseline=terms.baseline,
         ),
         failures=_failures(kept),
