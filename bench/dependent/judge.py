@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from bench.dependent.draws import TARGET_S, Drawn, Traffic, World
-from tuner.report.measurement import Measurement, Terms, certificate, measurement
-from tuner.search.budget import ALPHAS, Rhythm, visits
+from bench.dependent.draws import TARGET_S, Bools, Drawn, Traffic, World
+from tuner.report.lateness import Lateness, Terms
+from tuner.report.measurement import Measurement, measurement
+from tuner.search.budget import ALPHAS, Pace, Rhythm, rhythm
 from tuner.spec.study import Study
-from tuner.spec.values import Guard, Load, Message, Sample, Slo
+from tuner.spec.values import Claim, Guard, Load, Message, Sample, Slo
 from tuner.spec.workload import Supply, Template, Workload
 from tuner.workflow.turns import Sent, guard_exhausted, turn
 
@@ -22,12 +23,45 @@ ALPHA = ALPHAS[0]
 """The error of the first finalist."""
 
 LIMIT = 4000
-"""Requests after which an undecided proof ends."""
+"""Requests after which an undecided proof ends, times the root of how many are in flight."""
 
-FOUR_STARTS, TWO_STARTS = Rhythm(100, 4, 20, 4), Rhythm(250, 2, 50, 2)
+FOUR_STARTS, TWO_STARTS = Pace(1.0, restart_s=1.0), Pace(1.0, restart_s=1000.0)
+"""How fast requests and engine starts are where a proof rests on so many starts."""
 
 _PAUSE_NS = 1000
 """What a client takes between an answer and the next request: rounding makes none overlap."""
+
+
+@dataclass(slots=True)
+class Sending:
+    """What was drawn so far, block by block; samples are made of it where somebody looks."""
+
+    blocks: list[Drawn] = field(default_factory=list)
+    _made: list[Sample] = field(default_factory=list)
+
+    @property
+    def late(self) -> Bools:
+        """Tell of each request whether it was late."""
+        return np.concatenate([drew.late for drew in self.blocks])
+
+    @property
+    def n(self) -> int:
+        """Return how many requests were sent."""
+        return sum(drew.late.size for drew in self.blocks)
+
+    def cut(self, n: int) -> None:
+        """Keep the first n of the last block."""
+        last = self.blocks.pop()
+        columns = (getattr(last, f.name)[:n] for f in fields(Drawn))
+        self.blocks.append(Drawn(*columns))
+        del self._made[self.n :]
+
+    def samples(self) -> list[Sample]:
+        """Return all as samples."""
+        made = self._made[-1].engine_start if self._made else 0
+        for drew in self.blocks[made:]:
+            self._made += as_samples(drew, self._made)
+        return self._made
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +69,13 @@ class Proof:
     """What a proof came to, and how likely its requests were to be late, on average."""
 
     found: Measurement
+    sent: Sending
     chance: float
+
+    @property
+    def n(self) -> int:
+        """Return how many requests it took."""
+        return self.sent.n
 
 
 def study(
@@ -43,6 +83,7 @@ def study(
     load: Load | None = None,
     guard: Guard | None = None,
     slos: tuple[Slo, ...] = (P99,),
+    claim: Claim | None = None,
 ) -> Study:
     """Return a study with a held-out template for each weight; those of one weight are a kind."""
     templates = tuple(
@@ -56,57 +97,51 @@ def study(
         )
         for number, weight in enumerate(weights)
     )
-    workload = Workload(templates, {"file": tuple(range(1000))}, load=load or Load())
-    return Study("dependent", "llamacpp", "model.gguf", workload, slos=slos, guard=guard or Guard())
+    return Study(
+        name="dependent",
+        engine="llamacpp",
+        model="model.gguf",
+        workload=Workload(templates, {"file": tuple(range(1000))}, load=load or Load()),
+        slos=slos,
+        guard=guard or Guard(),
+        claim=claim or Claim(),
+    )
 
 
 def traffic(asked: Study) -> Traffic:
     """Return how a proof asks the templates of a study."""
     templates = asked.workload.part(held_out=True)
     kinds = sorted({t.kind for t in templates})
-    prompts = Supply(asked.workload, held_out=True, seed=asked.seed).prompts(0, visits(asked))
-    enough = LIMIT + 2 * FOUR_STARTS.finalist_block
+    prompts = Supply(asked.workload, held_out=True, seed=asked.seed).prompts(0)
     return Traffic(
-        order=np.array([int(p.cluster) for p in itertools.islice(prompts, enough)]),
+        order=np.array([int(p.cluster) for p in itertools.islice(prompts, 4 * LIMIT)]),
         kinds=np.array([kinds.index(t.kind) for t in templates]),
         weights=np.array([t.weight for t in templates]),
     )
 
 
-def terms_of(asked: Study, starts: int = 1) -> Terms:
-    """Return the terms of the first finalist."""
-    return Terms(alpha=ALPHA, visits=visits(asked), starts=starts)
-
-
-def prove(
-    asked: Study,
-    world: World,
-    rng: np.random.Generator,
-    rhythm: Rhythm = FOUR_STARTS,
-    limit: int = LIMIT,
-) -> Proof:
+def prove(asked: Study, world: World, rng: np.random.Generator, pace: Pace = FOUR_STARTS) -> Proof:
     """Return what the proof of the first finalist comes to, as `workflow.confirm` takes it.
 
-    Blocks are as long as there, a PASS is looked for after each, a FAIL after each late request.
+    Blocks are as long as there. A PASS is looked for after each of them, a FAIL after each late
+    request; with several in flight after each block as well, which lets more runs come to a PASS.
     """
-    terms = terms_of(asked, rhythm.starts)
-    now = measurement(asked, {}, None, (), terms=terms)
-    block, samples, late, chances, blocks = world(rng), list[Sample](), [], [], 0
-    while not (blocks and _over(asked, now, terms, limit)):
-        due = turn(now, Sent(len(samples), blocks), _done(rhythm), terms, rhythm)
-        drew, before, blocks = block(due.finalist), len(samples), blocks + 1
-        samples += as_samples(drew, samples)
-        chances += drew.chance.tolist()
-        late += (np.flatnonzero(drew.late) + before).tolist()
-        end = _failed_at(asked, samples, late, before, terms)
-        del samples[end:], chances[end:]
-        now = _look(asked, samples, terms, now)
-    return Proof(now, sum(chances) / len(chances))
+    beat = rhythm(asked, pace)
+    terms = Terms(alpha=ALPHA, starts=beat.starts)
+    now, block, sent = measurement(asked, {}, None, (), terms=terms), world(rng), Sending()
+    while not (sent.blocks and _over(asked, now)):
+        due = turn(now, Sent(sent.n, len(sent.blocks)), _done(beat), terms, beat)
+        sent.blocks.append(block(due.finalist))
+        if asked.workload.load == Load() and asked.slos:
+            _stop_at_fail(asked, sent, terms)
+        now = _look(asked, sent, terms, now)
+    chance = np.concatenate([drew.chance for drew in sent.blocks])
+    return Proof(now, sent, float(chance.mean()))
 
 
-def in_full(asked: Study, found: Measurement) -> Measurement:
+def in_full(asked: Study, proof: Proof) -> Measurement:
     """Return everything that is said about the samples of a proof."""
-    return measurement(asked, {}, None, found.samples, terms=terms_of(asked, FOUR_STARTS.starts))
+    return measurement(asked, {}, None, proof.sent.samples(), terms=Terms(alpha=ALPHA))
 
 
 def as_samples(drew: Drawn, after: Sequence[Sample] = ()) -> list[Sample]:
@@ -144,46 +179,60 @@ def _sample(number: int, sent: int, ended: int, template: int, right: bool, star
     )
 
 
-def _look(asked: Study, samples: Sequence[Sample], terms: Terms, last: Measurement) -> Measurement:
-    """Return the measurement; while a target is open, and no answers count, of targets alone."""
-    certificates = {slo: certificate(asked, slo, samples, terms) for slo in asked.slos}
-    if asked.guard.asks or all(c.verdict != "UNDECIDED" for c in certificates.values()):
-        return measurement(asked, {}, None, samples, terms=terms)
-    return replace(last, samples=tuple(samples), certificates=certificates)
+def _look(asked: Study, sent: Sending, terms: Terms, last: Measurement) -> Measurement:
+    """Return the measurement; where nothing can have been decided, only with new counts."""
+    late, load = sent.late, asked.workload.load
+    if asked.guard.asks or not asked.slos or may_tell(late, load, asked.claim)[-1]:
+        samples = sent.samples()
+        lateness = Lateness.of(asked, samples, terms)
+        found = {slo: lateness.certificate(slo) for slo in asked.slos}
+        if asked.guard.asks or all(c.verdict != "UNDECIDED" for c in found.values()):
+            return measurement(asked, {}, None, samples, terms=terms)
+    else:
+        count = {"n": late.size, "late": int(late.sum())}
+        found = {slo: replace(c, **count) for slo, c in last.certificates.items()}
+    return replace(last, certificates=found)
 
 
-def _failed_at(
-    asked: Study, samples: Sequence[Sample], late: Sequence[int], before: int, terms: Terms
-) -> int:
-    """Return after how many samples a target has failed, those in flight included; else all.
-
-    `late`: the places of all late ones, `before` how many have been looked at already.
-    """
-    alone = asked.workload.load == Load()
-    for count, place in enumerate(late if asked.slos else (), start=1):
-        if place < before or (alone and not could_fail(count, place + 1)):
+def _stop_at_fail(asked: Study, sent: Sending, terms: Terms) -> None:
+    """Send no more of the last block after the late request at which a target has failed."""
+    late = sent.late
+    before = late.size - sent.blocks[-1].late.size
+    too_many = late & (late.cumsum() > (1 - P99.quantile) * np.arange(1, late.size + 1))
+    for place in np.flatnonzero(too_many & may_tell(late, Load(), asked.claim)).tolist():
+        if place < before:
             continue
-        if certificate(asked, P99, samples[: place + 1], terms).verdict == "FAIL":
-            return place + asked.workload.load.concurrency
-    return len(samples)
+        found = Lateness.of(asked, sent.samples()[: place + 1], terms).certificate(P99)
+        if found.verdict == "FAIL":
+            sent.cut(place + 1 - before)
+            return
 
 
-def could_fail(late: int, n: int) -> bool:
-    """Tell whether any bet on a higher late rate could have reached the bar; spares looks.
+def may_tell(late: Bools, load: Load, claim: Claim) -> Bools:
+    """Tell after which requests a target can have passed or failed; spares looks.
 
-    The likelihood ratio of the share seen to 1 % is the largest that there is.
+    A verdict takes a likelihood ratio of 1 / alpha, and with one in flight that of the share seen
+    to 1 % is the largest. With several, one strand may have seen no late request at all.
     """
-    share, bound = late / n, 1 - P99.quantile
-    rest = (1 - share) * math.log((1 - share) / (1 - bound)) if late < n else 0.0
-    return share > bound and n * (share * math.log(share / bound) + rest) >= math.log(1 / ALPHA)
+    n, bound = np.arange(1, late.size + 1), 1 - P99.quantile
+    count = late.cumsum()
+    if load != Load():
+        strands = 1 if load.open_loop or claim.in_flight == "apart" else load.concurrency
+        return (-n * np.log(P99.quantile) / strands >= math.log(1 / ALPHA)) | (count > bound * n)
+    timely = n - count
+    ratio = count * np.log(np.maximum(count, 1) / (bound * n))
+    ratio += timely * np.log(np.maximum(timely, 1) / ((1 - bound) * n))
+    told: Bools = ratio >= math.log(1 / ALPHA)
+    return told
 
 
-def _over(asked: Study, now: Measurement, terms: Terms, limit: int) -> bool:
+def _over(asked: Study, now: Measurement) -> bool:
     templates = len(asked.workload.part(held_out=True))
-    told = now.verdict != "UNDECIDED" or guard_exhausted(now, templates, terms.visits)
-    return told or now.n >= limit
+    told = now.verdict != "UNDECIDED" or guard_exhausted(now, templates)
+    n = max((c.n for c in now.certificates.values()), default=now.n)
+    return told or n >= LIMIT * math.sqrt(asked.workload.load.concurrency)
 
 
-def _done(rhythm: Rhythm) -> Sent:
+def _done(beat: Rhythm) -> Sent:
     """Return a baseline that has had all its blocks."""
-    return Sent(rhythm.baseline_requests, rhythm.baseline_blocks)
+    return Sent(beat.baseline_requests, beat.baseline_blocks)

@@ -11,21 +11,23 @@ import numpy as np
 from bench.dependent.draws import Floats, World
 from bench.dependent.judge import as_samples, study
 from tuner.report.capacity import Capacity, Level
-from tuner.report.measurement import Terms, measurement
+from tuner.report.lateness import Terms
+from tuner.report.measurement import measurement
+from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.study import Study
 from tuner.spec.values import Load
-from tuner.stats.eprocess import expected_requests
-from tuner.workflow.capacity import PATIENCE, WAVES, alpha_of_each, path
+from tuner.workflow.capacity import PATIENCE, alpha_of_each, path
 from tuner.workflow.measure import decided
 
 
 def level(asked: Study, world: World, rng: np.random.Generator, terms: Terms) -> Level:
     """Return what one load comes to: requests come back until the verdict falls."""
     in_flight = asked.workload.load.concurrency
-    fewest = max(expected_requests(0.0, slo.quantile, terms.alpha) for slo in asked.slos)
-    drew = world(rng)(max(WAVES * in_flight, math.ceil(PATIENCE * fewest)))
+    least = LEAST_WAVES * in_flight
+    most = max(least, math.ceil(PATIENCE * proof_requests(asked, terms.alpha)))
+    drew = world(rng)(most)
     session = SimpleNamespace(study=asked, left_s=lambda: 1.0)
-    stop = decided(session, terms, least=WAVES * in_flight)
+    stop = decided(session, terms, least=least)
     ended = drew.sent_s + drew.latency_s
     samples = as_samples(drew)
     seen = next((i for i in np.argsort(ended, kind="stable") if stop(samples[i])), None)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from bench.dependent.draws import World, independent
-from bench.dependent.judge import P99, as_samples, study, terms_of
+from bench.dependent.judge import ALPHA, P99, as_samples, study
 from bench.dependent.stalls import closed, opened
-from tuner.report.measurement import certificate
+from tuner.report.lateness import Lateness, Terms
 from tuner.spec.study import Study
-from tuner.spec.values import Load, Sample
+from tuner.spec.values import Claim, Load, Sample
 from tuner.stats.eprocess import Certificate
 
 RATES = (0.0, 0.001, 0.002, 0.005)
@@ -24,7 +25,14 @@ CAP, CAP_AT_64 = 20_000, 60_000
 LOOKS = 50
 """The next look comes after a fiftieth more, so that a price is too high by up to 2 %."""
 
-P95 = replace(P99, quantile=0.95)
+_CLOSED: tuple[tuple[int, float, Literal["together", "apart"]], ...] = (
+    (1, 0.99, "together"),
+    (8, 0.99, "together"),
+    (8, 0.99, "apart"),
+    (64, 0.99, "together"),
+    (64, 0.99, "apart"),
+    (64, 0.95, "together"),
+)
 
 _PART = 2000
 
@@ -56,12 +64,12 @@ def prices(runs: int, seed: int) -> Iterator[Price]:
 
 def to_a_pass(asked: Study, world: World, rng: np.random.Generator, cap: int) -> int | None:
     """Return after how many requests a target has passed, or None at the cap."""
-    block, terms, samples, n = world(rng), terms_of(asked), list[Sample](), 1
+    block, terms, samples, n = world(rng), Terms(alpha=ALPHA), list[Sample](), 1
     (slo,) = asked.slos
     while n <= cap:
         while len(samples) < n:
             samples += as_samples(block(_PART), samples)
-        found = certificate(asked, slo, samples[:n], terms)
+        found = Lateness.of(asked, samples[:n], terms).certificate(slo)
         if found.verdict == "PASS":
             return n
         n += max(at_least(found, slo.quantile), n // LOOKS, 1)
@@ -79,16 +87,14 @@ def at_least(found: Certificate, quantile: float) -> int:
 
 
 def _loads() -> Iterator[tuple[str, Study, Callable[[float], World], int]]:
-    for count in (1, 8, 64):
-        asked, cap = study(load=Load(concurrency=count)), CAP_AT_64 if count > 8 else CAP
-        yield (
-            f"{count} in flight",
-            asked,
-            lambda r, c=count: closed(c, 0.0, slow=independent(r)),
-            cap,
+    for count, quantile, in_flight in _CLOSED:
+        load, cap = Load(concurrency=count), CAP_AT_64 if count > 8 else CAP
+        asked = study(
+            load=load, slos=(replace(P99, quantile=quantile),), claim=Claim(None, in_flight)
         )
-    asked = study(load=Load(concurrency=64), slos=(P95,))
-    yield "64 in flight, p95", asked, lambda r: closed(64, 0.0, slow=independent(r)), CAP_AT_64
+        name = f"{count} in flight" + {0.95: ", p95"}.get(quantile, "")
+        name += {"apart": ", taken apart"}.get(in_flight, "")
+        yield name, asked, lambda r, c=count: closed(c, 0.0, slow=independent(r)), cap
     for mean in (1, 4):
         asked = study(load=Load(rate=mean / 0.4))
         name = f"open loop, {mean} in flight on average"

@@ -16,14 +16,16 @@ from hypothesis import strategies as st
 
 from bench.dependent import draws, load, stalls
 from bench.dependent.draws import Drawn, World, independent, latencies, starts, true_quantile
-from bench.dependent.judge import P99, as_samples, could_fail, study, terms_of, traffic
+from bench.dependent.judge import P99, as_samples, could_fail, study, traffic
 from bench.dependent.prices import Price, at_least
 from bench.dependent.record import RECORDED, Run, outcome, read, tables, write
 from bench.dependent.rows import Row, Told, rows
 from bench.dependent.stalls import STALL_S, UNLIKE, closed, opened
-from tuner.report.measurement import certificate
+from tuner.report.lateness import Lateness, Terms
+from tuner.search.budget import LEAST_WAVES
 from tuner.spec.values import Load
 
+TERMS = Terms(alpha=0.025)
 README = Path(__file__).parents[2] / "bench" / "README.md"
 
 
@@ -155,7 +157,7 @@ def test_no_look_is_spared_that_could_have_failed(late: int, timely: int) -> Non
         return
     order = np.arange(n) < timely
     drew = draws.one_by_one(np.where(order, 0.5, 1.5), np.zeros(n))
-    found = certificate(study(), P99, as_samples(drew), terms_of(study()))
+    found = Lateness.of(study(), as_samples(drew), TERMS).certificate(P99)
 
     assert found.verdict != "FAIL" or could_fail(found.late, found.n)
 
@@ -165,22 +167,22 @@ def test_no_look_is_spared_that_could_have_passed(places: set[int], n: int) -> N
     """While so many more come, all of them timely, a target does not pass."""
     late = np.isin(np.arange(3000), list(places))
     samples = as_samples(draws.one_by_one(np.where(late, 1.5, 0.5), np.zeros(3000)))
-    found = certificate(study(), P99, samples[:n], terms_of(study()))
+    found = Lateness.of(study(), samples[:n], TERMS).certificate(P99)
     late[n:] = False
     samples = as_samples(draws.one_by_one(np.where(late, 1.5, 0.5), np.zeros(3000)))
 
     spared = at_least(found, P99.quantile)
-    after = certificate(study(), P99, samples[: n + spared], terms_of(study()))
+    after = Lateness.of(study(), samples[: n + spared], TERMS).certificate(P99)
     assert after.verdict != "PASS" or found.verdict == "PASS" or not spared
 
 
 def test_a_level_waits_for_what_is_in_flight() -> None:
     """A load is measured until its verdict falls, and what was sent by then counts."""
     rng = np.random.default_rng(1)
-    found = load.level(study(load=Load(concurrency=8)), closed(8, 0.5), rng, terms_of(study()))
+    found = load.level(study(load=Load(concurrency=8)), closed(8, 0.5), rng, TERMS)
 
     assert found.verdict == "FAIL"
-    assert 8 * load.WAVES <= found.measured.n < 8 * load.WAVES + 20
+    assert 8 * LEAST_WAVES <= found.measured.n < 8 * LEAST_WAVES + 20
 
 
 def test_a_search_ends_at_what_is_carried() -> None:
