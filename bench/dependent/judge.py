@@ -189,8 +189,8 @@ def _look(asked: Study, sent: Sending, terms: Terms, last: Measurement) -> Measu
         if asked.guard.asks or all(c.verdict != "UNDECIDED" for c in found.values()):
             return measurement(asked, {}, None, samples, terms=terms)
     else:
-        count = {"n": late.size, "late": int(late.sum())}
-        found = {slo: replace(c, **count) for slo, c in last.certificates.items()}
+        n, count = late.size, int(late.sum())
+        found = {slo: replace(c, n=n, late=count) for slo, c in last.certificates.items()}
     return replace(last, certificates=found)
 
 

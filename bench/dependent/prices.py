@@ -103,5 +103,6 @@ def _loads() -> Iterator[tuple[str, Study, Callable[[float], World], int]]:
 
 def _price(name: str, rate: float, found: list[int | None], cap: int) -> Price:
     reached = [n for n in found if n is not None]
-    middles = (float(np.median(reached)), float(np.mean(reached))) if reached else (None, None)
-    return Price(name, rate, len(found), len(reached), *middles, cap)
+    median = float(np.median(reached)) if reached else None
+    mean = float(np.mean(reached)) if reached else None
+    return Price(name, rate, len(found), len(reached), median, mean, cap)

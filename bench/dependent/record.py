@@ -29,7 +29,7 @@ class Outcome:
     passed: int
     failed: int
     wrong: int
-    n: tuple[float, ...]
+    n: tuple[int, ...]
 
     @property
     def error(self) -> float:
@@ -70,12 +70,12 @@ def write(path: Path, runs: Iterable[Run]) -> None:
 
 
 def tables(runs: Sequence[Run]) -> str:
-    """Return the table of promises and that of prices, a column or more for each run."""
+    """Return the table of promises and that of prices, with columns for each run."""
     return "\n".join([*_promises(runs), "", *_prices(runs)])
 
 
 def _promises(runs: Sequence[Run]) -> Iterator[str]:
-    heads = [f"{run.label}: {what}" for run in runs for what in ("PASS", "FAIL", "wrong")]
+    heads = [f"{run.label}: {what}" for run in runs for what in ("PASS", "wrong")]
     yield from _head("what", "promised", *heads)
     by_name = [{o.name: o for o in run.outcomes} for run in runs]
     for name in dict.fromkeys(o.name for run in runs for o in run.outcomes):
@@ -87,13 +87,9 @@ def _promises(runs: Sequence[Run]) -> Iterator[str]:
 
 def _shares(o: Outcome | None) -> Sequence[str]:
     if o is None:
-        return "-", "-", "-"
+        return "-", "-"
     wrong = f"{o.wrong / o.runs:.1%} ± {o.error:.1%}"
-    return (
-        f"{o.passed / o.runs:.1%}",
-        f"{o.failed / o.runs:.1%}",
-        wrong if o.kept else f"**{wrong}**",
-    )
+    return f"{o.passed / o.runs:.1%}", wrong if o.kept else f"**{wrong}**"
 
 
 def _prices(runs: Sequence[Run]) -> Iterator[str]:
@@ -116,11 +112,17 @@ def _cost(p: Price | None) -> str:
 
 def outcome(row: Row, told: Sequence[Told]) -> Outcome:
     """Return what the runs of a row came to."""
-    counts = [sum(t.verdict == verdict for t in told) for verdict in ("PASS", "FAIL")]
     n = sorted(t.n for t in told)
-    quartiles = tuple(float(n[round(share * (len(n) - 1))]) for share in (0.25, 0.5, 0.75))
-    wrong = sum(t.wrong for t in told)
-    return Outcome(row.part, row.name, row.promised, len(told), *counts, wrong, quartiles)
+    return Outcome(
+        part=row.part,
+        name=row.name,
+        promised=row.promised,
+        runs=len(told),
+        passed=sum(t.verdict == "PASS" for t in told),
+        failed=sum(t.verdict == "FAIL" for t in told),
+        wrong=sum(t.wrong for t in told),
+        n=tuple(n[round(share * (len(n) - 1))] for share in (0.25, 0.5, 0.75)),
+    )
 
 
 def _run(found: Mapping[str, Any]) -> Run:

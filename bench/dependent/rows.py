@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.dependent import judge, load
+from bench.dependent import capacity, judge
 from bench.dependent.draws import (
     Traffic,
     World,
@@ -192,11 +192,13 @@ def _capacity() -> Iterator[Row]:
     asked, terms = study(load=Load(concurrency=8)), Terms(alpha=0.05)
 
     def at_eight(rng: np.random.Generator) -> Told:
-        found = load.level(asked, closed(8, LATE), rng, terms)
+        found = capacity.level(asked, closed(8, LATE), rng, terms)
         return Told(found.verdict, found.measured.n, wrong=found.met)
 
     def highest(rng: np.random.Generator) -> Told:
-        found = load.search(lambda c: closed(c, LATE / 10 if c <= CARRIED else LATE), HIGHEST, rng)
+        found = capacity.search(
+            lambda c: closed(c, LATE / 10 if c <= CARRIED else LATE), HIGHEST, rng
+        )
         size = found.highest.size if found.highest else 0
         n = sum(level.measured.n for level in found.levels)
         return Told("PASS" if size else "UNDECIDED", n, wrong=size > CARRIED)

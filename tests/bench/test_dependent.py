@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.dependent import draws, load, stalls
+from bench.dependent import capacity, draws, stalls
 from bench.dependent.draws import Drawn, World, independent, latencies, starts, true_quantile
-from bench.dependent.judge import P99, as_samples, could_fail, study, traffic
+from bench.dependent.judge import P99, as_samples, may_tell, study, traffic
 from bench.dependent.prices import Price, at_least
 from bench.dependent.record import RECORDED, Run, outcome, read, tables, write
 from bench.dependent.rows import Row, Told, rows
@@ -145,21 +145,18 @@ def test_samples_say_what_was_drawn() -> None:
     assert [s.engine_start for s in first + second] == [1, 1, 2, 2]
     assert [s.guard for s in first] == ["correct", "wrong_fields"]
     assert [s.latency_s("e2e") for s in second] == pytest.approx([0.5, 1.5], abs=1e-5)
-    assert all(a.end_ns < b.sent_ns for a, b in itertools.pairwise(first + second))
+    assert all(a.end_ns <= b.sent_ns for a, b in itertools.pairwise(first + second))
     assert len({s.prompt_id for s in first + second}) == 4
 
 
-@given(late=st.integers(0, 60), timely=st.integers(0, 3000))
-def test_no_look_is_spared_that_could_have_failed(late: int, timely: int) -> None:
-    """Where a target has failed, the bound on all bets says that it could."""
-    n = late + timely
-    if n == 0:
-        return
-    order = np.arange(n) < timely
-    drew = draws.one_by_one(np.where(order, 0.5, 1.5), np.zeros(n))
-    found = Lateness.of(study(), as_samples(drew), TERMS).certificate(P99)
-
-    assert found.verdict != "FAIL" or could_fail(found.late, found.n)
+@given(late=st.sets(st.integers(0, 1999), max_size=40), n=st.integers(1, 2000))
+def test_no_look_is_spared_that_told_something(late: set[int], n: int) -> None:
+    """Where a verdict has fallen, the bound on all bets says that it could."""
+    drew = draws.one_by_one(np.where(np.isin(np.arange(n), list(late)), 1.5, 0.5), np.zeros(n))
+    for load in (Load(), Load(concurrency=2)):
+        asked = study(load=load)
+        found = Lateness.of(asked, as_samples(drew), TERMS).certificate(P99)
+        assert found.verdict == "UNDECIDED" or may_tell(drew.late, load, asked.claim)[-1]
 
 
 @given(places=st.sets(st.integers(0, 1500), max_size=8), n=st.integers(1, 1500))
@@ -177,17 +174,19 @@ def test_no_look_is_spared_that_could_have_passed(places: set[int], n: int) -> N
 
 
 def test_a_level_waits_for_what_is_in_flight() -> None:
-    """A load is measured until its verdict falls, and what was sent by then counts."""
+    """A load is measured until a verdict falls, and what was sent by then counts."""
     rng = np.random.default_rng(1)
-    found = load.level(study(load=Load(concurrency=8)), closed(8, 0.5), rng, TERMS)
+    found = capacity.level(study(load=Load(concurrency=8)), closed(8, 0.5), rng, TERMS)
 
-    assert found.verdict == "FAIL"
-    assert 8 * LEAST_WAVES <= found.measured.n < 8 * LEAST_WAVES + 20
+    assert not found.met
+    assert found.measured.n == 8 * LEAST_WAVES + 8
 
 
 def test_a_search_ends_at_what_is_carried() -> None:
     """Where every load above is hopeless the highest that is met is the one below."""
-    found = load.search(lambda c: closed(c, 0.0 if c <= 3 else 0.9), 8, np.random.default_rng(1))
+    found = capacity.search(
+        lambda c: closed(c, 0.0 if c <= 3 else 0.9), 8, np.random.default_rng(1)
+    )
 
     assert found.highest is not None
     assert (found.highest.size, found.next and found.next.size) == (3, 4)
@@ -220,7 +219,7 @@ def test_outcomes_are_recorded_and_read_back(tmp_path: Path) -> None:
     write(tmp_path / "run.json", [run, replace(run, label="after")])
 
     assert read(tmp_path / "run.json") == [run, replace(run, label="after")]
-    assert "| some | 2.5% | 33.3% | 33.3% | 33.3% ± " in tables([run])
+    assert "| some | 2.5% | 33.3% | 33.3% ± " in tables([run])
     assert "| 1 in flight | 0.0% | 20,000 | 412 (412) |" in tables([run])
 
 
