@@ -3,8 +3,8 @@
     python -m bench.dependent [--runs N] [--only PART ...] [--label WORD --out FILE.json]
     python -m bench.dependent --read FILE.json        prints what was recorded
 
-With `--out` a run is put beside those that the file already has, or in the place of the one
-with the same label.
+With `--out` a run is put beside those that the file already has; of a run with the same label it
+takes the place of what both have.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zlib import crc32
 import numpy as np
 
 from bench.dependent.prices import prices
-from bench.dependent.record import Outcome, Run, outcome, read, tables, write
+from bench.dependent.record import Outcome, Run, merged, outcome, read, tables, write
 from bench.dependent.rows import rows
 
 PRICES = "prices"
@@ -43,11 +43,6 @@ def main() -> None:
     if given.out:
         write(given.out, merged(read(given.out), run))
     print(tables([run]))
-
-
-def merged(before: list[Run], run: Run) -> list[Run]:
-    """Return recorded runs with one more; what it has takes the place of what its label had."""
-    return [r for r in before if r.label != run.label] + [run]
 
 
 def _outcomes(runs: int, seed: int, only: list[str]) -> Iterator[Outcome]:

@@ -58,7 +58,8 @@ def prices(runs: int, seed: int) -> Iterator[Price]:
             drawn = world(rate)
             # Without late requests, and always as many in flight, every run is the same.
             alike = not rate and not asked.workload.load.open_loop
-            found = [to_a_pass(asked, drawn, rng, cap) for _ in range(1 if alike else runs)]
+            wanted = 1 if alike else runs * CAP // cap
+            found = [to_a_pass(asked, drawn, rng, cap) for _ in range(max(wanted, 1))]
             yield _price(name, rate, found, cap)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,15 @@ def write(path: Path, runs: Iterable[Run]) -> None:
     path.write_text(
         '{"schema": "tuner.dependence-bench/1", "runs": [\n' + parts + "\n]}\n", encoding="utf-8"
     )
+
+
+def merged(runs: Sequence[Run], new: Run) -> list[Run]:
+    """Return runs with one more, which keeps what only the one of its label had."""
+    old = next((run for run in runs if run.label == new.label), new)
+    outcomes = {o.name: o for o in (*old.outcomes, *new.outcomes)}
+    prices = {(p.load, p.rate): p for p in (*old.prices, *new.prices)}
+    whole = replace(new, outcomes=tuple(outcomes.values()), prices=tuple(prices.values()))
+    return [run for run in runs if run.label != new.label] + [whole]
 
 
 def tables(runs: Sequence[Run]) -> str:

@@ -18,7 +18,7 @@ from bench.dependent import capacity, draws, stalls
 from bench.dependent.draws import Drawn, World, independent, latencies, starts, true_quantile
 from bench.dependent.judge import P99, as_samples, may_tell, study, traffic
 from bench.dependent.prices import Price, at_least
-from bench.dependent.record import RECORDED, Run, outcome, read, tables, write
+from bench.dependent.record import RECORDED, Run, merged, outcome, read, tables, write
 from bench.dependent.rows import Row, Told, rows
 from bench.dependent.stalls import STALL_S, UNLIKE, closed, opened
 from tuner.report.lateness import Lateness, Terms
@@ -219,6 +219,8 @@ def test_outcomes_are_recorded_and_read_back(tmp_path: Path) -> None:
     write(tmp_path / "run.json", [run, replace(run, label="after")])
 
     assert read(tmp_path / "run.json") == [run, replace(run, label="after")]
+    again = replace(run, seed=2, prices=())
+    assert merged([run], again) == [replace(again, prices=run.prices)]
     assert "| some | 2.5% | 33.3% | 33.3% ± " in tables([run])
     assert "| 1 in flight | 0.0% | 20,000 | 412 (412) |" in tables([run])
 
