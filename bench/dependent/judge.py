@@ -72,11 +72,6 @@ class Proof:
     sent: Sending
     chance: float
 
-    @property
-    def n(self) -> int:
-        """Return how many requests it took."""
-        return self.sent.n
-
 
 def study(
     weights: Sequence[float] = (1.0,),

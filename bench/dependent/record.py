@@ -17,19 +17,14 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "dependence.json"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the runs of one row were told: how many passed and failed, how many wrongly.
-
-    `n`: requests of a run, as quartiles.
-    """
+    """What the runs of one row were told: how many passed, and how many were told wrong."""
 
     part: str
     name: str
     promised: float | None
     runs: int
     passed: int
-    failed: int
     wrong: int
-    n: tuple[int, ...]
 
     @property
     def error(self) -> float:
@@ -121,21 +116,18 @@ def _cost(p: Price | None) -> str:
 
 def outcome(row: Row, told: Sequence[Told]) -> Outcome:
     """Return what the runs of a row came to."""
-    n = sorted(t.n for t in told)
     return Outcome(
         part=row.part,
         name=row.name,
         promised=row.promised,
         runs=len(told),
         passed=sum(t.verdict == "PASS" for t in told),
-        failed=sum(t.verdict == "FAIL" for t in told),
         wrong=sum(t.wrong for t in told),
-        n=tuple(n[round(share * (len(n) - 1))] for share in (0.25, 0.5, 0.75)),
     )
 
 
 def _run(found: Mapping[str, Any]) -> Run:
-    outcomes = tuple(Outcome(**o | {"n": tuple(o["n"])}) for o in found["outcomes"])
+    outcomes = tuple(Outcome(**o) for o in found["outcomes"])
     prices = tuple(Price(**p) for p in found["prices"])
     return Run(**{**found, "outcomes": outcomes, "prices": prices})
 

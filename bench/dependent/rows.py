@@ -37,10 +37,9 @@ HIGHEST, CARRIED = 8, 2
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one run was told: the verdict, after how many requests, and whether that was wrong."""
+    """What one run was told: the verdict, and whether that or something beside it was wrong."""
 
     verdict: Verdict
-    n: int
     wrong: bool
 
 
@@ -157,7 +156,7 @@ def _answers(asked: Study, world: World) -> Trial:
 
     def trial(rng: np.random.Generator) -> Told:
         proof = prove(asked, world, rng)
-        return Told(proof.found.verdict, proof.n, wrong=proof.found.verdict != "UNDECIDED")
+        return Told(proof.found.verdict, wrong=proof.found.verdict != "UNDECIDED")
 
     return trial
 
@@ -183,7 +182,7 @@ def _interval(late: float) -> Trial:
         found = judge.in_full(asked, prove(asked, world, rng))
         bound = found.quantiles["e2e"][judge.P99.quantile]
         inside = (bound.low or 0.0) <= true <= (bound.high or np.inf)
-        return Told(found.verdict, found.n, wrong=not inside)
+        return Told(found.verdict, wrong=not inside)
 
     return trial
 
@@ -193,15 +192,14 @@ def _capacity() -> Iterator[Row]:
 
     def at_eight(rng: np.random.Generator) -> Told:
         found = capacity.level(asked, closed(8, LATE), rng, terms)
-        return Told(found.verdict, found.measured.n, wrong=found.met)
+        return Told(found.verdict, wrong=found.met)
 
     def highest(rng: np.random.Generator) -> Told:
         found = capacity.search(
             lambda c: closed(c, LATE / 10 if c <= CARRIED else LATE), HIGHEST, rng
         )
         size = found.highest.size if found.highest else 0
-        n = sum(level.measured.n for level in found.levels)
-        return Told("PASS" if size else "UNDECIDED", n, wrong=size > CARRIED)
+        return Told("PASS" if size else "UNDECIDED", wrong=size > CARRIED)
 
     yield Row("capacity", "one load, 8 in flight, stalls", at_eight, 0.05, 0.2)
     yield Row(
@@ -227,7 +225,7 @@ def _proof(
 
     def trial(rng: np.random.Generator) -> Told:
         proof = prove(asked, world, rng, pace)
-        return Told(proof.found.verdict, proof.n, wrong=_wrong(proof))
+        return Told(proof.found.verdict, wrong=_wrong(proof))
 
     in_flight = asked.workload.load.concurrency
     dear = asked.workload.load.open_loop or asked.guard.asks or in_flight > 1
