@@ -16,7 +16,7 @@ from tuner.report.measurement import (
     Client,
     Measurement,
     Terms,
-    blocks,
+    by_block,
     measurement,
     starts_reached,
 )
@@ -268,7 +268,7 @@ def test_blocks_are_engine_starts() -> None:
     """Samples are grouped by the start that served them, in order."""
     two = [*served(3), *served(2, 200.0, engine_start=2)]
 
-    assert [len(b) for b in blocks(STUDY, "e2e", two)] == [3, 2]
+    assert [len(b) for b in by_block(two)] == [3, 2]
 
 
 def test_nothing_measured_is_a_document_too() -> None:
