@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from bench.goals import REFERENCE, SPLITS, goals
+from bench.ablations import ABLATIONS
+from bench.goals import OURS, REFERENCE, SPLITS, goals, of_split, possible_ones
+from bench.ratios import ratio
 from bench.runs import Cell, Cells, Run, cells_of, read
 from bench.strategies import RIVALS
 from bench.worlds import worlds
@@ -26,7 +28,28 @@ def report(runs: Sequence[Run]) -> list[str]:
     return lines
 
 
-def ratio(ours: float, theirs: float) -> float:
+def ablated(runs: Sequence[Run]) -> list[str]:
+    """Return a line for each idea that was taken away: the time to a proof without it, and with.
+
+    Above 1 the idea pays, below 1 the search is better off without it.
+    """
+    possible = possible_ones(runs)
+    names = [s for s in dict.fromkeys(r.strategy for r in possible) if s in ABLATIONS]
+    if not names:
+        return []
+    lines = [
+        "### Ablations: PAR2 / that of the whole search, median over worlds",
+        "",
+        "| strategy | " + " | ".join(SPLITS) + " |",
+        "|---|" + "---|" * len(SPLITS),
+    ]
+    for name in names:
+        found = [ratio(of_split(possible, split), name, OURS) for split in SPLITS]
+        lines.append(f"| {name} | " + " | ".join(str(r) if r else "-" for r in found) + " |")
+    return lines
+
+
+def _quotient(ours: float, theirs: float) -> float:
     """Return a ratio of times; two that never end are equal."""
     if math.isinf(ours) and math.isinf(theirs):
         return 1.0
@@ -39,6 +62,7 @@ def tables(runs: Sequence[Run]) -> list[str]:
     lines = overview(runs)
     for split in SPLITS:
         lines += ["", *summary(cells, split)]
+    lines += ["", *ablated(runs)]
     return [*lines, *(line for name in cells for line in ("", *_world_lines(name, cells[name])))]
 
 
@@ -89,7 +113,7 @@ def _world_lines(name: str, cells: Mapping[str, Cell]) -> list[str]:
     ]
     reference = cells.get(REFERENCE)
     for strategy, c in cells.items():
-        times = _times(ratio(c.proven_s, reference.proven_s)) if reference else "?"
+        times = _times(_quotient(c.proven_s, reference.proven_s)) if reference else "?"
         penalised = _times(c.penalised_s / reference.penalised_s) if reference else "?"
         lines.append(
             f"| {strategy} | {c.runs} | {c.proven:.0%} | {_seconds(c.proven_s)} | {times} | "
@@ -127,7 +151,7 @@ def summary(cells: Cells, split: str) -> list[str]:
 
 def _summary_row(strategy: str, mine: Mapping[str, Cell], cells: Cells) -> str:
     known = {n: c for n, c in mine.items() if REFERENCE in cells[n]}
-    medians = [ratio(c.proven_s, cells[n][REFERENCE].proven_s) for n, c in known.items()]
+    medians = [_quotient(c.proven_s, cells[n][REFERENCE].proven_s) for n, c in known.items()]
     means = [c.penalised_s / cells[n][REFERENCE].penalised_s for n, c in known.items()]
     to_best = {
         n: max(c.penalised_s / cells[n][r].penalised_s for r in _rivals(cells, n, strategy))

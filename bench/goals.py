@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
 from scipy import stats
 
-from bench.runs import Cells, Run, cells_of
+from bench.ratios import ratio
+from bench.runs import Run, cells_of
 from bench.strategies import RIVALS
 from bench.worlds import worlds
 from bench.worlds.landscape import landscape
@@ -34,8 +34,6 @@ ERROR = 0.05
 
 LUCK = 0.01
 """More wrong proofs than the stated error explains with this probability count as missed."""
-
-DRAWS = 2000
 
 SPLITS = ("held-out", "development")
 
@@ -63,14 +61,15 @@ def goals(runs: Sequence[Run]) -> list[str]:
     ]
     for goal in GOALS:
         mine = [r for r in runs if r.mode == goal.mode]
-        found = [_told(goal, [r for r in mine if _split(r) == s]) for s in SPLITS]
+        found = [_told(goal, of_split(mine, s)) for s in SPLITS]
         if any(found):
             lines.append(f"| {goal.aimed} | " + " | ".join(text or "-" for text in found) + " |")
     return lines
 
 
-def _split(run: Run) -> str:
-    return worlds()[run.world].split
+def of_split(runs: Sequence[Run], split: str) -> list[Run]:
+    """Return the runs in the worlds of a split."""
+    return [r for r in runs if worlds()[r.world].split == split]
 
 
 def _told(goal: Goal, runs: Sequence[Run]) -> str:
@@ -82,53 +81,26 @@ def _told(goal: Goal, runs: Sequence[Run]) -> str:
     return f"{text}: reached" if reached else f"**{text}: missed**"
 
 
-def _possible(runs: Sequence[Run]) -> Cells:
-    """Return the cells of the worlds in which something is feasible."""
-    cells = cells_of(runs)
-    return {n: c for n, c in cells.items() if landscape(worlds()[n]).best is not None}
+def possible_ones(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs in worlds in which something is feasible."""
+    return [r for r in runs if landscape(worlds()[r.world]).best is not None]
 
 
 def time_to_proof(runs: Sequence[Run]) -> Came:
     """Say how the mean time to a proof stands to the reference's, in the median over worlds."""
-    possible = {n for n, c in _possible(runs).items() if {OURS, REFERENCE} <= c.keys()}
-    if not possible:
+    possible = possible_ones(runs)
+    found, bound = (ratio(possible, s, REFERENCE) for s in (OURS, BOUND))
+    if found is None:
         return "", None
-    mine = [r for r in runs if r.world in possible]
-    ratio, spread = _ratio(mine, OURS), _resampled(mine)
-    text = f"{ratio:.2f} [{spread[0]:.2f}, {spread[1]:.2f}] in {len(possible)} worlds"
-    if all(BOUND in cells_of(mine)[n] for n in possible):
-        text += f" (an oracle {_ratio(mine, BOUND):.2f})"
-    return text, ratio <= TIME
-
-
-def _ratio(runs: Sequence[Run], strategy: str) -> float:
-    cells = cells_of(runs).values()
-    return median(c[strategy].penalised_s / c[REFERENCE].penalised_s for c in cells)
-
-
-def _resampled(runs: Sequence[Run]) -> tuple[float, float]:
-    """Return a 95 % interval of the ratio by drawing runs of each world and strategy anew."""
-    rng = np.random.default_rng(1)
-    drawn = [
-        _means(runs, OURS, world, rng) / _means(runs, REFERENCE, world, rng)
-        for world in dict.fromkeys(r.world for r in runs)
-    ]
-    low, high = np.quantile(np.median(drawn, axis=0), (0.025, 0.975))
-    return float(low), float(high)
-
-
-def _means(
-    runs: Sequence[Run], strategy: str, world: str, rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    times = [r.penalised_s for r in runs if (r.strategy, r.world) == (strategy, world)]
-    return rng.choice(np.array(times), (DRAWS, len(times))).mean(axis=1)
+    text = f"{found} (an oracle {bound.value:.2f})" if bound else f"{found}"
+    return text, found.value <= TIME
 
 
 def worst_world(runs: Sequence[Run]) -> Came:
     """Say how the mean time to a proof stands to the best rival's, in the worst world."""
     found = {
         name: max(c[OURS].penalised_s / c[r].penalised_s for r in c if r in RIVALS)
-        for name, c in _possible(runs).items()
+        for name, c in cells_of(possible_ones(runs)).items()
         if OURS in c and c.keys() & RIVALS.keys()
     }
     if not found:
@@ -172,6 +144,8 @@ def wrong_proofs(runs: Sequence[Run]) -> Came:
     most, total = wrong[name], sum(map(sum, wrong.values()))
     unlikely = [n for n, w in wrong.items() if _beyond(sum(w), len(w))]
     text = f"{total} of {len(mine)}; most {sum(most)} of {len(most)} ({name})"
+    if any(r.late_where_sent is not None for r in mine):
+        text += f"; of the requests sent {sum(r.broken for r in mine)}"
     return text, not unlikely
 
 

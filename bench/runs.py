@@ -25,7 +25,8 @@ class Run:
     """What one run brought; `proven_s` is the simulated time of the proof, None without one.
 
     `feasible`, `p99_s` and `late_rate` are the truth about the chosen candidate. `busy` is the
-    share of the time in which the engine was at work, None where that was not kept.
+    share of the time in which the engine was at work, `late_where_sent` the true late rate of the
+    requests of its proof, in their starts and hours; both are None where they were not kept.
     """
 
     mode: str
@@ -43,6 +44,7 @@ class Run:
     restarts: int = 0
     cpu_s: float = 0.0
     busy: float | None = None
+    late_where_sent: float | None = None
 
     @property
     def penalised_s(self) -> float:
@@ -64,6 +66,12 @@ class Run:
     def wrong(self) -> bool:
         """Tell whether something infeasible was named proven."""
         return self.verdict == "PASS" and not self.feasible
+
+    @property
+    def broken(self) -> bool:
+        """Tell whether a proof was wrong about the very requests that it rests on."""
+        allowed = 1 - worlds()[self.world].slo.quantile
+        return self.verdict == "PASS" and (self.late_where_sent or 0.0) >= allowed
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,16 @@ from bench.compared import report
 from bench.runs import Run, read
 from bench.strategies import COMPARED, STRATEGIES, missing
 from bench.worlds import worlds
-from bench.worlds.truth import feasible, true_late_rate, true_p99
-from bench.worlds.world import World
+from bench.worlds.truth import feasible, late_where_sent, true_late_rate, true_p99
+from bench.worlds.world import Surroundings, World
 from tuner.report.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError
+from tuner.spec.values import Candidate
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.candidates import baseline
 from tuner.workflow.run import run
+from tuner.workflow.trial_folder import read_all
 
 MODES = ("proof", "quality")
 
@@ -76,7 +78,8 @@ def made(task: Task) -> Run:
     """Tune one world with one strategy, and look the chosen candidate's truth up."""
     world, began = worlds()[task.world], time.process_time()
     study = world.study(task.seed, stop_when_met=task.mode == "proof")
-    engine, clock = world.engine(task.seed), Clock()
+    around, clock = Surroundings(world, task.seed), Clock()
+    engine = world.engine(task.seed, around)
     strategy = STRATEGIES[task.strategy](study, baseline(study, engine))
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         out = Path(folder) / "out"
@@ -85,7 +88,18 @@ def made(task: Task) -> Run:
                 result = virtually(run(study, out, clock, engine=engine, strategy=strategy))
         except EngineError as error:
             return Run(**asdict(task), verdict=type(error).__name__)
-    return _judged(task, world, result, clock, time.process_time() - began)
+        sent_s = proof_sent_s(out, result.best_candidate)
+    judged = _judged(task, world, result, clock, time.process_time() - began)
+    paces = around.paces(sent_s)
+    late = late_where_sent(world, judged.candidate, paces) if sent_s else None
+    return replace(judged, late_where_sent=late)
+
+
+def proof_sent_s(out: Path, candidate: Candidate) -> list[float]:
+    """Return when each request was sent that a proof of a candidate rests on."""
+    blocks = (k for k in read_all(out) if k.place.phase == "confirmation")
+    mine = (k.measured.kept for k in blocks if dict(k.candidate) == dict(candidate))
+    return [sample.sent_ns / 1e9 for kept in mine for sample in kept]
 
 
 def _judged(task: Task, world: World, result: Result, clock: Clock, cpu_s: float) -> Run:

@@ -41,10 +41,14 @@ class Truth:
         good = [_good(b, cut) for b, cut in zip(found, limits, strict=True)]
         self.valid, self.correct = np.array(good).T
 
-    def late(self, seconds: npt.ArrayLike) -> Floats:
-        """Return the share of requests that take longer; `seconds` one or one per candidate."""
+    def late(self, seconds: npt.ArrayLike, paces: npt.ArrayLike = 1.0) -> Floats:
+        """Return the share of requests that take longer; `seconds` one or one per candidate.
+
+        So too for `paces`, which are one for each of many machines if there is one candidate.
+        """
         left = np.reshape(np.asarray(seconds, dtype=np.float64), (-1, 1)) - self._added
-        distance = np.log(np.maximum(left, 1e-12) / self._median) / self._spread
+        median = self._median * np.reshape(np.asarray(paces, dtype=np.float64), (-1, 1))
+        distance = np.log(np.maximum(left, 1e-12) / median) / self._spread
         shares: Floats = (self._weight * special.ndtr(-distance)).sum(axis=1)
         return shares
 
@@ -138,6 +142,12 @@ def feasible(world: World, candidate: Candidate) -> bool:
     truth = Truth(world, [candidate])
     late = truth.late(world.target_s)[0]
     return bool(truth.acceptable()[0] and late < 0.01)
+
+
+def late_where_sent(world: World, candidate: Candidate, paces: Floats) -> float:
+    """Return the mean chance of being late of requests that met these paces."""
+    steady = replace(world, pace=None, start_sd=0.0)
+    return float(Truth(steady, [candidate]).late(world.target_s, paces).mean())
 
 
 def aimed(world: World, share: float) -> World:

@@ -14,8 +14,9 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from bench.worlds.behaviour import Behaviour, Met, Pace, draw, limit
+from bench.worlds.behaviour import Behaviour, Floats, Met, Pace, draw, limit
 from tuner.spec.space import Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Guard, Knob, Load, Message, Slo
@@ -23,6 +24,9 @@ from tuner.spec.workload import Shot, Template, Workload
 from tuner.testing.simulated import Answered, SimulatedEngine
 
 Split = Literal["development", "held-out"]
+
+_SAME_S = 1e-6
+"""Stamps of one instant differ by less: they are kept in whole nanoseconds."""
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
@@ -81,9 +85,12 @@ class World:
             load=Load(self.concurrency), hash=self.name,
         )  # fmt: skip
 
-    def engine(self, seed: int) -> SimulatedEngine:
-        """Return the engine of the world; equal seeds give equal requests."""
-        around = Surroundings(self, seed)
+    def engine(self, seed: int, around: Surroundings | None = None) -> SimulatedEngine:
+        """Return the engine of the world; equal seeds give equal requests.
+
+        `around` is what its requests meet, given where somebody asks for it afterwards.
+        """
+        around = around or Surroundings(self, seed)
 
         def answered(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:
             met = around.meet(text, rng, asyncio.get_running_loop().time())
@@ -107,14 +114,23 @@ class Surroundings:
         self._start: np.random.Generator | None = None
         self._pace = 1.0
         self._left, self._stall = 0, 0.0
+        self._seen: list[tuple[float, float]] = []
 
     def meet(self, text: str, rng: np.random.Generator, now_s: float) -> Met:
         """Return what the next request meets; each engine start has a generator of its own."""
         if rng is not self._start:
             self._start = rng
             self._pace = float(np.exp(self._world.start_sd * self._starts.standard_normal()))
-        drifted = float(self._path[min(int(now_s), self._path.size - 1)])
-        return Met(self._pace * drifted, self._kind(text, rng), self._together(rng))
+        pace = self._pace * float(self._path[min(int(now_s), self._path.size - 1)])
+        self._seen.append((now_s, pace))
+        return Met(pace, self._kind(text, rng), self._together(rng))
+
+    def paces(self, sent_s: npt.ArrayLike) -> Floats:
+        """Return the paces that requests met which were sent at these seconds of the run."""
+        seconds, paces = np.array(self._seen).T
+        at = np.searchsorted(seconds, np.asarray(sent_s) + _SAME_S, side="right") - 1
+        found: Floats = paces[at]
+        return found
 
     def _kind(self, text: str, rng: np.random.Generator) -> float | None:
         what, number, *_ = text.split()

@@ -8,8 +8,9 @@ from pkgutil import resolve_name
 import pytest
 
 from bench.ablations import ABLATIONS, without
-from bench.compared import overview, report, summary
+from bench.compared import ablated, overview, report, summary
 from bench.goals import GOALS, SPLITS, goals
+from bench.ratios import ratio
 from bench.runs import Run, cell, cells_of, read
 from bench.search import Task, all_runs, made, main
 from bench.strategies import COMPARED, STRATEGIES, missing
@@ -175,6 +176,27 @@ def test_an_oracle_is_a_bound_and_no_rival() -> None:
     assert "1.00 (tail)" in line(runs, "best other")
 
 
+def test_an_idea_is_held_against_the_whole_search() -> None:
+    """A search that is slower without an idea stands above one, in the split of its world."""
+    runs = [run_of("ours"), run_of("no-hints", proven_s=150.0), run_of("random", proven_s=10.0)]
+
+    assert "| no-hints | 1.50 [1.50, 1.50] in 1 worlds | - |" in ablated(runs)
+    assert ablated([run_of("ours")]) == []
+
+
+def test_a_ratio_is_the_median_over_worlds_of_mean_times() -> None:
+    """Each world counts once, however long its budget is, and chance shows in the interval."""
+    seconds = {"tail": (50.0, 150.0), "tokens": (10.0, 30.0), "dear": (9000.0, 9000.0)}
+    runs = [run_of("ours", w, proven_s=s) for w, both in seconds.items() for s in both]
+    runs += [run_of("random", w, proven_s=100.0) for w in seconds]
+    found = ratio(runs, "ours", "random")
+
+    assert found is not None
+    assert (found.value, found.worlds) == (1.0, 3)
+    assert found.low < 1.0 < found.high
+    assert ratio(runs, "ours", "grid") is None
+
+
 def test_a_choice_is_near_the_best_provable_or_not() -> None:
     """Seventeen of twenty near choices are enough in a world, sixteen are not."""
     near = [run_of("ours", mode="quality") for _ in range(17)]
@@ -192,6 +214,24 @@ def test_wrong_proofs_are_held_against_the_stated_error() -> None:
     assert "1 of 20; most 1 of 20 (tail): reached" in line([*right[1:], wrong[0]], "error")
     assert "**5 of 25; most 5 of 25 (tail): missed**" in line([*right, *wrong], "error")
     assert not wrong[0].near
+
+
+def test_a_proof_is_also_held_against_the_requests_that_it_rests_on() -> None:
+    """A candidate that is late in other hours and kept its promise in those of the proof."""
+    elsewhere = run_of("ours", feasible=False, late_where_sent=0.004)
+    there = run_of("ours", feasible=False, late_where_sent=0.02)
+
+    assert "2 of 2; most 2 of 2 (tail); of the requests sent 1" in line([elsewhere, there], "error")
+    assert "of the requests" not in line([run_of("ours")], "error")
+
+
+def test_the_late_rate_where_a_proof_was_sent_is_that_of_its_starts() -> None:
+    """In a steady world it is the truth; where starts differ it is that of the proof's own."""
+    steady, differing = (made(Task("proof", w, "oracle", 0)) for w in ("wide", "starts"))
+
+    assert steady.late_where_sent == pytest.approx(steady.late_rate)
+    assert differing.late_where_sent is not None
+    assert differing.late_where_sent != pytest.approx(differing.late_rate)
 
 
 def test_the_fast_server_needs_proofs_and_work() -> None:

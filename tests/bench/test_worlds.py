@@ -15,7 +15,14 @@ from bench.worlds import worlds
 from bench.worlds.behaviour import draw, limit
 from bench.worlds.landscape import affordable, landscape, needed
 from bench.worlds.recorded import TABLES, recorded
-from bench.worlds.truth import Truth, feasible, grid, true_late_rate, true_p99
+from bench.worlds.truth import (
+    Truth,
+    feasible,
+    grid,
+    late_where_sent,
+    true_late_rate,
+    true_p99,
+)
 from bench.worlds.world import Surroundings, World, own_places
 from tuner.spec.values import Candidate
 
@@ -181,6 +188,38 @@ def test_a_start_keeps_its_pace() -> None:
         paces += met
 
     assert np.std(np.log(paces)) == pytest.approx(0.04, rel=0.15)
+
+
+def test_paces_are_found_again_by_when_requests_were_sent() -> None:
+    """Requests of two starts and of an instant in between are told apart afterwards."""
+    world = worlds()["starts"]
+    around = Surroundings(world, 1)
+    met = [
+        around.meet("template 1 says 1", rng, now_s).pace
+        for rng, times in (
+            (np.random.default_rng(1), (0.5, 1.5)),
+            (np.random.default_rng(2), (4.0,)),
+        )
+        for now_s in times
+    ]
+
+    assert met[0] == met[1] != met[2]
+    assert around.paces([0.5, 1.5 - 1e-9, 3.0, 4.0 - 1e-9]).tolist() == [*met[:2], met[1], met[2]]
+
+
+def test_a_slow_start_is_late_more_often() -> None:
+    """The late rate where requests were sent follows their paces; at every pace it is the truth."""
+    world = worlds()["starts"]
+    best = landscape(world).provable[0]
+    rng = np.random.default_rng(3)
+    drawn = np.exp(world.start_sd * rng.standard_normal(20_000))
+    at = [late_where_sent(world, best, np.full(3, pace)) for pace in (0.9, 1.0, 1.2)]
+
+    assert at[0] < at[1] < at[2]
+    slow = next(c for c in grid(world) if 0.02 < true_late_rate(world, c) < 0.2)
+    assert late_where_sent(world, slow, drawn) == pytest.approx(
+        true_late_rate(world, slow), rel=0.1
+    )
 
 
 def test_requests_in_flight_stall_together() -> None:
