@@ -28,7 +28,7 @@ Made = Callable[[Study, Candidate], Strategy | None]
 class Oracle(Listed):
     """Told the best provable candidates, the best first: the bound of what proposals can bring.
 
-    The first one is measured third, after the two controls. When all are through it draws.
+    They follow the controls, of which the worlds have one or two. When all are through it draws.
     """
 
     def __init__(self, study: Study, base: Candidate) -> None:

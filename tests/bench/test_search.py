@@ -97,8 +97,8 @@ def test_an_unproven_run_weighs_twice_its_budget() -> None:
     assert found.penalised_s == pytest.approx((100 + 100 + 1200) / 3)
 
 
-def test_an_oracle_proposes_the_best_provable_third() -> None:
-    """After the two controls comes what a proof can show with the least p99."""
+def test_an_oracle_proposes_the_best_provable_after_the_controls() -> None:
+    """Third comes what a proof can show with the least p99, then the next best."""
     world = worlds()["tail"]
     study = world.study(0, stop_when_met=True)
     strategy = STRATEGIES["oracle"](study, baseline(study, world.engine(0)))
