@@ -106,7 +106,7 @@ def worst_world(runs: Sequence[Run]) -> Came:
     if not found:
         return "", None
     name = max(found, key=found.__getitem__)
-    over = sum(ratio > WORST for ratio in found.values())
+    over = sum(times > WORST for times in found.values())
     text = f"{found[name]:.2f} ({name}); more than {WORST:.2f} in {over} of {len(found)} worlds"
     return text, over == 0
 
