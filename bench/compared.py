@@ -38,6 +38,7 @@ def ablated(runs: Sequence[Run]) -> list[str]:
     if not names:
         return []
     lines = [
+        "",
         "### Ablations: PAR2 / that of the whole search, median over worlds",
         "",
         "| strategy | " + " | ".join(SPLITS) + " |",
@@ -62,7 +63,7 @@ def tables(runs: Sequence[Run]) -> list[str]:
     lines = overview(runs)
     for split in SPLITS:
         lines += ["", *summary(cells, split)]
-    lines += ["", *ablated(runs)]
+    lines += ablated(runs)
     return [*lines, *(line for name in cells for line in ("", *_world_lines(name, cells[name])))]
 
 
