@@ -17,7 +17,6 @@ from tuner.search import hints
 from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
-from tuner.search.surrogate import Surrogate
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
@@ -154,7 +153,6 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
         study.space, base, study.sampler, study.seed, partial(hints.values, study), trials,
         free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
         siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
-        promise=Surrogate(study).scores,
     )  # fmt: skip
 
 
