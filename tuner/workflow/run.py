@@ -192,7 +192,7 @@ class _Job:
         if not proof.passed or proof.unfinished:
             await self._prove(trials, proof, MAX_FINALISTS)
             further.proved(proof)
-        if further.finalists and further.fresh(trials) and proof.passed and not at_once:
+        if proof.passed and not at_once and further.may_prove(trials):
             await further.prove_better(self.session, trials, self.base, proof)
         if all(side.candidate != self.base for side in proof.sides):
             most = 0 if at_once else BASELINE_REQUESTS
