@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
-from tuner.guard.verdict import first_visits, overall, paired, report
+from tuner.guard.verdict import first_answers, overall, paired, report
 from tuner.spec.values import Guard, GuardClass, Sample, Verdict
 
 
@@ -48,8 +48,20 @@ def test_answers_to_one_template_count_once() -> None:
     """A hundred and twenty right answers to four templates are four, and show nothing."""
     few = answers(*["correct"] * 120, per_template=30)
 
-    assert report(few, Guard(min_valid=0.9), alpha=0.05, visits=30).clusters == 4
-    assert report(few, Guard(min_valid=0.9), alpha=0.05, visits=30).verdict == "UNDECIDED"
+    found = report(few, Guard(min_valid=0.9), alpha=0.05)
+    assert (found.templates, found.verdict) == (4, "UNDECIDED")
+
+
+def test_a_template_weighs_as_it_does_in_the_traffic() -> None:
+    """Heavy templates that are wrong fail a floor that light right ones would pass."""
+    classes: list[GuardClass] = ["correct"] * 150 + ["wrong_fields"] * 50
+    weights = {str(i): 0.2 if i < 150 else 1.0 for i in range(200)}
+
+    assert verdict(answers(*classes), Guard(min_correct=0.5)) == "PASS"
+    found = report(answers(*classes), Guard(min_correct=0.5), alpha=0.05, weights=weights)
+    assert found.verdict == "FAIL"
+    assert found.correct.low is not None
+    assert found.correct.low < 0.375 < (found.correct.high or 0)
 
 
 def test_no_drop_against_the_baseline() -> None:
@@ -86,16 +98,13 @@ def test_the_needed_pairs_are_told() -> None:
     assert 100 < found.pairs_needed < 200
 
 
-@given(st.lists(st.sampled_from("abc"), max_size=20), st.integers(1, 4))
-def test_only_complete_clusters_count(names: list[str], visits: int) -> None:
-    """Each template that counts does so with exactly its first visits."""
+@given(st.lists(st.sampled_from("abc"), max_size=20))
+def test_the_first_answer_to_each_template_counts(names: list[str]) -> None:
+    """Each template that was asked counts with exactly its first answer."""
     samples = [replace(sample("x"), prompt_id=str(i), cluster=c) for i, c in enumerate(names)]
-    kept = first_visits(samples, visits)
 
-    for name in set(names):
-        of_it = [s.prompt_id for s in kept if s.cluster == name]
-        ids = [s.prompt_id for s in samples if s.cluster == name]
-        assert of_it == (ids[:visits] if len(ids) >= visits else [])
+    kept = {s.cluster: s.prompt_id for s in first_answers(samples)}
+    assert kept == {name: str(names.index(name)) for name in set(names)}
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def shown(whole: Breakdown, **settings: Any) -> str:
 
 def test_the_table_and_the_bar(snapshot: SnapshotAssertion) -> None:
     """Parts with p50, p99, mean and share; the bar in blocks, or in ASCII without colours."""
-    whole = found([asked(VLLM)] * 400, scheduled=True)
+    whole = found([asked(VLLM)] * 420, scheduled=True)
 
     assert shown(whole, no_color=True) == snapshot
     drawn, plain = bar(whole.parts, plain=False), bar(whole.parts, plain=True)

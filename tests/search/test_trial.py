@@ -34,11 +34,12 @@ from tuner.search.trial import (
 )
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
-from tuner.spec.workload import Workload
+from tuner.spec.workload import Template, Workload
 
 SLO = Slo("e2e", 0.99, 0.5)
+TEMPLATES = tuple(Template(str(i), (), None, "a") for i in range(400))
 STUDY = Study(
-    "s", "fake", "default", Workload(()), slos=(SLO,),
+    "s", "fake", "default", Workload(TEMPLATES), slos=(SLO,),
     guard=Guard(0.9, 0.5, 0.02), objective="correct", file=str(Path("s.yaml")),
 )  # fmt: skip
 
@@ -316,6 +317,7 @@ def test_a_look_is_as_long_as_a_start_within_bounds() -> None:
     assert Pace(0.35, 1.5).look == 20
     assert Pace(0.007, 0.5).look == 71
     assert Pace(0.19, 45.0).look == 100
+    assert Pace(0.007, 0.5, in_flight=64).look == 256
     assert Pace(0.007, 0.5).trial_s == pytest.approx(73 * 0.007)
     assert [Pace(0.35, s).second_look for s in (1.5, 10.5, 35.0)] == [40, 30, 20]
 

@@ -82,6 +82,12 @@ def test_defaults_of_a_minimal_study(tmp_path: Path) -> None:
         ({"search": {"budget": "soon"}}, ["search.budget", "such as 90s"]),
         ({"search": {"sampler": "magic"}}, ["search.sampler", "'tpe' or 'random'", "'magic'"]),
         ({"guard": {"min_valid": 1.5}}, ["guard.min_valid", "1.5"]),
+        ({"claim": {"starts": 0}}, ["claim.starts", "0"]),
+        ({"claim": {"in_flight": "alone"}}, ["claim.in_flight", "'together' or 'apart'"]),
+        (
+            {"claim": {"starts": 4}, "engine": {"kind": "openai", "url": "http://127.0.0.1:1"}},
+            ["claim.starts", "cannot be had"],
+        ),
         ({"objective": {}}, ["exactly one of maximize and minimize"]),
         ({"workload": {"prompts": "nowhere.jsonl"}}, ["no such file", "nowhere.jsonl"]),
         ({"workload": {"prompts": "p.jsonl", "load": {"concurrency": "two"}}}, ["workload.load"]),

@@ -21,7 +21,7 @@ from tuner.spec.shipped import studies
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import load
 from tuner.spec.values import Message
-from tuner.spec.workload import CLUSTER_GROUP, Supply, Template, Workload, distinct, fill, spread
+from tuner.spec.workload import Supply, Template, Workload, distinct, fill, spread
 
 STUDY = load(studies() / "task-api.yaml")
 WORKLOAD = STUDY.workload
@@ -61,14 +61,14 @@ def test_every_prefix_holds_the_kinds_in_proportion() -> None:
     assert 4 <= kinds["create"] <= 8
 
 
-def test_groups_complete_their_clusters_early() -> None:
-    """With three visits the first sixty held-out prompts are twenty clusters of three."""
+def test_each_template_has_its_turn_before_one_comes_again() -> None:
+    """As many held-out prompts as there are templates are of different templates."""
+    templates = len(WORKLOAD.part(held_out=True))
     supply = Supply(WORKLOAD, held_out=True, seed=0)
-    first = list(itertools.islice(supply.prompts(0, 3), 3 * CLUSTER_GROUP))
-    counts = Counter(p.cluster for p in first)
+    first = [p.cluster for p in itertools.islice(supply.prompts(0), 2 * templates)]
 
-    assert set(counts.values()) == {3}
-    assert all(a.cluster != b.cluster for a, b in itertools.pairwise(first))
+    assert len(set(first[:templates])) == templates
+    assert first[templates:] == first[:templates]
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=12), st.integers(0, 99))

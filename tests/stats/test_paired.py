@@ -15,13 +15,13 @@ PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6
 
 def answers(
     rng: np.random.Generator, n: int, discordance: float, difference: float
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return clusters, candidate and baseline with a known discordance and difference."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return candidate and baseline with a known discordance and difference."""
     gain = (discordance + difference) / 2
     kind = rng.choice(3, size=n, p=[gain, discordance - gain, 1 - discordance])
     both = rng.random(n) < 0.8
     ours, theirs = np.where(kind == 2, both, kind == 0), np.where(kind == 2, both, kind == 1)
-    return [str(i) for i in range(n)], ours, theirs
+    return ours, theirs
 
 
 @pytest.mark.parametrize("discordance", [0.02, 0.1])
@@ -47,42 +47,23 @@ def test_clear_differences_are_judged(
 def test_equal_answers_pass_at_a_known_count() -> None:
     """Identical answers need 1.5 times the pairs of the best bet, here exactly 218."""
     same = np.ones(218)
-    clusters = [str(i) for i in range(218)]
-    assert judge_noninferior(clusters, same, same, 0.02) == "PASS"
-    assert judge_noninferior(clusters[:-1], same[:-1], same[:-1], 0.02) == "UNDECIDED"
+    assert judge_noninferior(same, same, 0.02) == "PASS"
+    assert judge_noninferior(same[:-1], same[:-1], 0.02) == "UNDECIDED"
 
 
 @given(PAIRS)
 def test_exchanging_the_two_mirrors_the_difference(pairs: list[tuple[bool, bool]]) -> None:
     """Candidate - baseline is minus baseline - candidate, bounds included."""
     ours, theirs = np.array(pairs).T
-    clusters = [str(i) for i in range(len(pairs))]
-    one, other = (
-        difference_bounds(clusters, ours, theirs),
-        difference_bounds(clusters, theirs, ours),
-    )
+    one, other = difference_bounds(ours, theirs), difference_bounds(theirs, ours)
     assert -1 <= one.low <= one.value <= one.high <= 1
     assert (one.low, one.value) == pytest.approx((-other.high, -other.value), abs=1e-6)
 
 
-@given(PAIRS, st.integers(2, 4))
-def test_repeated_pairs_of_a_cluster_add_no_evidence(
-    pairs: list[tuple[bool, bool]], times: int
-) -> None:
-    """Differences are averaged per cluster before anything is bet."""
-    ours, theirs = np.array(pairs).T
-    clusters = [str(i % 7) for i in range(len(pairs))]
-    once = judge_noninferior(clusters, ours, theirs, 0.02, 0.3)
-    again = judge_noninferior(
-        clusters * times, np.tile(ours, times), np.tile(theirs, times), 0.02, 0.3
-    )
-    assert again == once
-
-
 def test_no_pairs_decide_nothing() -> None:
     """Without pairs there are no bounds and no verdict."""
-    assert difference_bounds([], [], []) == Bound(None, None, None)
-    assert judge_noninferior([], [], [], 0.02) == "UNDECIDED"
+    assert difference_bounds([], []) == Bound(None, None, None)
+    assert judge_noninferior([], [], 0.02) == "UNDECIDED"
 
 
 def test_pairs_needed_are_those_of_the_design() -> None:
@@ -112,6 +93,6 @@ def test_impossible_plans_are_refused(wrong: tuple[float, float, float]) -> None
 def test_unpaired_answers_are_refused() -> None:
     """Both must have answered the same prompts, with shares in [0, 1]."""
     with pytest.raises(ValueError, match="same prompts"):
-        judge_noninferior(["a"], [1], [1, 0], 0.02)
+        judge_noninferior([1], [1, 0], 0.02)
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
-        judge_noninferior(["a"], [3], [0], 0.02)
+        judge_noninferior([3], [0], 0.02)

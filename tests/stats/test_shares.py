@@ -10,39 +10,13 @@ from hypothesis import strategies as st
 from tuner.stats.quantiles import Bound
 from tuner.stats.shares import (
     answers_needed,
-    cluster_means,
     evidence_above,
     judge_share,
     share_bounds,
     show_above,
-    show_below,
 )
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
-
-
-def names(values: np.ndarray) -> list[str]:
-    """Return one cluster for each value."""
-    return [str(i) for i in range(len(values))]
-
-
-def test_clusters_are_averaged_in_order_of_appearance() -> None:
-    """Each cluster gives one mean, however its answers are interleaved."""
-    means = cluster_means(["b", "a", "b", "c"], [1, 0, 0, 1])
-    np.testing.assert_array_equal(means, [0.5, 0, 1])
-    assert cluster_means([], []).size == 0
-    with pytest.raises(ValueError, match="do not fit"):
-        cluster_means(["a"], [1, 2])
-
-
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), min_size=1), st.integers(2, 5))
-def test_repeated_answers_of_a_cluster_add_no_evidence(
-    answers: list[tuple[str, bool]], times: int
-) -> None:
-    """A verdict counts clusters: asking every prompt again with equal answers changes nothing."""
-    clusters, values = zip(*answers, strict=True)
-    repeated = judge_share(clusters * times, values * times, 0.5, 0.3)
-    assert repeated == judge_share(clusters, values, 0.5, 0.3)
 
 
 @given(SHARES, st.floats(0, 1), st.floats(0, 1))
@@ -83,34 +57,68 @@ def test_bounds_are_where_the_tests_change_their_mind() -> None:
 def test_shares_at_the_floor_are_rarely_judged(share: float, rng: np.random.Generator) -> None:
     """At the floor, and looking after each value, at most 5 % PASS and 5 % FAIL."""
     runs = [(rng.random(400) < share) * 1.0 for _ in range(500)]
-    assert 0 < np.mean([show_above(r, share, 0.05) for r in runs]) < 0.07
-    assert 0 < np.mean([show_below(r, share, 0.05) for r in runs]) < 0.07
+    for values, floor in ((runs, share), ([1 - r for r in runs], 1 - share)):
+        ever = [(evidence_above(r, floor) >= 20).any() for r in values]
+        assert 0 < np.mean(ever) < 0.07
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.995, "PASS"), (0.7, "FAIL")])
 def test_clear_shares_are_judged(share: float, verdict: str, rng: np.random.Generator) -> None:
     """Well above or below its floor a share is judged within 300 clusters."""
     runs = [(rng.random(300) < share) * 1.0 for _ in range(50)]
-    assert np.mean([judge_share(names(r), r, 0.95, 0.05) == verdict for r in runs]) > 0.9
+    assert np.mean([judge_share(r, 0.95, 0.05) == verdict for r in runs]) > 0.9
 
 
 def test_few_perfect_clusters_leave_a_high_floor_undecided() -> None:
     """A floor of 95 % takes 86 perfect clusters (58 for a bet that knew)."""
-    assert judge_share(names(np.ones(85)), np.ones(85), 0.95) == "UNDECIDED"
-    assert judge_share(names(np.ones(86)), np.ones(86), 0.95) == "PASS"
+    assert judge_share(np.ones(85), 0.95) == "UNDECIDED"
+    assert judge_share(np.ones(86), 0.95) == "PASS"
 
 
 def test_a_floor_of_zero_asks_for_nothing() -> None:
     """Every share reaches 0, and none can be shown above 1."""
-    assert judge_share(["a"], [0.0], 0.0) == "PASS"
-    assert judge_share(names(np.ones(999)), np.ones(999), 1.0) == "UNDECIDED"
+    assert judge_share([0.0], 0.0) == "PASS"
+    assert judge_share(np.ones(999), 1.0) == "UNDECIDED"
     assert np.isinf(evidence_above([0.0], -0.1)).all()
 
 
 def test_no_answers_decide_nothing() -> None:
     """Nothing asked, nothing shown."""
     assert share_bounds([]) == Bound(None, None, None)
-    assert judge_share([], [], 0.5) == "UNDECIDED"
+    assert judge_share([], 0.5) == "UNDECIDED"
+
+
+@given(SHARES, st.data())
+def test_equal_weights_change_nothing_but_the_stakes(
+    values: list[float], data: st.DataObject
+) -> None:
+    """The weighted mean lies within its bounds, and weights of 1 are no weights."""
+    weights = [data.draw(st.floats(0.1, 1)) for _ in values]
+    found = share_bounds(values, weights=weights)
+    assert found.low <= found.value <= found.high
+    assert found.value == pytest.approx(np.average(values, weights=weights), abs=1e-8)
+    assert share_bounds(values, weights=np.ones(len(values))) == share_bounds(values)
+
+
+@pytest.mark.parametrize("heavy", [0.2, 0.5])
+def test_the_weighted_share_at_the_floor_is_rarely_judged(
+    heavy: float, rng: np.random.Generator
+) -> None:
+    """Heavy templates that are wrong and light ones that are right: the traffic's share counts."""
+    truth, found = (1 - heavy) / (1 - heavy + 10 * heavy), []
+    for _ in range(300):
+        is_heavy = rng.random(400) < heavy
+        weights = np.where(is_heavy, 1.0, 0.1)
+        found.append(judge_share(~is_heavy * 1.0, truth, 0.05, weights))
+    assert found.count("PASS") / 300 < 0.08
+    assert found.count("FAIL") / 300 < 0.08
+
+
+def test_weights_lie_above_zero_and_up_to_one() -> None:
+    """A weight is a share of the heaviest one."""
+    for wrong in ([0.0], [2.0], [float("nan")]):
+        with pytest.raises(ValueError, match="weights"):
+            judge_share([1.0], 0.5, 0.05, wrong)
 
 
 @pytest.mark.parametrize("values", [[1.1], [-0.1], [float("nan")]])

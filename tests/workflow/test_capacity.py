@@ -16,7 +16,7 @@ from tests.workflow.worlds import study
 from tuner.report.capacity import Capacity, show_capacity
 from tuner.report.terminal import as_text
 from tuner.spec.errors import InputError
-from tuner.spec.values import Candidate, Slo
+from tuner.spec.values import Candidate, Claim, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run
 from tuner.workflow.capacity import FINEST, alpha_of_each, capacity, path
@@ -31,7 +31,8 @@ def found(tmp_path: Path, **given: Any) -> Capacity:
     """Return the capacity of a server with four slots that takes 0.1 s for each request."""
     slos = (Slo("e2e", 0.99, 0.25),)
     engine = SimulatedEngine(steady, parallel=4)
-    named = study(slos=slos, budget_s=given.pop("budget_s", 1e6), baseline={})
+    asked = {name: given.pop(name) for name in ("budget_s", "claim") if name in given}
+    named = study(slos=slos, baseline={}, **{"budget_s": 1e6} | asked)
     return run(capacity(named, tmp_path / "out", engine=engine, **given))[0]
 
 
@@ -88,7 +89,7 @@ def test_closed_loop_capacity_is_where_the_queue_takes_the_target(tmp_path: Path
 
 def test_open_loop_capacity_stays_below_what_the_server_can_do(tmp_path: Path) -> None:
     """40 requests a second can be served at the most: the rate found is below, and not far."""
-    result = found(tmp_path, by_rate=True, lowest=2, highest=200)
+    result = found(tmp_path, by_rate=True, lowest=2, highest=200, claim=Claim(in_flight="apart"))
 
     assert result.highest is not None
     assert 15 < result.highest.size < 40

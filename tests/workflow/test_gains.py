@@ -13,7 +13,8 @@ import pytest
 from tests.workflow.test_run import tuned
 from tests.workflow.test_turns import STUDY, answered
 from tests.workflow.worlds import Recorder, study
-from tuner.report.measurement import Measurement, Terms, measurement
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Measurement, measurement
 from tuner.report.result import Result
 from tuner.search.budget import BASELINE_ALPHA
 from tuner.spec.space import Choices

@@ -16,7 +16,7 @@ from tests.workflow.test_resume import Killed, Killer
 from tests.workflow.worlds import Recorder, study
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.report.documents import plan_document
-from tuner.report.measurement import by_block
+from tuner.report.lateness import by_block
 from tuner.report.result import Result
 from tuner.report.scope import ONE_START
 from tuner.report.terminal import as_text, show_plan, show_result

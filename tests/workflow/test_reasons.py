@@ -23,7 +23,7 @@ def test_missing_pairs_are_counted_and_the_way_to_them_is_named() -> None:
     now = seen(450, 240)
     enough = replace(STUDY, workload=of_templates(900))
     few = replace(STUDY, workload=of_templates(450))
-    (left,), (none,) = (what_stood_in_the_way(s, now, 0.025, 1) for s in (enough, few))
+    (left,), (none,) = (what_stood_in_the_way(s, now, 0.025) for s in (enough, few))
 
     assert left.startswith("guard: max_drop is UNDECIDED, measured 0.000 [")
     assert "over 240 pairs, asked is -0.02; about " in left
@@ -37,13 +37,19 @@ def test_a_floor_that_is_not_met_is_not_promised_by_more_requests() -> None:
     now = seen(450, 0, wrong=4)
     now = replace(now, guard=replace(now.guard, verdicts={"min_correct": "UNDECIDED"}))
     study = replace(study, guard=Guard(None, 0.995))
-    (said,) = what_stood_in_the_way(study, now, 0.025, 1)
+    (said,) = what_stood_in_the_way(study, now, 0.025)
 
     assert "as measured it is not met" in said
 
 
 def test_nothing_measured_is_said_so() -> None:
     """Without a finalist there is one sentence."""
-    assert what_stood_in_the_way(STUDY, None, 0.025, 1) == [
+    assert what_stood_in_the_way(STUDY, None, 0.025) == [
         "no candidate could be measured in the time given"
     ]
+
+
+def test_an_open_target_says_how_many_requests_more_would_decide_it() -> None:
+    """Of what is in flight together as many times more, as the certificate counts it."""
+    (one,) = what_stood_in_the_way(STUDY, seen(200, 0), 0.025)
+    assert "209 more without a late one would decide it" in one

@@ -13,7 +13,7 @@ import pytest
 from tests.guard.test_classify import sample
 from tests.workflow.worlds import Recorder, study, world
 from tuner.report.documents import result_document
-from tuner.report.measurement import latencies
+from tuner.report.lateness import latencies
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.spec.values import Candidate, Guard, Sample

@@ -13,7 +13,8 @@ import pytest
 from tests.workflow.worlds import Recorder, study, trial_folders, world
 from tuner.load import samples as sample_file
 from tuner.report.documents import measurement_document, result_document
-from tuner.report.measurement import Terms, by_block, measurement
+from tuner.report.lateness import Terms, by_block
+from tuner.report.measurement import measurement
 from tuner.report.result import Result
 from tuner.search.budget import ALPHAS
 from tuner.spec.address import url
@@ -100,7 +101,7 @@ def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result
     samples = read_side(out, "finalist-1")
     theirs = read_side(out, "baseline")
     assert result.best is not None
-    terms = Terms(alpha=ALPHAS[0], visits=2, starts=4,
+    terms = Terms(alpha=ALPHAS[0], starts=4,
                   baseline=tuple(s for s in theirs if not s.warmup))  # fmt: skip
     again = measurement(
         result.study, result.best.candidate, result.best.effective, samples, terms=terms,
@@ -333,7 +334,6 @@ def test_measure_takes_exactly_so_many_requests(tmp_path: Path) -> None:
     assert found.n == 400
     assert found.candidate["temperature"] == 0.1
     assert found.certificates[study().slos[0]].verdict == "PASS"
-    assert found.certificates[study().slos[0]].n < 400
 
 
 def test_measure_until_decided_stops_at_the_verdict(tmp_path: Path) -> None:

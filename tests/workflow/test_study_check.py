@@ -82,10 +82,9 @@ def test_a_floor_out_of_reach(tmp_path: Path) -> None:
 def test_least_templates_is_what_the_guard_needs(floor: float) -> None:
     """With that many flawless templates the floor is proven, with one fewer it is not."""
     needed = least_templates(floor)
-    names = [str(n) for n in range(needed)]
 
-    assert judge_share(names, np.ones(needed), floor, ALPHAS[0]) == "PASS"
-    assert judge_share(names[1:], np.ones(needed - 1), floor, ALPHAS[0]) == "UNDECIDED"
+    assert judge_share(np.ones(needed), floor, ALPHAS[0]) == "PASS"
+    assert judge_share(np.ones(needed - 1), floor, ALPHAS[0]) == "UNDECIDED"
 
 
 def test_a_baseline_outside_of_the_space(tmp_path: Path) -> None:
@@ -144,6 +143,32 @@ def test_the_document_and_the_lines_agree(tmp_path: Path) -> None:
     for words in ("3 in the file", "1 knobs (num_ctx), 2 candidates", "e2e p99 <= 500 ms",
                   "min_valid 0.8", "Plan for 10.0 minutes"):  # fmt: skip
         assert words in lines
+
+
+def test_the_price_of_a_proof_is_told_beforehand(tmp_path: Path) -> None:
+    """How many requests it takes, what they speak of, and what more and less would take."""
+    eight = {"prompts": "p.jsonl", "load": {"concurrency": 8}}
+    one, together = check_study(small(tmp_path)), check_study(small(tmp_path, workload=eight))
+    more = check_study(small(tmp_path, claim={"starts": 8}))
+
+    assert check_document(one)["proof"]["requests"] == 409
+    assert check_document(together)["proof"]["requests"] == 8 * 409
+    assert check_document(together)["proof"]["seconds"] == pytest.approx(
+        check_document(one)["proof"]["seconds"], rel=0.05
+    )
+    assert "it speaks of these 3 templates and 4 engine starts" in show_check(one)
+    assert "templates like them too: 409 held out" in show_check(one)
+    assert "claim.in_flight: apart 409 requests are enough" in show_check(together)
+    assert "8 engine starts" in show_check(more)
+
+
+def test_a_proof_beyond_the_budget_is_told_beforehand(tmp_path: Path) -> None:
+    """Where the requests of a proof take more than its time, both ways out are named."""
+    load = {"prompts": "p.jsonl", "load": {"rate": 2.0}}
+    study = small(tmp_path, workload=load, search={"budget": "2m"})
+
+    assert said(study, "use a larger --budget, or claim.in_flight: apart")
+    assert not said(small(tmp_path), "use a larger --budget")
 
 
 def test_no_floor_is_needed_where_there_is_one() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.guard.test_classify import sample
-from tuner.report.measurement import Measurement, Terms, measurement
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Measurement, measurement
 from tuner.search.budget import Rhythm
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Sample, Slo
@@ -79,19 +80,19 @@ def test_level_sides_go_on_together(ahead: int) -> None:
     assert drop_alone_is_open(now)
     assert due.finalist > 0
     assert due.baseline == max(due.finalist - ahead, 0)
-    assert due.finalist == min(max(int(pairs_missing(now, 1)), 20), 200)
+    assert due.finalist == min(max(int(pairs_missing(now)), 20), 200)
 
 
 def test_pairs_decide_what_is_equal_nearly_always() -> None:
     """Two sides that are always right are shown equal within 2 points by some 250 pairs."""
     assert seen(450, 240).guard.verdicts["max_drop"] == "UNDECIDED"
     assert seen(450, 290).guard.verdicts["max_drop"] == "PASS"
-    assert 5 < pairs_missing(seen(450, 240), 1) < 30
+    assert 5 < pairs_missing(seen(450, 240)) < 30
 
 
 def test_a_guard_is_exhausted_only_when_both_sides_answered_every_template() -> None:
     """While the baseline lacks answers the comparison goes on; after that it cannot."""
-    assert not guard_exhausted(seen(450, 200), 450, 1)
-    assert not guard_exhausted(seen(450, 200), 500, 1)
-    assert guard_exhausted(seen(450, 450, wrong=2), 450, 1)
-    assert not guard_exhausted(seen(450, 450, ms=600.0), 450, 1)
+    assert not guard_exhausted(seen(450, 200), 450)
+    assert not guard_exhausted(seen(450, 200), 500)
+    assert guard_exhausted(seen(450, 450, wrong=2), 450)
+    assert not guard_exhausted(seen(450, 450, ms=600.0), 450)

@@ -1,7 +1,9 @@
 """From classes to a verdict: floors on valid and correct answers, and no drop against the baseline.
 
-Prompts of one template are one cluster. Each cluster counts once, by the mean of its first
-`visits` answers; a cluster that has not been visited that often yet does not count.
+Answers to one template have much in common, so each template counts once, by its first answer,
+which weighs as the template does in the traffic. A verdict so holds for templates like these.
+Answers that were in flight together are taken as independent given their templates: failures,
+which come together, are for the certificate of latency to bound.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from tuner.guard.classify import VALID
 from tuner.spec.values import Guard, Sample, Verdict
 from tuner.stats.paired import difference_bounds, judge_noninferior, pairs_needed
 from tuner.stats.quantiles import Bound
-from tuner.stats.shares import cluster_means, judge_share, share_bounds
+from tuner.stats.shares import judge_share, share_bounds
 
 NO_BOUND = Bound(None, None, None)
 
@@ -23,15 +25,15 @@ NO_BOUND = Bound(None, None, None)
 class GuardReport:
     """How the answers were, with bounds, and what each floor's verdict is.
 
-    `valid` and `correct` are shares of all answers, their bounds those of the mean over
-    clusters. `difference` is the share of correct answers minus the baseline's on the same
-    prompts; `pairs_needed` how many pairs its verdict is expected to take.
+    `valid` and `correct` are shares of all answers, with bounds from the first one of each of
+    `templates`. `difference` is the share of correct answers minus the baseline's on `pairs` same
+    prompts, the first of each template; `pairs_needed` how many its verdict is expected to take.
     """
 
     counts: Mapping[str, int]
     valid: Bound
     correct: Bound
-    clusters: int
+    templates: int
     verdicts: Mapping[str, Verdict]
     difference: Bound = NO_BOUND
     pairs: int = 0
@@ -56,38 +58,33 @@ def report(
     guard: Guard,
     *,
     alpha: float,
-    visits: int = 1,
+    weights: Mapping[str, float] | None = None,
     baseline: Sequence[Sample] = (),
 ) -> GuardReport:
-    """Judge the answers of a candidate, and against the baseline's on the same prompts."""
-    counted = first_visits(samples, visits)
-    names = [s.cluster for s in counted]
+    """Judge the answers of a candidate, and against the baseline's on the same prompts.
+
+    `weights` is what each template weighs in the traffic, as a share of the heaviest.
+    """
+    counted = _Counted(first_answers(samples), weights or {}, alpha)
     verdicts: dict[str, Verdict] = {}
     for key, floor, good in (
         ("min_valid", guard.min_valid, is_valid),
         ("min_correct", guard.min_correct, is_correct),
     ):
         if floor is not None:
-            verdicts[key] = judge_share(names, [good(s) for s in counted], floor, alpha)
-    pairs = paired(counted, baseline)
+            verdicts[key] = counted.judged(good, floor)
+    pairs = _Pairs(paired(counted.answers, baseline), counted)
     if guard.max_drop is not None and baseline:
-        ours, theirs = [p[0] for p in pairs], [p[1] for p in pairs]
-        verdicts["max_drop"] = judge_noninferior(
-            [s.cluster for s in ours],
-            [is_correct(s) for s in ours],
-            [is_correct(s) for s in theirs],
-            guard.max_drop,
-            alpha,
-        )
+        verdicts["max_drop"] = pairs.judged(guard.max_drop)
     return GuardReport(
         counts=dict(Counter(str(s.guard) for s in samples)),
-        valid=_share(samples, counted, is_valid, alpha),
-        correct=_share(samples, counted, is_correct, alpha),
-        clusters=len(set(names)),
+        valid=counted.share(is_valid, samples),
+        correct=counted.share(is_correct, samples),
+        templates=len(counted.answers),
         verdicts=verdicts,
-        difference=_difference(pairs, alpha),
-        pairs=len(pairs),
-        pairs_needed=_needed(pairs, guard, alpha),
+        difference=pairs.difference(),
+        pairs=len(pairs.pairs),
+        pairs_needed=None if guard.max_drop is None else pairs.needed(guard.max_drop),
     )
 
 
@@ -101,15 +98,12 @@ def is_correct(sample: Sample) -> float:
     return float(sample.guard == "correct")
 
 
-def first_visits(samples: Sequence[Sample], visits: int) -> list[Sample]:
-    """Return the first `visits` answers of each cluster that has that many, in order."""
-    seen: Counter[str] = Counter()
-    kept = []
+def first_answers(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the first answer to each template, in order."""
+    first: dict[str, Sample] = {}
     for sample in samples:
-        seen[sample.cluster] += 1
-        if seen[sample.cluster] <= visits:
-            kept.append(sample)
-    return [s for s in kept if seen[s.cluster] >= visits]
+        first.setdefault(sample.cluster, sample)
+    return list(first.values())
 
 
 def paired(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
@@ -118,33 +112,52 @@ def paired(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[tuple[Sampl
     return [(s, by_id[s.prompt_id]) for s in ours if s.prompt_id in by_id]
 
 
-def _share(
-    samples: Sequence[Sample],
-    counted: Sequence[Sample],
-    good: Callable[[Sample], float],
-    alpha: float,
-) -> Bound:
-    if not samples:
-        return NO_BOUND
-    means = cluster_means([s.cluster for s in counted], [good(s) for s in counted])
-    bounds = share_bounds(means, 1 - 2 * alpha)
-    return Bound(sum(map(good, samples)) / len(samples), bounds.low, bounds.high)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The answers that count, what their templates weigh, and the error of each verdict."""
+
+    answers: Sequence[Sample]
+    weights: Mapping[str, float]
+    alpha: float
+
+    def weighed(self, answers: Iterable[Sample]) -> list[float]:
+        return [self.weights.get(s.cluster, 1.0) for s in answers]
+
+    def judged(self, good: Callable[[Sample], float], floor: float) -> Verdict:
+        values = [good(s) for s in self.answers]
+        return judge_share(values, floor, self.alpha, self.weighed(self.answers))
+
+    def share(self, good: Callable[[Sample], float], samples: Sequence[Sample]) -> Bound:
+        if not samples:
+            return NO_BOUND
+        values = [good(s) for s in self.answers]
+        found = share_bounds(values, 1 - 2 * self.alpha, self.weighed(self.answers))
+        value = sum(map(good, samples)) / len(samples)
+        return Bound(value, min(found.low or 0.0, value), max(found.high or 0.0, value))
 
 
-def _difference(pairs: Sequence[tuple[Sample, Sample]], alpha: float) -> Bound:
-    if not pairs:
-        return NO_BOUND
-    return difference_bounds(
-        [ours.cluster for ours, _ in pairs],
-        [is_correct(ours) for ours, _ in pairs],
-        [is_correct(theirs) for _, theirs in pairs],
-        1 - 2 * alpha,
-    )
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """(candidate's, baseline's) answers that count, and how."""
 
+    pairs: Sequence[tuple[Sample, Sample]]
+    counted: _Counted
 
-def _needed(pairs: Sequence[tuple[Sample, Sample]], guard: Guard, alpha: float) -> float | None:
-    if not pairs or guard.max_drop is None:
-        return None
-    gaps = [is_correct(ours) - is_correct(theirs) for ours, theirs in pairs]
-    discordance = sum(gap != 0 for gap in gaps) / len(gaps)
-    return pairs_needed(discordance, guard.max_drop, sum(gaps) / len(gaps), alpha)
+    def _sides(self) -> tuple[list[float], list[float], list[float]]:
+        ours, theirs = ([is_correct(pair[side]) for pair in self.pairs] for side in (0, 1))
+        return ours, theirs, self.counted.weighed(ours for ours, _ in self.pairs)
+
+    def judged(self, margin: float) -> Verdict:
+        ours, theirs, weights = self._sides()
+        return judge_noninferior(ours, theirs, margin, self.counted.alpha, weights)
+
+    def difference(self) -> Bound:
+        ours, theirs, weights = self._sides()
+        return difference_bounds(ours, theirs, 1 - 2 * self.counted.alpha, weights)
+
+    def needed(self, margin: float) -> float | None:
+        if not self.pairs:
+            return None
+        gaps = [is_correct(ours) - is_correct(theirs) for ours, theirs in self.pairs]
+        discordance = sum(gap != 0 for gap in gaps) / len(gaps)
+        return pairs_needed(discordance, margin, sum(gaps) / len(gaps), self.counted.alpha)

@@ -90,4 +90,5 @@ def _in_place(slo: Slo, measured: Measurement) -> str:
     c = measured.certificates[slo]
     value = measured.quantiles[slo.metric][0.5].value
     median = "nothing served" if value is None else f"median {value * 1000:.0f} ms"
-    return f"in place: {c.late} of {c.n} late for {slo} ({c.verdict}), {median}"
+    counted = f"{c.late} of {c.n} late for {slo} ({c.verdict})"
+    return f"in place: {counted}, {median}, on the start that serves"

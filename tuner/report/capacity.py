@@ -18,6 +18,11 @@ from tuner.report.terminal import STYLE, quantile_text, rate_text
 from tuner.spec.study import Study
 from tuner.spec.values import Verdict
 
+SPEAKS_OF = (
+    "All levels come from one engine start and speak of it alone; what was in flight together "
+    "counts as one, unless the study takes it apart."
+)
+
 BAR = 20
 """Characters of the longest bar of the curve."""
 
@@ -101,7 +106,8 @@ def capacity_document(
 
 def show_capacity(found: Capacity, study: Study) -> Group:
     """Return the answer and the latency against the load."""
-    words = [Text(f"  - {v.measured.saturated}", style="yellow")
+    words = [Text(SPEAKS_OF)]
+    words += [Text(f"  - {v.measured.saturated}", style="yellow")
              for v in found.levels if v.measured.saturated]  # fmt: skip
     words += [
         Text(f"  - at {v.size:.4g}: {in_words(v.measured.failure_reasons, v.measured.n)}",

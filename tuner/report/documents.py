@@ -16,7 +16,7 @@ from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
 from tuner.report.result import BaselineDrift, Gain, Result, Screened
-from tuner.report.scope import scope
+from tuner.report.scope import claim, scope, start_spread
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
 from tuner.spec.identity import declared
@@ -62,6 +62,8 @@ def measurement_document(
         "environment": dict(environment),
         "certificate_checked": study.certificate_checked,
         "workload_hash": study.workload.hash,
+        "holds_for": claim(study, measured),
+        "starts": _starts(study, measured),
         "declared": declared(study),
     }
 
@@ -127,6 +129,11 @@ def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
     }
 
 
+def _starts(study: Study, measured: Measurement) -> dict[str, Any] | None:
+    found = start_spread(study, measured)
+    return asdict(found) if found else None
+
+
 def _verdict(slo: Slo, measured: Measurement) -> dict[str, Any]:
     c = measured.certificates[slo]
     return _slo(slo) | {
@@ -160,7 +167,8 @@ def _threads(measured: Measurement) -> Any:
 
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:
     found = measured.quantiles[metric]
-    return {"unit": "s", "quantiles": {f"{q:g}": bound_document(b) for q, b in found.items()}}
+    bounds = {f"{q:g}": bound_document(b) for q, b in found.items()}
+    return {"unit": "s", "confidence": measured.confidence, "quantiles": bounds}
 
 
 def _breakdown(found: Breakdown | None) -> dict[str, Any] | None:
@@ -199,7 +207,7 @@ def _guard(guard: GuardReport) -> dict[str, Any]:
         "classes": dict(guard.counts),
         "valid": bound_document(guard.valid),
         "correct": bound_document(guard.correct),
-        "clusters": guard.clusters,
+        "templates": guard.templates,
         "verdict": guard.verdict,
         "verdicts": dict(guard.verdicts),
         "correct_minus_baseline": bound_document(guard.difference),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +13,13 @@ from tuner.guard.verdict import GuardReport, overall, report
 from tuner.report.counts import Counts, counts
 from tuner.report.disturbance import Disturbance
 from tuner.report.failures import reasons
+from tuner.report.lateness import Lateness, Terms, by_block, in_order
 from tuner.report.resources import Resources
 from tuner.search.trial import requests_per_s, tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
-from tuner.stats.eprocess import Certificate, certify_observed
-from tuner.stats.quantiles import Bound, quantile_bounds
+from tuner.stats.eprocess import Certificate
+from tuner.stats.quantiles import Bound
 
 QUANTILES = (0.5, 0.95, 0.99)
 METRICS: tuple[Metric, ...] = ("e2e", "ttft", "tpot")
@@ -76,6 +76,7 @@ class Client:
 class Measurement:
     """One candidate as measured: the numbers of `tuner.measurement/1`.
 
+    `confidence` is that of each verdict and of each end of an interval.
     `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed. Of what is
     unknown `throughput` holds None, and `quantiles` are those of the requests that are known.
     """
@@ -85,6 +86,7 @@ class Measurement:
     samples: tuple[Sample, ...]
     certificates: Mapping[Slo, Certificate]
     quantiles: Mapping[str, Mapping[float, Bound]]
+    confidence: float
     guard: GuardReport
     failures: Mapping[str, int]
     throughput: Mapping[str, float | None]
@@ -128,16 +130,6 @@ class Measurement:
         return len({s.engine_start for s in self.samples})
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms of a verdict: its error, and what it has to rest on."""
-
-    alpha: float = 0.05
-    visits: int = 1
-    starts: int = 1
-    baseline: tuple[Sample, ...] = field(default=())
-
-
 def measurement(
     study: Study,
     candidate: Candidate,
@@ -152,17 +144,23 @@ def measurement(
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms = terms or Terms()
-    kept = tuple(s for s in samples if not s.warmup)
+    kept = tuple(in_order([s for s in samples if not s.warmup]))
     warmups = [s.latency_s("e2e") for s in samples if s.warmup]
     client = (client or Client()).lagging(kept)
+    lateness = Lateness.of(study, kept, terms)
     return Measurement(
         candidate=candidate,
         effective=effective,
         samples=kept,
-        certificates={slo: certificate(study, slo, kept, terms) for slo in study.slos},
-        quantiles={m: _quantiles(study, m, kept) for m in METRICS},
+        certificates={slo: lateness.certificate(slo) for slo in study.slos},
+        quantiles={m: lateness.quantiles(m, QUANTILES) for m in METRICS},
+        confidence=1 - terms.alpha,
         guard=report(
-            kept, study.guard, alpha=terms.alpha, visits=terms.visits, baseline=terms.baseline
+            kept,
+            study.guard,
+            alpha=terms.alpha,
+            weights=study.workload.weights,
+            baseline=terms.baseline,
         ),
         failures=_failures(kept),
         failure_reasons=reasons(kept),
@@ -176,54 +174,6 @@ def measurement(
         resources=resources,
         machine=machine,
     )
-
-
-def latencies(study: Study, metric: Metric, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
-    """Return latencies in seconds, inf for failed requests, NaN for what nobody knows.
-
-    In open loop they count from the plan.
-    """
-    scheduled = study.workload.load.open_loop
-    return np.array([s.latency_s(metric, scheduled=scheduled) for s in samples], dtype=np.float64)
-
-
-def certificate(study: Study, slo: Slo, samples: Sequence[Sample], terms: Terms) -> Certificate:
-    """Return the sequential verdict on one SLO, resting on at least `terms.starts` starts.
-
-    A request of which nobody knows whether it was late is late where a PASS is asked for, and
-    timely where a FAIL is: a verdict stands whatever the truth.
-    """
-    seconds = latencies(study, slo.metric, samples)
-    late, unknown = seconds > slo.max_s, np.isnan(seconds)
-    enough = starts_reached(samples, terms.starts)
-    found = _certified(slo, late, enough, terms.alpha)
-    if not unknown.any():
-        return found
-    worst = _certified(slo, late | unknown, enough, terms.alpha)
-    if found.verdict == worst.verdict != "UNDECIDED":
-        return worst if worst.verdict == "PASS" else found
-    n, late_n = len(late), int(late.sum())
-    return replace(found, verdict="UNDECIDED", n=n, late=late_n, e_pass=worst.e_pass, bursts=0)
-
-
-def _certified(
-    slo: Slo, late: npt.NDArray[np.bool_], enough: int | None, alpha: float
-) -> Certificate:
-    """Return the verdict on a target; `enough` requests have seen its starts, None: too few."""
-    found = certify_observed(late, slo.quantile, alpha, min_n_pass=enough or 0)
-    if enough is None and found.verdict == "PASS":
-        return certify_observed(late, slo.quantile, alpha, min_n_pass=len(late) + 1)
-    return found
-
-
-def starts_reached(samples: Sequence[Sample], starts: int) -> int | None:
-    """Return after how many samples that many engine starts have been seen, or None."""
-    seen: set[int] = set()
-    for number, sample in enumerate(samples, start=1):
-        seen.add(sample.engine_start)
-        if len(seen) >= starts:
-            return number
-    return None if starts > 0 else 0
 
 
 def blocks(
@@ -243,12 +193,6 @@ def latency_blocks(
     groups = by_block(samples)
     found = [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for g in groups]
     return [] if any(np.isnan(group).any() for group in found) else found
-
-
-def by_block(samples: Sequence[Sample]) -> list[list[Sample]]:
-    """Return the samples of each uninterrupted run of requests on one engine start, in order."""
-    groups = groupby(samples, key=lambda s: (s.engine_start, s.block))
-    return [list(group) for _, group in groups]
 
 
 def saturation(study: Study, client: Client) -> str | None:
@@ -271,13 +215,6 @@ def saturation(study: Study, client: Client) -> str | None:
         f"the client could not keep up: {found}, so the run is invalid, not slow; use "
         f"--client-processes {2 * client.processes}, a lower load or a quieter machine"
     )
-
-
-def _quantiles(study: Study, metric: Metric, samples: Sequence[Sample]) -> dict[float, Bound]:
-    values = latencies(study, metric, samples)
-    values = values[~np.isnan(values)]
-    wanted = sorted({*QUANTILES, *(s.quantile for s in study.slos if s.metric == metric)})
-    return {q: quantile_bounds(values, q) for q in wanted}
 
 
 def _failures(samples: Sequence[Sample]) -> dict[str, int]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner import __version__
 from tuner.report.documents import plan_document
+from tuner.report.scope import starts_text
 from tuner.report.terminal import show_plan
-from tuner.search.budget import Plan
+from tuner.search.budget import Plan, Price, price
 from tuner.spec.space import Range, size
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
@@ -57,6 +58,7 @@ def check_document(found: StudyCheck) -> dict[str, Any]:
         },
         "objective": study.objective,
         "target": [str(s) for s in study.slos],
+        "proof": asdict(price(study, found.plan.pace)) if found.plan and study.slos else None,
         "plan": plan_document(found.plan, study) if found.plan else None,
         "warnings": list(found.warnings),
     }
@@ -75,8 +77,33 @@ def show_check(found: StudyCheck) -> str:
     lines.append(f"targets: {', '.join(map(str, study.slos)) or 'none'}")
     lines.append(f"guard: {_guard(study)}")
     if found.plan:
+        if study.slos:
+            lines += _claims(price(study, found.plan.pace), found)
         lines.append(show_plan(found.plan, study).plain)
     return "\n".join(lines)
+
+
+def _claims(cost: Price, found: StudyCheck) -> list[str]:
+    """Return what a proof takes and speaks of, and what a stronger claim or a weaker one takes."""
+    study, kept = found.study, len(found.study.workload.part(held_out=True))
+    lines = [
+        f"proof: {cost.requests:,} requests or more without a late one ({cost.seconds / 60:.1f} "
+        f"min), {cost.requests_typical:,} where 0.2 % are late; it speaks of these {kept} "
+        f"templates and {starts_text(cost.starts)}"
+    ]
+    if kept < cost.requests:
+        lines.append(
+            f"  of templates like them too: {cost.requests:,} held out, so that each is asked once"
+        )
+    if not study.one_start:
+        lines.append("  of more engine starts: claim.starts in the study")
+    if cost.in_flight > 1:
+        lines.append(
+            f"  {cost.in_flight} in flight count as one, as they may stall together; with "
+            f"claim.in_flight: apart {cost.requests // cost.in_flight:,} requests are enough, and "
+            "the proof holds only where they do not"
+        )
+    return lines
 
 
 def _prompts(found: StudyCheck) -> str:

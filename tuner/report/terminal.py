@@ -21,7 +21,7 @@ from tuner.report.measurement import Measurement
 from tuner.report.parts import PartsTable
 from tuner.report.resources import in_words
 from tuner.report.result import Result, Screened
-from tuner.report.scope import scope, starts_text
+from tuner.report.scope import claim, scope, starts_text
 from tuner.report.written import holds, says_something
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
@@ -184,6 +184,7 @@ def _closing(result: Result) -> str:
     if best is not None:
         lines += [
             _terms(best),
+            *claim(result.study, best),
             *counts_in_words(best.counts),
             left_out(best.warmups, best.slowest_warmup_s),
             *_on_trust(best, result.best_candidate),
@@ -263,7 +264,12 @@ def _terms(best: Measurement) -> str:
         + (f", stands for bursts of late requests up to {c.bursts}" if c.verdict == "PASS" else "")
         for slo, c in best.certificates.items()
     ]
-    return "Terms: " + "; ".join([*parts, starts_text(best.starts), "brackets are 95 % bounds"])
+    return "Terms: " + "; ".join([*parts, starts_text(best.starts), ends_text(best)])
+
+
+def ends_text(m: Measurement) -> str:
+    """Say how sure the intervals of a measurement are."""
+    return f"each end of a bracket holds at {m.confidence:.2%}, at every n"
 
 
 def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
@@ -281,7 +287,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     for label, cells in rows(study, (m,)):
         table.add_row(label, *cells)
     left = Text(left_out(m.warmups, m.slowest_warmup_s))
-    words: list[RenderableType] = [Text(_load(study)), left]
+    words: list[RenderableType] = [Text(_load(study)), left, Text(f"Terms: {ends_text(m)}.")]
+    words += [Text(said) for said in claim(study, m)]
     if m.failure_reasons:
         words.append(Text(failed_in_words(m.failure_reasons, m.n), style="yellow"))
     if m.saturated:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy import special
+
 from tuner.spec.study import Study
-from tuner.stats.eprocess import expected_requests
+from tuner.stats.planning import expected_requests, requests_to_pass
 
 LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
@@ -23,11 +25,11 @@ BASELINE_ALPHA = 0.0025
 
 MAX_FINALISTS = len(ALPHAS)
 
-VISITS = 2
-"""Prompts of each held-out template before the next group of templates comes."""
-
 PROOF_ANSWERS = 400
 """Answers that a proof looks at, where templates do not limit them."""
+
+LEAST_WAVES = 4
+"""A look or a block has at least so many times the requests that are in flight."""
 
 TYPICAL_LATE_RATE = 0.002
 WARMUP_REQUESTS = 2
@@ -68,21 +70,25 @@ class Rhythm:
 class Pace:
     """What things take, in seconds: a request at the study's load, and a restart.
 
-    `warmups` is how many requests it takes before a trial until the engine is steady.
+    `warmups` is how many requests it takes before a trial until the engine is steady, `in_flight`
+    how many there are at a time.
     """
 
     request_s: float
     restart_s: float = RESTART_S
     warmups: float = WARMUP_REQUESTS
+    in_flight: float = 1.0
 
     @property
     def look(self) -> int:
         """Return the requests of a screening trial: as long as a restart, within bounds.
 
-        A shorter look behind a dear start would leave the engine idle for most of the time.
+        A shorter look behind a dear start would leave the engine idle for most of the time, and
+        one of few waves would not see the load.
         """
         worth = self.restart_s / max(self.request_s, LEAST_S)
-        return min(max(round(worth), LEAST_LOOK), MOST_LOOK)
+        waves = math.ceil(LEAST_WAVES * self.in_flight)
+        return max(min(max(round(worth), LEAST_LOOK), MOST_LOOK), waves)
 
     @property
     def second_look(self) -> int:
@@ -103,17 +109,54 @@ class Pace:
 BASELINE_REQUESTS = 200
 """What the baseline gets at least; it gets more while a comparison of answers is open."""
 
+BASELINE_BESIDE = 80
+"""What it gets beside a finalist with which no answers are compared."""
 
-def rhythm(pace: Pace, *, paired: bool, one_start: bool = False) -> Rhythm:
+
+def rhythm(study: Study, pace: Pace) -> Rhythm:
     """Return how a proof alternates between its sides.
 
     Where a restart takes as long as a screening trial there are the fewest starts that show
-    their spread. Where the guard compares no answers with the baseline's (`paired`), the
-    baseline gets a few requests beside the finalist and the others after the verdict.
+    their spread, unless the study asks for more. Where the guard compares no answers with the
+    baseline's, the baseline gets a few requests beside the finalist and the others after the
+    verdict.
     """
-    if pace.trials_per_restart > 1:
-        return Rhythm(250, 2, 100 if paired else 50, 2, one_start)
-    return Rhythm(100, 4, 50 if paired else 20, 4, one_start)
+    dear = pace.trials_per_restart > 1
+    blocks = (2 if dear else 4) if study.one_start else study.claim.starts or (2 if dear else 4)
+    finalist = (500 if dear else PROOF_ANSWERS) * strands(study)
+    baseline = BASELINE_BESIDE if study.guard.max_drop is None else BASELINE_REQUESTS
+    least = math.ceil(LEAST_WAVES * in_flight(study))
+    finalist_block, baseline_block = (
+        max(math.ceil(n / blocks), least) for n in (finalist, baseline)
+    )
+    return Rhythm(finalist_block, blocks, baseline_block, blocks, study.one_start)
+
+
+def in_flight(study: Study) -> float:
+    """Return how many requests are in flight on average.
+
+    In closed loop the concurrency; in open loop by Little's law (1961), with the time of an
+    answer that just meets its target.
+    """
+    load = study.workload.load
+    return load.concurrency if load.rate is None else load.rate * _answer_s(study)
+
+
+def strands(study: Study) -> int:
+    """Return by how many times a proof takes more requests for those that are in flight together.
+
+    In open loop as many as Poisson arrivals have in flight at 95 % of the times of sending.
+    """
+    if study.claim.in_flight == "apart":
+        return 1
+    if not study.workload.load.open_loop:
+        return study.workload.load.concurrency
+    return 1 + math.ceil(float(special.pdtrik(0.95, max(in_flight(study), LEAST_S))))
+
+
+def _answer_s(study: Study) -> float:
+    """Return the seconds of an answer that just meets the tightest target; 0.5 without one."""
+    return 0.8 * min((s.max_s for s in study.slos if s.metric == "e2e"), default=0.625)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +200,7 @@ class Plan:
 def plan(study: Study, pace: Pace | None = None) -> Plan:
     """Return the plan at a measured pace, or at the one that the study suggests."""
     pace = pace or expected_pace(study)
-    beat = rhythm(pace, paired=study.guard.max_drop is not None, one_start=study.one_start)
+    beat = rhythm(study, pace)
     starts = beat.finalist_blocks + beat.baseline_blocks + 1
     meeting_s = min(pace.request_s, expected_pace(study).request_s)  # of one worth proving
     proof = finalist_requests(study) * meeting_s + beat.baseline_requests * pace.request_s
@@ -172,21 +215,18 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
 def expected_pace(study: Study) -> Pace:
     """Return the pace that is expected before anything has been measured.
 
-    A request is taken to need four fifths of the tightest e2e target (half a second without
-    one), or what the arrival rate gives. Where no start can be asked for, none takes time.
+    An answer is taken to need four fifths of the tightest e2e target, and as many come by in that
+    time as are in flight; or what the arrival rate gives. Where no start can be asked for, none
+    takes time.
     """
-    e2e = [s.max_s for s in study.slos if s.metric == "e2e"]
-    rate = study.workload.load.rate
-    request_s = 1.0 / rate if rate is not None else 0.8 * min(e2e, default=0.625)
-    return Pace(request_s, 0.0 if study.one_start else RESTART_S)
+    restart_s = 0.0 if study.one_start else RESTART_S
+    return Pace(request_s(study, _answer_s(study)), restart_s, in_flight=in_flight(study))
 
 
-def visits(study: Study) -> int:
-    """Return how often a held-out template is visited in a proof before its cluster counts.
-
-    Prompts that are no templates are each a cluster of their own.
-    """
-    return VISITS if study.workload.has_slots(held_out=True) else 1
+def request_s(study: Study, answer_s: float) -> float:
+    """Return the seconds in which one more request comes by, where an answer takes `answer_s`."""
+    load = study.workload.load
+    return answer_s / load.concurrency if load.rate is None else 1.0 / load.rate
 
 
 def provable_floor(study: Study, floor: float) -> float:
@@ -223,18 +263,52 @@ def _provable(floor: float, variance: float, n: int) -> float:
 
 
 def _counted_answers(study: Study) -> int:
-    """Return how many answers of a proof its guard looks at."""
-    templates = len(study.workload.part(held_out=True)) * visits(study)
-    return min(templates, PROOF_ANSWERS) if visits(study) > 1 else PROOF_ANSWERS
+    """Return how many answers of a proof its guard looks at: the first one to each template."""
+    return min(len(study.workload.part(held_out=True)), PROOF_ANSWERS)
 
 
 def finalist_requests(study: Study) -> float:
     """Return the requests that proving one finalist takes, as expected."""
     late = 0.0 if study.stop_when_met else TYPICAL_LATE_RATE / 0.01
-    return max(
-        (expected_requests(late * (1 - s.quantile), s.quantile, ALPHAS[0]) for s in study.slos),
-        default=100.0,
-    )
+    return proof_requests(study, ALPHAS[0], late)
+
+
+def proof_requests(study: Study, alpha: float, late: float = 0.0) -> float:
+    """Return the requests that a PASS of every target takes, 100 without a target.
+
+    `late` is the late rate as a share of the one allowed.
+    """
+    needed = [
+        expected_requests(late * (1 - s.quantile), s.quantile, alpha)
+        if late
+        else requests_to_pass(0, 0, s.quantile, alpha)
+        for s in study.slos
+    ]
+    return max(needed, default=100.0) * strands(study)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What proving one finalist takes at least, and what it then rests on.
+
+    `requests` without a late one, `requests_typical` at TYPICAL_LATE_RATE; `in_flight` of them
+    count as one.
+    """
+
+    requests: int
+    requests_typical: int
+    seconds: float
+    starts: int
+    in_flight: int
+
+
+def price(study: Study, pace: Pace) -> Price:
+    """Return what a proof takes at a pace."""
+    least = math.ceil(proof_requests(study, ALPHAS[0]))
+    typical = math.ceil(proof_requests(study, ALPHAS[0], TYPICAL_LATE_RATE / 0.01))
+    starts = rhythm(study, pace).starts
+    seconds = least * pace.request_s + starts * pace.restart_s
+    return Price(least, typical, seconds, starts, strands(study))
 
 
 def confirmation_requests(study: Study, beat: Rhythm) -> float:

@@ -20,6 +20,7 @@ DESCRIPTIONS = {
     "StudyFile.workload": "What is sent, what is expected of the answers, and the load.",
     "StudyFile.slo": "Targets, all of which have to hold.",
     "StudyFile.guard": "Floors on the answers, so that nothing wins by answering badly.",
+    "StudyFile.claim": "What a proof is asked to hold for, beyond what it holds for by itself.",
     "StudyFile.baseline": "What is in service today, knob by knob; what is not named stands at "
     "the engine's default. Every claim is made against it.",
     "StudyFile.space": "The knobs that the search may set: a list is a choice, low and high a "
@@ -27,6 +28,9 @@ DESCRIPTIONS = {
     "StudyFile.search": "How long and how to search.",
     "StudyFile.objective": "What to make best among candidates that meet targets and guard. "
     "Default: correct answers where every prompt has `expect`, else the p99 of e2e.",
+    "ClaimPart.starts": "Engine starts that a proof rests on; more cost their time.",
+    "ClaimPart.in_flight": "together: requests in flight together may all be late together, and a "
+    "proof takes as many times more of them. apart: each is taken as evidence of its own.",
     "EnginePart.kind": "The engine.",
     "EnginePart.model": "Path of a GGUF file, `default` for the packaged model, or a served name.",
     "EnginePart.url": "Where a running server is (kind openai, or ollama to use that one): "

@@ -22,7 +22,7 @@ from tuner.spec.study_file import (
     StudyFile,
     check,
 )
-from tuner.spec.values import Candidate, Guard, Slo
+from tuner.spec.values import Candidate, Claim, Guard, Slo
 from tuner.spec.workload import Workload
 from tuner.spec.workload_files import read_workload
 from tuner.spec.yaml_reading import STUDY_TEXTS, parsed_yaml
@@ -43,6 +43,7 @@ class Study:
     server: Server | None = None
     slos: tuple[Slo, ...] = ()
     guard: Guard = field(default_factory=Guard)
+    claim: Claim = field(default_factory=Claim)
     baseline: Candidate = field(default_factory=dict)
     space: Space = field(default_factory=dict)
     budget_s: float = 600.0
@@ -84,6 +85,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         workload=workload,
         slos=tuple(Slo(s.metric, s.quantile, s.max_ms / 1000) for s in parsed.slo),  # type: ignore[arg-type]
         guard=_guard(parsed, workload, file),
+        claim=_claim(parsed, file),
         baseline=dict(parsed.baseline),
         space=_space(parsed.space) | _model_space(parsed),
         budget_s=parsed.search.budget,
@@ -125,6 +127,16 @@ def _guard(parsed: StudyFile, workload: Workload, file: str) -> Guard:
             "some prompts lack; add it to every prompt or drop these two floors"
         )
     return Guard(g.min_valid, g.min_correct, g.max_drop)
+
+
+def _claim(parsed: StudyFile, file: str) -> Claim:
+    claim = parsed.claim
+    if claim.starts not in (None, 1) and parsed.engine.kind == "openai":
+        raise InputError(
+            f"{file}: claim.starts: {claim.starts} engine starts cannot be had of a server that "
+            "`tune` does not start; leave it out"
+        )
+    return Claim(claim.starts, claim.in_flight)
 
 
 def _objective(part: ObjectivePart | None, workload: Workload, file: str) -> Objective:

@@ -215,6 +215,13 @@ class ObjectivePart(Part):
         return self
 
 
+class ClaimPart(Part):
+    """What a proof is asked to hold for."""
+
+    starts: StrictInt | None = Field(None, ge=1, le=100)
+    in_flight: Literal["together", "apart"] = "together"
+
+
 class StudyFile(Part):
     """The whole file."""
 
@@ -224,6 +231,7 @@ class StudyFile(Part):
     workload: WorkloadPart
     slo: tuple[SloPart, ...] = ()
     guard: GuardPart = GuardPart()
+    claim: ClaimPart = ClaimPart()
     baseline: dict[str, Value] = Field(default_factory=dict)
     space: Space = Field(default_factory=dict, json_schema_extra={"minProperties": 1})
     search: SearchPart = SearchPart()

@@ -172,6 +172,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a proof is asked to hold for.
+
+    `starts` is how many engine starts it rests on at least, None for as many as suit the budget.
+    Requests in flight `together` may be late together; taken `apart`, each is evidence of its own.
+    """
+
+    starts: int | None = None
+    in_flight: Literal["together", "apart"] = "together"
+
+
+@dataclass(frozen=True, slots=True)
 class Slo:
     """A bound on a quantile of a latency metric."""
 

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -100,6 +101,12 @@ class Workload:
         return chosen or self.templates
 
     @property
+    def weights(self) -> Mapping[str, float]:
+        """Return what each template weighs, as a share of the heaviest."""
+        most = max((t.weight for t in self.templates), default=1.0)
+        return {t.id: t.weight / most for t in self.templates}
+
+    @property
     def expects(self) -> bool:
         """Tell whether every template says what a right answer holds."""
         return all(t.expect is not None for t in self.templates)
@@ -143,16 +150,15 @@ class Supply:
 
     def __init__(self, workload: Workload, *, held_out: bool, seed: int) -> None:
         self._workload = workload
-        part, self._replayed = workload.part(held_out=held_out), workload.load.arrivals == "trace"
-        self._order = part if self._replayed else spread(part, np.random.default_rng(seed))
+        part, replayed = workload.part(held_out=held_out), workload.load.arrivals == "trace"
+        self._order = part if replayed else spread(part, np.random.default_rng(seed))
         self._seen: set[str] = set()
         self._part = "h" if held_out else "s"
 
-    def prompts(self, fill: int, group: int | None = None) -> Iterator[Prompt]:
-        """Yield prompts without end; `group` visits that many templates several times first."""
+    def prompts(self, fill: int) -> Iterator[Prompt]:
+        """Yield prompts without end: each template has its turn before one comes again."""
         rng = np.random.default_rng([fill, 77])
-        visits = None if self._replayed else group
-        for number, template in enumerate(_grouped(self._order, visits)):
+        for number, template in enumerate(cycle(self._order)):
             yield self._fresh(template, rng, f"{self._part}{fill}-{number}")
 
     def _fresh(self, template: Template, rng: np.random.Generator, id_: str) -> Prompt:
@@ -162,22 +168,6 @@ class Supply:
                 break
         self._seen.add(prompt.text)
         return prompt
-
-
-def _grouped(order: Sequence[Template], visits: int | None) -> Iterator[Template]:
-    """Yield the order again and again; with `visits`, groups of 20 templates that often each."""
-    while True:
-        if not visits:
-            yield from order
-            continue
-        for start in range(0, len(order), CLUSTER_GROUP):
-            for _ in range(visits):
-                yield from order[start : start + CLUSTER_GROUP]
-
-
-CLUSTER_GROUP = 20
-"""Templates that are visited in turn before the next ones: a cluster is complete early, yet
-prompts of one template are never neighbours."""
 
 
 def spread(templates: Sequence[Template], rng: np.random.Generator) -> tuple[Template, ...]:

@@ -1,61 +1,60 @@
 """Paired comparisons: whether a candidate is at most a margin worse than the baseline.
 
-Both answered the same prompts. The difference of each pair lies in [-1, 1]; differences are
-averaged per cluster, rescaled to [0, 1] and judged by the betting e-processes of
-`tuner.stats.shares`, whose promises and limits hold here too.
+Both answered the same prompts, one of each template. The difference of each pair lies in
+[-1, 1]; it is rescaled to [0, 1] and judged by the betting e-processes of `tuner.stats.shares`,
+whose promises and limits hold here too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tuner.spec.values import Verdict
 from tuner.stats.quantiles import Bound
-from tuner.stats.shares import cluster_means, share_bounds, show_above, show_below
+from tuner.stats.shares import share_bounds, show_above, show_below
 
 Floats = npt.NDArray[np.float64]
 
 
 def judge_noninferior(
-    clusters: Sequence[str],
     candidate: npt.ArrayLike,
     baseline: npt.ArrayLike,
     margin: float,
     alpha: float = 0.05,
+    weights: npt.ArrayLike = 1.0,
 ) -> Verdict:
     """Judge whether the candidate is at most `margin` worse than the baseline.
 
-    `candidate` and `baseline`: shape (n,), values in [0, 1] of the same prompts, one pair
-    for each entry of `clusters`; `margin` in [0, 1) (0.02 is 2 points). PASS when the mean
-    difference over clusters is shown above -margin (non-inferiority), FAIL when shown below,
-    else UNDECIDED; each is wrong in at most alpha of cases.
+    `candidate` and `baseline`: shape (n,), values in [0, 1] of the same prompts, a pair for each
+    template; `margin` in [0, 1) (0.02 is 2 points); `weights` as in `shares`. PASS when the mean
+    difference is shown above -margin (non-inferiority), FAIL when shown below, else UNDECIDED;
+    each is wrong in at most alpha of cases.
 
     Raises ValueError for unequal lengths, values outside [0, 1] or a margin outside [0, 1).
     """
     _check_margin(margin)
-    rescaled = _rescaled(clusters, candidate, baseline)
+    rescaled = _rescaled(candidate, baseline)
     bound = (1 - margin) / 2
-    if show_above(rescaled, bound, alpha):
+    if show_above(rescaled, bound, alpha, weights):
         return "PASS"
-    return "FAIL" if show_below(rescaled, bound, alpha) else "UNDECIDED"
+    return "FAIL" if show_below(rescaled, bound, alpha, weights) else "UNDECIDED"
 
 
 def difference_bounds(
-    clusters: Sequence[str],
     candidate: npt.ArrayLike,
     baseline: npt.ArrayLike,
     confidence: float = 0.95,
+    weights: npt.ArrayLike = 1.0,
 ) -> Bound:
     """Return the mean paired difference, candidate - baseline, with an anytime interval.
 
-    Shapes and errors as `judge_noninferior`; the interval is that of `share_bounds` on the
-    cluster means, so it lies within [-1, 1]. Three None without pairs.
+    Shapes and errors as `judge_noninferior`; the interval is that of `share_bounds`, so it lies
+    within [-1, 1]. Three None without pairs.
     """
-    bound = share_bounds(_rescaled(clusters, candidate, baseline), confidence)
+    bound = share_bounds(_rescaled(candidate, baseline), confidence, weights)
     if bound.value is None or bound.low is None or bound.high is None:
         return bound
     return Bound(2 * bound.value - 1, 2 * bound.low - 1, 2 * bound.high - 1)
@@ -98,13 +97,14 @@ def _best_growth(discordance: float, margin: float, difference: float) -> float:
     return max(-loss(largest), -float(found.fun))
 
 
-def _rescaled(clusters: Sequence[str], candidate: npt.ArrayLike, baseline: npt.ArrayLike) -> Floats:
-    """Return the mean difference of each cluster, moved from [-1, 1] to [0, 1]."""
+def _rescaled(candidate: npt.ArrayLike, baseline: npt.ArrayLike) -> Floats:
+    """Return the difference of each pair, moved from [-1, 1] to [0, 1]."""
     ours = np.asarray(candidate, dtype=np.float64)
     theirs = np.asarray(baseline, dtype=np.float64)
     if ours.shape != theirs.shape:
         raise ValueError("candidate and baseline must have answered the same prompts")
-    return (cluster_means(clusters, ours - theirs) + 1) / 2
+    moved: Floats = (ours - theirs + 1) / 2
+    return moved
 
 
 def _check_margin(margin: float) -> None:

@@ -1,21 +1,19 @@
 """Shares of good answers: betting e-processes for means of values in [0, 1].
 
-Answers to one template are not independent, so values are averaged per cluster first and
-the bets are made on cluster means. The estimand is therefore the mean over clusters, in
-which each cluster weighs the same.
+Answers to one template are not independent, so each template is one observation: its first
+answer, which weighs as much as the template does in the traffic. The estimand is the weighted
+mean over templates like those that were asked.
 
 The e-value against "mean <= floor" is the wealth of a gambler who stakes a fixed fraction
-of it on every value: the product of 1 + lambda (x - floor). A mixture over fixed lambda in
-[0, 1 / floor) needs no tuning and stays valid (Waudby-Smith and Ramdas, Estimating means
-of bounded random variables by betting, JRSS B 2024, section 4). It may be looked at after
-every cluster that is complete. A cluster that still grows changes values already bet on:
-looking while that goes on is outside of the promise.
+of it on every value: the product of 1 + lambda w (x - floor), w being the weight as a share of the
+largest one. A mixture over fixed lambda in [0, 1 / floor) needs no tuning and stays valid
+(Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, JRSS B 2024,
+section 4). It may be looked at after every value; what counts is the wealth now.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,59 +38,52 @@ _CAP = 680.0  # keeps exp() finite
 Floats = npt.NDArray[np.float64]
 
 
-def cluster_means(clusters: Sequence[str], values: npt.ArrayLike) -> Floats:
-    """Return the mean of each cluster, in order of first appearance.
-
-    `values`: shape (n,), one for each entry of `clusters`. Shape of the result: (number of
-    clusters,). Raises ValueError where the lengths differ.
-    """
-    given = np.asarray(values, dtype=np.float64)
-    if given.shape != (len(clusters),):
-        raise ValueError(f"{len(clusters)} clusters do not fit values of shape {given.shape}")
-    places: dict[str, int] = {}
-    index = np.array([places.setdefault(c, len(places)) for c in clusters], dtype=np.intp)
-    means: Floats = np.bincount(index, weights=given) / np.maximum(np.bincount(index), 1)
-    return means
-
-
-def evidence_above(values: npt.ArrayLike, floor: float) -> Floats:
+def evidence_above(values: npt.ArrayLike, floor: float, weights: npt.ArrayLike = 1.0) -> Floats:
     """Return the e-value against "mean <= floor" after each value.
 
-    `values`: shape (n,), independent, in [0, 1], in an order that does not depend on them.
-    A floor below 0 cannot be missed: the e-values are infinite. Raises ValueError for values
-    outside [0, 1] and a NaN floor. Source: see the module.
+    `values`: shape (n,), independent, in [0, 1], in an order that does not depend on them;
+    `weights` in (0, 1], one for each or one for all. A floor below 0 cannot be missed: the
+    e-values are infinite. Raises ValueError for values or weights outside, and a NaN floor.
+    Source: see the module.
     """
     x = _checked(values, floor)
     if floor < 0:
         return np.full(x.size, np.inf)
     bets = np.array(BETS)
     # lambda = bet / floor; a floor of 0 allows any stake, 1e-9 stands for it.
-    factors = 1 - bets + bets * x[:, None] / max(floor, 1e-9)
-    grown = np.log(factors).cumsum(axis=0)
+    won = _weights(weights, x) * (x - floor) / max(floor, 1e-9)
+    grown = np.log1p(bets * won[:, None]).cumsum(axis=0)
     wealth: Floats = np.exp(np.minimum(grown, _CAP)).mean(axis=1)
     return wealth
 
 
-def show_above(values: npt.ArrayLike, floor: float, alpha: float) -> bool:
+def show_above(
+    values: npt.ArrayLike, floor: float, alpha: float, weights: npt.ArrayLike = 1.0
+) -> bool:
     """Tell whether the mean is shown to lie above `floor`, wrongly in at most alpha of cases.
 
-    True when `evidence_above` reaches 1 / alpha after any value (Ville's inequality); also
+    True when `evidence_above` is 1 / alpha or more after all values (Ville's inequality); also
     errors as there, and ValueError for alpha outside (0, 1).
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie strictly between 0 and 1, not {alpha!r}")
-    return bool((evidence_above(values, floor) >= 1 / alpha).any())
+    found = evidence_above(values, floor, weights)
+    return bool(found.size and found[-1] >= 1 / alpha)
 
 
-def show_below(values: npt.ArrayLike, ceiling: float, alpha: float) -> bool:
+def show_below(
+    values: npt.ArrayLike, ceiling: float, alpha: float, weights: npt.ArrayLike = 1.0
+) -> bool:
     """Tell whether the mean is shown to lie below `ceiling`: `show_above` turned around."""
-    return show_above(1 - np.asarray(values, dtype=np.float64), 1 - ceiling, alpha)
+    return show_above(1 - np.asarray(values, dtype=np.float64), 1 - ceiling, alpha, weights)
 
 
-def share_bounds(values: npt.ArrayLike, confidence: float = 0.95) -> Bound:
-    """Return the mean of values in [0, 1] with an interval that holds at every n at once.
+def share_bounds(
+    values: npt.ArrayLike, confidence: float = 0.95, weights: npt.ArrayLike = 1.0
+) -> Bound:
+    """Return the weighted mean of values in [0, 1] with an interval that holds at every n at once.
 
-    `values`: shape (n,), independent, in order. `low` and `high` are the tests of
+    `values`, `weights`: as for `evidence_above`. `low` and `high` are the tests of
     `show_above` and `show_below`, each at (1 - confidence) / 2, inverted by bisection: the
     evidence falls as the floor rises. 0 and 1 where nothing tighter is shown; three None
     for no values. Errors as `show_above`.
@@ -100,27 +91,26 @@ def share_bounds(values: npt.ArrayLike, confidence: float = 0.95) -> Bound:
     x = np.asarray(values, dtype=np.float64)
     if x.size == 0:
         return Bound(None, None, None)
-    alpha = (1 - confidence) / 2
-    low, high = _highest_floor(x, alpha), 1 - _highest_floor(1 - x, alpha)
+    alpha, w = (1 - confidence) / 2, _weights(weights, x)
+    low, high = _highest_floor(x, alpha, w), 1 - _highest_floor(1 - x, alpha, w)
     # Rounding alone can put a mean of 1 a hair below its own bounds.
-    return Bound(float(np.clip(x.mean(), low, high)), low, high)
+    return Bound(float(np.clip(np.average(x, weights=w), low, high)), low, high)
 
 
 def judge_share(
-    clusters: Sequence[str], values: npt.ArrayLike, floor: float, alpha: float = 0.05
+    values: npt.ArrayLike, floor: float, alpha: float = 0.05, weights: npt.ArrayLike = 1.0
 ) -> Verdict:
-    """Judge whether the share of good answers, as a mean over clusters, reaches `floor`.
+    """Judge whether the share of good answers, as a weighted mean, reaches `floor`.
 
-    `values` in [0, 1], one for each entry of `clusters`. PASS when shown above the floor,
-    FAIL when shown below it, else UNDECIDED; each is wrong in at most alpha of cases. A
-    floor of 0 asks for nothing: PASS. Errors as `cluster_means` and `show_above`.
+    `values`, `weights`: as for `evidence_above`. PASS when shown above the floor, FAIL when
+    shown below it, else UNDECIDED; each is wrong in at most alpha of cases. A floor of 0 asks
+    for nothing: PASS. Errors as `show_above`.
     """
-    means = cluster_means(clusters, values)
     if floor <= 0:
         return "PASS"
-    if show_above(means, floor, alpha):
+    if show_above(values, floor, alpha, weights):
         return "PASS"
-    return "FAIL" if show_below(means, floor, alpha) else "UNDECIDED"
+    return "FAIL" if show_below(values, floor, alpha, weights) else "UNDECIDED"
 
 
 def answers_needed(share: float | None, floor: float, alpha: float = 0.05) -> float:
@@ -135,13 +125,21 @@ def answers_needed(share: float | None, floor: float, alpha: float = 0.05) -> fl
     return MIXTURE_COST * math.log(1 / alpha) / float(growth)
 
 
-def _highest_floor(values: Floats, alpha: float) -> float:
+def _highest_floor(values: Floats, alpha: float, weights: Floats) -> float:
     """Return the highest floor above which the mean is shown to lie, 0 if there is none."""
     low, high = 0.0, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (middle, high) if show_above(values, middle, alpha) else (low, middle)
+        shown = show_above(values, middle, alpha, weights)
+        low, high = (middle, high) if shown else (low, middle)
     return low
+
+
+def _weights(weights: npt.ArrayLike, values: Floats) -> Floats:
+    w: Floats = np.broadcast_to(np.asarray(weights, dtype=np.float64), values.shape)
+    if not ((w > 0) & (w <= 1)).all():
+        raise ValueError("weights must lie in (0, 1]")
+    return w
 
 
 def _checked(values: npt.ArrayLike, floor: float) -> Floats:

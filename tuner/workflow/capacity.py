@@ -11,12 +11,12 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.report import failures
 from tuner.report.capacity import Capacity, Level, capacity_document
-from tuner.report.measurement import Terms
+from tuner.report.lateness import Terms
+from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import Supply
-from tuner.stats.eprocess import expected_requests
 from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.environment import environment
 from tuner.workflow.folder import claimed, write_json
@@ -32,9 +32,6 @@ FINEST = 1.05
 
 PATIENCE = 3.0
 """A level that needs more than so many times the fewest requests of a PASS stays undecided."""
-
-WAVES = 4
-"""Each level sends at least so many times the requests that are in flight."""
 
 
 def path(lowest: float, highest: float, *, whole: bool) -> Generator[float, bool, None]:
@@ -140,14 +137,13 @@ async def _level(
 ) -> Level:
     study = session.study
     prompts = Supply(study.workload, held_out=False, seed=study.seed).prompts(study.seed + number)
-    fewest = max(expected_requests(0.0, slo.quantile, terms.alpha) for slo in study.slos)
-    least = WAVES * study.workload.load.concurrency
+    least = LEAST_WAVES * study.workload.load.concurrency
     measured = await session.measure(
         candidate,
         prompts,
         f"{number:04d}",
         Place("measure"),
-        n=max(least, math.ceil(PATIENCE * fewest)),
+        n=max(least, math.ceil(PATIENCE * proof_requests(study, terms.alpha))),
         stop=decided(session, terms, least=least),
     )
     if number and failures.refused(measured.kept):

@@ -177,7 +177,6 @@ def _correct(a: Compared, b: Compared) -> tuple[Bound, int]:
     if not pairs:
         return NOTHING, 0
     bounds = difference_bounds(
-        [y.cluster for y, _ in pairs],
         [is_correct(y) for y, _ in pairs],
         [is_correct(x) for _, x in pairs],
         CONFIDENCE,

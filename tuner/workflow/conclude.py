@@ -9,10 +9,11 @@ from pathlib import Path
 from tuner.render.artifacts import Evidence
 from tuner.render.client import programs
 from tuner.report.cold import Cold
-from tuner.report.measurement import Measurement, by_block
+from tuner.report.lateness import by_block
+from tuner.report.measurement import Measurement
 from tuner.report.result import Result, Screened
 from tuner.report.scope import scope, starts_text
-from tuner.search.budget import Plan, visits
+from tuner.search.budget import Plan
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies, value
 from tuner.spec.study import Study
@@ -57,7 +58,7 @@ def conclude(
     new = chosen.candidate if chosen else base
     changed = {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
     open_ = () if best and best.verdict == "PASS" else what_stood_in_the_way(
-        session.study, best, proof.alpha(number), visits(session.study)
+        session.study, best, proof.alpha(number)
     )  # fmt: skip
     return Result(
         study=session.study,

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tuner.report import disturbance, resources
-from tuner.report.measurement import Client, Measurement, Terms, certificate, measurement
-from tuner.search.budget import ALPHAS, Rhythm, visits
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Client, Measurement, measurement
+from tuner.search.budget import ALPHAS, Rhythm, proof_requests, request_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample, Slo
 from tuner.spec.workload import Supply
-from tuner.stats.eprocess import expected_requests, pass_probability
+from tuner.stats.planning import pass_probability
+from tuner.workflow.looks import Looks
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
 from tuner.workflow.turns import Sent, drop_alone_is_open, guard_exhausted, turn
@@ -96,13 +98,13 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
 
 def terms_of(session: Session, number: int, rhythm: Rhythm) -> Terms:
     """Return the terms of the finalist with this number, counted from 0."""
-    return Terms(alpha=ALPHAS[number], visits=visits(session.study), starts=rhythm.starts)
+    return Terms(alpha=ALPHAS[number], starts=rhythm.starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
     """Return held-out prompts in their fixed order; the same ones for every side."""
     supply = Supply(session.study.workload, held_out=True, seed=session.study.seed)
-    return supply.prompts(fill, visits(session.study))
+    return supply.prompts(fill)
 
 
 async def confirm(
@@ -148,7 +150,7 @@ def _over(
         return True
     if baseline.failed and drop_alone_is_open(now):
         return True
-    if guard_exhausted(now, len(session.study.workload.part(held_out=True)), terms.visits):
+    if guard_exhausted(now, len(session.study.workload.part(held_out=True))):
         return True
     left_s, restart_s = session.left_s(), session.pace().restart_s
     more = int((left_s - restart_s) / finalist.pace_s(restart_s))
@@ -177,7 +179,7 @@ async def _baseline_block(session: Session, baseline: Side, n: int) -> None:
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
     """Return a side's measurement as it stands, against the baseline where that is another."""
-    terms = terms or Terms(visits=visits(session.study))
+    terms = terms or Terms()
     if side is not baseline and side.candidate != baseline.candidate:
         terms = replace(terms, baseline=baseline.measured)
     return measurement(
@@ -213,17 +215,19 @@ async def _block(
 
 def _decided(session: Session, side: Side, terms: Terms) -> Callable[[Sample], bool]:
     """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end."""
-    seen = list(side.measured)
+    looks = Looks(session.study, terms)
+    for sample in side.measured:
+        looks.add(sample)
 
     def stop(sample: Sample) -> bool:
-        seen.append(sample)
-        return any(
-            _late(session, slo, sample)
-            and certificate(session.study, slo, seen, terms).verdict == "FAIL"
-            for slo in session.study.slos
-        )
+        looks.add(sample)
+        return _late_for_any(session, sample) and looks.failed()
 
     return stop
+
+
+def _late_for_any(session: Session, sample: Sample) -> bool:
+    return any(_late(session, slo, sample) for slo in session.study.slos)
 
 
 def _late(session: Session, slo: Slo, sample: Sample) -> bool:
@@ -250,10 +254,9 @@ def _unlikely(session: Session, now: Measurement, side: Side, more: int, alpha: 
     return any(chance < HOPELESS for chance in chances)
 
 
-def fastest_proof_s(study: Study, alpha: float, pace_s: float) -> float:
+def fastest_proof_s(study: Study, alpha: float, answer_s: float) -> float:
     """Return the seconds in which a finalist without any late request could be proven."""
-    needed = (expected_requests(0.0, slo.quantile, alpha) for slo in study.slos)
-    return max(needed, default=0.0) * pace_s
+    return proof_requests(study, alpha) * request_s(study, answer_s)
 
 
 def _screened(session: Session, side: Side, slo: Slo) -> tuple[int, int]:

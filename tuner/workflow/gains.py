@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.report.measurement import Measurement, blocks, by_block
+from tuner.report.lateness import by_block
+from tuner.report.measurement import Measurement, blocks
 from tuner.report.result import Gain
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.ollama_attached import OllamaAttached
-from tuner.report.measurement import Measurement, Terms
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Measurement
 from tuner.spec.conversation import client_part
 from tuner.spec.errors import EngineDied
 from tuner.spec.study import Study

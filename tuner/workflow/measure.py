@@ -11,7 +11,8 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.report import failures
 from tuner.report.documents import measurement_document
-from tuner.report.measurement import Measurement, Terms, certificate, measurement
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Measurement, measurement
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
@@ -19,10 +20,14 @@ from tuner.spec.workload import Supply
 from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.environment import environment
 from tuner.workflow.folder import claimed, write_json
+from tuner.workflow.looks import Looks
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import Measured, Place
 
 UNBOUNDED = 10**9
+
+EVERY = 25
+"""Progress is told after so many requests."""
 
 
 async def measure(
@@ -90,22 +95,17 @@ def decided(
 ) -> Callable[[Sample], bool]:
     """Return a stop rule: after `least` samples every verdict has fallen, or time is up.
 
-    It looks after every request at first, then whenever there are 2 % more: the certificate
-    allows any looks, and looking takes time from the client.
+    The certificate allows any looks.
     """
-    seen: list[Sample] = []
-    next_look = least
+    looks = Looks(session.study, terms)
 
     def stop(sample: Sample) -> bool:
-        nonlocal next_look
-        seen.append(sample)
-        if len(seen) >= next_look:
-            next_look = len(seen) + 1 + len(seen) // 50
-            study = session.study
-            found = [certificate(study, slo, seen, terms).verdict for slo in study.slos]
-            if "UNDECIDED" not in found:
-                return True
-            progress(f"{len(seen)} requests: {', '.join(found)}")
+        looks.add(sample)
+        found = looks.verdicts() if len(looks.seen) >= least else None
+        if found and "UNDECIDED" not in found:
+            return True
+        if found or len(looks.seen) % EVERY == 0:
+            progress(f"{len(looks.seen)} requests: {', '.join(found or ['UNDECIDED'])}")
         return session.left_s() <= 0
 
     return stop
@@ -117,7 +117,7 @@ def _counting(progress: Callable[[str], None]) -> Callable[[Sample], bool]:
     def stop(sample: Sample) -> bool:
         nonlocal count
         count += 1
-        if count % 25 == 0:
+        if count % EVERY == 0:
             progress(f"{count} requests")
         return False
 

@@ -8,28 +8,28 @@ from tuner.report.measurement import Measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, Verdict
 from tuner.stats.shares import answers_needed
-from tuner.workflow.turns import pairs_missing
+from tuner.workflow.turns import pairs_missing, requests_missing
 
 
-def what_stood_in_the_way(
-    study: Study, now: Measurement | None, alpha: float, visits: int
-) -> list[str]:
+def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -> list[str]:
     """Return a sentence for each open or failed question of a finalist.
 
-    `alpha` is the error it may spend, `visits` how many answers of a template count.
+    `alpha` is the error it may spend.
     """
     if now is None:
         return ["no candidate could be measured in the time given"]
-    reasons = [_slo_reason(slo, now) for slo, c in now.certificates.items() if c.verdict != "PASS"]
+    reasons = [
+        _slo_reason(slo, now, alpha) for slo, c in now.certificates.items() if c.verdict != "PASS"
+    ]
     for key, verdict in now.guard.verdicts.items():
         if verdict != "PASS":
-            reasons.append(_guard_reason(study, key, verdict, now, alpha, visits))
+            reasons.append(_guard_reason(study, key, verdict, now, alpha))
     if now.saturated:
         reasons.append(now.saturated)
     return reasons
 
 
-def _slo_reason(slo: Slo, now: Measurement) -> str:
+def _slo_reason(slo: Slo, now: Measurement, alpha: float) -> str:
     c = now.certificates[slo]
     p = now.quantiles[slo.metric][slo.quantile]
     value = "no bound" if p.value is None else f"{p.value * 1000:.0f} ms"
@@ -43,13 +43,12 @@ def _slo_reason(slo: Slo, now: Measurement) -> str:
         )
     return (
         f"budget: {slo} is UNDECIDED after {c.n} requests, {c.late} late, measured {value}; "
-        "a larger --budget may decide it"
+        f"{requests_missing(now, slo, alpha)} more without a late one would decide it: a larger "
+        "--budget"
     )
 
 
-def _guard_reason(
-    study: Study, key: str, verdict: Verdict, now: Measurement, alpha: float, visits: int
-) -> str:
+def _guard_reason(study: Study, key: str, verdict: Verdict, now: Measurement, alpha: float) -> str:
     guard, g = study.guard, now.guard
     share = {"min_valid": g.valid, "min_correct": g.correct, "max_drop": g.difference}[key]
     asked = {
@@ -60,14 +59,14 @@ def _guard_reason(
     low, high, value = (
         "none" if v is None else f"{v:.3f}" for v in (share.low, share.high, share.value)
     )
-    counted = f"{g.pairs} pairs" if key == "max_drop" else f"{g.clusters} templates"
+    counted = f"{g.pairs} pairs" if key == "max_drop" else f"{g.templates} templates"
     seen = f"measured {value} [{low}, {high}] over {counted}, asked is {asked:g}"
     if verdict == "FAIL":
         return f"guard: {key} FAILED, {seen}"
     missing = (
-        pairs_missing(now, visits) / visits
+        pairs_missing(now)
         if key == "max_drop"
-        else answers_needed(share.value, float(asked or 0.0), alpha) - g.clusters
+        else answers_needed(share.value, float(asked or 0.0), alpha) - g.templates
     )
     return f"guard: {key} is UNDECIDED, {seen}; {_decides(study, now, missing)}"
 
@@ -77,7 +76,7 @@ def _decides(study: Study, now: Measurement, missing: float) -> str:
     if math.isinf(missing):
         return "as measured it is not met, so more requests would not show it"
     more = f"about {max(math.ceil(missing), 1)} more"
-    here = len(study.workload.part(held_out=True)) - now.guard.clusters
+    here = len(study.workload.part(held_out=True)) - now.guard.templates
     which = "held-out templates" if study.workload.held_out else "templates"
     if missing <= here:
         return f"{more} of the {which} would decide it: a larger --budget"

@@ -80,6 +80,7 @@ class Session:
             spent.busy_s / spent.requests if spent.requests else expected.request_s,
             spent.restarting_s / spent.restarts if spent.restarts else expected.restart_s,
             spent.warmups / spent.blocks if spent.blocks else expected.warmups,
+            expected.in_flight,
         )
 
     async def measure(

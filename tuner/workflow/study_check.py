@@ -15,6 +15,7 @@ from tuner.search.budget import (
     Plan,
     confirmation_requests,
     plan,
+    price,
 )
 from tuner.spec.errors import InputError
 from tuner.spec.slots import literal_names, texts_with_slots
@@ -51,6 +52,7 @@ def check_study(study: Study) -> StudyCheck:
     warnings += [f"{name} is left out: {why}" for name, why in left_out.items()]
     warnings += _braces(workload)
     if planned:
+        warnings += _beyond_budget(study, planned)
         warnings += [*_few_prompts(study, planned, search, proof), *_guard(study)]
         warnings += [*_outside(study, base), *_long_contexts(study, seen)]
     return StudyCheck(study, base, (search, proof), planned, tuple(warnings))
@@ -100,17 +102,36 @@ def _few_prompts(study: Study, planned: Plan, search: int, proof: int) -> Iterat
             )
 
 
+def _beyond_budget(study: Study, planned: Plan) -> Iterator[str]:
+    """Yield that a proof takes more than its part of the budget, and what takes less."""
+    cost = price(study, planned.pace)
+    if not study.slos or cost.seconds <= planned.confirmation_s:
+        return
+    less = (
+        f", or claim.in_flight: apart if the {cost.in_flight} in flight do not stall together"
+        if cost.in_flight > 1
+        else ""
+    )
+    yield (
+        f"a proof takes {cost.requests:,} requests or more, some {cost.seconds / 60:.0f} min at "
+        f"the pace that the target asks for, and the plan has {planned.confirmation_s / 60:.0f} "
+        f"min for it: use a larger --budget{less}"
+    )
+
+
 def _guard(study: Study) -> Iterator[str]:
     """Yield what is wrong with the floors: none, or more than the prompts can show."""
     yield from unguarded(study)
-    guard = study.guard
-    templates = len(study.workload.part(held_out=True))
+    guard, weights = study.guard, study.workload.weights
+    kept = study.workload.part(held_out=True)
+    templates = sum(weights[t.id] for t in kept)  # a light one shows less than the heaviest
+    unlike = "" if round(templates) == len(kept) else f", which show as much as {templates:.0f}"
     for name, floor in (("min_valid", guard.min_valid), ("min_correct", guard.min_correct)):
         if floor is not None and templates < (needed := least_templates(floor)):
             yield (
                 f"guard.{name} {floor:g} takes {needed} prompt templates or more to be proven, and "
-                f"there are {templates}{' held out' if study.workload.held_out else ''}: no "
-                "candidate can be proven; add prompts"
+                f"there are {len(kept)}{' held out' if study.workload.held_out else ''}"
+                f"{unlike}: no candidate can be proven; add prompts"
             )
 
 

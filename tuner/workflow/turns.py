@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.report.measurement import Measurement, Terms
+from tuner.report.lateness import Terms
+from tuner.report.measurement import Measurement
 from tuner.search.budget import Rhythm
-from tuner.stats.eprocess import requests_to_pass
+from tuner.spec.values import Slo
+from tuner.stats.planning import requests_to_pass
 from tuner.stats.shares import MIXTURE_COST
 
 LEAST_BLOCK = 20
@@ -44,7 +46,7 @@ def turn(now: Measurement, finalist: Sent, baseline: Sent, terms: Terms, rhythm:
     most = 2 * rhythm.finalist_block
     if ahead > 0:
         return Turn(min(max(ahead, LEAST_BLOCK), most), 0)
-    n = _between(pairs_missing(now, terms.visits), LEAST_BLOCK, most)
+    n = _between(pairs_missing(now), LEAST_BLOCK, most)
     return Turn(max(n + ahead, 0), n)
 
 
@@ -55,26 +57,31 @@ def drop_alone_is_open(now: Measurement) -> bool:
     return now.guard.verdicts.get("max_drop") == "UNDECIDED" and set(others) <= {"PASS"}
 
 
-def guard_exhausted(now: Measurement, templates: int, visits: int) -> bool:
+def guard_exhausted(now: Measurement, templates: int) -> bool:
     """Tell whether only the guard is open, and every answer that it counts has been seen.
 
-    Each of `templates` counts once, by `visits` answers, however often it is asked. Pairs can
-    still come while the baseline has answered fewer of them.
+    Each of `templates` counts once, however often it is asked. Pairs can still come while the
+    baseline has answered fewer of them.
     """
     if any(c.verdict != "PASS" for c in now.certificates.values()):
         return False
-    if now.guard.clusters < templates:
+    if now.guard.templates < templates:
         return False
-    return not drop_alone_is_open(now) or now.guard.pairs >= visits * templates
+    return not drop_alone_is_open(now) or now.guard.pairs >= templates
 
 
-def pairs_missing(now: Measurement, visits: int) -> float:
-    """Return about how many pairs more `max_drop` takes; infinite where none would show it.
-
-    Each template is one observation, of `visits` pairs.
-    """
-    needed = visits * MIXTURE_COST * (now.guard.pairs_needed or 0.0)
+def pairs_missing(now: Measurement) -> float:
+    """Return about how many pairs more `max_drop` takes; infinite where none would show it."""
+    needed = MIXTURE_COST * (now.guard.pairs_needed or 0.0)
     return max(needed - now.guard.pairs, 1.0)
+
+
+def requests_missing(now: Measurement, slo: Slo, alpha: float) -> int:
+    """Return how many more requests a PASS of a target takes, if none of them is late."""
+    c = now.certificates[slo]
+    together = c.m + 1
+    late, n = -(-c.late // together), -(-c.n // together)
+    return requests_to_pass(late, n, slo.quantile, alpha) * together
 
 
 def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
@@ -82,13 +89,8 @@ def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> i
 
     Where the latencies have passed and only the guard is open, a block as planned.
     """
-    needed = [
-        requests_to_pass(-(-c.late // (c.m + 1)), -(-c.n // (c.m + 1)), slo.quantile, terms.alpha)
-        * (c.m + 1)
-        for slo, c in now.certificates.items()
-        if c.verdict == "UNDECIDED"
-    ]
-    missing = max(needed, default=0)
+    open_ = (slo for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
+    missing = max((requests_missing(now, slo, terms.alpha) for slo in open_), default=0)
     if not missing:
         return rhythm.finalist_block
     to_come = max(rhythm.finalist_blocks - blocks, 1)
