@@ -31,7 +31,6 @@ def _never(*given: Any, **named: Any) -> bool:
 
 
 ABLATIONS: Mapping[str, tuple[str, Callable[..., Any] | int]] = {
-    "no-model": ("tuner.search.surrogate.Surrogate.scores", lambda *given: None),
     "no-sampler": ("optuna.samplers.TPESampler", _random),
     "no-neighbours": ("tuner.search.moves.Moves.neighbours", _nothing),
     "no-mutants": ("tuner.search.moves.Moves.mutants", _nothing),
@@ -44,7 +43,7 @@ ABLATIONS: Mapping[str, tuple[str, Callable[..., Any] | int]] = {
 }
 """Name -> (what of the product is replaced, what stands there instead).
 
-Without the model, neighbours or mutants the sampler has their turns; `no-sampler` draws at
+Without neighbours or mutants the sampler has their turns; `no-sampler` draws at
 random where TPE would propose.
 """
 
