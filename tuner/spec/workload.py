@@ -141,24 +141,31 @@ def in_braces(texts: Iterable[str]) -> frozenset[str]:
 class Supply:
     """An endless supply of prompts, none of which repeats while the slots allow it.
 
-    Templates come in a fixed order that spreads them by weight, so that the first n of two
-    supplies of one seed hold the same templates: candidates are compared on like questions.
-    `fill` changes what stands in the slots, and nothing else. A recording that is replayed
-    keeps its own order.
+    Templates come in an order that spreads them by weight, the same for all supplies of one seed,
+    so that the first n of two hold the same templates: candidates are compared on like questions.
+    Once all have had their turns they come in another order, so that none is always asked beside
+    the same others. `fill` changes what stands in the slots, and nothing else. A recording that is
+    replayed keeps its own order.
     """
 
     def __init__(self, workload: Workload, *, held_out: bool, seed: int) -> None:
         self._workload = workload
-        part, replayed = workload.part(held_out=held_out), workload.load.arrivals == "trace"
-        self._order = part if replayed else spread(part, np.random.default_rng(seed))
+        self._templates, self._seed = workload.part(held_out=held_out), seed
         self._seen: set[str] = set()
         self._part = "h" if held_out else "s"
 
     def prompts(self, fill: int) -> Iterator[Prompt]:
         """Yield prompts without end: each template has its turn before one comes again."""
         rng = np.random.default_rng([fill, 77])
-        for number, template in enumerate(cycle(self._order)):
+        for number, template in enumerate(self._turns()):
             yield self._fresh(template, rng, f"{self._part}{fill}-{number}")
+
+    def _turns(self) -> Iterator[Template]:
+        if self._workload.load.arrivals == "trace":
+            yield from cycle(self._templates)
+        rng = np.random.default_rng(self._seed)
+        while True:
+            yield from spread(self._templates, rng)
 
     def _fresh(self, template: Template, rng: np.random.Generator, id_: str) -> Prompt:
         for _ in range(_SLOT_TRIES):
