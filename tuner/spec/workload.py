@@ -101,10 +101,9 @@ class Workload:
         return chosen or self.templates
 
     @property
-    def weights(self) -> Mapping[str, float]:
-        """Return what each template weighs, as a share of the heaviest."""
-        most = max((t.weight for t in self.templates), default=1.0)
-        return {t.id: t.weight / most for t in self.templates}
+    def visits(self) -> Mapping[str, int]:
+        """Return how often each template comes before all of its part have had their turns."""
+        return visits(self.part(held_out=False)) | visits(self.part(held_out=True))
 
     @property
     def expects(self) -> bool:
@@ -176,13 +175,19 @@ def spread(templates: Sequence[Template], rng: np.random.Generator) -> tuple[Tem
     Each kind's visits are placed at evenly spaced positions, jittered; the lightest template
     is visited once.
     """
-    least = min(t.weight for t in templates)
+    count = visits(templates)
     placed: list[tuple[float, Template]] = []
     for kind in sorted({t.kind for t in templates}):
-        visits = [t for t in templates if t.kind == kind for _ in range(round(t.weight / least))]
-        for place, index in enumerate(rng.permutation(len(visits))):
-            placed.append(((place + rng.uniform(0.0, 1.0)) / len(visits), visits[index]))
+        turns = [t for t in templates if t.kind == kind for _ in range(count[t.id])]
+        for place, index in enumerate(rng.permutation(len(turns))):
+            placed.append(((place + rng.uniform(0.0, 1.0)) / len(turns), turns[index]))
     return tuple(template for _, template in sorted(placed, key=lambda p: p[0]))
+
+
+def visits(templates: Sequence[Template]) -> dict[str, int]:
+    """Return how often each template comes while the lightest comes once."""
+    least = min((t.weight for t in templates), default=1.0)
+    return {t.id: round(t.weight / least) for t in templates}
 
 
 def distinct(templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]) -> int:
