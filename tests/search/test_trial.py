@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan, provable_drop, provable_floor
-from tuner.search.finalists import finalists, promise, rank
+from tuner.search.finalists import (
+    WORTH_A_LOOK,
+    WORTH_A_PROOF,
+    finalists,
+    promise,
+    rank,
+)
 from tuner.search.trial import (
     MARGIN,
     Trial,
@@ -189,6 +195,29 @@ def test_among_equals_the_faster_comes_before_the_less_changed() -> None:
 
     found = finalists(loose, [near, far, nearly], {"a": 0, "b": 0}, 3)
     assert [t.number for t in found] == [3, 2, 1]
+
+
+def short_and_long(rng: np.random.Generator, n: int) -> list[Sample]:
+    """Return answers of 16, 20 or 24 tokens whose p99 lies 8 % below the target."""
+    found = []
+    for tokens in rng.choice([16, 20, 24], n, p=[0.3, 0.5, 0.2]):
+        factor = math.exp(rng.normal(0, 0.05))
+        first, all_ = 128 * factor, (128 + 13 * (int(tokens) - 1)) * factor
+        found.append(served(all_, first_ns=int(first * 1e6), output_tokens=int(tokens)))
+    return found
+
+
+def test_the_best_of_a_space_gets_its_look_and_its_proof() -> None:
+    """One whose p99 lies 8 % below the target passes both thresholds four times in five."""
+    rng, study = np.random.default_rng(1), replace(STUDY, guard=Guard())
+    looks = [short_and_long(rng, 60) for _ in range(200)]
+    passed = [
+        chance(study, trial(look[:20])) >= WORTH_A_LOOK
+        and chance(study, trial(look)) >= WORTH_A_PROOF
+        for look in looks
+    ]
+
+    assert np.mean(passed) > 0.8
 
 
 def test_where_all_promise_little_the_best_still_comes_first() -> None:

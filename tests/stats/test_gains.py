@@ -210,3 +210,23 @@ def test_sides_turned_round_turn_the_ratio_in_any_unit(seed: int, scale: float) 
         one, other = found(ratio(sides, seconds, 0.02)), found(ratio(turned, seconds * scale, 0.02))
         assert other.value == pytest.approx(-one.value, abs=1e-6)
         assert (other.low, other.high) == pytest.approx((-one.high, -one.low), abs=1e-5)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), spread=st.sampled_from([0.0, 1e-6, 0.1, 3.0]))
+def test_any_design_gives_bounds_in_order_or_none(seed: int, spread: float) -> None:
+    """Blocks of one request, a single template, failures, no noise at all: never an error."""
+    rng = np.random.default_rng(seed)
+    count, kinds = int(rng.integers(2, 10)), int(rng.choice([1, 3, 200]))
+    block = np.repeat(np.arange(count), rng.integers(1, rng.choice([2, 5, 40]), count))
+    template, prompt = (rng.integers(0, kinds, block.size).astype(str).tolist() for _ in range(2))
+    sides = Sides((rng.random(count) < 0.5)[block], block, template, prompt)
+    seconds = np.exp(rng.normal(0, spread, block.size))
+    seconds[rng.random(block.size) < 0.2] = math.inf
+    estimates = (
+        *mean_and_median(sides, seconds, (0.01, 0.0025)),
+        quantile_log_ratio(sides, seconds, 0.9, 0.01),
+        fewer_late(sides, seconds > 1, 0.05),
+    )
+
+    assert all(e.low <= e.value <= e.high for e in estimates if e is not None)

@@ -7,29 +7,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.stats.predict import late_probability, share_probability
+from tuner.stats.predict import BEARS, PROOF, late_rates, proof_chance, share_probability
 
 LATENCIES = st.lists(st.floats(0.05, 20) | st.just(math.inf), min_size=1, max_size=30)
+LENGTHS = st.lists(st.floats(0.05, 20), min_size=30, max_size=30)
 TARGETS = st.floats(0.01, 100)
 
 
-@given(LATENCIES, TARGETS, TARGETS)
-def test_a_longer_target_is_never_harder(latencies: list[float], one: float, other: float) -> None:
-    """The probability of lateness lies in (0, 1) and falls as the target grows."""
+@given(LATENCIES, LENGTHS, TARGETS, TARGETS)
+def test_a_longer_target_is_never_harder(
+    latencies: list[float], lengths: list[float], one: float, other: float
+) -> None:
+    """Late rates lie in [0, 1], and none rises as the target grows."""
     short, long = sorted((one, other))
-    assert 0 < late_probability(latencies, long) <= late_probability(latencies, short) < 1
+    known = lengths[: len(latencies)]
+    rates = late_rates(latencies, long, known)
+
+    assert (rates >= 0).all()
+    assert (rates <= late_rates(latencies, short, known) + 1e-12).all()
+    assert (late_rates(latencies, short, known) <= 1).all()
 
 
 @given(LATENCIES, TARGETS, st.floats(1, 10))
 def test_stretched_latencies_are_never_better(
     latencies: list[float], target: float, factor: float
 ) -> None:
-    """A candidate that is slower throughout is more probably late, in ratio to the target."""
-    slower = [factor * v for v in latencies]
-    assert late_probability(slower, target) >= late_probability(latencies, target) - 1e-9
-    assert late_probability(slower, factor * target) == pytest.approx(
-        late_probability(latencies, target), abs=1e-6
-    )
+    """A candidate that is slower throughout is late more often, in ratio to the target."""
+    slower, rates = [factor * v for v in latencies], late_rates(latencies, target)
+
+    assert (late_rates(slower, target) >= rates - 1e-9).all()
+    assert late_rates(slower, factor * target) == pytest.approx(rates, abs=1e-6)
+
+
+@given(LATENCIES, LENGTHS, TARGETS, st.floats(0.1, 10))
+def test_the_scale_of_the_lengths_does_not_matter(
+    latencies: list[float], lengths: list[float], target: float, factor: float
+) -> None:
+    """Tokens would do as well as seconds: only their ratios count."""
+    known = np.array(lengths[: len(latencies)])
+    rates = late_rates(latencies, target, known)
+
+    assert late_rates(latencies, target, factor * known) == pytest.approx(rates, abs=1e-6)
 
 
 def test_predictions_hold_on_average(rng: np.random.Generator) -> None:
@@ -37,40 +55,86 @@ def test_predictions_hold_on_average(rng: np.random.Generator) -> None:
     late, predicted = [], []
     for _ in range(2000):
         served = np.exp(rng.normal(0, 0.4, 21))
-        predicted.append(late_probability(served[:20], 1.7))
+        predicted.append(late_rates(served[:20], 1.7).mean())
         late.append(served[20] > 1.7)
     assert np.mean(predicted) == pytest.approx(np.mean(late), abs=0.025)
     assert 0.05 < np.mean(late) < 0.15
 
 
-def test_two_latencies_give_the_textbook_value() -> None:
-    """With logs of -1 and 1 the scale is sqrt(2) sqrt(3/2), and Student's t_1 gives 1/4."""
-    target = math.exp(math.sqrt(3))
-    assert late_probability([math.exp(-1), math.exp(1)], target) == pytest.approx(0.25)
+def drawn(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return latencies of answers of three lengths, with a noise of 5 %, and those lengths."""
+    lengths = rng.choice([0.25, 0.29, 0.33], n, p=[0.3, 0.5, 0.2])
+    return lengths * np.exp(rng.normal(0, 0.05, n)), lengths
+
+
+def test_lengths_explain_what_one_bell_takes_for_chance(rng: np.random.Generator) -> None:
+    """Answers of three lengths have no tail beyond the longest; one bell over all has."""
+    with_, without = [], []
+    for _ in range(200):
+        seconds, lengths = drawn(rng, 60)
+        with_.append(proof_chance(late_rates(seconds, 0.39, lengths), 0.01))
+        without.append(proof_chance(late_rates(seconds, 0.39), 0.01))
+
+    # the truth: 1 in 5,000 is late
+    assert np.mean(with_) > 0.75
+    assert np.mean(without) < np.mean(with_) - 0.1
+
+
+def test_few_lengths_do_not_tell_that_there_are_no_others(rng: np.random.Generator) -> None:
+    """Without any noise about them, lengths up to just below the target leave it open."""
+    lengths = np.repeat([0.25, 0.29, 0.33], 7)
+
+    assert proof_chance(late_rates(lengths, 0.34, lengths), 0.01) < 0.3
+    assert proof_chance(late_rates(lengths, 0.50, lengths), 0.01) > 0.9
+
+
+def test_lengths_that_explain_nothing_are_left_alone(rng: np.random.Generator) -> None:
+    """Where waiting decides, not the answer, the prediction is that of latencies alone."""
+    seconds, lengths = rng.permutation(np.geomspace(0.2, 0.3, 20)), np.geomspace(0.1, 1.0, 20)
+
+    assert late_rates(seconds, 0.32, lengths) == pytest.approx(late_rates(seconds, 0.32))
 
 
 def test_failures_count_apart_from_latencies() -> None:
     """One failure among twenty is worth 1.5 / 21 and leaves the spread as it was."""
     served = [0.1, 0.11] * 10
-    assert late_probability(served, 10.0) < 1e-6
-    assert late_probability([*served[1:], math.inf], 10.0) == pytest.approx(1.5 / 21, abs=1e-6)
-    assert late_probability([math.inf] * 3, 10.0) > 0.99
+    assert late_rates(served, 10.0).max() < 1e-6
+    assert late_rates([*served[1:], math.inf], 10.0) == pytest.approx(1.5 / 21, abs=1e-6)
+    assert (late_rates([math.inf] * 20, 10.0) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("latencies", "lengths", "target"),
+    [
+        ([], None, 1.0),
+        ([0.0, 1.0], None, 1.0),
+        ([math.nan], None, 1.0),
+        ([1.0], None, 0.0),
+        ([1.0], [0.0], 1.0),
+        ([1.0], [math.nan], 1.0),
+    ],
+)
+def test_impossible_latencies_are_refused(
+    latencies: list[float], lengths: list[float] | None, target: float
+) -> None:
+    """No latency, one that is no time, a length that is none, and no target say nothing."""
+    with pytest.raises(ValueError, match="need positive latencies"):
+        late_rates(latencies, target, lengths)
+
+
+def test_a_proof_bears_few_late_requests() -> None:
+    """It is sure without any, even at BEARS / PROOF of what is allowed, and not at that itself."""
+    assert proof_chance([0.0], 0.01) == pytest.approx(1.0)
+    assert proof_chance([0.0, 1.0], 0.01) == pytest.approx(0.5)
+    assert 0.55 < proof_chance([0.01 * BEARS / PROOF], 0.01) < 0.75
+    assert proof_chance([0.01], 0.01) < 0.02
 
 
 def test_equal_latencies_are_not_believed_to_the_last_digit() -> None:
     """Twenty equal latencies leave 3 % of spread, so that a target 1 % away is open."""
-    assert 0.2 < late_probability([1.0] * 20, 1.01) < 0.5
-    assert late_probability([1.0] * 20, 1.0) == pytest.approx(0.5)
-    assert late_probability([1.0], 1.2) > late_probability([1.0] * 20, 1.2)
-
-
-@pytest.mark.parametrize(
-    ("latencies", "target"), [([], 1.0), ([0.0], 1.0), ([math.nan], 1.0), ([1.0], 0.0)]
-)
-def test_what_is_no_latency_or_target_is_refused(latencies: list[float], target: float) -> None:
-    """Latencies and the target are positive numbers."""
-    with pytest.raises(ValueError, match="positive"):
-        late_probability(latencies, target)
+    assert 0.2 < late_rates([1.0] * 20, 1.01).mean() < 0.5
+    assert late_rates([1.0] * 20, 1.0).mean() == pytest.approx(0.5)
+    assert late_rates([1.0], 1.2).mean() > late_rates([1.0] * 20, 1.2).mean()
 
 
 @given(st.integers(0, 50), st.integers(1, 50), st.floats(0.01, 0.99))

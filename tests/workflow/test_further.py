@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tuner.report.documents import result_document
 from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search.budget import ALPHAS
-from tuner.spec.space import Range
+from tuner.spec.space import Choices, Range
 from tuner.spec.values import Candidate, Guard, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
@@ -74,3 +75,26 @@ def test_an_error_that_is_used_up_is_said(tmp_path: Path) -> None:
     assert len(second.trials) == len(first.trials)
     assert "the error of 5 % is spent on 5 finalists" in second.continued[0]
     assert "name another --out" in second.continued[0]
+
+
+def test_what_proves_slower_than_it_looked_leaves_room_for_a_better_second(tmp_path: Path) -> None:
+    """In one run: the fastest tires in its proof, and the next one is proven too and chosen."""
+    asked: Counter[int] = Counter()
+
+    def tiring(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:
+        batch = int(settings["num_batch"])
+        asked[batch] += 1
+        ttft = {64: 0.3, 128: 0.2, 256: 0.28 if asked[256] > 80 else 0.15}[batch]
+        answered = world({**settings, "temperature": 0.0}, text, rng)
+        return replace(answered, ttft_s=ttft * float(rng.lognormal(0.0, 0.02)))
+
+    made = study(
+        budget_s=400.0, objective="e2e_p99", guard=Guard(0.5), slos=(Slo("e2e", 0.9, 0.5),),
+        space={"num_batch": Choices((64, 128, 256))}, baseline={"num_batch": 64},
+    )  # fmt: skip
+    found = virtually(run(made, tmp_path / "o", Recorder(), SimulatedEngine(tiring)))
+
+    assert [m.verdict for m in found.finalists] == ["PASS", "PASS"]
+    assert [m.candidate["num_batch"] for m in found.finalists] == [256, 128]
+    assert found.best is found.finalists[1]
+    assert found.continued == ()

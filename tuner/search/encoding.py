@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -63,19 +60,6 @@ def contains(space: Space, candidate: Candidate) -> bool:
     return all(dimension.contains(candidate[name]) for name, dimension in space.items())
 
 
-def place(space: Space, candidate: Candidate) -> list[float]:
-    """Return where a candidate inside the space lies, each knob in [0, 1].
-
-    Choices lie evenly; those of `unordered` knobs have no order, only a place of their own.
-    """
-    return [_place(dimension, candidate[name]) for name, dimension in space.items()]
-
-
-def unordered(space: Space) -> npt.NDArray[np.bool_]:
-    """Tell of which knobs only equal or not counts."""
-    return np.array([isinstance(d, Choices) and not d.ordered for d in space.values()])
-
-
 def value_at(dimension: Dimension, share: float) -> Setting:
     """Return the value at a share in [0, 1) of a dimension."""
     if isinstance(dimension, Choices):
@@ -83,12 +67,3 @@ def value_at(dimension: Dimension, share: float) -> Setting:
     if dimension.log:
         return dimension.nearest(dimension.low * (dimension.high / dimension.low) ** share)
     return dimension.nearest(dimension.low + share * (dimension.high - dimension.low))
-
-
-def _place(dimension: Dimension, value: Setting) -> float:
-    if isinstance(dimension, Choices):
-        return dimension.values.index(value) / max(len(dimension) - 1, 1)
-    number, low, high = float(value), dimension.low, dimension.high
-    if dimension.log:
-        number, low, high = math.log(number), math.log(low), math.log(high)
-    return (number - low) / (high - low) if high > low else 0.0

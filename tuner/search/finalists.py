@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tuner.search.trial import Trial, chance, p99_s, shares
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, changes
+from tuner.spec.values import Candidate, Sample, changes
 
 EQUAL = 0.95
 """Promises within this share of the best are within the noise of screening."""
@@ -22,7 +22,10 @@ _UNKNOWN = 1e-9
 """The worth of a trial of which the objective knows nothing: it is never the best."""
 
 WORTH_A_LOOK, WORTH_A_PROOF = 0.15, 0.4
-"""Chances of meeting every constraint from which on a second look, and a proof, pay."""
+"""Chances of meeting every constraint from which on a second look, and a proof, pay.
+
+Above the latter only the objective ranks: the surest is the one that was looked at longest.
+"""
 
 
 def promising(study: Study, trial: Trial, least: float) -> bool:
@@ -51,15 +54,21 @@ def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
 
 
 def promise(study: Study, trial: Trial) -> float:
-    """Return the rank of a trial: chance times shrunk worth."""
-    return chance(study, trial) * _worth(study, trial)
+    """Return the rank of a trial: chance, as far as it matters, times shrunk worth."""
+    return likely(study, trial) * worth(study, trial.samples, trial.value)
 
 
-def _worth(study: Study, trial: Trial) -> float:
+def likely(study: Study, trial: Trial) -> float:
+    """Return the chance of a proof, up to what is enough for one."""
+    return min(chance(study, trial), WORTH_A_PROOF)
+
+
+def worth(study: Study, samples: Sequence[Sample], value: float) -> float:
+    """Return what the objective makes of samples and their value, above 0 and by ratio."""
     if study.objective != "correct":
-        return _UNKNOWN if math.isnan(trial.value) else math.exp(min(trial.value, 50.0))
-    n = len(trial.samples)
-    return (shares(trial.samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
+        return _UNKNOWN if math.isnan(value) else math.exp(min(value, 50.0))
+    n = len(samples)
+    return (shares(samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
 
 
 def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
@@ -68,16 +77,54 @@ def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int
     Of those that are as fast the least changed comes first. Where some were looked at longer,
     only they come into question: the best of many short looks is mostly the luckiest.
     """
-    longer = [t for t in trials if t.state == "complete" and len(t.samples) > t.planned]
-    left = rank(study, longer or trials, base)
+    left = rank(study, _looked_at_longest(trials), base)
     chosen: list[Trial] = []
     while left and len(chosen) < count:
-        best = promise(study, left[0])
-        equals = [t for t in left if promise(study, t) >= EQUAL * best]
+        equals = [t for t in left if _as_good(study, t, left[0])]
         pick = min(_fastest(study, equals), key=lambda t: len(changes(t.candidate, base)))
         chosen.append(pick)
         left.remove(pick)
     return chosen
+
+
+def better(study: Study, trials: Sequence[Trial], proven: float) -> Trial | None:
+    """Return whom to prove beside something of so much worth, by chance times gain, or None.
+
+    It has to be worth a proof, and more than what is proven beyond the noise of screening.
+    """
+
+    def gain(trial: Trial) -> float:
+        return worth(study, trial.samples, trial.value) / proven - 1
+
+    found = (t for t in _looked_at_longest(trials) if promising(study, t, WORTH_A_PROOF))
+    faster = [t for t in found if EQUAL * (gain(t) + 1) > 1]
+    return max(faster, key=lambda t: chance(study, t) * gain(t), default=None)
+
+
+def _looked_at_longest(trials: Sequence[Trial]) -> Sequence[Trial]:
+    longer = [t for t in trials if t.state == "complete" and len(t.samples) > t.planned]
+    return longer or trials
+
+
+def _as_good(study: Study, trial: Trial, best: Trial) -> bool:
+    """Tell whether a trial promises as much as the best within the noise of screening.
+
+    Shares of right answers differ by chance by a standard error (the rule of Breiman and others,
+    Classification and Regression Trees, 1984, section 3.4.3).
+    """
+    if promise(study, trial) >= EQUAL * promise(study, best):
+        return True
+    if study.objective != "correct":
+        return False
+    gap = shares(best.samples)[1] - shares(trial.samples)[1]
+    noise = math.hypot(_error(study, trial), _error(study, best))
+    return gap <= noise and likely(study, trial) >= EQUAL * likely(study, best)
+
+
+def _error(study: Study, trial: Trial) -> float:
+    """Return the standard error of a trial's share of right answers."""
+    share = worth(study, trial.samples, trial.value)
+    return math.sqrt(share * (1 - share) / max(len(trial.samples), 1))
 
 
 def _fastest(study: Study, trials: Sequence[Trial]) -> list[Trial]:

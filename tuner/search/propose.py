@@ -1,4 +1,4 @@
-"""Propose candidates: by a model of all trials, near the best of them, and by Optuna's TPE."""
+"""Propose candidates: near the best trials, as mutants of them, and by Optuna's TPE."""
 
 from __future__ import annotations
 
@@ -29,12 +29,11 @@ STUDY_NAME = "tune"
 STARTUP_TRIALS = 6
 """Finished trials before TPE models anything: a run of ten minutes has some twenty."""
 
-FOUND, LOST = "pmn", "pps"
-"""Whose turn it is when something is feasible, and before: the most promising by the model of
-all trials, mutants and neighbours of the best, the sampler."""
+TURNS = "smn"
+"""Whose turn it is once something is feasible: the sampler, mutants and neighbours of the best."""
 
-POOL = 400
-"""Candidates from anywhere among which the model chooses."""
+ANYWHERE = 400
+"""Candidates that are drawn from anywhere when the sampler only repeats itself."""
 
 BEST = 3
 """How many of the best trials are built upon."""
@@ -44,9 +43,6 @@ _RETRIES = 20
 
 Proposal: TypeAlias = tuple[int, Candidate, Origin]
 """(trial number, candidate, where it came from)"""
-
-Promise: TypeAlias = Callable[[Sequence[Trial], Sequence[Candidate]], Sequence[float] | None]
-"""(trials, candidates) -> how much each of these promises, None where that is unknown."""
 
 
 class Strategy(Protocol):
@@ -91,12 +87,10 @@ class Proposer:
         finished: Sequence[Trial] = (),
         free: frozenset[str] = frozenset(),
         siblings: Callable[[], int] = lambda: 0,
-        promise: Promise = lambda trials, candidates: None,
     ) -> None:
         self._space, self._base = space, base
         self._free, self._siblings = free, siblings
         self._local_moves = sampler == "tpe"
-        self._promise = promise
         # a continued run must not repeat the draws of its beginning
         (drawn,) = np.random.SeedSequence([seed, len(finished)]).generate_state(1)
         self._moves = Moves(space, base, hints, np.random.default_rng(drawn))
@@ -144,10 +138,10 @@ class Proposer:
     def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
 
-        They come in turn from the model of all trials and from the sampler, and once something
-        is feasible instead of the latter as a neighbour of the best trials (one knob moved a
-        step, or put back to what the baseline has) and as a mutant of them (several knobs
-        moved, hints taken); the best trial with all its hints comes before any.
+        They come from the sampler, and once something is feasible in turn from it, as a neighbour
+        of the best trials (one knob moved a step, or put back to what the baseline has) and as a
+        mutant of them (several knobs moved, hints taken); the best trial with all its hints comes
+        before any.
         `--sampler random` draws, and nothing else.
         """
         proposals: list[Proposal] = []
@@ -177,38 +171,20 @@ class Proposer:
         best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
         if not best:
             return None
-        turns = FOUND if best[0].feasible else LOST
-        turn = turns[len(self._tried) % len(turns)]
-        built = itertools.chain(
-            ((candidate, "neighbour") for candidate in self._moves.informed(best[0])),
-            self._turn(turn, best, trials),
-        )
-        for candidate, origin in built:
+        feasible = best[0].feasible
+        turn = TURNS[len(self._tried) % len(TURNS)] if feasible else "s"
+        near = itertools.chain(self._moves.informed(best[0]), self._turn(turn, best))
+        for candidate in near:
             if _key(candidate) not in self._tried:
-                return self.fixed(candidate, origin)
+                return self.fixed(candidate, "neighbour")
         return None
 
-    def _turn(
-        self, turn: str, best: Sequence[Trial], trials: Sequence[Trial]
-    ) -> Iterator[tuple[dict[str, Setting], Origin]]:
+    def _turn(self, turn: str, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
         """Yield the candidates of whose turn it is; nothing where it is the sampler's."""
-        if turn == "p":
-            yield from ((c, "model") for c in self._promising(best, trials))
-        elif turn == "m":
-            yield from ((c, "neighbour") for c in self._moves.mutants(best))
+        if turn == "m":
+            yield from self._moves.mutants(best)
         elif turn == "n":
-            near = self._moves.neighbours(best, self._tried)
-            yield from ((c, "neighbour") for c in near)
-
-    def _promising(
-        self, best: Sequence[Trial], trials: Sequence[Trial]
-    ) -> Iterator[dict[str, Setting]]:
-        """Yield the most promising of candidates from anywhere and of those near the best."""
-        near = *self._moves.neighbours(best), *self._moves.mutants(best)
-        pool = [c for c in (*self._moves.anywhere(POOL), *near) if self._new(c)]
-        scores = self._promise(trials, pool)
-        if scores is not None:
-            yield pool[int(np.argmax(scores))]
+            yield from self._moves.neighbours(best, self._tried)
 
     def _new(self, candidate: Candidate) -> bool:
         """Tell whether a candidate was not tried and lies inside the space."""
@@ -255,7 +231,7 @@ class Proposer:
 
     def _left(self) -> Proposal | None:
         """Return an untried candidate from anywhere; a sampler may avoid what it takes for poor."""
-        drawn = self._moves.anywhere(POOL)
+        drawn = self._moves.anywhere(ANYWHERE)
         found = next((candidate for candidate in drawn if self._new(candidate)), None)
         return self.fixed(found, "sampler") if found is not None else None
 

@@ -12,12 +12,13 @@ from itertools import groupby
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from tuner.guard.classify import VALID
 from tuner.search.budget import LEAST_LOOK, provable_drop, provable_floor
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
-from tuner.stats.predict import late_probability, share_probability
+from tuner.stats.predict import late_rates, proof_chance, share_probability
 
 State = Literal["complete", "pruned"]
 Origin = Literal["baseline", "default", "model", "neighbour", "sampler", "tightened"]
@@ -218,17 +219,10 @@ def _busy_s(served: Sequence[Sample]) -> float:
 def chance(study: Study, trial: Trial) -> float:
     """Return how likely a trial's candidate is to meet every constraint with margin.
 
-    A rank for choosing finalists, from few samples; never a verdict. A predicted late rate
-    counts as exp(-rate / allowed rate): what is late half as often as allowed is proven
-    several times slower than what is hardly ever late. A share of good answers has to lie as
-    far above its floor as a proof needs.
+    A rank for choosing finalists, from few samples; never a verdict. A share of good answers has
+    to lie as far above its floor as a proof needs.
     """
-    result = 1.0
-    for slo in study.slos:
-        seconds = latencies(trial.samples, slo, scheduled=study.workload.load.open_loop)
-        paced = MARGIN * np.array([s for s in seconds if s > 0])  # 0: no time for a token
-        late = late_probability(paced, slo.max_s) if paced.size else 0.0
-        result *= math.exp(-late / (1 - slo.quantile))
+    result = math.prod(_timely(study, slo, trial.samples) for slo in study.slos)
     n = len(trial.samples)
     valid, correct = shares(trial.samples)
     if study.guard.min_valid is not None:
@@ -239,6 +233,31 @@ def chance(study: Study, trial: Trial) -> float:
     if floors:
         result *= share_probability(round(correct * n), n, max(floors))
     return result
+
+
+def _timely(study: Study, slo: Slo, samples: Sequence[Sample]) -> float:
+    """Return how likely a target is to be proven, as far as latencies tell."""
+    seconds = np.array(latencies(samples, slo, scheduled=study.workload.load.open_loop))
+    lengths = _by_length(samples) if slo.metric == "e2e" else np.ones_like(seconds)
+    known = seconds > 0  # 0: no time for a token
+    if not known.any():
+        return 1.0
+    return proof_chance(late_rates(seconds[known], slo.max_s, lengths[known]), 1 - slo.quantile)
+
+
+def _by_length(samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
+    """Return what each request would take by its tokens alone, at the median pace of all.
+
+    The same for all where nobody knows how many tokens there were.
+    """
+    served = _served(samples)
+    tokens = np.array([s.output_tokens or math.nan for s in samples])
+    paces = [s.latency_s("tpot") for s in served if (s.output_tokens or 0) > 1]
+    if not paces or any(s.output_tokens is None for s in served):
+        return np.ones(len(samples))
+    first = float(np.median([s.latency_s("ttft") for s in served]))
+    found = first + float(np.median(paces)) * np.maximum(tokens - 1, 0)
+    return np.where(found > 0, found, 1.0)  # NaN: not served
 
 
 def correct_floors(study: Study, least: float | None) -> list[float]:

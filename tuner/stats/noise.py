@@ -86,7 +86,9 @@ def drift(blocks: Sequence[npt.ArrayLike], statistic: Statistic) -> Drift | None
     `blocks`: at least four arrays of shape (k,), seconds; None where a level is not finite and
     positive. The slope of the log levels is that of Theil (1950) and Sen (1968), `p` that of
     Kendall's tau (Mann 1945), exact without ties; what comes by chance is the half width of
-    Student's interval for the change over all blocks, never less than `LEAST_CHANGE`.
+    Student's interval for the change over all blocks, never less than `LEAST_CHANGE`. Simulated
+    without a trend it finds one in 4 to 10 % of cases with 4 to 8 blocks; one of 20 % over all
+    blocks in 58 to 92 % where like blocks differ by 3 %, in 16 to 32 % where by 10 %.
 
     Raises ValueError for fewer than four blocks or an empty block.
     """

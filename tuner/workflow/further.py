@@ -1,19 +1,17 @@
-"""What a continued run does with a larger budget: it searches on, and proves what is better.
+"""What is done with time that is left: a better second is proven, and a larger budget searches on.
 
 Each finalist of the whole run, continued or not, spends its own error once: together 5 %.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tuner.search.budget import MAX_FINALISTS, Plan
-from tuner.search.finalists import EQUAL, finalists, promise
 from tuner.search.trial import Trial
 from tuner.spec.values import Candidate
-from tuner.workflow.prove import LEAST_SHARE, Proof, begin
+from tuner.workflow.prove import Proof, begin, better_second, next_needs_s
 from tuner.workflow.screen import BATCH, Watcher
 from tuner.workflow.session import Session
 
@@ -43,8 +41,10 @@ class Further:
         return cls(watcher, numbers, len(proof.sides), _requests(proof), now_s)
 
     def _say(self, text: str) -> None:
-        self.words.append(text)
-        self.watcher.note(f"continued: {text}")
+        """Say what a continued run does; one that is not has nothing that it went on with."""
+        if self.finalists:
+            self.words.append(text)
+            self.watcher.note(f"continued: {text}")
 
     def fresh(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials that the earlier part did not have."""
@@ -59,58 +59,39 @@ class Further:
             return False
         return plan.search_s - session.elapsed_s() >= BATCH * plan.trial_s
 
+    def may_prove(self, trials: Sequence[Trial]) -> bool:
+        """Tell whether a second may be looked for: not again where nothing new was measured."""
+        return not self.finalists or bool(self.fresh(trials))
+
     def searched(self, session: Session, trials: Sequence[Trial]) -> None:
         """Say what was searched with finalists there already."""
-        if self.finalists:
-            took_s = session.elapsed_s() - self.began_s
-            self._say(f"{len(self.fresh(trials))} more trials in {took_s:.0f} s of searching")
+        took_s = session.elapsed_s() - self.began_s
+        self._say(f"{len(self.fresh(trials))} more trials in {took_s:.0f} s of searching")
 
     def proved(self, proof: Proof) -> None:
         """Say what was sent to prove the finalist that was there already."""
         more = _requests(proof) - self.requests
-        if self.finalists and more:
+        if more:
             self._say(f"{more} more requests for the proof")
 
     async def prove_better(
-        self,
-        session: Session,
-        trials: Sequence[Trial],
-        base: Candidate,
-        proof: Proof,
+        self, session: Session, trials: Sequence[Trial], base: Candidate, proof: Proof
     ) -> None:
-        """Prove new trials that promise more than what is proven, best first, and say so."""
-        while (pick := _better(session, self.fresh(trials), trials, base, proof)) is not None:
+        """Prove what promises more than what is proven, best first, while time and error last."""
+        while (pick := better_second(session, trials, base, proof)) is not None:
             if proof.turn >= MAX_FINALISTS:
                 self._say(USED_UP)
                 return
-            if session.left_s() < LEAST_SHARE * session.study.budget_s:
+            if session.left_s() < next_needs_s(session.study, pick, proof.turn):
                 self._say(f"no time was left to prove trial {pick.number}")
                 return
             await begin(session, pick, trials, base, proof, self.watcher)
             self._say(_proof_in_words(pick, proof))
-        self._say("no other new trial promises more than what is proven")
+        self._say("no other trial promises more than what is proven")
 
 
 def _requests(proof: Proof) -> int:
     return sum(len(side.measured) for side in proof.sides)
-
-
-def _better(
-    session: Session,
-    fresh: Sequence[Trial],
-    trials: Sequence[Trial],
-    base: Candidate,
-    proof: Proof,
-) -> Trial | None:
-    """Return the new trial that promises most, where that is more than every proven one's."""
-    study, tried = session.study, {side.number for side in proof.sides}
-    both = zip(proof.sides, proof.measured, strict=True)
-    proven = {side.number for side, m in both if m.verdict == "PASS"}
-    # nothing is better than one whose trial is not there to compare with
-    best = max((promise(study, t) for t in trials if t.number in proven), default=math.inf)
-    left = [t for t in fresh if t.number not in tried]
-    pick = next(iter(finalists(study, left, base, 1)), None)
-    return pick if pick and EQUAL * promise(study, pick) > best else None
 
 
 def _proof_in_words(pick: Trial, proof: Proof) -> str:

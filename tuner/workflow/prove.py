@@ -1,4 +1,4 @@
-"""Prove finalists one after the other, until one is proven or time is up."""
+"""Prove finalists one after the other, until one is proven or time is up; name a better one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from tuner.guard.verdict import is_correct
 from tuner.report.measurement import Measurement
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, MAX_FINALISTS, Rhythm
-from tuner.search.finalists import finalists
-from tuner.search.trial import Trial
+from tuner.search.finalists import better, finalists, worth
+from tuner.search.trial import Trial, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
 from tuner.stats.paired import pairs_needed
@@ -111,6 +111,23 @@ async def prove(
         await begin(session, trial, trials, base, proof, watcher)
 
 
+def better_second(
+    session: Session, trials: Sequence[Trial], base: Candidate, proof: Proof
+) -> Trial | None:
+    """Return the trial to be proven beside what is proven already, None where none is better.
+
+    What is proven counts by the requests of its proof.
+    """
+    study, tried = session.study, {side.number for side in proof.sides}
+    proven = (m for m in proof.measured if m.verdict == "PASS")
+    best = max(
+        (worth(study, m.samples, value(study, m.samples, m.memory_bytes)) for m in proven),
+        default=math.inf,
+    )
+    left = [t for t in trials if t.number not in tried and t.candidate != base]
+    return better(study, left, best)
+
+
 async def begin(
     session: Session,
     trial: Trial,
@@ -161,7 +178,7 @@ async def _one(
         proof.baseline,
         terms_of(session, side.turn, proof.rhythm),
         proof.rhythm,
-        _next_needs_s(session.study, trial, side.turn + 1),
+        next_needs_s(session.study, trial, side.turn + 1),
         watcher.note,
     )
     proof.measured.append(now)
@@ -172,7 +189,7 @@ def _side(session: Session, candidate: Candidate, name: str, number: int | None)
     return Side(candidate, name, held_out(session, fill), number)
 
 
-def _next_needs_s(study: Study, trial: Trial, number: int) -> float:
+def next_needs_s(study: Study, trial: Trial, number: int) -> float:
     """Return the least seconds that proving another finalist as fast takes, inf after the last."""
     served = [s.latency_s("e2e") for s in trial.samples if s.outcome == "ok"]
     if number >= MAX_FINALISTS or not served:

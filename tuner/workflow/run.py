@@ -17,7 +17,6 @@ from tuner.search import hints
 from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
-from tuner.search.surrogate import Surrogate
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
@@ -154,7 +153,6 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
         study.space, base, study.sampler, study.seed, partial(hints.values, study), trials,
         free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
         siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
-        promise=Surrogate(study).scores,
     )  # fmt: skip
 
 
@@ -194,7 +192,7 @@ class _Job:
         if not proof.passed or proof.unfinished:
             await self._prove(trials, proof, MAX_FINALISTS)
             further.proved(proof)
-        if further.finalists and further.fresh(trials) and proof.passed and not at_once:
+        if proof.passed and not at_once and further.may_prove(trials):
             await further.prove_better(self.session, trials, self.base, proof)
         if all(side.candidate != self.base for side in proof.sides):
             most = 0 if at_once else BASELINE_REQUESTS
