@@ -72,12 +72,12 @@ def test_lengths_explain_what_one_bell_takes_for_chance(rng: np.random.Generator
     with_, without = [], []
     for _ in range(200):
         seconds, lengths = drawn(rng, 60)
-        with_.append(proof_chance(late_rates(seconds, 0.39, lengths), 0.01))
-        without.append(proof_chance(late_rates(seconds, 0.39), 0.01))
+        with_.append(proof_chance(late_rates(seconds, 0.40, lengths), 0.01))
+        without.append(proof_chance(late_rates(seconds, 0.40), 0.01))
 
-    # the truth: 1 in 5,000 is late
-    assert np.mean(with_) > 0.75
-    assert np.mean(without) < np.mean(with_) - 0.1
+    # the truth: 1 in 80,000 is late
+    assert np.mean(with_) > 0.8
+    assert np.mean(without) < np.mean(with_) - 0.05
 
 
 def test_few_lengths_do_not_tell_that_there_are_no_others(rng: np.random.Generator) -> None:

@@ -16,7 +16,7 @@ from scipy import special
 LEAST_SPREAD = 0.03
 """Floor on the standard deviation of log latencies: 3 %, the least noise that is believed."""
 
-PACE = 0.03
+PACE = 0.05
 """Standard deviation of the logarithm of a machine's pace from a look to the proof."""
 
 PROOF, BEARS = 10, 3
