@@ -22,7 +22,7 @@ def test_missing_pairs_are_counted_and_the_way_to_them_is_named() -> None:
     """Where prompts are left, time decides; where none are, prompts do."""
     now = seen(450, 240)
     enough = replace(STUDY, workload=of_templates(900))
-    few = replace(STUDY, workload=of_templates(450))
+    few = replace(STUDY, workload=of_templates(240))
     (left,), (none,) = (what_stood_in_the_way(s, now, 0.025) for s in (enough, few))
 
     assert left.startswith("guard: max_drop is UNDECIDED, measured 0.000 [")

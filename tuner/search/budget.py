@@ -249,7 +249,8 @@ def provable_drop(study: Study, least: float) -> float:
     independently of each other; what pairs then take is `stats.paired.pairs_needed`.
     """
     margin = study.guard.max_drop or 0.0
-    return _least_share(round(least + margin, 3), margin, _counted_answers(study))
+    found = _least_share(round(least + margin, 3), margin, _counted_answers(study))
+    return max(found, min(least, 1.0))
 
 
 @cache

@@ -68,15 +68,16 @@ def _guard_reason(study: Study, key: str, verdict: Verdict, now: Measurement, al
         if key == "max_drop"
         else answers_needed(share.value, float(asked or 0.0), alpha) - g.templates
     )
-    return f"guard: {key} is UNDECIDED, {seen}; {_decides(study, now, missing)}"
+    asked_of = g.pairs if key == "max_drop" else g.templates
+    return f"guard: {key} is UNDECIDED, {seen}; {_decides(study, asked_of, missing)}"
 
 
-def _decides(study: Study, now: Measurement, missing: float) -> str:
-    """Say what would decide an open floor that takes so many templates more."""
+def _decides(study: Study, asked: int, missing: float) -> str:
+    """Say what would decide an open floor that takes so many templates more than were asked."""
     if math.isinf(missing):
         return "as measured it is not met, so more requests would not show it"
     more = f"about {max(math.ceil(missing), 1)} more"
-    here = len(study.workload.part(held_out=True)) - now.guard.templates
+    here = len(study.workload.part(held_out=True)) - asked
     which = "held-out templates" if study.workload.held_out else "templates"
     if missing <= here:
         return f"{more} of the {which} would decide it: a larger --budget"
