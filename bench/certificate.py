@@ -7,10 +7,10 @@ With `--out` the outcomes are recorded, and a chart is drawn beside them (FILE.s
 Requests are simulated; nothing is measured. Of independent requests all but `observed m` is
 computed (`bench.exact`). Each run is judged in several ways side by side:
 
-- `m = 0`: `certify`, looked at after every request.
-- `stated m`: the same, with the dependence of the world stated beforehand.
-- `observed m`: `certify_observed` as the tuner uses it, looked at again and again, up to its
-  first verdict. `burst seen` counts a PASS only where more than one request was late,
+- `m = 0`: `certify`, looked at after every request, up to its first verdict.
+- `stated m`: the same with the dependence of the world stated beforehand, looked at now and then.
+- `observed m`: `certify_observed` as the tuner uses it, looked at as often, up to its first
+  verdict. `burst seen` counts a PASS only where more than one request was late,
   `claimed` only where it claims to stand for bursts as long as those of the world.
 - `299`: the fixed rule that passes when none of 299 requests is late.
 - `p99 of 100`: passes when the p99 (nearest rank) of 100 requests meets the target.
@@ -23,11 +23,11 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import cache
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -40,8 +40,16 @@ from bench.curves import chart
 from bench.lateness import CLUSTERED, INDEPENDENT, Bools, World
 from bench.operating import VERDICTS, Outcome, tables
 from tuner.spec.values import Verdict
-from tuner.stats.dependence import dependence
-from tuner.stats.eprocess import Certificate, Floats, certify, certify_observed
+from tuner.stats.eprocess import (
+    Certificate,
+    Floats,
+    certify,
+    certify_observed,
+    fail_bets,
+    pass_bets,
+    wealth,
+)
+from tuner.stats.strands import single
 
 RATES = (0.0, 0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05)
 CLUSTERED_RATES = (0.001, 0.003, 0.005, 0.01, 0.02, 0.05)
@@ -58,6 +66,8 @@ LIMIT = 6000
 
 FIRST_LOOK, NEXT_LOOK = 50, 1.15
 
+ALPHA = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -70,17 +80,23 @@ class Case:
     seed: np.random.SeedSequence | None = None
 
 
-def looked_at(late: Bools) -> Certificate:
-    """Return the first verdict of `certify_observed` when it looks again and again."""
-    whole = cache(lambda m: certify(late, m=m))
-    for n in looks(late.size):
-        reached = whole(dependence(late[:n]))
-        # A verdict does not change with later data, so that before its n there is none.
-        if reached.verdict != "UNDECIDED" and reached.n <= n:
-            found = certify_observed(late[:n])
-            if found.verdict != "UNDECIDED":
-                return found
-    return certify_observed(late)
+def looked_at(late: Bools, way: Callable[[Bools], Certificate]) -> Certificate:
+    """Return the first verdict of a way of judging that looks again and again."""
+    found = (way(late[:n]) for n in looks(late.size))
+    return next((c for c in found if c.verdict != "UNDECIDED"), None) or way(late)
+
+
+def at_each(late: Bools, quantile: float = 0.99) -> Certificate:
+    """Return the first verdict of `certify` when it looks after every request."""
+    counts, totals = late.cumsum(), np.arange(1, late.size + 1)
+    paths = [wealth(counts, totals, bets(quantile)) for bets in (pass_bets, fail_bets)]
+    told = np.flatnonzero(np.maximum(*paths) >= 1 / ALPHA)
+    return certify(late[: told[0] + 1] if told.size else late, quantile)
+
+
+def stated(late: Bools, m: int) -> Certificate:
+    """Return what `certify` says with a dependence over m further requests stated beforehand."""
+    return certify(late, strands=single(late.size).divided(m + 1))
 
 
 def looks(size: int) -> Iterator[int]:
@@ -94,16 +110,16 @@ def looks(size: int) -> Iterator[int]:
 
 def judged(late: Bools, m: int) -> dict[str, Certificate]:
     """Return what each way says about one run for p99, whose dependence is m."""
-    observed = looked_at(late[:LIMIT])
+    observed = looked_at(late[:LIMIT], certify_observed)
     found = {
-        "m = 0": certify(late[:LIMIT]),
+        "m = 0": at_each(late[:LIMIT]),
         "observed m": observed,
         "burst seen": _only(observed, observed.late > 1),
         "claimed": _only(observed, observed.bursts > m),
         "299": _fixed(late, 299, most_late=0),
         "p99 of 100": _fixed(late, 100, most_late=1),
     }
-    return found | ({"stated m": certify(late, m=m)} if m else {})
+    return found | ({"stated m": looked_at(late, partial(stated, m=m))} if m else {})
 
 
 def simulate(case: Case) -> list[Outcome]:
@@ -200,7 +216,7 @@ def _fixed(late: Bools, n: int, most_late: int) -> Certificate:
     """Return the verdict of a rule that looks once, after n requests."""
     count = int(late[:n].sum())
     verdict: Verdict = "PASS" if count <= most_late else "FAIL"
-    return Certificate(verdict, n, count, e_pass=1, e_fail=1, m=0, confidence=0.95, clusters=n)
+    return Certificate(verdict, n, count, e_pass=1, e_fail=1, m=0, confidence=1 - ALPHA)
 
 
 def _known(case: Case) -> dict[str, tuple[float, ...]]:

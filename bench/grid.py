@@ -1,10 +1,11 @@
-"""Record a table of configurations of the real embedded engine, for a simulated world.
+"""Record a table of configurations of a real engine, for a simulated world.
 
-    python -m bench.grid [OUT.json]        about ten minutes on a quiet machine
+    python -m bench.grid NAME [OUT.json]        about ten minutes on a quiet machine
 
-Every configuration answers the same twenty templates, as a screening trial does. Rows are
-measured in an order that keeps restarts few; the machine's drift is therefore in the table,
-as it is in a real search.
+NAME is one of TABLES. An Ollama is found as `tune` finds it: the program in PATH, its models in
+OLLAMA_MODELS; both must be of the generation that the table is for. Every configuration answers
+the same twenty templates, as a screening trial does. Rows are measured in an order that keeps
+restarts few; the machine's drift is therefore in the table, as it is in a real search.
 """
 
 from __future__ import annotations
@@ -15,69 +16,121 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.search.budget import LEAST_LOOK
 from tuner.spec.shipped import studies
 from tuner.spec.study import Study, load
-from tuner.spec.values import Candidate, Sample
+from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
-from tuner.workflow.candidates import baseline
+from tuner.workflow.candidates import all_knobs, baseline
 from tuner.workflow.environment import environment
 from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Place
+from tuner.workflow.trial_folder import Measured, Place
 
-GRID = {
-    "num_batch": (64, 256, 512),
-    "system": ("none", "full"),
-    "shots": (1, 2, 3, 4, 5),
-    "temperature": (0.0, 0.7),
-}
+RECORDED = Path(__file__).parent / "recorded"
+
 LIMIT = 64
 """Output tokens: long enough for nearly all answers; shorter limits follow from the rows."""
 
-RECORDED = Path(__file__).parent / "recorded" / "grid.json"
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is recorded: a packaged study, the values of each knob, dear knobs first.
+
+    `baseline` is where a search of this table begins; `fixed` settings hold in all rows.
+    """
+
+    file: str
+    study: str
+    knobs: Mapping[str, tuple[Setting, ...]]
+    baseline: Candidate
+    fixed: Candidate = field(default_factory=dict)
 
 
-def candidates(base: Candidate) -> Iterator[Candidate]:
-    """Yield the grid's candidates, those of one engine start side by side."""
-    for values in itertools.product(*GRID.values()):
-        yield {**base, "num_predict": LIMIT, **dict(zip(GRID, values, strict=True))}
+TABLES = {
+    "embedded": Table(
+        "grid.json", "task-api.yaml",
+        {"num_batch": (64, 256, 512), "system": ("none", "full"), "shots": (1, 2, 3, 4, 5),
+         "temperature": (0.0, 0.7)},
+        {"num_batch": 256, "system": "full", "shots": 3, "temperature": 0.7},
+    ),
+    "embedded-formats": Table(
+        "grid-embedded-formats.json", "task-api.yaml",
+        {"num_batch": (64, 512), "system": ("none", "compact", "full"), "shots": (0, 2, 4),
+         "format": ("none", "schema")},
+        {"num_batch": 64, "system": "full", "shots": 4, "format": "none"},
+        {"temperature": 0.0},
+    ),
+    "ollama-0.11": Table(
+        "grid-ollama-0.11.json", "task-api-ollama.yaml",
+        {"cpu_scheduling": ("other", "batch"), "num_batch": (64, 512), "system": ("none", "full"),
+         "shots": (1, 3), "repeat_penalty": (1.0, 1.1)},
+        {"cpu_scheduling": "other", "num_batch": 512, "system": "full", "shots": 3,
+         "repeat_penalty": 1.1},
+        {"temperature": 0.0},
+    ),
+    "ollama-0.33": Table(
+        "grid-ollama-0.33.json", "task-api-ollama.yaml",
+        {"huge_pages": ("auto", "on"), "num_batch": (64, 512), "system": ("none", "full"),
+         "shots": (1, 3), "format": ("json", "schema")},
+        {"huge_pages": "auto", "num_batch": 512, "system": "full", "shots": 3, "format": "json"},
+        {"temperature": 0.0},
+    ),
+}  # fmt: skip
 
 
-async def record(study: Study, out: Path) -> dict[str, Any]:
-    """Measure the grid and return it as the document that `bench.worlds` reads."""
-    engine = create(study, out / "engine")
+def candidates(table: Table, base: Candidate) -> Iterator[Candidate]:
+    """Yield the table's candidates, those of one engine start side by side."""
+    for values in itertools.product(*table.knobs.values()):
+        chosen = dict(zip(table.knobs, values, strict=True))
+        yield {**base, **table.fixed, "num_predict": LIMIT, **chosen}
+
+
+async def record(table: Table, study: Study, engine: Engine, out: Path) -> dict[str, Any]:
+    """Measure a table and return it as the document that `bench.worlds` reads."""
     session = Session(study, engine, out, math.inf)
     supply = Supply(study.workload, held_out=False, seed=study.seed)
-    rows, version = [], None
+    rows = []
     try:
-        for number, candidate in enumerate(candidates(baseline(study, engine))):
+        for number, candidate in enumerate(candidates(table, baseline(study, engine))):
+            before_s = session.spent.restarting_s
             measured = await session.measure(
                 candidate, supply.prompts(number), f"{number:04d}", Place("grid", number),
                 n=LEAST_LOOK,
             )  # fmt: skip
-            version = measured.effective.version if measured.effective else version
-            shown = {name: candidate[name] for name in GRID}
-            rows.append(
-                {
-                    "candidate": shown,
-                    "memory_bytes": measured.memory_bytes,
-                    "samples": [_short(s) for s in measured.kept],
-                }
-            )
+            shown = {name: candidate[name] for name in table.knobs}
+            rows.append(_row(shown, measured, session.spent.restarting_s - before_s))
             print(number, shown, measured.failed or "", file=sys.stderr, flush=True)
     finally:
         await session.aclose()
+    knobs = all_knobs(engine)
     return {
         "schema": "tuner.grid/1",
-        "environment": environment(engine, version),
-        "knobs": list(GRID),
+        "environment": environment(engine, session.version),
+        "study": study.name,
+        "knobs": list(table.knobs),
+        "tiers": {name: knobs[name].tier for name in table.knobs},
+        "baseline": table.baseline,
+        "fixed": table.fixed,
         "limit": LIMIT,
         "rows": rows,
+    }
+
+
+def _row(shown: Candidate, measured: Measured, start_s: float) -> dict[str, Any]:
+    changed = measured.effective.changed if measured.effective else None
+    return {
+        "candidate": shown,
+        "changed": changed,
+        "start_s": round(start_s, 3),
+        "memory_bytes": measured.memory_bytes,
+        "samples": [_short(s) for s in measured.kept],
     }
 
 
@@ -98,13 +151,15 @@ def as_text(document: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Record the grid into the file that is named, or bench/recorded/grid.json."""
-    target = (
-        Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "recorded/grid.json"
-    )
-    study = load(studies() / "task-api.yaml")
+    """Record a table into the file that is named, or its own below bench/recorded."""
+    if len(sys.argv) < 2 or sys.argv[1] not in TABLES:
+        raise SystemExit(f"which table? There are: {', '.join(TABLES)}")
+    table = TABLES[sys.argv[1]]
+    target = Path(sys.argv[2]) if len(sys.argv) > 2 else RECORDED / table.file
+    study = load(studies() / table.study)
     with tempfile.TemporaryDirectory() as folder:
-        document = asyncio.run(record(study, Path(folder) / "grid"))
+        out = Path(folder) / "grid"
+        document = asyncio.run(record(table, study, create(study, out / "engine"), out))
     target.write_text(as_text(document), encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tuner.stats.eprocess import sprt_bound
+from tuner.stats.planning import sprt_bound
 
 VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 

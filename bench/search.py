@@ -1,11 +1,13 @@
 """Searches compared on simulated worlds, in virtual time, by what is true of their choice.
 
-    python -m bench.search [--worlds NAME ...] [--strategies NAME ...] [--seeds N] [--jobs N]
-                           [--mode proof|quality] [--out FILE]
+    python -m bench.search [--worlds NAME ...] [--split NAME] [--strategies NAME ...] [--seeds N]
+                           [--first-seed N] [--jobs N] [--mode proof|quality] [--out FILE]
 
 `proof` asks how soon a first candidate is proven (a study that can stops there), `quality`
 how good the chosen one is at the end of the budget. With --out each run is appended as a
-JSON line when it ends, and runs that the file already holds are not repeated.
+JSON line when it ends, and runs that the file already holds are not repeated;
+`python -m bench.compared` says what the files of both modes say together. Strategies are the
+tuner's own (`ours`), others, an oracle, and `ours` without one of its ideas (bench.ablations).
 """
 
 from __future__ import annotations
@@ -16,24 +18,27 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.compared import Run, tables
-from bench.strategies import STRATEGIES, missing
+from bench.ablations import without
+from bench.compared import report
+from bench.runs import Run, read
+from bench.strategies import COMPARED, STRATEGIES, missing
 from bench.worlds import worlds
-from bench.worlds.recorded import MISSING
-from bench.worlds.truth import feasible, true_late_rate, true_p99
-from bench.worlds.world import World
+from bench.worlds.truth import feasible, late_where_sent, true_late_rate, true_p99
+from bench.worlds.world import Surroundings, World
 from tuner.report.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError
+from tuner.spec.values import Candidate
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.candidates import baseline
 from tuner.workflow.run import run
+from tuner.workflow.trial_folder import read_all
 
 MODES = ("proof", "quality")
 
@@ -73,15 +78,28 @@ def made(task: Task) -> Run:
     """Tune one world with one strategy, and look the chosen candidate's truth up."""
     world, began = worlds()[task.world], time.process_time()
     study = world.study(task.seed, stop_when_met=task.mode == "proof")
-    engine, clock = world.engine(task.seed), Clock()
+    around, clock = Surroundings(world, task.seed), Clock()
+    engine = world.engine(task.seed, around)
     strategy = STRATEGIES[task.strategy](study, baseline(study, engine))
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         out = Path(folder) / "out"
         try:
-            result = virtually(run(study, out, clock, engine=engine, strategy=strategy))
+            with without(task.strategy):
+                result = virtually(run(study, out, clock, engine=engine, strategy=strategy))
         except EngineError as error:
             return Run(**asdict(task), verdict=type(error).__name__)
-    return _judged(task, world, result, clock, time.process_time() - began)
+        sent_s = proof_sent_s(out, result.best_candidate)
+    judged = _judged(task, world, result, clock, time.process_time() - began)
+    paces = around.paces(sent_s)
+    late = late_where_sent(world, judged.candidate, paces) if sent_s else None
+    return replace(judged, late_where_sent=late)
+
+
+def proof_sent_s(out: Path, candidate: Candidate) -> list[float]:
+    """Return when each request was sent that a proof of a candidate rests on."""
+    blocks = (k for k in read_all(out) if k.place.phase == "confirmation")
+    mine = (k.measured.kept for k in blocks if dict(k.candidate) == dict(candidate))
+    return [sample.sent_ns / 1e9 for kept in mine for sample in kept]
 
 
 def _judged(task: Task, world: World, result: Result, clock: Clock, cpu_s: float) -> Run:
@@ -99,6 +117,7 @@ def _judged(task: Task, world: World, result: Result, clock: Clock, cpu_s: float
         requests=int(result.spent["requests"]),
         restarts=int(result.spent["restarts"]),
         cpu_s=round(cpu_s, 2),
+        busy=round(result.spent["engine_busy_s"] / result.spent["seconds"], 3),
     )
 
 
@@ -129,21 +148,12 @@ def _task(run: Run) -> Task:
     return Task(run.mode, run.world, run.strategy, run.seed)
 
 
-def read(file: Path) -> list[Run]:
-    """Return the runs of a file, none where there is no file yet."""
-    if not file.exists():
-        return []
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [Run(**json.loads(line)) for line in lines if line.strip()]
-
-
-def _names(given: Sequence[str] | None, known: Iterable[str], what: str) -> list[str]:
-    """Return the names asked for, all of them by default; end with a sentence on a wrong one."""
-    names = list(known)
-    for name in given or ():
-        if name not in names:
-            raise SystemExit(f"unknown {what} {name!r}; there are: {', '.join(names)}")
-    return list(given or names)
+def _checked(names: Sequence[str], known: Collection[str], what: str) -> list[str]:
+    """Return the names; end with a sentence on a wrong one."""
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"unknown {what} {name!r}; there are: {', '.join(known)}")
+    return list(names)
 
 
 def _options() -> Any:
@@ -151,8 +161,9 @@ def _options() -> Any:
     parser = argparse.ArgumentParser("python -m bench.search", None, __doc__, formatter_class=plain)
     parser.add_argument("--worlds", nargs="+", metavar="NAME")
     parser.add_argument("--split", choices=("development", "held-out"))
-    parser.add_argument("--strategies", nargs="+", metavar="NAME")
+    parser.add_argument("--strategies", nargs="+", metavar="NAME", default=list(COMPARED))
     parser.add_argument("--seeds", type=int, default=5, help="runs in each world")
+    parser.add_argument("--first-seed", type=int, default=0, help="fresh seeds: those from here on")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--mode", choices=MODES, default="proof")
     parser.add_argument("--out", type=Path)
@@ -162,22 +173,20 @@ def _options() -> Any:
 def main() -> None:
     """Make the runs and print what came of them."""
     given = _options()
-    if "recorded" not in worlds():
-        print(MISSING, file=sys.stderr)
-    names = _names(given.worlds, worlds(), "world")
+    names = _checked(given.worlds or list(worlds()), worlds(), "world")
     names = [n for n in names if given.split in (None, worlds()[n].split)]
-    strategies = _names(given.strategies, STRATEGIES, "strategy")
+    strategies = _checked(given.strategies, STRATEGIES, "strategy")
     for note in filter(None, map(missing, strategies)):
         print(note, file=sys.stderr)
     strategies = [s for s in strategies if not missing(s)]
     tasks = [
         Task(given.mode, w, s, seed)
-        for seed in range(given.seeds)
+        for seed in range(given.first_seed, given.first_seed + given.seeds)
         for w in names
         for s in strategies
     ]
     runs = all_runs(tasks, given.jobs, given.out)
-    print("\n".join(tables(runs)))
+    print("\n".join(report(runs)))
 
 
 if __name__ == "__main__":

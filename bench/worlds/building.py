@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bench.worlds.world import Answer, Behaviour, World
+from bench.worlds.behaviour import Answer, Behaviour
+from bench.worlds.world import World
 from tuner.spec.space import Choices, Dimension, Space
 from tuner.spec.values import Candidate, Knob, Setting, Tier
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any
 
+from bench.worlds.behaviour import Behaviour, Pace
 from bench.worlds.building import BATCHES, CONTEXTS, TOP_K, Described, answering, bowl, made
-from bench.worlds.world import Behaviour, Pace, World
+from bench.worlds.world import World
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Candidate, Guard
 
@@ -150,4 +151,30 @@ def _scattered(candidate: Candidate) -> float:
     return NormalDist().inv_cdf((int.from_bytes(digest[:6]) + 0.5) / 2**48)
 
 
-DEVELOPMENT = (separable, useless, tokens, dear, cheap, drift, unstructured)
+def fast_dear() -> World:
+    """Return the world of a fast server whose start takes as long as seven hundred requests."""
+    parts = {"num_thread": (0.7, 0.35), "num_batch": (0.5, 0.5)}
+
+    def behaves(candidate: Candidate, at: Mapping[str, float]) -> Behaviour:
+        heat = float(candidate["temperature"])
+        factor = bowl(at, parts) * math.exp(0.12 * at["top_k"])
+        lengths = ((12, 0.5), (16, 0.4), (20, 0.1), (32, 0.02 * heat))
+        return answering(
+            0.0095 * factor, 0.0011 * factor, lengths, valid=0.997, correct=0.985 - 0.06 * heat
+        )
+
+    knobs: dict[str, Described] = {
+        "num_thread": ("restart", 16, Choices((1, 2, 4, 8, 12, 16, 24))),
+        "num_batch": ("restart", 64, BATCHES),
+        "num_ctx": ("reload", 4096, CONTEXTS),
+        "temperature": ("request", 0.4, Choices((0.0, 0.2, 0.4, 0.6, 0.8, 1.0))),
+        "top_k": ("request", 40, TOP_K),
+    }
+    return made(
+        "fast-dear", "28 ms a request at four in flight, a start takes 5 s", 0.036, knobs, behaves,
+        guard=Guard(0.97, 0.9, 0.02), budget_s=180.0, restart_s=5.0, reload_s=1.0, concurrency=4,
+        templates=1900, slots=False,
+    )  # fmt: skip
+
+
+DEVELOPMENT = (separable, useless, tokens, dear, cheap, drift, unstructured, fast_dear)

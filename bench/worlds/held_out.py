@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from bench.worlds.behaviour import Behaviour
 from bench.worlds.building import BATCHES, CONTEXTS, TOP_K, Described, answering, bowl, made
-from bench.worlds.world import Behaviour, World
+from bench.worlds.world import World
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Candidate, Guard
 

@@ -1,7 +1,7 @@
-"""The recorded world: requests are drawn from what a real engine once answered.
+"""The recorded worlds: requests are drawn from what a real engine once answered.
 
-`bench/recorded/grid.json` holds one row for each candidate with its samples. The output
-limit is a further knob: it cuts an answer after so many tokens of its own pace.
+A table of `bench.grid` holds one row for each candidate with its samples. The output limit is
+a further knob: it cuts an answer after so many tokens of its own pace.
 """
 
 from __future__ import annotations
@@ -14,63 +14,74 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.worlds.behaviour import LIMIT, Answer, Behaviour
 from bench.worlds.truth import aimed
-from bench.worlds.world import LIMIT, Answer, Behaviour, World
+from bench.worlds.world import Split, World
 from tuner.spec.space import Choices, Range, Space
-from tuner.spec.values import Candidate, Guard, Knob, Setting, Tier
+from tuner.spec.values import Candidate, Guard, Knob
 
-FILE = Path(__file__).parents[1] / "recorded" / "grid.json"
-MISSING = f"world recorded: skipped, {FILE.name} is not there"
+FOLDER = Path(__file__).parents[1] / "recorded"
+
+TABLES: Mapping[str, tuple[str, Split, float]] = {
+    "recorded": ("grid.json", "held-out", 0.15),
+    "recorded-formats": ("grid-embedded-formats.json", "development", 0.08),
+    "recorded-ollama-0.11": ("grid-ollama-0.11.json", "held-out", 0.15),
+    "recorded-ollama-0.33": ("grid-ollama-0.33.json", "held-out", 0.10),
+}
+"""World -> its table, its split, and the share of the space that meets the target."""
 
 JITTER = 0.03
 """Spread of a drawn latency around the recorded one: twenty samples are no distribution."""
 
-FEASIBLE = 0.15
-"""Share of the space that meets the target."""
-
-RESTART_S = 1.0
-"""What a start takes where the recording does not say."""
+RESTART_S, RELOAD_S = 1.0, 0.5
+"""What a start and a reload take where the recording does not say."""
 
 LOST_S = 30.0
 """Latency of a request that was recorded without an answer: the time-out."""
 
-BASELINE: Mapping[str, Setting] = {
-    "system": "full", "shots": 3, "temperature": 0.7, "num_batch": 256,
-}  # fmt: skip
-_TIERS: Mapping[str, Tier] = {"num_batch": "restart"}
 
-
-def recorded(file: Path = FILE) -> World | None:
-    """Return the recorded world, None where its file is missing."""
-    if not file.exists():
-        return None
-    document = json.loads(file.read_text(encoding="utf-8"))
-    rows = document["rows"]
-    longest = int(document.get("limit", 128))
+def recorded(name: str, folder: Path = FOLDER) -> World:
+    """Return a recorded world."""
+    file, split, share = TABLES[name]
+    document = json.loads((folder / file).read_text(encoding="utf-8"))
+    rows, longest = document["rows"], int(document["limit"])
     space = _space(document["knobs"], rows, longest)
-    baseline = {**BASELINE, LIMIT: longest}
+    baseline = {**document["baseline"], LIMIT: longest}
+    told = document["environment"]
     world = World(
-        name="recorded",
-        split="held-out",
-        about="a table recorded from a real engine",
-        knobs={n: Knob(n, _TIERS.get(n, "request"), baseline[n]) for n in space},
+        name=name,
+        split=split,
+        about=f"a table recorded from {told['engine']}, {told['engine_version']}",
+        knobs={n: Knob(n, document["tiers"].get(n, "request"), baseline[n]) for n in space},
         space=space,
         baseline=baseline,
         target_s=1.0,
         behaves=_lookup(document["knobs"], rows),
-        restart_s=median(row.get("restart_s", RESTART_S) for row in rows),
+        restart_s=_takes(rows, "restart", RESTART_S),
+        reload_s=_takes(rows, "reload", RELOAD_S),
         guard=Guard(0.85, 0.35),
-        systems={"full": "Answer with JSON."},
+        systems={"full": "Answer with JSON.", "compact": "JSON."},
         shots=max(int(row["candidate"].get("shots", 0)) for row in rows),
     )
-    return aimed(world, FEASIBLE)
+    return aimed(world, share)
+
+
+def _takes(rows: list[dict[str, Any]], change: str, otherwise: float) -> float:
+    """Return the median seconds of a kind of change."""
+    found = [row["start_s"] for row in rows if row.get("changed") == change]
+    return median(found) if found else otherwise
 
 
 def _space(names: list[str], rows: list[dict[str, Any]], longest: int) -> Space:
     values = {n: dict.fromkeys(row["candidate"][n] for row in rows) for n in names}
-    ordered = {n: sorted(v) if n != "system" else list(v) for n, v in values.items()}
+    ordered = {n: _in_order(list(v)) for n, v in values.items()}
     choices = {n: Choices(tuple(v)) for n, v in ordered.items()}
     return {**choices, LIMIT: Range(16, longest, step=8)}
+
+
+def _in_order(values: list[Any]) -> list[Any]:
+    """Return numbers in their order, words as they were recorded."""
+    return values if any(isinstance(v, str) for v in values) else sorted(values)
 
 
 def _lookup(names: list[str], rows: list[dict[str, Any]]) -> Any:

@@ -8,95 +8,27 @@ run is judged by: the exact late rate, the exact p99, and the best feasible cand
 from __future__ import annotations
 
 import asyncio
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
+from bench.worlds.behaviour import Behaviour, Floats, Met, Pace, draw, limit
 from tuner.spec.space import Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Guard, Knob, Load, Message, Slo
 from tuner.spec.workload import Shot, Template, Workload
 from tuner.testing.simulated import Answered, SimulatedEngine
 
-Floats = npt.NDArray[np.float64]
+Split = Literal["development", "held-out"]
 
-LIMIT = "num_predict"
-TEMPLATES = 240
+_SAME_S = 1e-6
+"""Stamps of one instant differ by less: they are kept in whole nanoseconds."""
+
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One kind of answer: how often it comes, its median times, and how good it is.
-
-    `valid` and `correct` (of the valid ones) are shares of the answers that are not cut.
-    """
-
-    share: float
-    ttft_s: float
-    tpot_s: float
-    tokens: int
-    valid: float = 1.0
-    correct: float = 1.0
-
-    def seconds(self, limit: int) -> float:
-        """Return the median latency under an output limit, 0 for none."""
-        return self.ttft_s + self.tpot_s * max(self.written(limit) - 1, 0)
-
-    def written(self, limit: int) -> int:
-        """Return how many tokens are written under an output limit."""
-        return min(self.tokens, limit) if limit > 0 else self.tokens
-
-    def good(self, limit: int) -> tuple[float, float]:
-        """Return the shares of valid and of correct answers under an output limit."""
-        whole = float(self.written(limit) == self.tokens)
-        return whole * self.valid, whole * self.valid * self.correct
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How requests go under one candidate.
-
-    A request's times are its answer's, times one lognormal factor of `sigma`; a `stall`
-    (share of requests, seconds) is added to the time to first token. `constant` answers are
-    the same for every prompt when they are wrong. `starts` is False for a candidate that
-    crashes at its start; `death` is the share of requests that take the engine down.
-    """
-
-    answers: tuple[Answer, ...]
-    sigma: float = 0.05
-    stall: tuple[float, float] = (0.0, 0.0)
-    constant: bool = False
-    memory_bytes: int = 2**27
-    starts: bool = True
-    death: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """A machine whose pace drifts: its logarithm is AR(1) in virtual time.
-
-    `sd` is its stationary standard deviation, `seconds` the time over which the correlation
-    falls to 1/e. The truth of such a world is the stationary one.
-    """
-
-    sd: float
-    seconds: float
-
-    def path(self, seconds: float, rng: np.random.Generator) -> Floats:
-        """Return the factor on all latencies, one value a second."""
-        phi = math.exp(-1 / self.seconds)
-        shocks = rng.normal(size=math.ceil(seconds) + 1) * self.sd * math.sqrt(1 - phi**2)
-        shocks[0] = rng.normal() * self.sd
-        factors: Floats = np.exp(signal.lfilter([1.0], [1.0, -phi], shocks))
-        return factors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,11 +36,14 @@ class World:
     """A world to tune in.
 
     `development` worlds may be looked at while a search is being built; `held-out` ones only
-    judge it.
+    judge it. Half of the `templates` are held out; with `slots` each makes many prompts. The
+    kind of an answer is its template's own with a chance of `own_kind`, and drawn anew
+    otherwise. Engine starts differ in pace by `start_sd` (of its logarithm). With a
+    `concurrency` above one so many requests that follow each other stall together, or none.
     """
 
     name: str
-    split: Literal["development", "held-out"]
+    split: Split
     about: str
     knobs: Mapping[str, Knob]
     space: Space
@@ -122,6 +57,11 @@ class World:
     pace: Pace | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
     shots: int = 0
+    templates: int = 240
+    slots: bool = True
+    own_kind: float = 0.0
+    start_sd: float = 0.0
+    concurrency: int = 1
 
     @property
     def slo(self) -> Slo:
@@ -129,87 +69,111 @@ class World:
         return Slo("e2e", 0.99, self.target_s)
 
     def study(self, seed: int, *, stop_when_met: bool) -> Study:
-        """Return the study; it stops at its first proof where studies can be told to."""
-        proof = {"stop_when_met": True} if stop_when_met and _stops() else {}
+        """Return the study of the world."""
         return Study(
             name=self.name, engine="simulated", model="simulated", workload=self._workload(),
             slos=(self.slo,), guard=self.guard, baseline=dict(self.baseline), space=self.space,
             budget_s=self.budget_s, seed=seed, objective="e2e_p99", file=f"{self.name}.yaml",
-            **proof,
+            stop_when_met=stop_when_met,
         )  # fmt: skip
 
     def _workload(self) -> Workload:
         shots = tuple(Shot(f"s{i}", f"shot {i}", '{"n": 1}') for i in range(self.shots))
+        slots = {"n": tuple(range(500))} if self.slots else {}
         return Workload(
-            _templates(), {"n": tuple(range(500))}, SCHEMA, self.systems, shots, load=Load(),
-            hash=self.name,
+            _templates(self.templates, slots=self.slots), slots, SCHEMA, self.systems, shots,
+            load=Load(self.concurrency), hash=self.name,
         )  # fmt: skip
 
-    def engine(self, seed: int) -> SimulatedEngine:
-        """Return the engine of the world; equal seeds give equal requests."""
-        rng = np.random.default_rng([seed, 4711])
-        path = self.pace.path(2 * self.budget_s, rng) if self.pace else np.ones(1)
+    def engine(self, seed: int, around: Surroundings | None = None) -> SimulatedEngine:
+        """Return the engine of the world; equal seeds give equal requests.
+
+        `around` is what its requests meet, given where somebody asks for it afterwards.
+        """
+        around = around or Surroundings(self, seed)
 
         def answered(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:
-            now = int(asyncio.get_running_loop().time())
-            pace = float(path[min(now, path.size - 1)])
-            return draw(self.behaves(settings), limit(settings), text, rng, pace)
+            met = around.meet(text, rng, asyncio.get_running_loop().time())
+            return draw(self.behaves(settings), limit(settings), text, rng, met)
 
         return SimulatedEngine(
             answered, dict(self.knobs), self.restart_s, self.reload_s, seed=seed,
             crashes=lambda c: not self.behaves(c).starts,
-            memory=lambda c: self.behaves(c).memory_bytes,
+            memory=lambda c: self.behaves(c).memory_bytes, parallel=self.concurrency,
         )  # fmt: skip
 
 
-@cache
-def _stops() -> bool:
-    return "stop_when_met" in {f.name for f in fields(Study)}
+class Surroundings:
+    """What requests meet in one run, one after the other, whatever is asked and served."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        rng = np.random.default_rng([seed, 4711])
+        self._path = world.pace.path(2 * world.budget_s, rng) if world.pace else np.ones(1)
+        self._starts = np.random.default_rng([seed, 4712])
+        self._start: np.random.Generator | None = None
+        self._pace = 1.0
+        self._left, self._stall = 0, 0.0
+        self._seen: list[tuple[float, float]] = []
+
+    def meet(self, text: str, rng: np.random.Generator, now_s: float) -> Met:
+        """Return what the next request meets; each engine start has a generator of its own."""
+        if rng is not self._start:
+            self._start = rng
+            self._pace = float(np.exp(self._world.start_sd * self._starts.standard_normal()))
+        pace = self._pace * float(self._path[min(int(now_s), self._path.size - 1)])
+        self._seen.append((now_s, pace))
+        return Met(pace, self._kind(text, rng), self._together(rng))
+
+    def paces(self, sent_s: npt.ArrayLike) -> Floats:
+        """Return the paces that requests met which were sent at these seconds of the run."""
+        seconds, paces = np.array(self._seen).T
+        at = np.searchsorted(seconds, np.asarray(sent_s) + _SAME_S, side="right") - 1
+        found: Floats = paces[at]
+        return found
+
+    def _kind(self, text: str, rng: np.random.Generator) -> float | None:
+        what, number, *_ = text.split()
+        if not self._world.own_kind or what != "template":
+            return None
+        own = rng.random() < self._world.own_kind
+        return own_places(self._world.templates)[int(number)] if own else None
+
+    def _together(self, rng: np.random.Generator) -> float | None:
+        if self._world.concurrency == 1:
+            return None
+        if not self._left:
+            self._left, self._stall = self._world.concurrency, float(rng.random())
+        self._left -= 1
+        return self._stall
 
 
 @cache
-def _templates() -> tuple[Template, ...]:
+def own_places(templates: int) -> tuple[float, ...]:
+    """Return where each template stands among the kinds of answers, in [0, 1).
+
+    Both the half for searching and the held-out half are spread evenly, in random order.
+    """
+    places, held_out = np.empty(templates), templates // 2
+    for part, count in ((0, templates - held_out), (1, held_out)):
+        order = np.random.default_rng([templates, part]).permutation(count)
+        places[part::2] = (order + 0.5) / count
+    return tuple(places.tolist())
+
+
+@cache
+def _templates(count: int, *, slots: bool) -> tuple[Template, ...]:
     """Return templates, half of them held out."""
-    return tuple(
+    made = (
         Template(f"t{i}", (Message("user", f"template {i} says {{n}}"),), {"n": "{n}"},
                  f"k{i % 3}", held_out=i % 2 == 1)
-        for i in range(TEMPLATES)
+        for i in range(count)
     )  # fmt: skip
+    return tuple(made if slots else map(_filled, made))
 
 
-def limit(settings: Mapping[str, Any]) -> int:
-    """Return the output limit of settings, 0 for none."""
-    return int(settings.get(LIMIT, 0))
-
-
-def draw(
-    behaviour: Behaviour, limit: int, text: str, rng: np.random.Generator, pace: float = 1.0
-) -> Answered:
-    """Draw what becomes of one request."""
-    answer = _chosen(behaviour.answers, rng.random())
-    factor = pace * math.exp(behaviour.sigma * rng.standard_normal())
-    stall = behaviour.stall[1] if rng.random() < behaviour.stall[0] else 0.0
-    ttft = answer.ttft_s * factor + stall
-    if rng.random() < behaviour.death:
-        return Answered(ttft, 0.0, "", dies=True)
-    written = answer.written(limit)
-    finish = "stop" if written == answer.tokens else "length"
-    said = _said(answer, behaviour.constant, text, rng)
-    return Answered(ttft, answer.tpot_s * factor, said, written, finish)
-
-
-def _chosen(answers: Sequence[Answer], u: float) -> Answer:
-    for answer in answers:
-        u -= answer.share
-        if u < 0:
-            return answer
-    return answers[-1]
-
-
-def _said(answer: Answer, constant: bool, text: str, rng: np.random.Generator) -> str:
-    """Return a valid right, a valid wrong, or an unparseable answer."""
-    valid, right = rng.random() < answer.valid, rng.random() < answer.correct
-    if not valid:
-        return "no JSON"
-    asked = int(text.split()[-1])
-    return json.dumps({"n": asked if right else 1000 if constant else asked + 1})
+def _filled(template: Template) -> Template:
+    """Return a template that is one prompt."""
+    number = int(template.id[1:])
+    said = Message("user", template.messages[0].content.format(n=number))
+    return replace(template, messages=(said,), expect={"n": number})

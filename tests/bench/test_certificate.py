@@ -11,6 +11,7 @@ import pytest
 from bench.certificate import (
     RECORDED,
     Case,
+    at_each,
     document,
     drawn,
     judged,
@@ -48,13 +49,16 @@ def test_a_world_is_late_as_often_as_it_says(world: World) -> None:
 
 
 def test_looking_again_and_again_skips_no_verdict() -> None:
-    """The short cut says what a certificate at each look says, up to the first verdict."""
+    """The first verdict of all looks ends a run, and without one the last look does."""
     rng = np.random.default_rng(5)
     for length in (1, 1, 3, 8):
-        late = bursts(rng, 1500, 0.01 if length > 1 else 0.03, length)
+        late = bursts(rng, 700, 0.01 if length > 1 else 0.03, length)
         each = [certify_observed(late[:n]) for n in looks(late.size)]
         decided = [c for c in each if c.verdict != "UNDECIDED"]
-        assert looked_at(late) == (decided or each)[0 if decided else -1]
+        assert looked_at(late, certify_observed) == (decided or each)[0 if decided else -1]
+        all_ = [certify(late[:n]) for n in range(1, late.size + 1)]
+        decided = [c for c in all_ if c.verdict != "UNDECIDED"]
+        assert at_each(late) == (decided or all_)[0 if decided else -1]
 
 
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.95, 0.99])
@@ -71,7 +75,7 @@ def test_a_false_verdict_is_no_more_likely_than_promised(q: float) -> None:
 def test_what_is_computed_is_what_certify_does(rate: float) -> None:
     """Chances and requests agree with runs of the certificate itself, up to chance."""
     rng = np.random.default_rng(11)
-    found = [certify(rng.random(150) < rate, 0.8) for _ in range(1500)]
+    found = [at_each(rng.random(150) < rate, 0.8) for _ in range(1500)]
     passed, failed, undecided, n = operating(rate, 0.8, 150)
 
     shares = [np.mean([c.verdict == v for c in found]) for v in ("PASS", "FAIL", "UNDECIDED")]
@@ -107,12 +111,12 @@ def test_the_p99_of_100_is_in_time_while_one_is_late() -> None:
 
 def test_what_does_not_stand_for_bursts_is_no_claim() -> None:
     """A PASS counts as claimed only up to its burst length, as seen only with late requests."""
-    quiet = np.zeros(700, dtype=bool)
+    quiet = np.zeros(800, dtype=bool)
 
     assert judged(quiet, 1)["claimed"].verdict == "UNDECIDED"
     assert judged(quiet, 0)["claimed"].verdict == "PASS"
     assert judged(quiet, 0)["burst seen"].verdict == "UNDECIDED"
-    assert judged(quiet, 1)["stated m"].n == 2 * judged(quiet, 0)["m = 0"].n
+    assert judged(quiet, 1)["stated m"].n >= 2 * judged(quiet, 0)["m = 0"].n
 
 
 def test_outcomes_are_recorded_and_read_back(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,16 +53,28 @@ def test_answers_to_one_template_count_once() -> None:
     assert (found.templates, found.verdict) == (4, "UNDECIDED")
 
 
-def test_a_template_weighs_as_it_does_in_the_traffic() -> None:
-    """Heavy templates that are wrong fail a floor that light right ones would pass."""
-    classes: list[GuardClass] = ["correct"] * 150 + ["wrong_fields"] * 50
-    weights = {str(i): 0.2 if i < 150 else 1.0 for i in range(200)}
+def mixed(n: int, heavy: GuardClass, light: GuardClass) -> tuple[list[Sample], dict[str, int]]:
+    """Return n requests of a traffic half of which are 100 heavy templates, half 600 light ones."""
+    visits = {f"h{i}": 6 for i in range(100)} | {f"l{i}": 1 for i in range(600)}
+    turns = [name for name, count in visits.items() for _ in range(count)]
+    np.random.default_rng(3).shuffle(turns)
+    samples = [
+        replace(sample("x"), prompt_id=str(i), cluster=t, guard=heavy if t[0] == "h" else light)
+        for i, t in enumerate(turns[:n])
+    ]
+    return samples, visits
 
-    assert verdict(answers(*classes), Guard(min_correct=0.5)) == "PASS"
-    found = report(answers(*classes), Guard(min_correct=0.5), alpha=0.05, weights=weights)
-    assert found.verdict == "FAIL"
-    assert found.correct.low is not None
-    assert found.correct.low < 0.375 < (found.correct.high or 0)
+
+@pytest.mark.parametrize("n", [409, 1200])
+def test_templates_weigh_as_the_traffic_does(n: int) -> None:
+    """Where half of the requests are right, a floor of a half is neither met nor missed."""
+    for classes in (("correct", "wrong_fields"), ("wrong_fields", "correct")):
+        samples, visits = mixed(n, *classes)
+        found = report(samples, Guard(min_correct=0.5), alpha=0.025, visits=visits)
+        assert found.verdict == "UNDECIDED"
+        assert (found.correct.low or 0) < 0.5 < (found.correct.high or 0)
+    samples, visits = mixed(n, "correct", "wrong_fields")
+    assert report(samples, Guard(min_correct=0.2), alpha=0.025, visits=visits).verdict == "PASS"
 
 
 def test_no_drop_against_the_baseline() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tuner.report.documents import measurement_document
-from tuner.report.lateness import Terms
-from tuner.report.measurement import Client, Measurement, blocks, measurement
+from tuner.report.lateness import Terms, by_block
+from tuner.report.measurement import Client, Measurement, measurement
 from tuner.report.terminal import as_text, rows, show_measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
@@ -262,7 +262,7 @@ def test_blocks_are_engine_starts() -> None:
     """Samples are grouped by the start that served them, in order."""
     two = [*served(3), *served(2, 200.0, engine_start=2)]
 
-    assert [len(b) for b in blocks(STUDY, "e2e", two)] == [3, 2]
+    assert [len(block) for block in by_block(two)] == [3, 2]
 
 
 def test_nothing_measured_is_a_document_too() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
-from tuner.report.result import Result
+from tuner.report.gain import gain_in_words
+from tuner.report.result import FewerLate, Gain, Result
 from tuner.report.terminal import as_text, show_plan, show_result
 from tuner.search.budget import plan
+from tuner.stats.quantiles import Bound
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.run import run
@@ -47,6 +50,35 @@ def test_without_expectations_no_share_of_right_answers_is_shown(result: Result)
     assert "correct %" in as_text(show_result(result))
     assert "valid %" in shown and "Frontier" in shown
     assert not [words for words in ("correct %", "  correct ", "most correct") if words in shown]
+
+
+def words_of(result: Result, **changes: Any) -> str:
+    """Return what a result says of its gain, in one line."""
+    return " ".join(gain_in_words(replace(result, **changes)).split())
+
+
+def test_a_gain_is_said_of_what_shows_it(result: Result) -> None:
+    """Mean and share late are claimed with their bounds; the noise floor stands beside them."""
+    mean = Gain("e2e", None, Bound(0.88, 0.84, 0.92), 0.98)
+    late = FewerLate(result.study.slos[0], Bound(-0.05, -0.08, -0.02), 0.9925)
+    said = words_of(result, gain=None, median_gain=None, mean_gain=mean, late_gain=late,
+                    noise_floor=0.04)  # fmt: skip
+
+    assert "mean 12 % less (8 % to 16 % at 98.0% confidence)" in said
+    assert "5.0 points fewer of the requests miss 300 ms (2.0 to 8.0 at 99.2% confidence)" in said
+    assert "Noise floor 3.9%." in said
+    assert "start that served" not in said
+    served = replace(result.study, engine="openai")
+    assert "It holds for the start that served" in words_of(result, mean_gain=mean, study=served)
+
+
+def test_where_no_gain_is_shown_late_requests_are_counted(result: Result) -> None:
+    """Nothing is claimed, and what was seen of both sides is said as seen."""
+    said = words_of(result, gain=None, median_gain=None, mean_gain=None, late_gain=None,
+                    noise_floor=None)  # fmt: skip
+
+    assert said.startswith("Gain in e2e: none claimed (noise floor unknown).")
+    assert "Late, as counted:" in said
 
 
 def test_a_plan_says_what_it_takes_a_request_to_last() -> None:

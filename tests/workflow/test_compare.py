@@ -44,7 +44,7 @@ def asked(start: int, number: int, ms: float, *, wrong: bool = False) -> Sample:
 
 def kept(
     out: Path, ms: float, *, starts: int = 5, of: Study | None = None, seed: int = 0,
-    spread: float = 0.05, wrong: bool = False, client: Client | None = None,
+    spread: float = 0.05, between: float = 0.0, wrong: bool = False, client: Client | None = None,
     counted: dict[str, Any] | None = None, **changes: Any,
 ) -> Path:  # fmt: skip
     """Write what `tune measure` writes, of 100 requests on each start, and return the folder.
@@ -53,8 +53,8 @@ def kept(
     """
     made, rng = of or study(), np.random.default_rng(seed)
     samples = tuple(
-        replace(asked(start, i, ms * rng.lognormal(0, spread), wrong=wrong), **counted or {})
-        for start in range(1, starts + 1)
+        replace(asked(start, i, level * rng.lognormal(0, spread), wrong=wrong), **counted or {})
+        for start, level in enumerate(ms * rng.lognormal(0, between, starts), start=1)
         for i in range(100)
     )
     candidate = {"num_batch": round(ms)}
@@ -92,6 +92,45 @@ def test_like_runs_claim_nothing(tmp_path: Path, seed: int) -> None:
     assert "each lies within its interval or the noise" in as_text(show_comparison(found))
 
 
+@pytest.mark.parametrize("ms", [95.0, 105.0])
+def test_occasions_that_lie_a_twentieth_apart_claim_nothing(tmp_path: Path, ms: float) -> None:
+    """However exactly each was measured: so much may be the occasion's, and the words say so."""
+    a, b = (kept(tmp_path / str(t), t, spread=0.001) for t in (100.0, ms))
+    found = compare(a, b)
+
+    assert found.claims == ()
+    assert found.rows[0].ratio.value == pytest.approx(ms / 100, rel=1e-3)
+    assert comparison_document(found)["allowance"] == 0.05
+    said = " ".join(as_text(show_comparison(found)).split())
+    assert "5% by which two occasions may differ though nothing was changed" in said
+
+
+def test_a_tenth_is_claimed_where_starts_agree(tmp_path: Path) -> None:
+    """What clears both the interval and the allowance is claimed, on the same prompts."""
+    found = compare(kept(tmp_path / "a", 100.0), kept(tmp_path / "b", 88.0, seed=1))
+
+    assert {row.name: row.claim for row in found.rows}["e2e p50"] == "lower"
+
+
+def test_where_starts_differ_more_nothing_is_claimed(tmp_path: Path) -> None:
+    """Each start a tenth apart from the next: a gain of a tenth is no more than their spread."""
+    found = compare(
+        kept(tmp_path / "a", 100.0, between=0.1), kept(tmp_path / "b", 88.0, seed=1, between=0.1)
+    )
+
+    assert found.claims == ()
+
+
+def test_other_prompts_are_compared_by_their_starts(tmp_path: Path) -> None:
+    """Without a prompt in common the levels of starts remain, and a clear difference shows."""
+    a = kept(tmp_path / "a", 100.0)
+    b = kept(tmp_path / "b", 50.0, seed=1, counted={"prompt_id": "other"})
+    found = compare(a, b)
+
+    assert found.pairs == 0
+    assert {row.name: row.claim for row in found.rows}["e2e p50"] == "lower"
+
+
 def test_one_engine_start_proves_no_difference(tmp_path: Path) -> None:
     """However large it is: what differs between starts was not seen, and the table says so."""
     found = compare(kept(tmp_path / "a", 100.0, starts=1), kept(tmp_path / "b", 50.0, seed=1))
@@ -106,7 +145,7 @@ def test_answers_are_compared_on_the_same_prompts(tmp_path: Path) -> None:
     a, b = kept(tmp_path / "a", 100.0), kept(tmp_path / "b", 100.0, wrong=True)
     found = compare(a, b)
 
-    assert found.pairs == 500
+    assert found.pairs == 40
     assert found.correct.value == pytest.approx(-1.0)
     assert any("share of correct answers" in claim for claim in found.claims)
 
@@ -206,7 +245,7 @@ def test_runs_and_measurements_are_read_from_their_folders(tmp_path: Path) -> No
     assert result.best is not None
     assert len(same.a.samples) == len(same.b.samples) == result.best.n
     assert same.claims == ()
-    assert same.pairs == result.best.n
+    assert same.pairs == result.best.guard.templates
     assert [d.fact for d in forced.unlike] == ["prompts"]  # search prompts against held-out ones
 
 

@@ -79,6 +79,20 @@ def test_a_verdict_rests_on_several_engine_starts_and_held_out_prompts(
     assert len(set(starts)) == len(starts)
 
 
+def test_sides_take_turns_at_going_first_on_the_same_prompts(proven: tuple[Result, Path]) -> None:
+    """B F F B: a steady change of pace favours nobody, and each prompt of B's is one of F's."""
+    result, _ = proven
+    assert result.best is not None
+    assert result.baseline is not None
+    ours, theirs = by_block(result.best.samples), by_block(result.baseline.samples)
+    turns = sorted([(b[0].block, "F") for b in ours[:4]] + [(b[0].block, "B") for b in theirs[:4]])
+
+    assert "".join(side for _, side in turns) == "BFFBBFFB"
+    for mine, beside in zip(ours[:4], theirs[:4], strict=True):
+        asked = [s.prompt_id for s in mine]
+        assert [s.prompt_id for s in beside] == asked[: len(beside)]
+
+
 def test_blocks_are_as_long_as_a_proof_still_takes(proven: tuple[Result, Path]) -> None:
     """Without a late request the verdict falls at the end of the last planned block."""
     result, _ = proven
@@ -212,7 +226,7 @@ def test_the_report_stands_beside_the_result(proven: tuple[Result, Path]) -> Non
 
     assert text.startswith("PROVEN: e2e p99 <= 300 ms")
     assert "num_batch: 32 -> " in text
-    assert "Gain: e2e p99" in text
+    assert "Gain in e2e over the baseline: mean" in " ".join(text.split())
 
 
 def test_the_controls_are_measured(proven: tuple[Result, Path]) -> None:

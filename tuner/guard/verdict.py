@@ -1,7 +1,8 @@
 """From classes to a verdict: floors on valid and correct answers, and no drop against the baseline.
 
-Answers to one template have much in common, so each template counts once, by its first answer,
-which weighs as the template does in the traffic. A verdict so holds for templates like these.
+Answers to one template have much in common, so each template counts once, by its first answer. It
+weighs as often as the template was asked, until that is as often as its share of the traffic says:
+so does each request count alike. A verdict so holds for templates like these.
 Answers that were in flight together are taken as independent given their templates: failures,
 which come together, are for the certificate of latency to bound.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tuner.guard.classify import VALID
 from tuner.spec.values import Guard, Sample, Verdict
@@ -58,14 +59,14 @@ def report(
     guard: Guard,
     *,
     alpha: float,
-    weights: Mapping[str, float] | None = None,
+    visits: Mapping[str, int] | None = None,
     baseline: Sequence[Sample] = (),
 ) -> GuardReport:
     """Judge the answers of a candidate, and against the baseline's on the same prompts.
 
-    `weights` is what each template weighs in the traffic, as a share of the heaviest.
+    `visits` is how often each template comes before all have had their turns, by default once.
     """
-    counted = _Counted(first_answers(samples), weights or {}, alpha)
+    counted = _Counted(first_answers(samples), visits or {}, Counter(asked(samples)), alpha)
     verdicts: dict[str, Verdict] = {}
     for key, floor, good in (
         ("min_valid", guard.min_valid, is_valid),
@@ -73,7 +74,7 @@ def report(
     ):
         if floor is not None:
             verdicts[key] = counted.judged(good, floor)
-    pairs = _Pairs(paired(counted.answers, baseline), counted)
+    pairs = _Pairs.of(samples, baseline, counted)
     if guard.max_drop is not None and baseline:
         verdicts["max_drop"] = pairs.judged(guard.max_drop)
     return GuardReport(
@@ -112,16 +113,24 @@ def paired(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[tuple[Sampl
     return [(s, by_id[s.prompt_id]) for s in ours if s.prompt_id in by_id]
 
 
+def asked(samples: Iterable[Sample]) -> list[str]:
+    """Return the template of each sample."""
+    return [s.cluster for s in samples]
+
+
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """The answers that count, what their templates weigh, and the error of each verdict."""
+    """The answers that count, how often their templates come and came, and each verdict's error."""
 
     answers: Sequence[Sample]
-    weights: Mapping[str, float]
+    visits: Mapping[str, int]
+    times: Mapping[str, int]
     alpha: float
 
     def weighed(self, answers: Iterable[Sample]) -> list[float]:
-        return [self.weights.get(s.cluster, 1.0) for s in answers]
+        """Return what answers weigh, as shares of the heaviest."""
+        counts = [min(self.times[t], self.visits.get(t, 1)) for t in asked(answers)]
+        return [count / max(counts) for count in counts]
 
     def judged(self, good: Callable[[Sample], float], floor: float) -> Verdict:
         values = [good(s) for s in self.answers]
@@ -142,6 +151,12 @@ class _Pairs:
 
     pairs: Sequence[tuple[Sample, Sample]]
     counted: _Counted
+
+    @classmethod
+    def of(cls, ours: Sequence[Sample], theirs: Sequence[Sample], counted: _Counted) -> _Pairs:
+        """Return the pairs of first answers, weighed by how many pairs a template has."""
+        times = Counter(asked(pair[0] for pair in paired(ours, theirs)))
+        return cls(paired(counted.answers, theirs), replace(counted, times=times))
 
     def _sides(self) -> tuple[list[float], list[float], list[float]]:
         ours, theirs = ([is_correct(pair[side]) for pair in self.pairs] for side in (0, 1))

@@ -18,6 +18,10 @@ from tuner.spec.values import Metric, Sample
 from tuner.stats.noise import beyond_noise
 from tuner.stats.quantiles import Bound
 
+ALLOWANCE = 0.05
+"""By so much two occasions may differ though nothing was changed: another hour of the machine, its
+memory, its neighbours. No single run shows it, so what is smaller is not claimed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -76,8 +80,8 @@ class Compared:
 class Row:
     """A quantile of a latency on both sides, in seconds, and the ratio of B's to A's.
 
-    `noise_floor` is the |log ratio| that A reaches against itself, None where it is unknown or
-    nothing can be claimed.
+    `noise_floor` is the |log ratio| that like sides reach: what their starts and requests leave
+    open, and the allowance for two occasions. None where nothing can be claimed.
     """
 
     metric: Metric
@@ -153,6 +157,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "unlike": [{"fact": d.fact, "a": d.a, "b": d.b} for d in found.unlike],
         "changed": {knob: {"a": a, "b": b} for knob, (a, b) in found.changed.items()},
         "confidence": found.confidence,
+        "allowance": ALLOWANCE,
         "latencies": [_row(row) for row in found.rows],
         "correct_b_minus_a": bound_document(found.correct) | {"pairs": found.pairs},
         "claims": list(found.claims),
@@ -259,7 +264,9 @@ def _terms(found: Comparison) -> str:
     document = found.a.document
     instant = COUNTS_FROM["planned" if found.a.scheduled else "sent"]
     return (
-        f"Load: {document.get('load')}; {instant}. Brackets beside a "
-        f"side are 95 % bounds, those of B / A hold at {found.confidence:.1%} each and at 95 % "
-        "together; noise is what A reaches against itself."
+        f"Load: {document.get('load')}; {instant}. Brackets beside a side are those of its own "
+        f"verdict, those of B / A hold at {found.confidence:.1%} each and at 95 % together; noise "
+        f"is what like sides reach: half of that bracket, and the {ALLOWANCE:.0%} by which two "
+        "occasions may differ though nothing was changed. A claim says that B's settings on its "
+        "occasion differ from A's on its own by more than that."
     )

@@ -15,7 +15,7 @@ from tuner.report.counts import counts_document
 from tuner.report.disturbance import Disturbance, disturbed, sentences
 from tuner.report.measurement import METRICS, Measurement
 from tuner.report.resources import resources_document
-from tuner.report.result import BaselineDrift, Gain, Result, Screened
+from tuner.report.result import BaselineDrift, FewerLate, Gain, Result, Screened
 from tuner.report.scope import claim, scope, start_spread
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
@@ -92,7 +92,9 @@ def result_document(result: Result) -> dict[str, Any]:
         "changed": {knob: now for knob, (_, now) in result.changed.items()},
         "set_by_study": sorted({*study.space, *study.baseline}),
         "gain": _gain(result.gain),
+        "mean_gain": _gain(result.mean_gain),
         "median_gain": _gain(result.median_gain),
+        "late_gain": _late_gain(result.late_gain),
         "keeps_baseline": result.keeps_baseline,
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),
@@ -227,11 +229,19 @@ def _gain(gain: Gain | None) -> dict[str, Any] | None:
     }
 
 
+def _late_gain(gain: FewerLate | None) -> dict[str, Any] | None:
+    if gain is None:
+        return None
+    return _slo(gain.slo) | {
+        "best_minus_baseline": bound_document(gain.difference),
+        "confidence": gain.confidence,
+    }
+
+
 def _drift(drift: BaselineDrift | None) -> dict[str, Any] | None:
     if drift is None:
         return None
-    trend = asdict(drift.trend) | {"floor": _number(drift.trend.floor)}
-    return {"metric": drift.metric, "found": drift.trend.found, **trend}
+    return {"metric": drift.metric, "found": drift.trend.found, **asdict(drift.trend)}
 
 
 def _machine(window: Disturbance | None) -> dict[str, Any] | None:

@@ -5,31 +5,46 @@ from __future__ import annotations
 import math
 
 from tuner.report.cells import floor_percent
-from tuner.report.result import BaselineDrift, Gain, Result
+from tuner.report.result import BaselineDrift, FewerLate, Gain, Result
 from tuner.spec.values import Slo
 from tuner.stats.noise import Drift
 
 
 def gain_in_words(result: Result) -> str:
     """Say what is claimed beside the baseline's latency, and what was seen where nothing is."""
-    floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
-    if result.gain is not None:
-        return f"{_gain_text(result.gain)}; noise floor {floor})."
     slo = result.study.slos[0]
-    words = f"Gain in {slo.metric} p{slo.quantile * 100:g}: none claimed (noise floor {floor})."
+    floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
+    found = [g for g in (result.mean_gain, result.median_gain, result.gain) if g is not None]
+    claims = [_gain_text(gain) for gain in found]
+    if result.late_gain is not None:
+        claims.append(_late_text(result.late_gain))
+    if claims:
+        words = f"Gain in {slo.metric} over the baseline: {'; '.join(claims)}. Noise floor {floor}."
+        return f"{words} {_ONE_START}" if result.study.one_start else words
+    words = f"Gain in {slo.metric}: none claimed (noise floor {floor})."
     if result.keeps_baseline or result.best is None or result.baseline is None:
         return words
-    if result.median_gain is not None:
-        words += f" {_gain_text(result.median_gain)})."
     return f"{words} {_late_shares(result, slo)}"
+
+
+_ONE_START = "It holds for the start that served: other starts of the server were not seen."
 
 
 def _gain_text(gain: Gain) -> str:
     r = gain.ratio
     less = (1 - (r.value or 1)) * 100
     return (
-        f"Gain: {gain.metric} p{gain.quantile * 100:g} {less:.0f} % less than the baseline "
-        f"({_change(r.high)} to {_change(r.low)} at {gain.confidence:.1%} confidence"
+        f"{gain.name} {less:.0f} % less ({_change(r.high)} to {_change(r.low)} at "
+        f"{gain.confidence:.1%} confidence)"
+    )
+
+
+def _late_text(gain: FewerLate) -> str:
+    d = gain.difference
+    fewer, least, most = (-(end or 0.0) * 100 for end in (d.value, d.high, d.low))
+    return (
+        f"{fewer:.1f} points fewer of the requests miss {gain.slo.max_s * 1000:g} ms "
+        f"({least:.1f} to {most:.1f} at {gain.confidence:.1%} confidence)"
     )
 
 
@@ -52,20 +67,20 @@ def drift_in_words(drift: BaselineDrift | None) -> list[str]:
     trend, changed = drift.trend, drift.trend.ratio - 1
     what = "time per output token" if drift.metric == "tpot" else "time to first token"
     size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
-    floor = floor_percent(trend.floor, longer=changed > 0)
+    chance = floor_percent(trend.chance, longer=changed > 0)
     if not trend.found:
         words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
-        return [f"Drift: {words}, {_no_trend(trend)} (noise floor {floor})."]
+        return [f"Drift: {words}, {_no_trend(trend)} (chance alone makes {chance})."]
     return [
         f"Drift: the baseline's {what} became {size} from the first to the last of its "
-        f"{trend.blocks} blocks (noise floor {floor}): the machine changed its pace, and "
-        "trials far apart are not alike; a gain is taken against the baseline's nearest blocks."
+        f"{trend.blocks} blocks (chance alone makes {chance}): the machine changed its pace, and "
+        "trials far apart are not alike; from a gain a steady trend over the proof is taken out."
     ]
 
 
 def _no_trend(trend: Drift) -> str:
     """Say which of the two marks of a drift is missing."""
-    if abs(math.log(trend.ratio)) <= trend.floor:
+    if abs(math.log(trend.ratio)) <= trend.chance:
         return "which is noise"
     return f"but not steadily: so clear an order comes by chance with {trend.p:.0%}"
 

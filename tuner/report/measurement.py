@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.report.counts import Counts, counts
 from tuner.report.disturbance import Disturbance
 from tuner.report.failures import reasons
-from tuner.report.lateness import Lateness, Terms, by_block, in_order
+from tuner.report.lateness import Lateness, Terms, in_order
 from tuner.report.resources import Resources
 from tuner.search.trial import requests_per_s, tokens_per_s
 from tuner.spec.study import Study
@@ -159,7 +158,7 @@ def measurement(
             kept,
             study.guard,
             alpha=terms.alpha,
-            weights=study.workload.weights,
+            visits=study.workload.visits,
             baseline=terms.baseline,
         ),
         failures=_failures(kept),
@@ -174,25 +173,6 @@ def measurement(
         resources=resources,
         machine=machine,
     )
-
-
-def blocks(
-    study: Study, metric: Metric, samples: Sequence[Sample]
-) -> list[npt.NDArray[np.float64]]:
-    """Return the latencies of each block, in order."""
-    return latency_blocks(samples, metric, scheduled=study.workload.load.open_loop)
-
-
-def latency_blocks(
-    samples: Sequence[Sample], metric: Metric, *, scheduled: bool
-) -> list[npt.NDArray[np.float64]]:
-    """Return the latencies of each block, in order; as `blocks`, without a study.
-
-    None where one is unknown: what is known in part is compared with nothing.
-    """
-    groups = by_block(samples)
-    found = [np.array([s.latency_s(metric, scheduled=scheduled) for s in g]) for g in groups]
-    return [] if any(np.isnan(group).any() for group in found) else found
 
 
 def saturation(study: Study, client: Client) -> str | None:

@@ -14,18 +14,35 @@ from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Metric, Setting, Verdict
+from tuner.spec.values import Candidate, Metric, Setting, Slo, Verdict
 from tuner.stats.noise import Drift
 from tuner.stats.quantiles import Bound
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How much faster the best is than the baseline: ratio of a quantile, with its interval."""
+    """How much faster the best is than the baseline: ratio of a quantile, with its interval.
+
+    `quantile` is None for the mean (of logarithms: a ratio of geometric means).
+    """
 
     metric: str
-    quantile: float
+    quantile: float | None
     ratio: Bound
+    confidence: float
+
+    @property
+    def name(self) -> str:
+        """Return what of the metric it is."""
+        return "mean" if self.quantile is None else f"p{self.quantile * 100:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class FewerLate:
+    """By how much the best's share of requests that miss a target lies below the baseline's."""
+
+    slo: Slo
+    difference: Bound
     confidence: float
 
 
@@ -64,13 +81,14 @@ class Result:
     """Everything a finished run says.
 
     `best` is None when nothing could be measured; `changed` has each setting that differs as
-    (baseline, best); `gain` (in the first target's quantile) and `median_gain` are None below
-    their noise floors; `reasons` says what stood in the way
-    of a proof; `frontier` is what was screened and dominated by nothing; `screened` tells how far
-    screening was right about the finalists; `drift` is None where the baseline has too few blocks
-    to tell; `windows` is what the machine did during each trial, by the name of its folder;
-    `cold` is what the best one's first request costs after the model was unloaded, where the
-    engine can do that; `continued` says what a larger budget was spent on.
+    (baseline, best); `gain` (in the first target's quantile), `mean_gain`, `median_gain` and
+    `late_gain` are None where their bounds do not show them; `noise_floor` is the |log ratio| of
+    means that like sides reach, None where they cannot be compared; `reasons` says what stood in
+    the way of a proof; `frontier` is what was screened and dominated by nothing; `screened`
+    tells how far screening was right about the finalists; `drift` is None where the baseline has
+    too few blocks to tell; `windows` is what the machine did during each trial, by the name of
+    its folder; `cold` is what the best one's first request costs after the model was unloaded,
+    where the engine can do that; `continued` says what a larger budget was spent on.
     """
 
     study: Study
@@ -94,7 +112,9 @@ class Result:
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
     cold: Cold | None = None
+    mean_gain: Gain | None = None
     median_gain: Gain | None = None
+    late_gain: FewerLate | None = None
     continued: tuple[str, ...] = ()
 
     @property

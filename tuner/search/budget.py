@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 from scipy import special
 
 from tuner.spec.study import Study
+from tuner.stats.paired import pairs_needed
 from tuner.stats.planning import expected_requests, requests_to_pass
+from tuner.stats.shares import MIXTURE_COST as ANSWERS_COST
 
 LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
@@ -242,13 +245,30 @@ def provable_floor(study: Study, floor: float) -> float:
 def provable_drop(study: Study, least: float) -> float:
     """Return the share of right answers from which on `max_drop` is likely to be shown.
 
-    As `provable_floor`, for the difference of pairs: p is the least share that it allows, with
-    twice its variance, as if the two erred independently of each other. Where the baseline is
-    nearly always right that asks for more than there is: one that is always right as well is
-    then the best that can be had, and some 250 pairs show it for a drop of 2 points.
+    `least` is the share that it allows: the baseline's less the margin. The two are taken to err
+    independently of each other; what pairs then take is `stats.paired.pairs_needed`.
     """
-    p = min(max(least, 0.0), 1.0)
-    return _provable(p, 2 * p * (1 - p), _counted_answers(study))
+    margin = study.guard.max_drop or 0.0
+    return _least_share(round(least + margin, 3), margin, _counted_answers(study))
+
+
+@cache
+def _least_share(baseline: float, margin: float, n: int) -> float:
+    """Return the least share of right answers whose drop below a baseline's n pairs show."""
+    right = min(max(baseline, 0.0), 1.0)
+
+    def needed(share: float) -> float:
+        discordance = right * (1 - share) + share * (1 - right)
+        least = max(discordance, abs(share - right))
+        return ANSWERS_COST * pairs_needed(least, margin, share - right, ALPHAS[0])
+
+    low, high = max(right - margin, 0.0), 1 - 0.5 / max(n, 1)
+    if low >= high or needed(high) > n:
+        return max(low, high)
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (low, middle) if needed(middle) <= n else (middle, high)
+    return high
 
 
 def _provable(floor: float, variance: float, n: int) -> float:

@@ -101,10 +101,9 @@ class Workload:
         return chosen or self.templates
 
     @property
-    def weights(self) -> Mapping[str, float]:
-        """Return what each template weighs, as a share of the heaviest."""
-        most = max((t.weight for t in self.templates), default=1.0)
-        return {t.id: t.weight / most for t in self.templates}
+    def visits(self) -> Mapping[str, int]:
+        """Return how often each template comes before all of its part have had their turns."""
+        return visits(self.part(held_out=False)) | visits(self.part(held_out=True))
 
     @property
     def expects(self) -> bool:
@@ -142,24 +141,31 @@ def in_braces(texts: Iterable[str]) -> frozenset[str]:
 class Supply:
     """An endless supply of prompts, none of which repeats while the slots allow it.
 
-    Templates come in a fixed order that spreads them by weight, so that the first n of two
-    supplies of one seed hold the same templates: candidates are compared on like questions.
-    `fill` changes what stands in the slots, and nothing else. A recording that is replayed
-    keeps its own order.
+    Templates come in an order that spreads them by weight, the same for all supplies of one seed,
+    so that the first n of two hold the same templates: candidates are compared on like questions.
+    Once all have had their turns they come in another order, so that none is always asked beside
+    the same others. `fill` changes what stands in the slots, and nothing else. A recording that is
+    replayed keeps its own order.
     """
 
     def __init__(self, workload: Workload, *, held_out: bool, seed: int) -> None:
         self._workload = workload
-        part, replayed = workload.part(held_out=held_out), workload.load.arrivals == "trace"
-        self._order = part if replayed else spread(part, np.random.default_rng(seed))
+        self._templates, self._seed = workload.part(held_out=held_out), seed
         self._seen: set[str] = set()
         self._part = "h" if held_out else "s"
 
     def prompts(self, fill: int) -> Iterator[Prompt]:
         """Yield prompts without end: each template has its turn before one comes again."""
         rng = np.random.default_rng([fill, 77])
-        for number, template in enumerate(cycle(self._order)):
+        for number, template in enumerate(self._turns()):
             yield self._fresh(template, rng, f"{self._part}{fill}-{number}")
+
+    def _turns(self) -> Iterator[Template]:
+        if self._workload.load.arrivals == "trace":
+            yield from cycle(self._templates)
+        rng = np.random.default_rng(self._seed)
+        while True:
+            yield from spread(self._templates, rng)
 
     def _fresh(self, template: Template, rng: np.random.Generator, id_: str) -> Prompt:
         for _ in range(_SLOT_TRIES):
@@ -176,13 +182,19 @@ def spread(templates: Sequence[Template], rng: np.random.Generator) -> tuple[Tem
     Each kind's visits are placed at evenly spaced positions, jittered; the lightest template
     is visited once.
     """
-    least = min(t.weight for t in templates)
+    count = visits(templates)
     placed: list[tuple[float, Template]] = []
     for kind in sorted({t.kind for t in templates}):
-        visits = [t for t in templates if t.kind == kind for _ in range(round(t.weight / least))]
-        for place, index in enumerate(rng.permutation(len(visits))):
-            placed.append(((place + rng.uniform(0.0, 1.0)) / len(visits), visits[index]))
+        turns = [t for t in templates if t.kind == kind for _ in range(count[t.id])]
+        for place, index in enumerate(rng.permutation(len(turns))):
+            placed.append(((place + rng.uniform(0.0, 1.0)) / len(turns), turns[index]))
     return tuple(template for _, template in sorted(placed, key=lambda p: p[0]))
+
+
+def visits(templates: Sequence[Template]) -> dict[str, int]:
+    """Return how often each template comes while the lightest comes once."""
+    least = min((t.weight for t in templates), default=1.0)
+    return {t.id: round(t.weight / least) for t in templates}
 
 
 def distinct(templates: Sequence[Template], slots: Mapping[str, Sequence[Any]]) -> int:

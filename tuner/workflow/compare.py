@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from tuner.guard.verdict import is_correct, paired
-from tuner.report.comparison import Compared, Comparison, Row, differences
+from tuner.guard.verdict import first_answers, is_correct, paired
+from tuner.report.comparison import (
+    ALLOWANCE,
+    Compared,
+    Comparison,
+    Difference,
+    Row,
+    differences,
+)
 from tuner.report.failures import in_words, reasons
-from tuner.report.measurement import METRICS, latency_blocks
+from tuner.report.measurement import METRICS
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
-from tuner.stats.noise import LEAST_BLOCKS, floor_of_blocks, ratio_interval
+from tuner.stats.gains import Estimate, mean_and_median, quantile_log_ratio
 from tuner.stats.paired import difference_bounds
-from tuner.stats.quantiles import Bound, quantile
+from tuner.stats.quantiles import Bound
 from tuner.workflow import trial_folder
 from tuner.workflow.environment import ALIKE
+from tuner.workflow.pairs import latencies
 
 QUANTILES = (0.5, 0.99)
 CONFIDENCE = 1 - 0.05 / (len(METRICS) * len(QUANTILES) + 1)
@@ -46,17 +52,22 @@ def compare(a: Path, b: Path, *, force: bool = False) -> Comparison:
             + "".join(f"  - {difference}\n" for difference in unlike)
             + "measure both alike, or compare them all the same with --force"
         )
-    correct, pairs = _correct(ours, theirs)
+    return compared(ours, theirs, unlike)
+
+
+def compared(a: Compared, b: Compared, unlike: tuple[Difference, ...] = ()) -> Comparison:
+    """Return what is said of B against A, which both were read."""
+    correct, pairs = _correct(a, b)
     return Comparison(
-        a=ours,
-        b=theirs,
+        a=a,
+        b=b,
         unlike=unlike,
-        changed=_changed(ours.document["candidate"], theirs.document["candidate"]),
-        rows=tuple(_row(ours, theirs, metric, q) for metric in METRICS for q in QUANTILES),
+        changed=_changed(a.document["candidate"], b.document["candidate"]),
+        rows=tuple(_row(a, b, metric, q) for metric in METRICS for q in QUANTILES),
         correct=correct,
         pairs=pairs,
         confidence=CONFIDENCE,
-        reasons=tuple(_reasons(ours, theirs)),
+        reasons=tuple(_reasons(a, b)),
     )
 
 
@@ -125,21 +136,34 @@ def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any,
 
 
 def _row(a: Compared, b: Compared, metric: Metric, q: float) -> Row:
-    ours, theirs = _starts(a, metric), _starts(b, metric)
-    rng, claimable = np.random.default_rng(0), _claimable(a, b, metric)
-
-    def statistic(values: npt.NDArray[np.float64]) -> float:
-        return quantile(values, q)
-
-    fewest, blocks = min(len(a.samples), len(b.samples)), (_blocks(theirs), _blocks(ours))
-    ratio = ratio_interval(*blocks, statistic, CONFIDENCE, rng) if all(blocks) else NOTHING
+    found = _estimate(a, b, metric, q)
+    claimable = found is not None and _claimable(a, b, metric)
     return Row(
         metric=metric,
         quantile=q,
         a=_bound(a, metric, q),
         b=_bound(b, metric, q),
-        ratio=ratio,
-        noise_floor=floor_of_blocks(ours, statistic, fewest, rng) if claimable else None,
+        ratio=found.ratio if found else _bare_ratio(a, b, metric, q),
+        noise_floor=found.floor - math.log1p(-ALLOWANCE) if found and claimable else None,
+    )
+
+
+def _estimate(a: Compared, b: Compared, metric: Metric, q: float) -> Estimate | None:
+    """Return the log ratio of a quantile, B to A, over blocks; the median prompt by prompt."""
+    scheduled, error = (b.scheduled, a.scheduled), (1 - CONFIDENCE) / 2
+    paired = latencies(b.samples, a.samples, metric, scheduled=scheduled, interleaved=False)
+    if paired is None:
+        return None
+    if q == 0.5:
+        return mean_and_median(*paired, (error, error))[1]
+    return quantile_log_ratio(*paired, q, error)
+
+
+def _bare_ratio(a: Compared, b: Compared, metric: Metric, q: float) -> Bound:
+    """Return the ratio of two figures without an interval."""
+    top, bottom = (_bound(side, metric, q).value for side in (b, a))
+    return (
+        Bound(top / bottom, None, None) if top and bottom and a.samples and b.samples else NOTHING
     )
 
 
@@ -153,17 +177,6 @@ def _claimable(a: Compared, b: Compared, metric: Metric) -> bool:
     return there and enough and valid and a.scheduled == b.scheduled
 
 
-def _starts(side: Compared, metric: Metric) -> list[npt.NDArray[np.float64]]:
-    return latency_blocks(side.samples, metric, scheduled=side.scheduled)
-
-
-def _blocks(found: list[npt.NDArray[np.float64]]) -> list[npt.NDArray[np.float64]]:
-    """Return engine starts as blocks; a single one in parts, which see only what varies within."""
-    if len(found) == 1 and found[0].size >= LEAST_BLOCKS:
-        return list(np.array_split(found[0], LEAST_BLOCKS))
-    return found if len(found) > 1 else []
-
-
 def _bound(side: Compared, metric: str, q: float) -> Bound:
     return Bound(**side.document[metric]["quantiles"][f"{q:g}"])
 
@@ -171,9 +184,11 @@ def _bound(side: Compared, metric: str, q: float) -> Bound:
 def _correct(a: Compared, b: Compared) -> tuple[Bound, int]:
     """Return B's share of correct answers minus A's on the same prompts, and how many those are.
 
-    A prompt is the same where its name and its template are: names say which seed filled it.
+    A prompt is the same where its name and its template are: names say which seed filled it. Each
+    template counts once.
     """
-    pairs = [(y, x) for y, x in paired(b.samples, a.samples) if x.cluster == y.cluster]
+    first = first_answers(b.samples)
+    pairs = [(y, x) for y, x in paired(first, a.samples) if x.cluster == y.cluster]
     if not pairs:
         return NOTHING, 0
     bounds = difference_bounds(
@@ -217,5 +232,5 @@ def _by_chunks(side: Compared) -> bool:
 def _more_starts(side: Compared) -> str:
     """Say whence a measurement over several engine starts would come."""
     if facts(side.document).get("engine") == "openai":
-        return "`tune` cannot start that server again"
+        return "`tune` cannot start that server again: its figures hold for the one that served"
     return "`tune run` measures several"

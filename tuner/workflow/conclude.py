@@ -47,9 +47,8 @@ def conclude(
     number, best = best_of(proof.measured, worth_to(session.study))
     baseline = baseline_of(session, proof)
     proven = by_block(baseline.samples) if baseline else []
-    drift = drifted(session.study, base, trials, looks, proven)
-    moved = drift is not None and drift.trend.found
-    found = gains(session.study, best, baseline, proof.alpha(number), moved)
+    drift = drifted(base, trials, looks, proven)
+    found = gains(session.study, best, baseline, proof.alpha(number))
     if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
         best = best if found.any else baseline  # what serves is kept
     chosen = best or baseline
@@ -68,7 +67,9 @@ def conclude(
         best=chosen,
         changed=changed,
         gain=found.latency,
+        mean_gain=found.mean,
         median_gain=found.median,
+        late_gain=found.late,
         noise_floor=found.noise_floor,
         trials=trials,
         finalists=proof.measured,

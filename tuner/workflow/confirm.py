@@ -19,7 +19,14 @@ from tuner.stats.planning import pass_probability
 from tuner.workflow.looks import Looks
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
-from tuner.workflow.turns import Sent, drop_alone_is_open, floor_stays_open, guard_exhausted, turn
+from tuner.workflow.turns import (
+    Sent,
+    Turn,
+    drop_alone_is_open,
+    floor_stays_open,
+    guard_exhausted,
+    turn,
+)
 
 LEAST_REQUESTS = 10
 """With time for fewer than so many, nothing more is started."""
@@ -62,6 +69,11 @@ class Side:
         """Return the samples that count."""
         return tuple(s for s in self.samples if not s.warmup)
 
+    def fresh(self, prompts: Iterator[Prompt]) -> Iterator[Prompt]:
+        """Return those prompts that it has not answered yet."""
+        asked = {sample.prompt_id for sample in self.measured}
+        return (prompt for prompt in prompts if prompt.id not in asked)
+
     @property
     def sent(self) -> Sent:
         """Return how much it has had."""
@@ -90,9 +102,6 @@ def again(side: Side, kept: Sequence[KeptTrial]) -> Side:
     """Return a side with the blocks that an earlier part of the run measured for it."""
     for block in (k for k in kept if k.place.side == side.name):
         side.add(block.measured)
-    # not the first so many: the folder of a block in between may have been moved away
-    asked = {sample.prompt_id for sample in side.measured}
-    side.prompts = filter(lambda prompt: prompt.id not in asked, side.prompts)
     return side
 
 
@@ -119,7 +128,7 @@ async def confirm(
     """Measure a finalist in blocks until its verdict falls.
 
     Each block has a fresh engine start, where the engine can be started again. The baseline gets
-    blocks of its own before the finalist's (`turns.turn` says whose turn it is). Ends at a
+    blocks of its own beside the finalist's (`turns.turn` says whose turn it is). Ends at a
     verdict, when time is up, or when a PASS in the time left has become unlikely while the next
     finalist could still get one, which takes at least `next_needs_s` (infinite without a next
     one). Blocks that an earlier part of the run measured count.
@@ -128,10 +137,8 @@ async def confirm(
     now = judged(session, finalist, baseline, terms)
     while not finalist.blocks or not _over(session, finalist, baseline, now, terms, next_needs_s):
         due = turn(now, finalist.sent, baseline.sent, terms, rhythm)
-        if due.baseline and not alone:
-            await _baseline_block(session, baseline, due.baseline)
-        if due.finalist:
-            await _block(session, finalist, due.finalist, _decided(session, finalist, terms))
+        due = replace(due, baseline=0) if alone else due
+        await _turns(session, finalist, baseline, due, terms)
         now = judged(session, finalist, baseline, terms)
         progress(_progress_line(now))
     return now
@@ -174,10 +181,25 @@ async def complete_baseline(
         await _block(session, baseline, n, lambda sample: False)
 
 
-async def _baseline_block(session: Session, baseline: Side, n: int) -> None:
-    """Give the baseline a block where time allows."""
-    if session.left_s() > session.pace().restart_s:
-        await _block(session, baseline, n, lambda sample: False)
+async def _turns(session: Session, finalist: Side, baseline: Side, due: Turn, terms: Terms) -> None:
+    """Give each side what is due, the baseline the prompts that the finalist is asked.
+
+    They go first in turn, B F F B and so on, so that a machine that changes its pace steadily is
+    in nobody's favour.
+    """
+    finalist.prompts, same = itertools.tee(finalist.prompts)
+    beside = finalist.fresh(same) if due.finalist else baseline.prompts
+
+    async def ours() -> None:
+        if due.finalist:
+            await _block(session, finalist, due.finalist, _decided(session, finalist, terms))
+
+    async def theirs() -> None:
+        if due.baseline and session.left_s() > session.pace().restart_s:
+            await _block(session, baseline, due.baseline, lambda sample: False, beside)
+
+    for turn_of in (ours, theirs) if finalist.blocks % 2 else (theirs, ours):
+        await turn_of()
 
 
 def judged(session: Session, side: Side, baseline: Side, terms: Terms | None = None) -> Measurement:
@@ -203,15 +225,16 @@ async def _block(
     side: Side,
     n: int,
     decided: Callable[[Sample], bool],
+    prompts: Iterator[Prompt] | None = None,
 ) -> None:
     def stop(sample: Sample) -> bool:
         return session.left_s() <= 0 or decided(sample)
 
     name = f"{side.name}-{side.blocks + 1}"
-    prompts = itertools.islice(side.prompts, n)
+    asked = itertools.islice(side.fresh(prompts or side.prompts), n)
     place = Place("confirmation", side.number, side=side.name)
     measured = await session.measure(
-        side.candidate, prompts, name, place, n=n, fresh=True, as_created=True, stop=stop
+        side.candidate, asked, name, place, n=n, fresh=True, as_created=True, stop=stop
     )
     side.add(measured)
 

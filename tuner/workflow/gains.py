@@ -6,37 +6,45 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tuner.report.lateness import by_block
-from tuner.report.measurement import Measurement, blocks
-from tuner.report.result import Gain
+from tuner.report.measurement import Measurement
+from tuner.report.result import FewerLate, Gain
 from tuner.search.trial import tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Metric, Sample
-from tuner.stats.noise import (
-    Statistic,
-    beyond_noise,
-    floor_of_blocks,
-    level_ratio,
-    ratio_interval,
+from tuner.stats.gains import (
+    Estimate,
+    Sides,
+    fewer_late,
+    mean_and_median,
+    quantile_log_ratio,
 )
-from tuner.stats.quantiles import Bound, quantile
+from tuner.stats.noise import LEAST_CHANGE, beyond_noise, level_ratio
+from tuner.stats.quantiles import Bound
+from tuner.workflow.pairs import latencies
 
-LEAST_GAIN = 0.03
-"""What differs by less than this share is called equal, as in `stats.noise.noise_floor`."""
+MEAN_PART, OTHER_PART = 0.6, 0.1
+"""Parts of the error that the mean's claim may spend, and each of the other four (median, share
+late, quantile, objective): together they spend all of it. The mean shows most; where the best
+failed a request there is none, and the median has its part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """What may be claimed of the best beside the baseline.
+    """What may be claimed of the best beside the baseline, each None where it may not.
 
-    `latency` is the gain in the first target's quantile, `median` that in the median of the same
-    metric; each None below its noise floor. `answers` is a difference of right answers whose
+    `latency` is the gain in the first target's quantile, `mean` and `median` those in the same
+    metric, `late` that in the share of requests that miss the target. `noise_floor` is the
+    |log ratio| of means that like sides reach. `answers` is a difference of right answers whose
     lower bound lies above 0, `objective` whether what the study asks for is better.
     """
 
     latency: Gain | None = None
+    mean: Gain | None = None
     median: Gain | None = None
+    late: FewerLate | None = None
     noise_floor: float | None = None
     answers: Bound | None = None
     objective: bool = False
@@ -44,90 +52,81 @@ class Gains:
     @property
     def any(self) -> bool:
         """Tell whether the best is better at anything."""
-        return bool(self.latency or self.median or self.answers or self.objective)
+        latency = self.latency or self.mean or self.median or self.late
+        return bool(latency or self.answers or self.objective)
 
 
 def gains(
-    study: Study, best: Measurement | None, baseline: Measurement | None, alpha: float, moved: bool
+    study: Study, best: Measurement | None, baseline: Measurement | None, alpha: float
 ) -> Gains:
     """Return what the best is shown to be better at than the baseline.
 
-    `alpha` is the error that the best may spend. Where the pace of the machine has `moved`, its
-    latencies are compared with the baseline's nearest blocks alone.
+    `alpha` is the error that the best may spend, over all that is claimed of it. Both took turns
+    in blocks; only with two blocks a side anything is claimed of latencies.
     """
-    if baseline is None:
+    if best is None or baseline is None or best.candidate == baseline.candidate:
         return Gains()
-    slo = study.slos[0]
-    floor = noise_floor(study, baseline, slo.metric, slo.quantile)
-    if best is None or best.candidate == baseline.candidate:
-        return Gains(noise_floor=floor)
-    beside = nearest(best.samples, baseline.samples) if moved else baseline.samples
-    claim = _Claim(study, best, baseline, beside, 1 - alpha)
+    claim = _Claim(study, best, baseline, alpha)
+    metric, q = study.slos[0].metric, study.slos[0].quantile
+    mean, median = claim.mean_and_median(metric)
     difference = best.guard.difference
     return Gains(
-        latency=claim.gain(slo.metric, slo.quantile, floor),
-        median=claim.gain(slo.metric, 0.5),
-        noise_floor=floor,
+        latency=claim.quantile(metric, q),
+        mean=None if claim.failed else _gain(mean, metric, None, claim.errors[0]),
+        median=_gain(median, metric, 0.5, claim.errors[1]),
+        late=claim.late(),
+        noise_floor=max(mean.floor, LEAST_CHANGE) if mean else None,
         answers=difference if (difference.low or 0.0) > 0 else None,
         objective=claim.objective(),
     )
 
 
-def noise_floor(study: Study, baseline: Measurement, metric: Metric, q: float) -> float | None:
-    """Return the |log ratio| of a quantile that two runs like the baseline's reach by chance."""
-    rng = np.random.default_rng(study.seed)
-    return floor_of_blocks(blocks(study, metric, baseline.samples), _at(q), baseline.n, rng)
-
-
-def nearest(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[Sample]:
-    """Return their samples from the blocks next to each of ours, of at least two blocks.
-
-    Blocks take turns in the proof and are numbered in time; one between two of theirs has both
-    as its nearest.
-    """
-    mine, others = {s.block for s in ours}, {s.block for s in theirs}
-
-    def gap(block: int, among: set[int]) -> int:
-        return min(abs(block - other) for other in among)
-
-    near = {t for m in mine for t in others if abs(t - m) == gap(m, others)}
-    near |= set(sorted(others, key=lambda t: gap(t, mine))[:2])
-    return [s for s in theirs if s.block in near]
-
-
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """Two measurements that are compared, `beside` being the baseline's samples that count."""
+    """Two measurements that are compared, and the error of all claims together."""
 
     study: Study
     best: Measurement
     baseline: Measurement
-    beside: Sequence[Sample]
-    confidence: float
+    alpha: float
 
-    def gain(self, metric: Metric, q: float, known: float | None = None) -> Gain | None:
-        """Return the gain in a quantile, None within the noise or with fewer than two blocks.
+    @property
+    def failed(self) -> bool:
+        """Tell whether the best failed a request: no mean holds what took for ever."""
+        return any(self.best.failures.values())
 
-        `known` is its noise floor where that was computed already.
-        """
-        floor = known or noise_floor(self.study, self.baseline, metric, q)
-        ours = blocks(self.study, metric, self.best.samples)
-        theirs = blocks(self.study, metric, self.beside)
-        if floor is None or len(ours) < 2 or not theirs:
+    @property
+    def errors(self) -> tuple[float, float]:
+        """Return what the claims of mean and median may spend."""
+        return MEAN_PART * self.alpha, (MEAN_PART if self.failed else OTHER_PART) * self.alpha
+
+    def mean_and_median(self, metric: Metric) -> tuple[Estimate | None, Estimate | None]:
+        """Return the log ratios of geometric means and of medians."""
+        paired = self._paired(metric)
+        return mean_and_median(*paired, self.errors) if paired else (None, None)
+
+    def quantile(self, metric: Metric, q: float) -> Gain | None:
+        """Return the gain in a quantile of all requests."""
+        error, paired = OTHER_PART * self.alpha, self._paired(metric)
+        found = quantile_log_ratio(*paired, q, error) if paired else None
+        return _gain(found, metric, q, error)
+
+    def late(self) -> FewerLate | None:
+        """Return by how much fewer requests miss the first target."""
+        slo, error = self.study.slos[0], OTHER_PART * self.alpha
+        paired = self._paired(slo.metric)
+        if paired is None:
             return None
-        rng = np.random.default_rng(self.study.seed)
-        ratio = ratio_interval(ours, theirs, _at(q), self.confidence, rng)
-        if beyond_noise(ratio, floor) != "lower":
-            return None
-        return Gain(metric, q, ratio, self.confidence)
+        found = fewer_late(paired[0], paired[1] > slo.max_s, error)
+        return FewerLate(slo, found.difference, 1 - 2 * error) if found else None
 
     def objective(self) -> bool:
         """Tell whether what the study asks for is better, beyond noise."""
         match self.study.objective:
             case "e2e_p99":
-                return self.gain("e2e", 0.99) is not None
+                return self.quantile("e2e", 0.99) is not None
             case "ttft_p99":
-                return self.gain("ttft", 0.99) is not None
+                return self.quantile("ttft", 0.99) is not None
             case "throughput":
                 return self._faster()
             case "memory":
@@ -135,19 +134,30 @@ class _Claim:
             case _:
                 return False  # right answers have a bound of their own
 
+    def _paired(self, metric: Metric) -> tuple[Sides, npt.NDArray[np.float64]] | None:
+        scheduled = self.study.workload.load.open_loop
+        return latencies(
+            self.best.samples, self.baseline.samples, metric,
+            scheduled=(scheduled, scheduled), interleaved=True,
+        )  # fmt: skip
+
     def _faster(self) -> bool:
-        ours, theirs = _rates(self.best.samples), _rates(self.beside)
+        ours, theirs = _rates(self.best.samples), _rates(self.baseline.samples)
         if ours is None or theirs is None:
             return False
-        return beyond_noise(level_ratio(ours, theirs, self.confidence), LEAST_GAIN) == "higher"
+        ratio = level_ratio(ours, theirs, 1 - 2 * OTHER_PART * self.alpha)
+        return beyond_noise(ratio, LEAST_CHANGE) == "higher"
 
     def _smaller(self) -> bool:
         ours, theirs = self.best.memory_bytes, self.baseline.memory_bytes
-        return bool(ours and theirs and ours < (1 - LEAST_GAIN) * theirs)
+        return bool(ours and theirs and ours < (1 - LEAST_CHANGE) * theirs)
 
 
-def _at(q: float) -> Statistic:
-    return lambda values: quantile(values, q)
+def _gain(found: Estimate | None, metric: Metric, q: float | None, error: float) -> Gain | None:
+    """Return a ratio as a gain where it may be claimed."""
+    if found is None or beyond_noise(found.ratio, max(found.floor, LEAST_CHANGE)) != "lower":
+        return None
+    return Gain(metric, q, found.ratio, 1 - 2 * error)
 
 
 def _rates(samples: Sequence[Sample]) -> list[float] | None:

@@ -6,11 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from tuner.report.result import BaselineDrift
 from tuner.search.trial import Trial
-from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample
 from tuner.spec.workload import Supply
 from tuner.stats.noise import LEAST_BLOCKS, drift
@@ -61,7 +58,6 @@ class Recheck:
 
 
 def drifted(
-    study: Study,
     base: Candidate,
     trials: Sequence[Trial],
     looks: Sequence[Sequence[Sample]],
@@ -79,7 +75,7 @@ def drifted(
         return None
     metric: Metric = "tpot" if all(map(_decoded, blocks)) else "ttft"
     values = [[s.latency_s(metric) for s in block] for block in blocks]
-    found = drift(values, lambda v: quantile(v, 0.5), np.random.default_rng(study.seed))
+    found = drift(values, lambda v: quantile(v, 0.5))
     return BaselineDrift(metric, found) if found else None
 
 

@@ -206,7 +206,7 @@ class _Job:
         study = self.session.study
         number, best = best_of(proof.measured, worth_to(study))
         baseline = baseline_of(self.session, proof)
-        if not gains(study, best, baseline, proof.alpha(number), moved=False).any:
+        if not gains(study, best, baseline, proof.alpha(number)).any:
             await prove_baseline(self.session, proof, self.watcher)
 
     async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:

@@ -122,9 +122,9 @@ def _beyond_budget(study: Study, planned: Plan) -> Iterator[str]:
 def _guard(study: Study) -> Iterator[str]:
     """Yield what is wrong with the floors: none, or more than the prompts can show."""
     yield from unguarded(study)
-    guard, weights = study.guard, study.workload.weights
-    kept = study.workload.part(held_out=True)
-    templates = sum(weights[t.id] for t in kept)  # a light one shows less than the heaviest
+    guard, kept = study.guard, study.workload.part(held_out=True)
+    count = [study.workload.visits[t.id] for t in kept]
+    templates = sum(count) / max(count)  # a light one shows less than the heaviest
     unlike = "" if round(templates) == len(kept) else f", which show as much as {templates:.0f}"
     for name, floor in (("min_valid", guard.min_valid), ("min_correct", guard.min_correct)):
         if floor is not None and templates < (needed := least_templates(floor)):

@@ -1,0 +1,78 @@
+"""The budget of a proof: how many requests, over how many starts, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.search.test_trial import STUDY
+from tuner.search.budget import (
+    Pace,
+    expected_pace,
+    in_flight,
+    price,
+    proof_requests,
+    rhythm,
+    strands,
+)
+from tuner.spec.study import Study
+from tuner.spec.values import Claim, Load
+
+PACE = Pace(0.4, 1.0)
+
+
+def under(load: Load, claim: Claim | None = None) -> Study:
+    """Return the study under a load."""
+    workload = replace(STUDY.workload, load=load)
+    return replace(STUDY, workload=workload, claim=claim or Claim())
+
+
+@pytest.mark.parametrize("concurrency", [1, 8, 64])
+def test_a_proof_takes_as_long_at_any_concurrency(concurrency: int) -> None:
+    """What is in flight together counts as one, and comes by as much faster."""
+    study = under(Load(concurrency=concurrency))
+
+    assert proof_requests(study, 0.025) == 409 * concurrency
+    assert proof_requests(study, 0.025) * expected_pace(study).request_s == pytest.approx(409 * 0.4)
+    apart = replace(study, claim=Claim(in_flight="apart"))
+    assert proof_requests(apart, 0.025) == 409
+
+
+@pytest.mark.parametrize(("rate", "count"), [(0.01, 1), (1.0, 3), (2.0, 3), (25.0, 17)])
+def test_an_open_loop_has_in_flight_what_littles_law_says(rate: float, count: int) -> None:
+    """The rate times the time of an answer that just meets its target, and more at most times."""
+    study = under(Load(rate=rate))
+
+    assert in_flight(study) == pytest.approx(rate * 0.4)
+    assert strands(study) == pytest.approx(count, abs=1)
+    assert expected_pace(study).request_s == pytest.approx(1 / rate)
+
+
+@pytest.mark.parametrize(("starts", "blocks", "size"), [(None, 4, 100), (8, 8, 50), (1, 1, 400)])
+def test_a_proof_rests_on_as_many_starts_as_are_asked_for(
+    starts: int | None, blocks: int, size: int
+) -> None:
+    """Its requests are divided by them, and the price says so beforehand."""
+    study = under(Load(), Claim(starts=starts))
+    found = rhythm(study, PACE)
+
+    assert (found.starts, found.finalist_blocks, found.finalist_block) == (blocks, blocks, size)
+    assert price(study, PACE).starts == blocks
+
+
+def test_blocks_hold_several_waves_of_what_is_in_flight() -> None:
+    """With many in flight also the baseline's blocks are long enough to see the load."""
+    found = rhythm(under(Load(concurrency=64)), PACE)
+
+    assert found.finalist_block == 100 * 64
+    assert found.baseline_block == 4 * 64
+
+
+def test_a_typical_finalist_takes_more_requests_than_a_flawless_one() -> None:
+    """At 0.2 % late a PASS takes about twice as many requests."""
+    found = price(under(Load()), PACE)
+
+    assert found.requests == 409
+    assert 1.8 < found.requests_typical / found.requests < 2.3
+    assert found.seconds == pytest.approx(409 * 0.4 + 4 * 1.0)

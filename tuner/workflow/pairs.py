@@ -1,0 +1,54 @@
+"""Two sides' samples as the one estimator of gains takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.spec.values import Metric, Sample
+from tuner.stats.gains import Sides
+
+Floats = npt.NDArray[np.float64]
+
+
+def sides(ours: Sequence[Sample], theirs: Sequence[Sample], *, interleaved: bool) -> Sides:
+    """Return whose each sample is, in which block, and which prompt of which template it answered.
+
+    A block is an uninterrupted run on one engine start. Prompts are the same where their name and
+    their template are: names say which seed filled them.
+    """
+    samples = [*ours, *theirs]
+    mine = [i < len(ours) for i in range(len(samples))]
+    keys = [(s.block, s.engine_start, who) for s, who in zip(samples, mine, strict=True)]
+    places = {key: place for place, key in enumerate(sorted(set(keys)))}
+    return Sides(
+        np.array(mine, dtype=np.bool_),
+        np.array([places[key] for key in keys], dtype=np.int_),
+        [s.cluster for s in samples],
+        [s.prompt_id for s in samples],
+        interleaved,
+    )
+
+
+def latencies(
+    ours: Sequence[Sample],
+    theirs: Sequence[Sample],
+    metric: Metric,
+    *,
+    scheduled: tuple[bool, bool],
+    interleaved: bool,
+) -> tuple[Sides, Floats] | None:
+    """Return both sides and their latencies in seconds, inf for failed requests.
+
+    None where one is unknown: what is known in part is compared with nothing. A time of zero, as
+    that per token of an answer of one token, is none and left out.
+    """
+    pairs = zip((ours, theirs), scheduled, strict=True)
+    seconds = np.array([s.latency_s(metric, scheduled=from_plan) for side, from_plan in pairs
+                        for s in side])  # fmt: skip
+    known = seconds > 0
+    if np.isnan(seconds).any() or not known.any():
+        return None
+    return sides(ours, theirs, interleaved=interleaved).kept(known), seconds[known]
