@@ -57,14 +57,23 @@ def trial(samples: list[Sample], number: int = 0, **candidate: Any) -> Trial:
 
 
 def test_violations_are_of_one_scale() -> None:
-    """Twice the target is log 2 and the margin; a missing share is what is missing."""
+    """Twice the target is log 2 and the margin; a missing share is what a proof would miss."""
     slow = trial([served(1000, "wrong_fields")] * 20)
 
     assert slow.violations[str(SLO)] == pytest.approx(math.log(2 * MARGIN))
-    assert slow.violations["min_correct"] == pytest.approx(0.5)
+    assert slow.violations["min_correct"] == pytest.approx(provable_floor(STUDY, 0.5))
     assert slow.violations["min_valid"] <= 0
-    assert slow.violations["max_drop"] == pytest.approx(0.28)
+    assert slow.violations["max_drop"] == pytest.approx(provable_drop(STUDY, 0.28))
     assert not slow.feasible
+
+
+def test_what_only_just_keeps_a_floor_is_not_feasible() -> None:
+    """Nothing is built upon answers that keep a floor by less than a proof can show."""
+    near = [served(100)] * 18 + [served(100, "truncated")] * 2
+
+    assert trial([served(100)] * 20).feasible
+    assert not trial(near).feasible
+    assert 0 < trial(near).violations["min_valid"] < 0.1
 
 
 TPOT = replace(STUDY, slos=(Slo("tpot", 0.9, 0.05),), guard=Guard())
@@ -171,7 +180,7 @@ def test_who_is_hardly_better_than_a_good_baseline_is_unlikely_to_be_proven() ->
     study = replace(STUDY, guard=Guard(0.9, 0.35, 0.02))
 
     def against(baseline: float) -> float:
-        held = {"max_drop": baseline - 0.02 - 0.75}
+        held = {"max_drop": provable_drop(study, baseline - 0.02) - 0.75}
         return chance(study, replace(trial(samples), violations=held))
 
     assert against(0.3) > 0.95 * against(0.0)

@@ -17,6 +17,7 @@ from tuner.spec.workload import Workload
 from tuner.workflow.turns import (
     Sent,
     drop_alone_is_open,
+    floor_stays_open,
     guard_exhausted,
     pairs_missing,
     turn,
@@ -96,3 +97,13 @@ def test_a_guard_is_exhausted_only_when_both_sides_answered_every_template() -> 
     assert not guard_exhausted(seen(450, 200), 500)
     assert guard_exhausted(seen(450, 450, wrong=2), 450)
     assert not guard_exhausted(seen(450, 450, ms=600.0), 450)
+
+
+def test_a_floor_that_no_answer_is_left_to_show_stays_open() -> None:
+    """With each template asked, more requests say nothing of a floor, whatever the latencies do."""
+    near = seen(120, 50, wrong=50)
+
+    assert near.guard.verdicts["min_correct"] == "UNDECIDED"
+    assert floor_stays_open(near, 120)
+    assert not floor_stays_open(near, 240)
+    assert not floor_stays_open(seen(120, 50), 120)

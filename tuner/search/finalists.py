@@ -22,10 +22,7 @@ _UNKNOWN = 1e-9
 """The worth of a trial of which the objective knows nothing: it is never the best."""
 
 WORTH_A_LOOK, WORTH_A_PROOF = 0.15, 0.4
-"""Chances of meeting every constraint from which on a second look, and a proof, pay.
-
-Above the latter only the objective ranks: the surest is the one that was looked at longest.
-"""
+"""Chances of meeting every constraint from which on a second look, and a proof, pay."""
 
 
 def promising(study: Study, trial: Trial, least: float) -> bool:
@@ -54,13 +51,8 @@ def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
 
 
 def promise(study: Study, trial: Trial) -> float:
-    """Return the rank of a trial: chance, as far as it matters, times shrunk worth."""
-    return likely(study, trial) * worth(study, trial.samples, trial.value)
-
-
-def likely(study: Study, trial: Trial) -> float:
-    """Return the chance of a proof, up to what is enough for one."""
-    return min(chance(study, trial), WORTH_A_PROOF)
+    """Return the rank of a trial: chance times shrunk worth."""
+    return chance(study, trial) * worth(study, trial.samples, trial.value)
 
 
 def worth(study: Study, samples: Sequence[Sample], value: float) -> float:
@@ -110,7 +102,8 @@ def _as_good(study: Study, trial: Trial, best: Trial) -> bool:
     """Tell whether a trial promises as much as the best within the noise of screening.
 
     Shares of right answers differ by chance by a standard error (the rule of Breiman and others,
-    Classification and Regression Trees, 1984, section 3.4.3).
+    Classification and Regression Trees, 1984, section 3.4.3), and of two that are worth a proof
+    the surer one is mostly the one that was looked at longer.
     """
     if promise(study, trial) >= EQUAL * promise(study, best):
         return True
@@ -118,7 +111,7 @@ def _as_good(study: Study, trial: Trial, best: Trial) -> bool:
         return False
     gap = shares(best.samples)[1] - shares(trial.samples)[1]
     noise = math.hypot(_error(study, trial), _error(study, best))
-    return gap <= noise and likely(study, trial) >= EQUAL * likely(study, best)
+    return gap <= noise and chance(study, trial) >= min(chance(study, best), WORTH_A_PROOF)
 
 
 def _error(study: Study, trial: Trial) -> float:

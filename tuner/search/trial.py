@@ -21,7 +21,7 @@ from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_rates, proof_chance, share_probability
 
 State = Literal["complete", "pruned"]
-Origin = Literal["baseline", "default", "model", "neighbour", "sampler", "tightened"]
+Origin = Literal["baseline", "default", "neighbour", "sampler", "tightened"]
 
 MARGIN = 1.05
 """Latencies count this much longer while searching: the largest of twenty requests mostly lies
@@ -93,7 +93,11 @@ def latencies(samples: Sequence[Sample], slo: Slo, *, scheduled: bool) -> list[f
 def violations(
     study: Study, samples: Sequence[Sample], baseline_correct: float | None
 ) -> dict[str, float]:
-    """Return each constraint's violation: log ratio to an SLO's bound, missing share."""
+    """Return each constraint's violation: log ratio to an SLO's bound, missing share.
+
+    Shares are held against what a proof is likely to show: candidates that only just keep a floor
+    draw a search to where nothing can be proven.
+    """
     found = {}
     for slo in study.slos:
         values = latencies(samples, slo, scheduled=study.workload.load.open_loop)
@@ -101,11 +105,11 @@ def violations(
     valid, correct = shares(samples)
     guard = study.guard
     if guard.min_valid is not None:
-        found["min_valid"] = guard.min_valid - valid
+        found["min_valid"] = provable_floor(study, guard.min_valid) - valid
     if guard.min_correct is not None:
-        found["min_correct"] = guard.min_correct - correct
-    if (least := least_correct(study, baseline_correct)) is not None:
-        found["max_drop"] = least - correct
+        found["min_correct"] = provable_floor(study, guard.min_correct) - correct
+    if (least := _least_correct(study, baseline_correct)) is not None:
+        found["max_drop"] = provable_drop(study, least) - correct
     return found
 
 
@@ -116,7 +120,7 @@ def baseline_correct(trials: Sequence[Trial]) -> float | None:
     return shares(baseline.samples)[1] if baseline and baseline.samples else None
 
 
-def least_correct(study: Study, baseline_correct: float | None) -> float | None:
+def _least_correct(study: Study, baseline_correct: float | None) -> float | None:
     """Return the least share of correct answers that `max_drop` allows, or None."""
     if study.guard.max_drop is None or baseline_correct is None:
         return None
@@ -228,10 +232,9 @@ def chance(study: Study, trial: Trial) -> float:
     if study.guard.min_valid is not None:
         floor = provable_floor(study, study.guard.min_valid)
         result *= share_probability(round(valid * n), n, floor)
-    missing = trial.violations.get("max_drop")
-    floors = correct_floors(study, None if missing is None else missing + correct)
-    if floors:
-        result *= share_probability(round(correct * n), n, max(floors))
+    missing = [v for name, v in trial.violations.items() if name in ("min_correct", "max_drop")]
+    if missing:
+        result *= share_probability(round(correct * n), n, correct + max(missing))
     return result
 
 
@@ -258,19 +261,6 @@ def _by_length(samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
     first = float(np.median([s.latency_s("ttft") for s in served]))
     found = first + float(np.median(paces)) * np.maximum(tokens - 1, 0)
     return np.where(found > 0, found, 1.0)  # NaN: not served
-
-
-def correct_floors(study: Study, least: float | None) -> list[float]:
-    """Return the shares of right answers from which on `min_correct` and `max_drop` are shown.
-
-    `least` is the share that `max_drop` allows, None where nothing is held against a baseline.
-    """
-    guard, found = study.guard, []
-    if guard.min_correct is not None:
-        found.append(provable_floor(study, guard.min_correct))
-    if least is not None:
-        found.append(provable_drop(study, least))
-    return found
 
 
 def _quantile(values: Sequence[float], q: float) -> float:

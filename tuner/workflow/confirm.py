@@ -19,7 +19,14 @@ from tuner.stats.planning import pass_probability
 from tuner.workflow.looks import Looks
 from tuner.workflow.session import Session
 from tuner.workflow.trial_folder import KeptTrial, Measured, Place
-from tuner.workflow.turns import Sent, Turn, drop_alone_is_open, guard_exhausted, turn
+from tuner.workflow.turns import (
+    Sent,
+    Turn,
+    drop_alone_is_open,
+    floor_stays_open,
+    guard_exhausted,
+    turn,
+)
 
 LEAST_REQUESTS = 10
 """With time for fewer than so many, nothing more is started."""
@@ -156,7 +163,10 @@ def _over(
     more = int((left_s - restart_s) / finalist.pace_s(restart_s))
     if more < LEAST_REQUESTS:
         return True
-    return left_s > next_needs_s and _unlikely(session, now, finalist, more, terms.alpha)
+    return left_s > next_needs_s and (
+        floor_stays_open(now, len(session.study.workload.part(held_out=True)))
+        or _unlikely(session, now, finalist, more, terms.alpha)
+    )
 
 
 async def complete_baseline(

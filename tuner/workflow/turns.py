@@ -57,6 +57,12 @@ def drop_alone_is_open(now: Measurement) -> bool:
     return now.guard.verdicts.get("max_drop") == "UNDECIDED" and set(others) <= {"PASS"}
 
 
+def floor_stays_open(now: Measurement, templates: int) -> bool:
+    """Tell whether a floor of the guard is open with every answer seen that it counts."""
+    floors = {verdict for key, verdict in now.guard.verdicts.items() if key != "max_drop"}
+    return now.guard.templates >= templates and "UNDECIDED" in floors
+
+
 def guard_exhausted(now: Measurement, templates: int) -> bool:
     """Tell whether only the guard is open, and every answer that it counts has been seen.
 
