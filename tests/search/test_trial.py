@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
-from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan, provable_drop, provable_floor
+from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan
 from tuner.search.finalists import (
     WORTH_A_LOOK,
     WORTH_A_PROOF,
@@ -21,6 +21,7 @@ from tuner.search.finalists import (
     promise,
     rank,
 )
+from tuner.search.provable import provable_drop, provable_floor
 from tuner.search.trial import (
     MARGIN,
     Trial,

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 from scipy import special
 
 from tuner.spec.study import Study
-from tuner.stats.paired import pairs_needed
 from tuner.stats.planning import expected_requests, requests_to_pass
-from tuner.stats.shares import MIXTURE_COST as ANSWERS_COST
 
 LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
@@ -230,62 +227,6 @@ def request_s(study: Study, answer_s: float) -> float:
     """Return the seconds in which one more request comes by, where an answer takes `answer_s`."""
     load = study.workload.load
     return answer_s / load.concurrency if load.rate is None else 1.0 / load.rate
-
-
-def provable_floor(study: Study, floor: float) -> float:
-    """Return the share of good answers from which on a floor is likely to be shown in a proof.
-
-    floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
-    count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
-    Never more than there can be.
-    """
-    return _provable(floor, floor * (1 - floor), _counted_answers(study))
-
-
-def provable_drop(study: Study, least: float) -> float:
-    """Return the share of right answers from which on `max_drop` is likely to be shown.
-
-    `least` is the share that it allows: the baseline's less the margin. The two are taken to err
-    independently of each other; what pairs then take is `stats.paired.pairs_needed`.
-    """
-    margin = study.guard.max_drop or 0.0
-    found = _least_share(round(least + margin, 3), margin, _counted_answers(study))
-    return max(found, min(least, 1.0))
-
-
-@cache
-def _least_share(baseline: float, margin: float, n: int) -> float:
-    """Return the least share of right answers whose drop below a baseline's n pairs show."""
-    right = min(max(baseline, 0.0), 1.0)
-
-    def needed(share: float) -> float:
-        discordance = right * (1 - share) + share * (1 - right)
-        least = max(discordance, abs(share - right))
-        return ANSWERS_COST * pairs_needed(least, margin, share - right, ALPHAS[0])
-
-    low, high = max(right - margin, 0.0), 1 - 0.5 / max(n, 1)
-    if low >= high or needed(high) > n:
-        return max(low, high)
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (low, middle) if needed(middle) <= n else (middle, high)
-    return high
-
-
-def _provable(floor: float, variance: float, n: int) -> float:
-    """Return the share that n answers of this variance show to lie above a floor.
-
-    At most one at which less than one in n answers is bad: 1 would leave no candidate any
-    chance, and nothing to rank them by.
-    """
-    n = max(n, 1)
-    gap = math.sqrt(2 * variance * math.log(1 / ALPHAS[0]) / n)
-    return min(floor + gap, max(floor, 1 - 0.5 / n))
-
-
-def _counted_answers(study: Study) -> int:
-    """Return how many answers of a proof its guard looks at: the first one to each template."""
-    return min(len(study.workload.part(held_out=True)), PROOF_ANSWERS)
 
 
 def finalist_requests(study: Study) -> float:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.guard.classify import VALID
-from tuner.search.budget import LEAST_LOOK, provable_drop, provable_floor
+from tuner.search.budget import LEAST_LOOK
+from tuner.search.provable import provable_drop, provable_floor
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Sample, Slo
 from tuner.stats.predict import late_rates, proof_chance, share_probability
