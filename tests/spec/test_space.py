@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.search.test_hints import STUDY
 from tests.spec.test_study import loaded
-from tuner.search.encoding import decode, distribution, encode, place, value_at
+from tuner.search.encoding import decode, distribution, encode, value_at
 from tuner.search.hints import values as hinted
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError
@@ -47,7 +47,6 @@ def test_every_value_of_a_range_is_one(asked: Range, default: Any, share: float)
         assert dimension.nearest(float(found)) == pytest.approx(found)
         assert decode(dimension, encode(dimension, found)) == pytest.approx(found)
         assert distribution(dimension)._contains(encode(dimension, found))
-        assert all(0 <= p <= 1 for p in place({"x": dimension}, {"x": found}))
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ def test_noise_and_gain_come_from_blocks_of_the_one_start(
     result, _ = proven
 
     assert result.noise_floor is not None
-    assert result.gain is not None
-    assert result.gain.ratio.high < 1  # type: ignore[operator]
+    assert result.mean_gain is not None
+    assert result.mean_gain.ratio.high < 1  # type: ignore[operator]
 
 
 def test_the_result_says_what_it_holds_for(proven: tuple[Result, Recorder]) -> None:

@@ -54,8 +54,8 @@ def test_the_target_is_proven_by_changing_several_knobs(proven: tuple[Result, Pa
     assert float(result.best_candidate["temperature"]) < 0.5
     assert int(result.best_candidate["num_batch"]) >= 64
     assert result.best.guard.correct.value > result.baseline.guard.correct.value  # type: ignore[operator]
-    assert result.gain is not None
-    assert result.gain.ratio.high < 1  # type: ignore[operator]
+    assert result.mean_gain is not None
+    assert result.mean_gain.ratio.high < 1  # type: ignore[operator]
 
 
 def test_a_verdict_rests_on_several_engine_starts_and_held_out_prompts(

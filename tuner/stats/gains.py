@@ -44,8 +44,8 @@ class Estimate:
 
     @property
     def difference(self) -> Bound:
-        """Return it as a value with its bounds."""
-        return Bound(self.value, self.low, self.high)
+        """Return a difference of shares, which lies within [-1, 1]."""
+        return Bound(*(min(max(end, -1.0), 1.0) for end in (self.value, self.low, self.high)))
 
     @property
     def ratio(self) -> Bound:
