@@ -238,6 +238,8 @@ class _Job:
                 break  # the time for searching is over
             trials = await self._look_again(trials, 1)
             again = [t for t in trials if t.of is not None and t.of not in looked]
+            if not again:
+                break  # no time for a second look: the same one would be found again for ever
             if any(promising(study, t, WORTH_A_PROOF) for t in again):
                 await self._prove(trials, proof, 1)
         return trials
