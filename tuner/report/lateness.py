@@ -136,5 +136,10 @@ def _times(samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
     for block in by_block(samples):
         shift = max(ended, default=0) - block[0].sent_ns
         sent += [s.sent_ns + shift for s in block]
-        ended += [max(s.end_ns or s.last_ns or s.sent_ns, s.sent_ns) + shift for s in block]
+        ended += [ended_ns(s) + shift for s in block]
     return sent, ended
+
+
+def ended_ns(sample: Sample) -> int:
+    """Return when a request ended: at its last byte, or when it was sent where nobody knows."""
+    return max(sample.end_ns or sample.last_ns or sample.sent_ns, sample.sent_ns)

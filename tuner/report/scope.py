@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from tuner.report.lateness import by_block, latencies
+from tuner.report.lateness import by_block, ended_ns, latencies
 from tuner.report.measurement import Measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Sample
@@ -69,8 +69,8 @@ def _new_start(study: Study, m: Measurement) -> list[str]:
     beyond = "" if ms <= slo.max_s * 1000 else ", which is more than the target"
     return [
         f"Its {found.starts} starts differ by {found.deviation:.1%} (standard deviation of the "
-        f"median): of further starts like them 95 % would have a {name} of up to {ms:.0f} "
-        f"ms{beyond}."
+        f"median): of further starts like them 95 % would have their {name} at {ms:.0f} "
+        f"ms or less{beyond}."
     ]
 
 
@@ -83,8 +83,7 @@ def start_spread(study: Study, m: Measurement) -> Spread | None:
 
 
 def _seconds(block: list[Sample]) -> float:
-    ends = [s.end_ns or s.last_ns or s.sent_ns for s in block]
-    return max(0, max(ends) - block[0].sent_ns) / 1e9
+    return (max(map(ended_ns, block)) - block[0].sent_ns) / 1e9
 
 
 def starts_text(starts: int) -> str:

@@ -122,7 +122,8 @@ def rhythm(study: Study, pace: Pace) -> Rhythm:
     verdict.
     """
     dear = pace.trials_per_restart > 1
-    blocks = (2 if dear else 4) if study.one_start else study.claim.starts or (2 if dear else 4)
+    usual = 2 if dear else 4
+    blocks = usual if study.one_start else study.claim.starts or usual
     finalist = (500 if dear else PROOF_ANSWERS) * strands(study)
     baseline = BASELINE_BESIDE if study.guard.max_drop is None else BASELINE_REQUESTS
     least = math.ceil(LEAST_WAVES * in_flight(study))

@@ -22,7 +22,7 @@ from tuner.spec.slots import literal_names, texts_with_slots
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
-from tuner.spec.workload import Workload, distinct
+from tuner.spec.workload import Workload, distinct, visits
 from tuner.stats.shares import evidence_above
 from tuner.workflow.candidates import baseline, fitted
 from tuner.workflow.run import check, unguarded
@@ -123,7 +123,7 @@ def _guard(study: Study) -> Iterator[str]:
     """Yield what is wrong with the floors: none, or more than the prompts can show."""
     yield from unguarded(study)
     guard, kept = study.guard, study.workload.part(held_out=True)
-    count = [study.workload.visits[t.id] for t in kept]
+    count = list(visits(kept).values())
     templates = sum(count) / max(count)  # a light one shows less than the heaviest
     unlike = "" if round(templates) == len(kept) else f", which show as much as {templates:.0f}"
     for name, floor in (("min_valid", guard.min_valid), ("min_correct", guard.min_correct)):
