@@ -129,6 +129,17 @@ def test_one_start_a_side_shows_no_gain_in_latency() -> None:
     assert not found.any
 
 
+@pytest.mark.parametrize(("ms", "claimed"), [(97.0, False), (80.0, True)])
+def test_without_turns_a_gain_clears_what_two_occasions_differ_by(ms: float, claimed: bool) -> None:
+    """A baseline that came after the verdict may owe three percent to the hour, not twenty."""
+    fast = answered(400, ms=ms)
+    later = tuple(replace(s, engine_start=s.engine_start + 4) for s in answered(400))
+    late = tuple(replace(s, last_ns=900_000_000) if i % 3 == 0 else s for i, s in enumerate(later))
+
+    assert (gains(STUDY, of(fast, 1), of(later, 0), 0.025).mean is not None) == claimed
+    assert gains(STUDY, of(fast, 1), of(late, 0), 0.025).late is None
+
+
 def test_equals_gain_nothing() -> None:
     """Two runs of one kind differ in nothing that is claimed, whatever the study asks for."""
     for objective in ("e2e_p99", "ttft_p99", "throughput", "memory", "correct"):

@@ -26,6 +26,7 @@ from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measure import measure
 from tuner.workflow.run import run
+from tuner.workflow.trial_folder import read_all
 
 
 def tuned(
@@ -198,6 +199,23 @@ def test_a_run_stops_when_the_target_is_met(tmp_path: Path) -> None:
     assert result.verdict == "PASS", result.reasons
     assert result.spent["seconds"] < 0.8 * longer.spent["seconds"]
     assert recorder.phases[-1] == "confirmation"
+
+
+@pytest.mark.parametrize(("max_drop", "first"), [(None, "finalist"), (0.05, "baseline")])
+def test_a_first_proof_waits_for_the_baseline_only_where_answers_are_compared(
+    tmp_path: Path, max_drop: float | None, first: str
+) -> None:
+    """What decides nothing comes after the verdict, and still comes."""
+    asked = Guard(0.9, 0.5, max_drop)
+    result, _ = tuned(tmp_path / "o", stop_when_met=True, guard=asked, budget_s=1200.0)
+    blocks = [k.place.side for k in read_all(tmp_path / "o") if k.place.phase == "confirmation"]
+
+    assert result.verdict == "PASS"
+    assert blocks[0].startswith(first)
+    assert blocks.count("baseline") == 4
+    assert (blocks.index("baseline") > max(i for i, s in enumerate(blocks) if s != "baseline")) == (
+        max_drop is None
+    )
 
 
 def test_an_impossible_target_is_not_met_early_either(tmp_path: Path) -> None:

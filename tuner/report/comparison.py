@@ -15,12 +15,8 @@ from tuner import __version__
 from tuner.report.cells import COUNTS_FROM, floor_percent, interval, percent
 from tuner.report.documents import bound_document
 from tuner.spec.values import Metric, Sample
-from tuner.stats.noise import beyond_noise
+from tuner.stats.noise import ALLOWANCE, beyond_noise
 from tuner.stats.quantiles import Bound
-
-ALLOWANCE = 0.05
-"""By so much two occasions may differ though nothing was changed: another hour of the machine, its
-memory, its neighbours. No single run shows it, so what is smaller is not claimed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Rhythm:
     """How many requests a block of a proof has, and how many blocks each side gets.
 
     Each block has an engine start of its own, but with `one_start`: there they only take turns.
+    Without `beside` the baseline has its blocks after the verdict.
     """
 
     finalist_block: int
@@ -54,6 +55,7 @@ class Rhythm:
     baseline_block: int
     baseline_blocks: int
     one_start: bool = False
+    beside: bool = True
 
     @property
     def starts(self) -> int:
@@ -64,6 +66,13 @@ class Rhythm:
     def baseline_requests(self) -> int:
         """Return how many requests the baseline gets in all."""
         return self.baseline_block * self.baseline_blocks
+
+    @property
+    def to_verdict(self) -> tuple[int, int]:
+        """Return how many requests of the baseline, and starts of both, come before the verdict."""
+        if not self.beside:
+            return 0, self.finalist_blocks
+        return self.baseline_requests, self.finalist_blocks + self.baseline_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,7 @@ def rhythm(study: Study, pace: Pace) -> Rhythm:
     Where a restart takes as long as a screening trial there are the fewest starts that show
     their spread, unless the study asks for more. Where the guard compares no answers with the
     baseline's, the baseline gets a few requests beside the finalist and the others after the
-    verdict.
+    verdict; all of them where the run is to end with the first proof.
     """
     dear = pace.trials_per_restart > 1
     usual = 2 if dear else 4
@@ -130,7 +139,8 @@ def rhythm(study: Study, pace: Pace) -> Rhythm:
     finalist_block, baseline_block = (
         max(math.ceil(n / blocks), least) for n in (finalist, baseline)
     )
-    return Rhythm(finalist_block, blocks, baseline_block, blocks, study.one_start)
+    beside = study.guard.max_drop is not None or not study.stop_when_met
+    return Rhythm(finalist_block, blocks, baseline_block, blocks, study.one_start, beside)
 
 
 def in_flight(study: Study) -> float:
@@ -202,10 +212,10 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     """Return the plan at a measured pace, or at the one that the study suggests."""
     pace = pace or expected_pace(study)
     beat = rhythm(study, pace)
-    starts = beat.finalist_blocks + beat.baseline_blocks + 1
+    baseline, starts = beat.to_verdict
     meeting_s = min(pace.request_s, expected_pace(study).request_s)  # of one worth proving
-    proof = finalist_requests(study) * meeting_s + beat.baseline_requests * pace.request_s
-    proof += starts * pace.restart_s
+    proof = finalist_requests(study) * meeting_s + baseline * pace.request_s
+    proof += (starts + 1) * pace.restart_s
     # a run that stops at the first proof goes on searching while one could still be had
     least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
     confirmation = min(0.55 * study.budget_s, max(proof, least))

@@ -26,6 +26,10 @@ LEAST_BLOCKS = 4
 LEAST_CHANGE = 0.03
 """What differs by less than this share is called equal, however clearly it does."""
 
+ALLOWANCE = 0.05
+"""Two occasions differ by up to this share without any change, as the starts of one do not show;
+so do sides that did not take turns."""
+
 TREND_P = 0.1
 """Four blocks in the order of their levels have a two-sided p of 2 / 4! = 0.083."""
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from tuner.guard.verdict import first_answers, is_correct, paired
 from tuner.report.comparison import (
-    ALLOWANCE,
     Compared,
     Comparison,
     Difference,
@@ -22,6 +21,7 @@ from tuner.report.measurement import METRICS
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
 from tuner.stats.gains import Estimate, mean_and_median, quantile_log_ratio
+from tuner.stats.noise import ALLOWANCE
 from tuner.stats.paired import difference_bounds
 from tuner.stats.quantiles import Bound
 from tuner.workflow import trial_folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from tuner.stats.gains import (
     mean_and_median,
     quantile_log_ratio,
 )
-from tuner.stats.noise import LEAST_CHANGE, beyond_noise, level_ratio
+from tuner.stats.noise import ALLOWANCE, LEAST_CHANGE, beyond_noise, level_ratio
 from tuner.stats.quantiles import Bound
 from tuner.workflow.pairs import latencies
 
@@ -61,8 +62,9 @@ def gains(
 ) -> Gains:
     """Return what the best is shown to be better at than the baseline.
 
-    `alpha` is the error that the best may spend, over all that is claimed of it. Both took turns
-    in blocks; only with two blocks a side anything is claimed of latencies.
+    `alpha` is the error that the best may spend, over all that is claimed of it. Only with two
+    blocks a side anything is claimed of latencies, and where both did not take turns only what
+    clears ALLOWANCE, and nothing of late requests.
     """
     if best is None or baseline is None or best.candidate == baseline.candidate:
         return Gains()
@@ -72,10 +74,10 @@ def gains(
     difference = best.guard.difference
     return Gains(
         latency=claim.quantile(metric, q),
-        mean=None if claim.failed else _gain(mean, metric, None, claim.errors[0]),
-        median=_gain(median, metric, 0.5, claim.errors[1]),
+        mean=None if claim.failed else claim.gain(mean, metric, None, claim.errors[0]),
+        median=claim.gain(median, metric, 0.5, claim.errors[1]),
         late=claim.late(),
-        noise_floor=max(mean.floor, LEAST_CHANGE) if mean else None,
+        noise_floor=claim.floor(mean) if mean else None,
         answers=difference if (difference.low or 0.0) > 0 else None,
         objective=claim.objective(),
     )
@@ -100,6 +102,29 @@ class _Claim:
         """Return what the claims of mean and median may spend."""
         return MEAN_PART * self.alpha, (MEAN_PART if self.failed else OTHER_PART) * self.alpha
 
+    @property
+    def took_turns(self) -> bool:
+        """Tell whether the baseline had a block before the best one's last."""
+        first = min(((s.engine_start, s.block) for s in self.baseline.samples), default=(0, 0))
+        return first < max(((s.engine_start, s.block) for s in self.best.samples), default=(0, 0))
+
+    @property
+    def allowance(self) -> float:
+        """Return by how much sides without turns differ beyond what their blocks show."""
+        return 0.0 if self.took_turns else -math.log1p(-ALLOWANCE)
+
+    def floor(self, found: Estimate) -> float:
+        """Return the |log ratio| that like sides reach."""
+        return max(found.floor, LEAST_CHANGE) + self.allowance
+
+    def gain(
+        self, found: Estimate | None, metric: Metric, q: float | None, error: float
+    ) -> Gain | None:
+        """Return a ratio as a gain where it may be claimed."""
+        if found is None or beyond_noise(found.ratio, self.floor(found)) != "lower":
+            return None
+        return Gain(metric, q, found.ratio, 1 - 2 * error)
+
     def mean_and_median(self, metric: Metric) -> tuple[Estimate | None, Estimate | None]:
         """Return the log ratios of geometric means and of medians."""
         paired = self._paired(metric)
@@ -109,13 +134,13 @@ class _Claim:
         """Return the gain in a quantile of all requests."""
         error, paired = OTHER_PART * self.alpha, self._paired(metric)
         found = quantile_log_ratio(*paired, q, error) if paired else None
-        return _gain(found, metric, q, error)
+        return self.gain(found, metric, q, error)
 
     def late(self) -> FewerLate | None:
         """Return by how much fewer requests miss the first target."""
         slo, error = self.study.slos[0], OTHER_PART * self.alpha
         paired = self._paired(slo.metric)
-        if paired is None:
+        if paired is None or not self.took_turns:
             return None
         found = fewer_late(paired[0], paired[1] > slo.max_s, error)
         return FewerLate(slo, found.difference, 1 - 2 * error) if found else None
@@ -138,7 +163,7 @@ class _Claim:
         scheduled = self.study.workload.load.open_loop
         return latencies(
             self.best.samples, self.baseline.samples, metric,
-            scheduled=(scheduled, scheduled), interleaved=True,
+            scheduled=(scheduled, scheduled), interleaved=self.took_turns,
         )  # fmt: skip
 
     def _faster(self) -> bool:
@@ -146,18 +171,11 @@ class _Claim:
         if ours is None or theirs is None:
             return False
         ratio = level_ratio(ours, theirs, 1 - 2 * OTHER_PART * self.alpha)
-        return beyond_noise(ratio, LEAST_CHANGE) == "higher"
+        return beyond_noise(ratio, LEAST_CHANGE + self.allowance) == "higher"
 
     def _smaller(self) -> bool:
         ours, theirs = self.best.memory_bytes, self.baseline.memory_bytes
         return bool(ours and theirs and ours < (1 - LEAST_CHANGE) * theirs)
-
-
-def _gain(found: Estimate | None, metric: Metric, q: float | None, error: float) -> Gain | None:
-    """Return a ratio as a gain where it may be claimed."""
-    if found is None or beyond_noise(found.ratio, max(found.floor, LEAST_CHANGE)) != "lower":
-        return None
-    return Gain(metric, q, found.ratio, 1 - 2 * error)
 
 
 def _rates(samples: Sequence[Sample]) -> list[float] | None:

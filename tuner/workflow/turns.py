@@ -34,12 +34,13 @@ class Sent:
 def turn(now: Measurement, finalist: Sent, baseline: Sent, terms: Terms, rhythm: Rhythm) -> Turn:
     """Return what is sent next to a finalist and to the baseline beside it.
 
-    While the finalist has something of its own to show, the baseline gets its planned blocks.
+    While the finalist has something of its own to show, the baseline gets its planned blocks, if
+    it has them beside it at all.
     Where `max_drop` alone is open, pairs decide: the side with fewer requests catches up while
     the other rests, then both go on together.
     """
     if not drop_alone_is_open(now):
-        due = baseline.blocks < rhythm.baseline_blocks
+        due = rhythm.beside and baseline.blocks < rhythm.baseline_blocks
         n = _own_block(now, finalist.blocks, terms, rhythm)
         return Turn(rhythm.baseline_block if due else 0, n)
     ahead = finalist.requests - baseline.requests
