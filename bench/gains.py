@@ -19,14 +19,14 @@ from statistics import median
 import numpy as np
 from scipy import stats
 
+from tuner.evaluate.measurement import Measurement, measurement
 from tuner.report.comparison import Compared
 from tuner.report.documents import measurement_document
-from tuner.report.measurement import Measurement, measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Slo
 from tuner.spec.workload import Workload
-from tuner.workflow.compare import compared
-from tuner.workflow.gains import MEAN_PART, Gains, gains
+from tuner.workflow.measuring.compare import compared
+from tuner.workflow.tune.gains import MEAN_PART, Gains, gains
 
 STUDY = Study("gains", "simulated", "m", Workload(()), slos=(Slo("e2e", 0.99, 0.9),), file="g.yaml")
 ALPHA = 0.025

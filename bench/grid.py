@@ -28,10 +28,10 @@ from tuner.spec.shipped import studies
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
-from tuner.workflow.candidates import all_knobs, baseline
-from tuner.workflow.environment import environment
-from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Measured, Place
+from tuner.store.trial_folder import Measured, Place
+from tuner.workflow.measuring.candidates import all_knobs, baseline
+from tuner.workflow.measuring.environment import environment
+from tuner.workflow.measuring.session import Session
 
 RECORDED = Path(__file__).parent / "recorded"
 

@@ -31,14 +31,14 @@ from bench.strategies import COMPARED, STRATEGIES, missing
 from bench.worlds import worlds
 from bench.worlds.truth import feasible, late_where_sent, true_late_rate, true_p99
 from bench.worlds.world import Surroundings, World
-from tuner.report.result import Result
+from tuner.evaluate.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError
 from tuner.spec.values import Candidate
+from tuner.store.trial_folder import read_all
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.candidates import baseline
-from tuner.workflow.run import run
-from tuner.workflow.trial_folder import read_all
+from tuner.workflow.measuring.candidates import baseline
+from tuner.workflow.tune.run import run
 
 MODES = ("proof", "quality")
 

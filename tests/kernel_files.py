@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tuner.engines.kernel import Kernel
-from tuner.workflow.machine import usable_cpus
+from tuner.machine.counters import usable_cpus
+from tuner.machine.kernel import Kernel
 
 
 def write(root: Path, files: Mapping[str, str]) -> Kernel:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import demo_table
-from tuner.engines.launch import free_port
+from tuner.engines.serving.launch import free_port
 from tuner.spec.study import load
 from tuner.testing.fake_server import running
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.chat import chat_request
+from tuner.engines.serving.chat import chat_request
 from tuner.load.arrivals import Call
 from tuner.spec.values import Load, Message, Prompt
 

@@ -6,7 +6,7 @@ import asyncio
 import zlib
 
 from bench.clients import asked, calls, tell
-from tuner.engines.chat import read_chat
+from tuner.engines.serving.chat import read_chat
 from tuner.load.drive import Driven, drive
 from tuner.load.wire import Address, HttpTransport
 from tuner.spec.values import Load

@@ -10,14 +10,14 @@ import numpy as np
 
 from bench.dependent.draws import Floats, World
 from bench.dependent.judge import as_samples, study
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measurement import measurement
 from tuner.report.capacity import Capacity, Level
-from tuner.report.lateness import Terms
-from tuner.report.measurement import measurement
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.study import Study
 from tuner.spec.values import Load
-from tuner.workflow.capacity import PATIENCE, alpha_of_each, path
-from tuner.workflow.measure import decided
+from tuner.workflow.measuring.capacity import PATIENCE, alpha_of_each, path
+from tuner.workflow.measuring.measure import decided
 
 
 def level(asked: Study, world: World, rng: np.random.Generator, terms: Terms) -> Level:

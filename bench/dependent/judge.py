@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from bench.dependent.draws import TARGET_S, Bools, Drawn, Traffic, World
-from tuner.report.lateness import Lateness, Terms
-from tuner.report.measurement import Measurement, measurement
+from tuner.evaluate.lateness import Lateness, Terms
+from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import ALPHAS, Pace, Rhythm, rhythm
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Guard, Load, Message, Sample, Slo
 from tuner.spec.workload import Supply, Template, Workload
-from tuner.workflow.turns import Sent, guard_exhausted, turn
+from tuner.workflow.tune.turns import Sent, guard_exhausted, turn
 
 P99 = Slo("e2e", 0.99, TARGET_S)
 ALPHA = ALPHAS[0]

@@ -12,7 +12,7 @@ import numpy as np
 from bench.dependent.draws import World, independent
 from bench.dependent.judge import ALPHA, P99, as_samples, study
 from bench.dependent.stalls import closed, opened
-from tuner.report.lateness import Lateness, Terms
+from tuner.evaluate.lateness import Lateness, Terms
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Load, Sample
 from tuner.stats.eprocess import Certificate

@@ -22,7 +22,7 @@ from bench.dependent.draws import (
 )
 from bench.dependent.judge import FOUR_STARTS, TWO_STARTS, Proof, prove, study
 from bench.dependent.stalls import EQUAL, UNLIKE, closed, opened
-from tuner.report.lateness import Terms
+from tuner.evaluate.lateness import Terms
 from tuner.search.budget import Pace
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Guard, Load, Verdict

@@ -21,7 +21,7 @@ from bench.dependent.prices import Price, at_least
 from bench.dependent.record import RECORDED, Run, merged, outcome, read, tables, write
 from bench.dependent.rows import Row, Told, rows
 from bench.dependent.stalls import STALL_S, UNLIKE, closed, opened
-from tuner.report.lateness import Lateness, Terms
+from tuner.evaluate.lateness import Lateness, Terms
 from tuner.search.budget import LEAST_WAVES
 from tuner.spec.values import Load
 

@@ -18,7 +18,7 @@ from bench.worlds import worlds
 from bench.worlds.landscape import landscape
 from bench.worlds.truth import feasible
 from tuner.search.trial import Trial
-from tuner.workflow.candidates import baseline
+from tuner.workflow.measuring.candidates import baseline
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.test_cli import tune
 from tests.ollama import faked
-from tuner.engines.ollama_models import OllamaModels
+from tuner.engines.ollama.models import OllamaModels
 from tuner.spec.shipped import studies
 from tuner.spec.study import load
 

@@ -23,14 +23,14 @@ import pytest
 from tests.cli.test_apply import result_of
 from tests.cli.test_cli import tune
 from tests.ollama import faked
-from tuner.engines.ollama_models import OllamaModels
-from tuner.report.disturbance import Disturbance
-from tuner.report.measurement import Measurement
+from tuner.engines.ollama.models import OllamaModels
+from tuner.evaluate.measurement import Measurement
+from tuner.machine.disturbance import Disturbance
 from tuner.spec.shipped import studies
 from tuner.spec.study import load
-from tuner.workflow.apply import apply, propose
-from tuner.workflow.in_place import measure
-from tuner.workflow.notes import held
+from tuner.workflow.service.apply import apply, propose
+from tuner.workflow.service.in_place import measure
+from tuner.workflow.service.notes import held
 
 SLOW = ("--ttft-ms", "400")
 OLD, NEW = 'SYSTEM """old"""', 'SYSTEM """new"""'

@@ -43,7 +43,8 @@ def _engine_of(tune: psutil.Process) -> psutil.Process | None:
     for child in tune.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             words = child.cmdline()
-            if "tuner.testing.fake_server" in words and "tuner.engines.supervisor" not in words:
+            supervisor = "tuner.engines.serving.supervisor" in words
+            if "tuner.testing.fake_server" in words and not supervisor:
                 return child
     return None
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.test_cli import tune
 from tests.ollama import faked
-from tuner.engines.ollama_models import OllamaModels
+from tuner.engines.ollama.models import OllamaModels
 
 FAST = "--ttft-ms 1 --itl-ms 0.1 --prompt-us-per-token 1"
 STUDY = f"""

@@ -14,9 +14,9 @@ import pytest
 
 from tests.engines.servers import DEFAULT, KNOBS, PROGRAM, fake
 from tests.workflow.worlds import Recorder, study
-from tuner.engines import llamacpp
-from tuner.engines.command import Command
-from tuner.engines.launch import free_port
+from tuner.engines.command.engine import Command
+from tuner.engines.llamacpp import engine as llamacpp
+from tuner.engines.serving.launch import free_port
 from tuner.search.budget import plan
 from tuner.search.propose import Proposer
 from tuner.search.trial import Trial
@@ -26,12 +26,12 @@ from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Guard, Knob, Load, Slo
 from tuner.spec.workload import Supply
+from tuner.store.trial_folder import Measured, Place
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.fake_server import running
-from tuner.workflow.candidates import baseline
-from tuner.workflow.screen import Screening
-from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Measured, Place
+from tuner.workflow.measuring.candidates import baseline
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.tune.screening import Screening
 
 SLEEPER = (PROGRAM[0], "-c", "import time; time.sleep(60)")
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tuner.testing
-from tuner.engines.chat import chat_request, read_chat
+from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.load.wire import Exchange
 from tuner.spec.values import Message
 

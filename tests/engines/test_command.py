@@ -17,8 +17,8 @@ import pytest
 
 from tests.engines.servers import DEFAULT, KNOBS, fake
 from tests.processes import still_running
-from tuner.engines.command import Command, create
-from tuner.engines.readback import difference, last_match, place, setting
+from tuner.engines.command.engine import Command, create
+from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.spec.errors import EngineDied, EngineError, InputError
 from tuner.spec.server import DeclaredKnob, ReadBack, Server
 from tuner.spec.study import Study
@@ -31,7 +31,7 @@ OWNER = """
 import signal
 import asyncio, pathlib, sys
 from tests.engines.servers import DEFAULT, fake
-from tuner.engines.command import Command
+from tuner.engines.command.engine import Command
 
 async def main():
     server = fake("--ignore-sigterm", "--spawn-grandchild")

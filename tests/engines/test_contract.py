@@ -11,10 +11,10 @@ import pytest
 
 from tests.engines.servers import FAST, fake
 from tuner.engines.base import Engine
-from tuner.engines.command import Command
-from tuner.engines.llamacpp import LlamaCpp, embedded_server
+from tuner.engines.command.engine import Command
+from tuner.engines.llamacpp.engine import LlamaCpp, embedded_server
 from tuner.engines.models import default_path, from_gguf
-from tuner.engines.openai import OpenAI
+from tuner.engines.openai.engine import OpenAI
 from tuner.spec.address import url
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.values import Model, Setting

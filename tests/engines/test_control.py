@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tuner.engines import control
+from tuner.engines.serving import control
 
 # Answers with the number of requests so far; the first of each method stays unanswered.
 DEAF_AT_FIRST = (

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.engines.test_contract import _model
-from tuner.engines import control
-from tuner.engines.llamacpp import KNOBS, LlamaCpp, embedded_server, mismatches
-from tuner.render.chat_template import compose, derive
+from tuner.engines.llamacpp.engine import KNOBS, LlamaCpp, embedded_server, mismatches
+from tuner.engines.serving import control
+from tuner.modelfile.chat_template import compose, derive
 from tuner.spec.conversation import conversation
 from tuner.spec.shipped import studies
 from tuner.spec.study import load

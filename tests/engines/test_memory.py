@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 import tuner.testing
 from tests import gguf_files
 from tests.kernel_files import write
-from tuner.engines.kernel import Kernel
-from tuner.engines.llamacpp import KNOBS, LlamaCpp
+from tuner.engines.llamacpp.engine import KNOBS, LlamaCpp
 from tuner.engines.memory import (
     BYTES_PER_VALUE,
     Room,
@@ -29,6 +28,7 @@ from tuner.engines.memory import (
     room,
 )
 from tuner.engines.models import default_path, from_gguf
+from tuner.machine.kernel import Kernel
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Model
 from tuner.testing.fake_engine import MODEL

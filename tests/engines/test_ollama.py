@@ -23,11 +23,13 @@ from tests.ollama.build import VERSIONS
 from tests.ollama.faked import script
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tests.ollama.stored import stored
-from tuner.engines import ollama_api, ollama_readback, ollama_store
 from tuner.engines.base import Engine
-from tuner.engines.ollama import Ollama, create, preview, version_of
-from tuner.engines.ollama_gpu import has_gpu
-from tuner.engines.ollama_knobs import knobs
+from tuner.engines.ollama import api as ollama_api
+from tuner.engines.ollama import readback as ollama_readback
+from tuner.engines.ollama import store as ollama_store
+from tuner.engines.ollama.engine import Ollama, create, preview, version_of
+from tuner.engines.ollama.gpu import has_gpu
+from tuner.engines.ollama.knobs import knobs
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
 from tuner.spec.space import Choices
 from tuner.spec.study import Study

@@ -11,15 +11,15 @@ import pytest
 
 from tests.ollama import faked
 from tuner.engines.base import Engine
-from tuner.engines.ollama_attached import OllamaAttached, address_of
-from tuner.engines.ollama_models import OllamaModels
+from tuner.engines.ollama.attached import OllamaAttached, address_of
+from tuner.engines.ollama.models import OllamaModels
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices
 from tuner.spec.study import load
 from tuner.spec.values import Model
 from tuner.testing.engine_contract import EngineContract, send
-from tuner.workflow.pull import pull
+from tuner.workflow.start.pull import pull
 
 MODEL = Model(faked.MODEL, faked.MODEL)
 

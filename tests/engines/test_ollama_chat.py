@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.ollama_chat import ends_frames, ollama_request, read_ollama
+from tuner.engines.ollama.chat import ends_frames, ollama_request, read_ollama
 from tuner.load.wire import Exchange
 from tuner.spec.values import Message
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ended, still_running
-from tuner.engines import process
-from tuner.engines.launch import start_failure
+from tuner.engines.serving import process
+from tuner.engines.serving.launch import start_failure
+from tuner.machine import processes
 from tuner.spec.errors import StartFailed
 
 STUBBORN = (
@@ -130,8 +131,8 @@ def test_listening_ports_are_those_of_the_process_alone() -> None:
         mine = server.getsockname()[1]
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         try:
-            assert mine in process.listening_ports(os.getpid())
-            assert mine not in process.listening_ports(other.pid)
+            assert mine in processes.listening_ports(os.getpid())
+            assert mine not in processes.listening_ports(other.pid)
         finally:
             other.kill()
             other.wait()
@@ -160,8 +161,8 @@ def _listener(user: int | None = None) -> Iterator[tuple[int, int]]:
 def test_the_cpu_time_of_a_server_that_we_did_not_start_is_seen() -> None:
     """Whoever listens on the port is the server; where nobody does, nothing is known."""
     with _listener() as (pid, port):
-        assert process.cpu_seconds_behind(port) == process.cpu_seconds(pid) > 0
-    assert process.cpu_seconds_behind(port) is None
+        assert processes.cpu_seconds_behind(port) == processes.cpu_seconds(pid) > 0
+    assert processes.cpu_seconds_behind(port) is None
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be two others")
@@ -171,7 +172,7 @@ def test_a_server_of_a_user_of_its_own_is_told_by_that_user() -> None:
     with _listener(server) as (pid, port):
         os.seteuid(we)
         try:
-            assert (process.cpu_seconds_behind(port) or 0) >= process.cpu_seconds(pid) > 0
+            assert (processes.cpu_seconds_behind(port) or 0) >= processes.cpu_seconds(pid) > 0
         finally:
             os.seteuid(0)
 

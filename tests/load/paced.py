@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.engines.openai import OpenAI
+from tuner.engines.openai.engine import OpenAI
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
 from tuner.load.wire import HttpTransport, Request

@@ -22,7 +22,7 @@ from tuner.testing.paced_server import running
 OWNER = """
 import asyncio, itertools, sys
 from tests.load.paced import calls
-from tuner.engines.openai import OpenAI
+from tuner.engines.openai.engine import OpenAI
 from tuner.spec.address import url
 from tuner.load.drive import drive
 from tuner.spec.values import Load

@@ -13,7 +13,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.ollama_chat import ends_frames
+from tuner.engines.ollama.chat import ends_frames
 from tuner.load import wire
 from tuner.load.sse import ends_events
 from tuner.load.wire import Exchange, HttpTransport, Request

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from tuner.engines.launch import free_port
-from tuner.engines.process import listening_ports
+from tuner.engines.serving.launch import free_port
+from tuner.machine.processes import listening_ports
 
 MODEL = "small:latest"
 

@@ -16,8 +16,8 @@ from ollama import Client
 
 from tests.ollama.build import VERSIONS, program
 from tests.ollama.requantize import requantize
-from tuner.engines.launch import free_port
 from tuner.engines.models import default_path
+from tuner.engines.serving.launch import free_port
 
 MODEL = "smollm2:135m"
 QUICKER = "smollm2:135m-instruct-q4_0"

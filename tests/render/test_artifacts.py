@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from tuner.engines.llamacpp import KNOBS
+from tuner.engines.llamacpp.engine import KNOBS
+from tuner.modelfile.document import parse
 from tuner.render.artifacts import Evidence, Serving, artifacts
-from tuner.render.modelfile import parse
 from tuner.spec.errors import InputError
 from tuner.spec.values import Knob, Message
 from tuner.testing.fake_engine import MODEL

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tests.render.ollama_programs import built
-from tuner.render.chat_template import ChatFormat, compose, derive, go_template
-from tuner.render.modelfile import Modelfile, parse, write
+from tuner.modelfile.chat_template import ChatFormat, compose, derive, go_template
+from tuner.modelfile.document import Modelfile, parse, write
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuner.render.create_request import create_request
-from tuner.render.modelfile import parse
+from tuner.modelfile.create_request import create_request
+from tuner.modelfile.document import parse
 from tuner.spec.errors import InputError
 
 WHOLE = '''FROM llama3

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from tests.render.test_modelfile import FILES
-from tuner.render.diff import Change, changes, inheriting
-from tuner.render.modelfile import Modelfile, parse
+from tuner.modelfile.diff import Change, changes, inheriting
+from tuner.modelfile.document import Modelfile, parse
 
 BLOB_A, BLOB_B = (f"/models/blobs/sha256-{letter * 64}" for letter in "ab")
 

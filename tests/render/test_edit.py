@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.render.edit import edited
-from tuner.render.modelfile import Modelfile, parse, write
+from tuner.modelfile.document import Modelfile, parse, write
+from tuner.modelfile.edit import edited
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 

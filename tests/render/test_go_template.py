@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.render.go_templates import random_template
 from tests.render.ollama_programs import built
-from tuner.render.chat_template import ChatFormat, compose, go_template
-from tuner.render.go_template import parse, render
+from tuner.modelfile.chat_template import ChatFormat, compose, go_template
+from tuner.modelfile.go_template import parse, render
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message, Role
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.render.ollama_programs import built
-from tuner.render import grammar
-from tuner.render.modelfile import Modelfile, refused, write
+from tuner.modelfile import grammar
+from tuner.modelfile.document import Modelfile, refused, write
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 
@@ -158,7 +158,7 @@ def commands(modelfile: Modelfile) -> list[list[str]]:
 @pytest.mark.timeout(300)
 def test_every_encoding_is_read_as_ollama_reads_it(oracle: Path, tmp_path: Path) -> None:
     """UTF-8 with and without a mark, UTF-16 of both kinds, and bytes that are no text."""
-    from tuner.render.modelfile import load
+    from tuner.modelfile.document import load
 
     text = "FROM a\nSYSTEM é日本\n"
     files = [

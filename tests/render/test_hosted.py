@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from tests.engines.servers import FAST
-from tuner.engines.openai import OpenAI
+from tuner.engines.openai.engine import OpenAI
 from tuner.render.artifacts import Evidence, Serving
 from tuner.render.hosted import CLIENT, PROGRAM, hosted_files
 from tuner.spec.address import Url, url

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tuner.render.lint.findings import Draft, Finding
-from tuner.render.lint.rules import applied, read
+from tuner.modelfile.lint.findings import Draft, Finding
+from tuner.modelfile.lint.rules import applied, read
 from tuner.spec.values import Model
 
 CHATML = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.render.test_lint import CHATML, findings
-from tuner.render import grammar
+from tuner.modelfile import grammar
 
 
 def warned(line: str) -> list[str]:

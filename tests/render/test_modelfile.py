@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tuner.render.modelfile import Modelfile, load, parse, write
+from tuner.modelfile.document import Modelfile, load, parse, write
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message
 

@@ -14,8 +14,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.guard.test_classify import sample
 from tests.report.test_measurement import document, measured
-from tuner.report.breakdown import Breakdown, breakdown, detail, request_parts, timings
-from tuner.report.parts import PartsTable, bar
+from tuner.evaluate.breakdown import Breakdown, breakdown, detail, request_parts, timings
+from tuner.report.breakdown_table import PartsTable, bar
 from tuner.spec.values import Sample
 
 MS = 10**6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from tuner.render.diff import Change, Cost
+from tuner.modelfile.diff import Change, Cost
 from tuner.report.diff import diff_document, show_diff
 
 

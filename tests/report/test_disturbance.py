@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.report.disturbance import (
+from tuner.machine.disturbance import (
     HALTED_SHARE,
     LEAST_WINDOW_S,
     OTHERS_SHARE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.report.failures import MOST_REASONS, in_words, nothing_served, reasons, refused
+from tuner.evaluate.failures import MOST_REASONS, in_words, nothing_served, reasons, refused
 from tuner.spec.values import Outcome, Sample
 
 SERVED = Sample(

@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 
 from tests.guard.test_classify import sample
-from tuner.report.lateness import Lateness, Terms, in_order, strands_of
-from tuner.report.measurement import measurement
+from tuner.evaluate.lateness import Lateness, Terms, in_order, strands_of
+from tuner.evaluate.measurement import measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Load, Sample, Slo
 from tuner.spec.workload import Workload

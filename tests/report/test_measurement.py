@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from tests.guard.test_classify import sample
+from tuner.evaluate.lateness import Terms, by_block
+from tuner.evaluate.measurement import Client, Measurement, measurement
 from tuner.report.documents import measurement_document
-from tuner.report.lateness import Terms, by_block
-from tuner.report.measurement import Client, Measurement, measurement
 from tuner.report.terminal import as_text, rows, show_measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
 from tuner.spec.workload import Workload
 from tuner.stats.eprocess import Certificate
-from tuner.workflow.reasons import what_stood_in_the_way
+from tuner.workflow.tune.reasons import what_stood_in_the_way
 
 SLO = Slo("e2e", 0.99, 0.5)
 STUDY = Study("s", "fake", "default", Workload((), hash="h"), slos=(SLO,))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.report.test_lateness import SLO, under, waves
-from tuner.report.measurement import measurement
-from tuner.report.scope import claim
+from tuner.evaluate.measurement import measurement
+from tuner.evaluate.scope import claim
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Guard, Load, Sample
 

@@ -12,7 +12,7 @@ from tuner.search.trial import Trial
 from tuner.spec.errors import OutputError
 from tuner.spec.space import Choices, Range, Space
 from tuner.spec.values import Candidate, changes
-from tuner.workflow.folder import writing
+from tuner.store.run_folder import writing
 
 SPACE: Space = {
     "n": Choices((1, 2, 4, 8)),

@@ -15,7 +15,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Guard, Load, Slo
 from tuner.spec.workload import Shot, ShotRule
 from tuner.testing.simulated import SimulatedEngine
-from tuner.workflow.environment import identity
+from tuner.workflow.measuring.environment import identity
 
 MAY_DIFFER = {"budget_s", "stop_when_met", "file"}
 """How long a run goes on, and where its study lies."""

@@ -18,13 +18,13 @@ import pytest
 
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
-from tuner.engines.ollama_models import OllamaModels
+from tuner.engines.ollama.models import OllamaModels
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import ensure_name
-from tuner.workflow.apply import Applied, Proposal, propose
-from tuner.workflow.apply import apply as put_into_service
-from tuner.workflow.notes import held
-from tuner.workflow.way_back import bring_back, kept_before, listed, made
+from tuner.workflow.service.apply import Applied, Proposal, propose
+from tuner.workflow.service.apply import apply as put_into_service
+from tuner.workflow.service.notes import held
+from tuner.workflow.service.way_back import bring_back, kept_before, listed, made
 
 pytestmark = [pytest.mark.ollama, pytest.mark.embedded]
 NOW = datetime(2026, 11, 26, 4, 5, 6)

@@ -12,8 +12,8 @@ import pytest
 from tests.engines.servers import DEFAULT, KNOBS, fake
 from tests.workflow.worlds import study
 from tuner.engines.base import Preview
-from tuner.engines.command import Command
-from tuner.engines.ollama_knobs import knobs
+from tuner.engines.command.engine import Command
+from tuner.engines.ollama.knobs import knobs
 from tuner.spec.errors import InputError, StartFailed
 from tuner.spec.remote import USUAL_KNOBS
 from tuner.spec.server import DeclaredKnob
@@ -21,7 +21,7 @@ from tuner.spec.space import Choices, Dimension, Range
 from tuner.spec.values import Knob
 from tuner.spec.workload import Shot
 from tuner.testing.fake_engine import FakeEngine
-from tuner.workflow.candidates import baseline, fitted
+from tuner.workflow.measuring.candidates import baseline, fitted
 
 ALL = KNOBS | {
     "flash": DeclaredKnob(Knob("flash", "restart", False, "command")),

@@ -19,7 +19,7 @@ from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Claim, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run
-from tuner.workflow.capacity import FINEST, alpha_of_each, capacity, path
+from tuner.workflow.measuring.capacity import FINEST, alpha_of_each, capacity, path
 
 
 def steady(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:

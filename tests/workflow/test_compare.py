@@ -12,22 +12,28 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tests.workflow.worlds import Recorder, study, world
+from tuner.evaluate.measurement import Client, measurement
 from tuner.report.comparison import comparison_document, show_comparison
 from tuner.report.documents import measurement_document
-from tuner.report.measurement import Client, measurement
 from tuner.report.terminal import as_text
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Load, Sample
+from tuner.store import trial_folder
+from tuner.store.run_folder import write_json
+from tuner.store.trial_folder import KeptTrial, Measured, Place
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow import trial_folder
-from tuner.workflow.compare import compare
-from tuner.workflow.environment import ALIKE, ALIKE_BEFORE, environment, gpu_names, identity
-from tuner.workflow.folder import write_json
-from tuner.workflow.measure import measure
-from tuner.workflow.run import run
-from tuner.workflow.trial_folder import KeptTrial, Measured, Place
+from tuner.workflow.measuring.compare import compare
+from tuner.workflow.measuring.environment import (
+    ALIKE,
+    ALIKE_BEFORE,
+    environment,
+    gpu_names,
+    identity,
+)
+from tuner.workflow.measuring.measure import measure
+from tuner.workflow.tune.run import run
 
 EFFECTIVE = Effective({"num_thread": 2}, (), (), "restart", 1, 1, "here", "v1")
 ENGINE = SimulatedEngine(world)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.kernel_files import stat, write
-from tuner.engines import llamacpp
-from tuner.engines.kernel import Kernel
+from tuner.engines.llamacpp import engine as llamacpp
+from tuner.machine.disturbance import Disturbance
+from tuner.machine.kernel import Kernel
 from tuner.report.diagnosis import Diagnosis, Finding, diagnosis_document, show_diagnosis
-from tuner.report.disturbance import Disturbance
-from tuner.workflow.diagnose import PROGRAMS, diagnose, engines
-from tuner.workflow.quiet import busiest, findings
+from tuner.workflow.doctor import PROGRAMS, diagnose, engines
+from tuner.workflow.machine_findings import busiest, findings
 
 QUIET = Disturbance(1.0, others=0.01)
 GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"

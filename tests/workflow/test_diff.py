@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tuner.engines.launch import free_port
+from tuner.engines.serving.launch import free_port
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.model_name import shown
-from tuner.workflow.diff import diff
+from tuner.workflow.modelfiles.diff import diff
 
 A, B = (f"FROM /models/blobs/sha256-{letter * 64}\n" for letter in "ab")
 KEPT = 'TEMPLATE """{{ .Prompt }}"""\nPARAMETER stop x\n'

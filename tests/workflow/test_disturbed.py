@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
-from tuner.report.disturbance import Disturbance
+from tuner.evaluate.result import Result
+from tuner.machine.disturbance import Disturbance
 from tuner.report.documents import result_document
-from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_measurement, show_result
+from tuner.store import trial_folder
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow import trial_folder
-from tuner.workflow.measure import measure
-from tuner.workflow.run import run
+from tuner.workflow.measuring.measure import measure
+from tuner.workflow.tune.run import run
 
 LOADED = Disturbance(30.0, others=0.34, swapped_in_bytes=2**24)
 CALM = Disturbance(30.0, others=0.01)

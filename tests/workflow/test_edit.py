@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tuner.workflow.edit import Edit, edit
+from tuner.workflow.modelfiles.edit import Edit, edit
 
 MINE = """# ours
 FROM small

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
+from tuner.evaluate.result import Result
 from tuner.report.documents import result_document
-from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.search.budget import ALPHAS
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Candidate, Guard, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.run import run
+from tuner.workflow.tune.run import run
 
 
 def slope(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:

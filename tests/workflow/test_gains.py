@@ -13,14 +13,14 @@ import pytest
 from tests.workflow.test_run import tuned
 from tests.workflow.test_turns import STUDY, answered
 from tests.workflow.worlds import Recorder, study
-from tuner.report.lateness import Terms
-from tuner.report.measurement import Measurement, measurement
-from tuner.report.result import Result
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measurement import Measurement, measurement
+from tuner.evaluate.result import Result
 from tuner.search.budget import BASELINE_ALPHA
 from tuner.spec.space import Choices
 from tuner.spec.values import Candidate, Guard, Sample, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
-from tuner.workflow.gains import gains
+from tuner.workflow.tune.gains import gains
 
 
 def flat(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from tests import gguf_files
 from tests.ollama.stored import stored
 from tuner.engines.registry import preview
-from tuner.render.modelfile import Modelfile, parse, write
+from tuner.modelfile.document import Modelfile, parse, write
 from tuner.spec.conversation import conversation
 from tuner.spec.errors import InputError
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Message
-from tuner.workflow.candidates import baseline
-from tuner.workflow.init import init, read
-from tuner.workflow.run import check
-from tuner.workflow.starter import starter
-from tuner.workflow.starter_space import Machine, Origin, most_context, space
-from tuner.workflow.study_check import check_study
+from tuner.workflow.measuring.candidates import baseline
+from tuner.workflow.start.init import init, read
+from tuner.workflow.start.starter import starter
+from tuner.workflow.start.starter_space import Machine, Origin, most_context, space
+from tuner.workflow.start.study_check import check_study
+from tuner.workflow.tune.run import check
 
 SMALL = Origin("m.gguf", "m.gguf", "m", 90_000_000, 23_040, 8192)
 MACHINE = Machine(2, 2 * 2**30)

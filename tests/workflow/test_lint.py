@@ -10,7 +10,7 @@ from tests.gguf_files import LLAMA
 from tests.gguf_files import write as write_gguf
 from tests.ollama.stored import stored
 from tuner.spec.errors import InputError
-from tuner.workflow.lint import lint
+from tuner.workflow.modelfiles.lint import lint
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.report.test_lateness import SLO, under, waves
-from tuner.report.lateness import Lateness, Terms
+from tuner.evaluate.lateness import Lateness, Terms
 from tuner.spec.values import Load
-from tuner.workflow.looks import Looks
+from tuner.workflow.measuring.looks import Looks
 
 TERMS = Terms(alpha=0.025)
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kernel_files import stat, write
-from tuner.engines.kernel import HERE, Kernel, cgroup_folders, keyed, number
-from tuner.workflow.machine import (
+from tuner.machine.counters import (
     Counters,
     Throttling,
     counters,
@@ -22,6 +21,7 @@ from tuner.workflow.machine import (
     throttling,
     usable_cpus,
 )
+from tuner.machine.kernel import HERE, Kernel, cgroup_folders, keyed, number
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -11,15 +11,15 @@ import pytest
 
 from tests.ollama import faked
 from tests.workflow.worlds import Recorder
-from tuner.engines.ollama import Ollama
-from tuner.render.modelfile import load as load_modelfile
-from tuner.report.result import Result
+from tuner.engines.ollama.engine import Ollama
+from tuner.evaluate.result import Result
+from tuner.modelfile.document import load as load_modelfile
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices
 from tuner.spec.study import load
 from tuner.spec.values import Guard, Model, Slo
-from tuner.workflow.beside import beside
-from tuner.workflow.run import run
+from tuner.workflow.tune.production_warning import beside
+from tuner.workflow.tune.run import run
 
 STUDY = replace(
     load(studies() / "task-api.yaml"),
@@ -98,7 +98,7 @@ def test_a_loaded_server_in_production_is_named(
     engine = Ollama(Model(faked.MODEL, faked.MODEL), tmp_path, tmp_path)
 
     async def said(host: str, load: bool) -> list[str]:
-        from tuner.engines import ollama_api
+        from tuner.engines.ollama import api as ollama_api
 
         monkeypatch.setenv("OLLAMA_HOST", host)
         if load:

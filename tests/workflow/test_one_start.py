@@ -14,20 +14,20 @@ import pytest
 
 from tests.workflow.test_resume import Killed, Killer
 from tests.workflow.worlds import Recorder, study
+from tuner.evaluate.lateness import by_block
+from tuner.evaluate.result import Result
+from tuner.evaluate.scope import ONE_START
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.report.documents import plan_document
-from tuner.report.lateness import by_block
-from tuner.report.result import Result
-from tuner.report.scope import ONE_START
 from tuner.report.terminal import as_text, show_plan, show_result
 from tuner.search.budget import Pace, plan
 from tuner.spec.space import Range
 from tuner.spec.values import Candidate, Effective, Load, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.confirm import terms_of
-from tuner.workflow.run import run
-from tuner.workflow.session import Session
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.tune.proof import terms_of
+from tuner.workflow.tune.run import run
 
 
 def world(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.workflow.test_turns import STUDY, seen
 from tuner.spec.values import Guard, Message
 from tuner.spec.workload import Template, Workload
-from tuner.workflow.reasons import what_stood_in_the_way
+from tuner.workflow.tune.reasons import what_stood_in_the_way
 
 
 def of_templates(count: int) -> Workload:

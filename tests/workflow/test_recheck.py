@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
+from tuner.evaluate.result import Result
 from tuner.report.documents import result_document
-from tuner.report.result import Result
 from tuner.report.terminal import as_text, show_result
 from tuner.spec.values import Candidate, Guard
+from tuner.store import trial_folder
+from tuner.store.trial_folder import KeptTrial
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow import trial_folder
-from tuner.workflow.recheck import REQUESTS, SHARE
-from tuner.workflow.run import run
-from tuner.workflow.trial_folder import KeptTrial
+from tuner.workflow.tune.baseline_drift import REQUESTS, SHARE
+from tuner.workflow.tune.run import run
 
 BUDGET_S = 900.0
 

@@ -11,16 +11,16 @@ import optuna
 import pytest
 
 from tests.workflow.worlds import Recorder, study, trial_folders, world
-from tuner.report.result import Result
+from tuner.evaluate.result import Result
 from tuner.search.budget import ALPHAS
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError, Locked, NotComparable
 from tuner.spec.values import Slo
+from tuner.store.run_folder import claimed
+from tuner.store.trial_folder import read
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.folder import claimed
-from tuner.workflow.run import run
-from tuner.workflow.trial_folder import read
+from tuner.workflow.tune.run import run
 
 
 class Killed(Exception):

@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 
 from tests.workflow.worlds import Recorder, study, trial_folders, world
+from tuner.evaluate.lateness import Terms, by_block
+from tuner.evaluate.measurement import measurement
+from tuner.evaluate.result import Result
 from tuner.load import samples as sample_file
 from tuner.report.documents import measurement_document, result_document
-from tuner.report.lateness import Terms, by_block
-from tuner.report.measurement import measurement
-from tuner.report.result import Result
 from tuner.search.budget import ALPHAS
 from tuner.spec.address import url
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.space import Choices
 from tuner.spec.values import Guard, Slo
+from tuner.store.trial_folder import read_all
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.measure import measure
-from tuner.workflow.run import run
-from tuner.workflow.trial_folder import read_all
+from tuner.workflow.measuring.measure import measure
+from tuner.workflow.tune.run import run
 
 
 def tuned(

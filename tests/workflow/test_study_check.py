@@ -20,7 +20,7 @@ from tuner.spec.space import Choices
 from tuner.spec.study import Study, load
 from tuner.spec.values import Guard
 from tuner.stats.shares import judge_share
-from tuner.workflow.study_check import check_study, least_templates
+from tuner.workflow.start.study_check import check_study, least_templates
 
 PACKAGED = load(studies() / "task-api.yaml")
 

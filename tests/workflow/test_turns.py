@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests.guard.test_classify import sample
-from tuner.report.lateness import Terms
-from tuner.report.measurement import Measurement, measurement
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import Rhythm
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Sample, Slo
 from tuner.spec.workload import Workload
-from tuner.workflow.turns import (
+from tuner.workflow.tune.turns import (
     Sent,
     drop_alone_is_open,
     floor_stays_open,

@@ -14,7 +14,8 @@ import pytest
 from tests.engines.servers import FAST
 from tests.workflow.worlds import study, world
 from tuner.engines.base import Engine
-from tuner.report.resources import (
+from tuner.machine import usage
+from tuner.machine.resources import (
     Gpu,
     Resources,
     from_document,
@@ -25,8 +26,7 @@ from tuner.report.resources import (
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow import usage
-from tuner.workflow.measure import measure
+from tuner.workflow.measuring.measure import measure
 
 
 class Refused(Exception):

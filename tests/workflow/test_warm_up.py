@@ -17,12 +17,12 @@ from tuner.search.budget import LEAST_LOOK, Pace
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Knob
 from tuner.spec.workload import Shot, ShotRule
+from tuner.store.trial_folder import Spent
 from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.measure import measure
-from tuner.workflow.session import Session
-from tuner.workflow.trial_folder import Spent
-from tuner.workflow.warm_up import MOST_WARMUPS, WARMUP_SHARE
+from tuner.workflow.measuring.measure import measure
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.warm_up import MOST_WARMUPS, WARMUP_SHARE
 
 BARE = replace(study(), space={}, baseline={})
 

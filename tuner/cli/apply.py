@@ -13,11 +13,11 @@ from tuner.cli.options import ending_cleanly, read_study, run_loop, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuner.engines.ollama_models import OllamaModels
-    from tuner.report.measurement import Measurement
+    from tuner.engines.ollama.models import OllamaModels
+    from tuner.evaluate.measurement import Measurement
     from tuner.spec.study import Study
-    from tuner.workflow.apply import Applied, Proposal
-    from tuner.workflow.notes import Notes
+    from tuner.workflow.service.apply import Applied, Proposal
+    from tuner.workflow.service.notes import Notes
 
 
 @click.command(name="apply")
@@ -83,13 +83,13 @@ def command(
         return _edited(result, edit, unproven=unproven, yes=yes, dry_run=dry_run)
     if name is None:
         raise click.UsageError("say --name NAME, or --edit FILE")
-    from tuner.engines.ollama_attached import address_of
-    from tuner.engines.ollama_models import OllamaModels
+    from tuner.engines.ollama.attached import address_of
+    from tuner.engines.ollama.models import OllamaModels
     from tuner.report.apply import show_proposal
     from tuner.report.terminal import console
-    from tuner.workflow.apply import propose
-    from tuner.workflow.notes import held
-    from tuner.workflow.way_back import unfinished
+    from tuner.workflow.service.apply import propose
+    from tuner.workflow.service.notes import held
+    from tuner.workflow.service.way_back import unfinished
 
     models = OllamaModels(address_of(host))
     proposal = propose(result, name, target, models)
@@ -118,7 +118,7 @@ def _say(line: str | None) -> None:
 
 def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Study | None:
     """Return the study for the measurement in place; say so where there will be none."""
-    from tuner.workflow.in_place import why_not
+    from tuner.workflow.service.in_place import why_not
 
     study = read_study(file) if requests else None
     reason = why_not(proposal, study)
@@ -134,7 +134,7 @@ def _check(
     from datetime import datetime
 
     from tuner.report.apply import show_in_place
-    from tuner.workflow.in_place import measure
+    from tuner.workflow.service.in_place import measure
 
     out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
 
@@ -156,7 +156,7 @@ def _into_service(
     """Apply, measure in place where that is asked for, and take back what does not hold."""
     from datetime import datetime
 
-    from tuner.workflow.apply import apply
+    from tuner.workflow.service.apply import apply
 
     if check is None:
         _say("in place: not measured")
@@ -179,7 +179,7 @@ def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: boo
     """Write the settings of a result into a Modelfile that somebody wrote."""
     from tuner.report.diff import show_diff, told_unlike
     from tuner.report.terminal import console
-    from tuner.workflow.edit import edit, write
+    from tuner.workflow.modelfiles.edit import edit, write
 
     found = edit(result, file)
     console(stderr=True).print(show_diff(str(file), "edited", found.changes))

@@ -43,8 +43,8 @@ def command(
     from tuner.report.capacity import capacity_document, show_capacity
     from tuner.report.progress import Lines
     from tuner.report.terminal import console
-    from tuner.workflow.capacity import capacity
-    from tuner.workflow.default_folder import default_out
+    from tuner.store.default_folder import default_out
+    from tuner.workflow.measuring.capacity import capacity
 
     study = read_study(study_file, **overrides)
     lines = Lines(console(stderr=True), quiet)

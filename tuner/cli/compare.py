@@ -26,7 +26,7 @@ def command(a: Path, b: Path, force: bool, as_json: bool) -> int:
     Example:  tune compare out/before out/after
     """  # noqa: D301
     from tuner.report.comparison import comparison_document, show_comparison
-    from tuner.workflow.compare import compare
+    from tuner.workflow.measuring.compare import compare
 
     found = compare(a, b, force=force)
     for difference in found.unlike:

@@ -28,7 +28,7 @@ def command(a: str, b: str, host: str | None, as_json: bool) -> int:
     Example:  tune diff Modelfile task-api
     """  # noqa: D301
     from tuner.report.diff import diff_document, show_diff
-    from tuner.workflow.diff import diff
+    from tuner.workflow.modelfiles.diff import diff
 
     found = diff(a, b, host)
     show(diff_document(a, b, found) if as_json else show_diff(a, b, found))

@@ -20,7 +20,7 @@ def command(as_json: bool) -> int:
     Example:  tune doctor --json
     """  # noqa: D301
     from tuner.report.diagnosis import diagnosis_document, show_diagnosis
-    from tuner.workflow.diagnose import diagnose
+    from tuner.workflow.doctor import diagnose
 
     found = diagnose()
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from tuner.workflow.init import Started
+    from tuner.workflow.start.init import Started
 
 
 @click.command(name="init")
@@ -49,7 +49,7 @@ def command(
     Example:  tune init Modelfile
               tune init --engine openai --url https://api.example.com/v1 --model NAME
     """  # noqa: D301
-    from tuner.workflow.init import hosted, init
+    from tuner.workflow.start.init import hosted, init
 
     to_stdout = str(out) == "-"
     asked = _hosted(source, engine, url, model)

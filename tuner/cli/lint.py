@@ -29,7 +29,7 @@ def command(files: tuple[Path, ...], parallel: int | None, as_json: bool) -> int
     Example:  tune lint Modelfile
     """  # noqa: D301
     from tuner.report.lint import lint_document, show_lint
-    from tuner.workflow.lint import lint
+    from tuner.workflow.modelfiles.lint import lint
 
     linted = lint(files, parallel)
     if as_json:

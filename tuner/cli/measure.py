@@ -44,8 +44,8 @@ def command(
     from tuner.report.documents import measurement_document
     from tuner.report.progress import Lines
     from tuner.report.terminal import console, show_measurement
-    from tuner.workflow.default_folder import default_out
-    from tuner.workflow.measure import measure
+    from tuner.store.default_folder import default_out
+    from tuner.workflow.measuring.measure import measure
 
     study = read_study(study_file, **overrides)
     lines = Lines(console(stderr=True), quiet)

@@ -158,7 +158,7 @@ def _attached(study: Study, attach: str | None) -> Study:
     """Return a study that a running Ollama serves, where one is asked for."""
     if attach is None:
         return study
-    from tuner.engines.ollama_attached import url_of
+    from tuner.engines.ollama.attached import url_of
 
     return replace(study, engine="ollama", url=url_of(attach))
 
@@ -211,7 +211,7 @@ def _with_target(slos: tuple[Any, ...], metric: Any, target_ms: float | None) ->
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
     """Let a signal that ends the program be an Exit, so that the block can clean up."""
-    from tuner.workflow.interrupts import deafen, handled
+    from tuner.workflow.service.interrupts import deafen, handled
 
     def end(number: int, frame: object) -> None:
         deafen()
@@ -223,7 +223,7 @@ def ending_cleanly() -> Iterator[None]:
 
 def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a workflow; a signal ends it cleanly, SIGINT with exit code 130, SIGTERM with 143."""
-    from tuner.workflow.interrupts import deafen, ending, restored
+    from tuner.workflow.service.interrupts import deafen, ending, restored
 
     async def main() -> T:
         task = asyncio.current_task()

@@ -9,8 +9,8 @@ import click
 from tuner.cli.options import show
 
 if TYPE_CHECKING:
-    from tuner.engines.ollama_models import OllamaModels
-    from tuner.workflow.notes import Notes
+    from tuner.engines.ollama.models import OllamaModels
+    from tuner.workflow.service.notes import Notes
 
 
 @click.command(name="rollback")
@@ -26,11 +26,11 @@ def command(name: str, host: str | None, yes: bool) -> int:
     \b
     Example:  tune rollback task-api
     """  # noqa: D301
-    from tuner.engines.ollama_attached import address_of
-    from tuner.engines.ollama_models import OllamaModels
-    from tuner.workflow.interrupts import put_off
-    from tuner.workflow.notes import held
-    from tuner.workflow.way_back import bring_back, kept_before, listed, unfinished
+    from tuner.engines.ollama.attached import address_of
+    from tuner.engines.ollama.models import OllamaModels
+    from tuner.workflow.service.interrupts import put_off
+    from tuner.workflow.service.notes import held
+    from tuner.workflow.service.way_back import bring_back, kept_before, listed, unfinished
 
     models = OllamaModels(address_of(host))
     name = listed(name, models)
@@ -48,8 +48,8 @@ def command(name: str, host: str | None, yes: bool) -> int:
 
 def _removed(name: str, models: OllamaModels, notes: Notes, *, yes: bool) -> int:
     """Remove what `tune apply` made where nothing had served before, if that is wanted."""
-    from tuner.workflow.interrupts import put_off
-    from tuner.workflow.way_back import made, remove
+    from tuner.workflow.service.interrupts import put_off
+    from tuner.workflow.service.way_back import made, remove
 
     at = made(name, models, notes).at
     asked = f"nothing served as {name} before tune apply made it at {at}; remove it?"

@@ -53,8 +53,8 @@ def command(
     from tuner.report.documents import plan_document, result_document
     from tuner.report.terminal import console, show_plan, show_result
     from tuner.search.budget import plan
-    from tuner.workflow.default_folder import default_out, latest_out
-    from tuner.workflow.run import check, run
+    from tuner.store.default_folder import default_out, latest_out
+    from tuner.workflow.tune.run import check, run
 
     study = read_study(study_file, **overrides)
     check(study)
@@ -68,7 +68,7 @@ def command(
     folder = out or (latest_out if resume else default_out)(study.name)
     watcher = _watcher(errors, quiet, study)
     if pull and study.engine == "ollama":
-        from tuner.workflow.pull import pull as fetch
+        from tuner.workflow.start.pull import pull as fetch
 
         fetch(study, watcher.note)
     try:

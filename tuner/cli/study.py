@@ -44,7 +44,7 @@ def check(study_file: Path, as_json: bool) -> int:
     study = load(study_file)  # before what is slow to import: most mistakes show here
 
     from tuner.report.study_check import check_document, show_check
-    from tuner.workflow.study_check import check_study
+    from tuner.workflow.start.study_check import check_study
 
     found = check_study(study)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from tuner.engines.kernel import HERE, Kernel, cgroup_folders, keyed, number
+from tuner.machine.kernel import HERE, Kernel, cgroup_folders, keyed, number
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Candidate, Model
 

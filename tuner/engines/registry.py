@@ -11,10 +11,10 @@ from tuner.engines.base import Engine, Preview
 from tuner.spec.study import Study
 
 FACTORIES = {
-    "llamacpp": "tuner.engines.llamacpp:create",
-    "ollama": "tuner.engines.ollama:create",
-    "openai": "tuner.engines.openai:create",
-    "command": "tuner.engines.command:create",
+    "llamacpp": "tuner.engines.llamacpp.engine:create",
+    "ollama": "tuner.engines.ollama.engine:create",
+    "openai": "tuner.engines.openai.engine:create",
+    "command": "tuner.engines.command.engine:create",
     "fake": "tuner.testing.fake_engine:create",
 }
 """Kind -> "module:function"; the function takes (study, folder for logs) and gives an Engine."""

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.render.chat_template import derive, go_template
-from tuner.render.modelfile import Modelfile, write
-from tuner.render.parameters import KINDS, written
-from tuner.render.templates import fill
+from tuner.modelfile.chat_template import derive, go_template
+from tuner.modelfile.document import Modelfile, write
+from tuner.modelfile.parameters import KINDS, written
+from tuner.spec.templates import fill
 from tuner.spec.values import (
     LEFT_TO_ENGINE,
     Candidate,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tuner.render.templates import fill
+from tuner.spec.templates import fill
 from tuner.spec.values import Candidate
 
 FILES = ("ask_ollama.py", "ask_openai.py")

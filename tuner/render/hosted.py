@@ -18,9 +18,9 @@ from tuner.render.artifacts import (
     client_settings,
     evidence_header,
 )
-from tuner.render.templates import fill
 from tuner.spec.address import Url
 from tuner.spec.remote import FromEnvironment
+from tuner.spec.templates import fill
 
 CLIENT, PROGRAM = "client.json", "ask_openai.py"
 

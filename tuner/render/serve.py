@@ -16,8 +16,8 @@ from tuner.render.artifacts import (
     client_settings,
     evidence_header,
 )
-from tuner.render.templates import fill
 from tuner.spec.server import Server, command_line
+from tuner.spec.templates import fill
 from tuner.spec.values import Candidate
 
 DEFAULT_PORT = 8080

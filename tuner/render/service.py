@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape
 
-from tuner.render.templates import fill
+from tuner.spec.templates import fill
 from tuner.spec.values import Setting, start_prefix
 
 Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]

@@ -9,10 +9,10 @@ from rich.console import Group
 from rich.table import Table
 
 from tuner import __version__
-from tuner.render.diff import Change
+from tuner.evaluate.measurement import Measurement
+from tuner.machine.disturbance import sentences
+from tuner.modelfile.diff import Change
 from tuner.report.diff import show_diff
-from tuner.report.disturbance import sentences
-from tuner.report.measurement import Measurement
 from tuner.spec.values import Slo
 
 

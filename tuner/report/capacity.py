@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tuner import __version__
+from tuner.evaluate.failures import in_words
+from tuner.evaluate.measurement import Measurement
 from tuner.report.documents import measurement_document
-from tuner.report.failures import in_words
-from tuner.report.measurement import Measurement
 from tuner.report.terminal import STYLE, quantile_text, rate_text
 from tuner.spec.study import Study
 from tuner.spec.values import Verdict

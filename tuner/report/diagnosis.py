@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tuner import __version__
-from tuner.report.disturbance import Disturbance
+from tuner.machine.disturbance import Disturbance
 
 Level = Literal["ok", "note", "warning"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from tuner import __version__
-from tuner.render.diff import Change, Cost
+from tuner.modelfile.diff import Change, Cost
 
 _WIDTH = 48
 _PATHS = ("FROM", "ADAPTER", "DRAFT")

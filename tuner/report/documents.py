@@ -8,15 +8,15 @@ from dataclasses import asdict
 from typing import Any
 
 from tuner import __version__
+from tuner.evaluate.breakdown import Breakdown, Part, Rate, breakdown
+from tuner.evaluate.cold_start import cold_document
+from tuner.evaluate.counts import counts_document
+from tuner.evaluate.measurement import METRICS, Measurement
+from tuner.evaluate.result import BaselineDrift, FewerLate, Gain, Result, Screened
+from tuner.evaluate.scope import claim, scope, start_spread
 from tuner.guard.verdict import GuardReport
-from tuner.report.breakdown import Breakdown, Part, Rate, breakdown
-from tuner.report.cold import cold_document
-from tuner.report.counts import counts_document
-from tuner.report.disturbance import Disturbance, disturbed, sentences
-from tuner.report.measurement import METRICS, Measurement
-from tuner.report.resources import resources_document
-from tuner.report.result import BaselineDrift, FewerLate, Gain, Result, Screened
-from tuner.report.scope import claim, scope, start_spread
+from tuner.machine.disturbance import Disturbance, disturbed, sentences
+from tuner.machine.resources import resources_document
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial, shares
 from tuner.spec.identity import declared

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tuner import __version__
-from tuner.render.lint.findings import Linted
+from tuner.modelfile.lint.findings import Linted
 
 
 def lint_document(linted: Sequence[Linted]) -> dict[str, Any]:

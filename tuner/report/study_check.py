@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuner import __version__
+from tuner.evaluate.scope import starts_text
 from tuner.report.documents import plan_document
-from tuner.report.scope import starts_text
 from tuner.report.terminal import show_plan
 from tuner.search.budget import Plan, Price, price
 from tuner.spec.space import Range, size

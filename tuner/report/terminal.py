@@ -10,19 +10,19 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tuner.report.breakdown import breakdown
+from tuner.evaluate.breakdown import breakdown
+from tuner.evaluate.cold_start import in_words as cold_in_words
+from tuner.evaluate.counts import in_words as counts_in_words
+from tuner.evaluate.failures import in_words as failed_in_words
+from tuner.evaluate.measurement import Measurement
+from tuner.evaluate.result import Result, Screened
+from tuner.evaluate.scope import claim, scope, starts_text
+from tuner.machine.disturbance import sentences
+from tuner.machine.resources import in_words
+from tuner.report.breakdown_table import PartsTable
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
-from tuner.report.cold import in_words as cold_in_words
-from tuner.report.counts import in_words as counts_in_words
-from tuner.report.disturbance import sentences
-from tuner.report.failures import in_words as failed_in_words
+from tuner.report.file_contents import holds, says_something
 from tuner.report.gain import drift_in_words, gain_in_words
-from tuner.report.measurement import Measurement
-from tuner.report.parts import PartsTable
-from tuner.report.resources import in_words
-from tuner.report.result import Result, Screened
-from tuner.report.scope import claim, scope, starts_text
-from tuner.report.written import holds, says_something
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.spec.study import Study

@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from tuner.engines.base import Engine
-from tuner.engines.process import family, listening_ports
 from tuner.load.arrivals import Call
 from tuner.load.drive import drive
+from tuner.machine.processes import family, listening_ports
 from tuner.spec.values import Candidate, Load, Message, Prompt, Sample, Setting
 
 T = TypeVar("T")

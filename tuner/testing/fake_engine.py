@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tuner.engines.llamacpp import LlamaCpp
+from tuner.engines.llamacpp.engine import LlamaCpp
 from tuner.spec.study import Study
 from tuner.spec.values import Model
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tuner.engines.chat import chat_request, read_chat
+from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.load.wire import Exchange, Request
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting

@@ -1,0 +1,1 @@
+"""The embedded engine: the server of llama.cpp in a wheel."""

@@ -1,0 +1,266 @@
+"""The embedded engine: llama.cpp's server in a child process, in Ollama's words.
+
+num_ctx is per slot (n_ctx = num_ctx x num_parallel) and num_batch sets both -b and -ub, as
+Ollama does it (llm/llama_server.go). llama.cpp changes none of its load-time settings while
+it runs, so each costs a restart, which takes well under a second for a small model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tuner.engines import gguf, models
+from tuner.engines.base import Preview
+from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
+from tuner.engines.serving import control
+from tuner.engines.serving.chat import chat_request
+from tuner.engines.serving.launch import Launch, Served, launch
+from tuner.engines.serving.readback import difference
+from tuner.load.wire import Request
+from tuner.spec.errors import EngineDied, EngineMissing, InputError
+from tuner.spec.model_name import is_gguf_path
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
+
+START_DEADLINE_S = 120.0
+
+
+def _cores() -> int:
+    """Return the cores this process may use: llama.cpp itself ignores cpusets."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+KNOBS: Mapping[str, Knob] = MappingProxyType(
+    {
+        k.name: k
+        for k in (
+            Knob("num_ctx", "restart", 4096),
+            Knob("num_batch", "restart", 512),
+            Knob("num_thread", "restart", _cores()),
+            Knob("num_parallel", "restart", 1, "environment"),
+            Knob("kv_cache_type", "restart", "f16", "environment"),
+            Knob("flash_attention", "restart", "auto", "environment"),
+            Knob("num_predict", "request", -1),
+            Knob("temperature", "request", 0.8),
+            Knob("top_k", "request", 40),
+            Knob("top_p", "request", 0.9),
+            Knob("min_p", "request", 0.0),
+            Knob("repeat_penalty", "request", 1.0),
+        )
+    }
+)
+"""Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
+
+_FIELDS = {"num_predict": "max_tokens"}
+_LOGGED = {
+    "num_batch": re.compile(r"n_ubatch\s+= (\d+)"),
+    "num_thread": re.compile(r"threadpool init, n_threads = (\d+)"),
+    "kv_cache_type": re.compile(r"K \((\w+)\):.*V \((\w+)\):"),
+    "flash_attention": re.compile(r"flash_attn\s+= (\w+)"),
+}
+
+
+class LlamaCpp(Served):
+    """The `Engine` over llama.cpp's HTTP server; `server` is the program that speaks it."""
+
+    name = "llamacpp"
+    knobs = KNOBS
+
+    def __init__(self, model: Model, logs: Path, server: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        self._logs = logs
+        self._server = tuple(server)
+        self._starts = 0
+        self._in_force: Candidate = {}
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Reach a serving state for the candidate; see `Engine.apply`."""
+        restart = fresh or not self.alive() or self._needs_restart(candidate)
+        if restart:
+            await self.aclose()
+            await self._start(candidate)
+        self._in_force = dict(candidate)
+        return await self._effective(candidate, "restart" if restart else "nothing")
+
+    def _needs_restart(self, candidate: Candidate) -> bool:
+        dear = (k.name for k in self.knobs.values() if k.tier != "request")
+        return any(candidate[name] != self._in_force.get(name) for name in dear)
+
+    # starting
+    async def _start(self, candidate: Candidate) -> None:
+        ensure_fits(self.model, candidate, room())
+        self._starts += 1
+        asked = Launch(
+            what="llama.cpp",
+            command=(*self._server, json.dumps(self._settings(candidate))),
+            log=self._logs / f"engine-{self._starts}.log",
+            deadline_s=START_DEADLINE_S,
+        )
+        self._process, self._port = await launch(asked)
+
+    def _settings(self, candidate: Candidate) -> dict[str, Any]:
+        parallel = int(candidate["num_parallel"])
+        return {
+            "model": self.model.source,
+            "n_ctx": int(candidate["num_ctx"]) * parallel,
+            "n_parallel": parallel,
+            "n_batch": candidate["num_batch"],
+            "n_threads": candidate["num_thread"],
+            "cache_type": candidate["kv_cache_type"],
+            "flash_attention": candidate["flash_attention"],
+            "port": 0,
+        }
+
+    # reading back
+    async def _effective(self, candidate: Candidate, changed: Any) -> Effective:
+        props = await self._get("/props")
+        await self._probe(candidate)
+        settings = self._from_props(props) | self._from_log() | await self._from_slots()
+        return Effective(
+            settings=settings,
+            unverified=("format",) if "format" in candidate else (),
+            mismatches=tuple(mismatches(candidate, settings)),
+            changed=changed,
+            engine_start=self._starts,
+            pid=self._process.pid if self._process else None,
+            address=f"http://127.0.0.1:{self._port}",
+            version=f"llama.cpp {self._version(props)}",
+        )
+
+    def _from_props(self, props: Mapping[str, Any]) -> dict[str, Setting]:
+        return {
+            "num_ctx": props["default_generation_settings"]["n_ctx"],
+            "num_parallel": props["total_slots"],
+        }
+
+    def _from_log(self) -> dict[str, Setting]:
+        assert self._process is not None
+        text = self._process.log.read_text(errors="replace")
+        found: dict[str, Setting] = {}
+        for name, pattern in _LOGGED.items():
+            if match := pattern.search(text):
+                found[name] = int(match[1]) if match[1].isdigit() else match[1]
+        if match := _LOGGED["kv_cache_type"].search(text):
+            found["kv_cache_type"] = match[1] if match[1] == match[2] else f"{match[1]}/{match[2]}"
+        if "flash_attention" in found:
+            attention = {"enabled": "on", "disabled": "off"}
+            found["flash_attention"] = attention.get(str(found["flash_attention"]), "auto")
+        return found
+
+    async def _probe(self, candidate: Candidate) -> None:
+        """Send one request, so that the slot can tell what sampling it really used.
+
+        The answer is one boolean, however large the output limit is.
+        """
+        request = self.request((Message("user", "ok?"),), candidate, {"type": "boolean"})
+        body = json.loads(request.body) | {"stream": False}
+        del body["stream_options"]
+        url = f"http://127.0.0.1:{self._port}{request.path}"
+        status, answer = await control.call("POST", url, body)
+        if status != 200:
+            raise EngineDied(f"llama.cpp answered its first request with {status}: {answer}")
+
+    async def _from_slots(self) -> dict[str, Setting]:
+        used = [s for s in await self._get("/slots") if "params" in s]
+        if not used:
+            return {}
+        params = max(used, key=lambda s: s["id_task"])["params"]
+        names = (k.name for k in self.knobs.values() if k.tier == "request")
+        read = {n: params[_FIELDS.get(n, n)] for n in names if _FIELDS.get(n, n) in params}
+        return {n: round(v, 6) if isinstance(v, float) else v for n, v in read.items()}
+
+    async def _get(self, path: str) -> Any:
+        return await control.get(f"http://127.0.0.1:{self._port}{path}")
+
+    def _version(self, props: Mapping[str, Any]) -> str:
+        package = importlib.util.find_spec("xllamacpp") and package_version()
+        return f"via xllamacpp {package}" if package else str(props.get("build_info"))
+
+    # serving
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the chat request; every sampling field is sent, none left to a default."""
+        names = (k.name for k in self.knobs.values() if k.tier == "request")
+        fields = {_FIELDS.get(n, n): candidate[n] for n in names}
+        return chat_request(messages, fields, response_format)
+
+
+def create(study: Study, logs: Path) -> LlamaCpp:
+    """Return the engine for a study's model: a GGUF file, or "default"."""
+    return LlamaCpp(models.from_gguf(_model_path(study)), logs, embedded_server())
+
+
+def preview(study: Study) -> Preview:
+    """Return what shows without the engine and without hashing a model of many gigabytes.
+
+    Raises InputError for a model file that is not there or cannot be read.
+    """
+    missing: list[str] = []
+    facts: dict[str, Any] = {}
+    with _noting(missing):
+        embedded_server()
+    with _noting(missing):
+        facts = gguf.metadata(_model_path(study))
+    return Preview(KNOBS, tuple(missing), models.train_ctx(facts))
+
+
+@contextlib.contextmanager
+def _noting(missing: list[str]) -> Iterator[None]:
+    """Keep what has to be installed as a sentence."""
+    try:
+        yield
+    except EngineMissing as error:
+        missing.append(str(error))
+
+
+def _model_path(study: Study) -> Path:
+    if study.model != "default" and not is_gguf_path(study.model):
+        raise InputError(
+            f"engine llamacpp serves a GGUF file, found model {study.model!r}; name a path that "
+            "ends in .gguf, or `default` for the packaged SmolLM2"
+        )
+    return models.default_path() if study.model == "default" else Path(study.model)
+
+
+def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[str]:
+    """Return a sentence for each knob that the engine does not run as asked."""
+    found = []
+    for name, knob in KNOBS.items():
+        asked = candidate[name]
+        if name == "num_ctx":
+            asked = -(-int(asked) // CONTEXT_STEP) * CONTEXT_STEP
+        if name == "flash_attention" and asked == "auto":
+            continue
+        found.append(difference(knob, asked, settings.get(name)))
+    return [sentence for sentence in found if sentence is not None]
+
+
+def embedded_server() -> tuple[str, ...]:
+    """Return the command of llama.cpp's server; raise EngineMissing with its install command."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise EngineMissing(
+            "the embedded engine (llama.cpp) is not installed; install it with:\n"
+            "  python -m pip install 'modelfile-tuner[embedded]'"
+        )
+    return (sys.executable, "-m", "tuner.engines.llamacpp.server")
+
+
+def package_version() -> str:
+    """Return the version of the package that brings llama.cpp."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("xllamacpp")
+    except PackageNotFoundError:
+        return "unknown"

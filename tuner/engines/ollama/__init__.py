@@ -1,0 +1,1 @@
+"""Ollama, a server of our own or one that runs."""

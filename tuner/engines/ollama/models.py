@@ -1,0 +1,111 @@
+"""The models of a running Ollama, asked for and changed with the ollama package."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import ssl
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tuner.engines.ollama.package import ollama
+from tuner.spec.errors import EngineError, EngineMissing, InputError
+from tuner.spec.model_name import shown
+
+_TIMEOUT_S = 30.0
+"""For calls that move no weights."""
+
+_WEIGHTS_S = 300.0
+
+
+class OllamaModels:
+    """The models of one server; `host` is its URL.
+
+    Each call raises EngineMissing where no Ollama answers there.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        with self._client() as client:
+            self.address = str(client._client.base_url).rstrip("/")
+
+    def names(self) -> list[str]:
+        """Return the names of all models, each with its tag."""
+        with self._asking() as client:
+            return sorted(m.model for m in client.list().models if m.model)
+
+    def digest(self, name: str) -> str | None:
+        """Return the digest of a model's manifest, None where it is not there."""
+        with self._asking() as client:
+            found = (m for m in client.list().models if m.model == shown(name))
+            return next((m.digest for m in found), None)
+
+    def modelfile(self, name: str) -> str:
+        """Return the Modelfile text of a model; raise InputError where it is not there."""
+        with self._asking() as client:
+            try:
+                return client.show(name).modelfile or ""
+            except ollama.ResponseError as refused:
+                raise InputError(self._unknown(name, refused.error)) from refused
+
+    def create(self, name: str, body: Mapping[str, Any]) -> None:
+        """Create a model; `body` holds the other fields of POST /api/create.
+
+        The package's own `create` lacks renderer, parser and requires.
+        """
+        with self._asking(_WEIGHTS_S) as client:
+            made = client._client.post("/api/create", json={**body, "model": name, "stream": False})
+            if made.status_code != 200 or made.json().get("error"):
+                raise EngineError(f"Ollama did not create {name}: {made.text.strip()}")
+
+    def pull(self, name: str) -> None:
+        """Fetch a model from where its name says; it takes as long as it takes."""
+        with self._asking(timeout_s=None) as client:
+            client.pull(name)
+
+    def upload(self, file: Path) -> str:
+        """Send a file of weights to the server, where it is not there yet; return its digest."""
+        with self._asking(_WEIGHTS_S) as client:
+            return str(client.create_blob(file))
+
+    def copy(self, source: str, destination: str) -> None:
+        """Give a model another name as well; a model that has it loses it."""
+        with self._asking() as client:
+            client.copy(source, destination)
+
+    def delete(self, name: str) -> None:
+        """Remove a name, and what no other name needs."""
+        with self._asking() as client:
+            client.delete(name)
+
+    def _client(self, timeout_s: float | None = _TIMEOUT_S) -> ollama.Client:
+        """Return a client that asks no proxy, which would not know a server of this machine."""
+        trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
+        return ollama.Client(self._host, timeout=timeout_s, trust_env=False, verify=trusted)
+
+    @contextlib.contextmanager
+    def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:
+        """Give a client, and turn what can go wrong into a sentence with the next step."""
+        try:
+            with self._client(timeout_s) as client:
+                yield client
+        except ollama.ResponseError as refused:
+            raise EngineError(f"Ollama at {self.address} refused: {refused.error}") from refused
+        except ValueError as odd:
+            raise EngineMissing(
+                f"{self.address} answers, but not as Ollama does: name another with --attach URL"
+            ) from odd
+        except (ConnectionError, httpx.HTTPError) as silent:
+            raise EngineMissing(
+                f"no Ollama answers at {self.address} ({silent}); start it with `ollama serve`, or "
+                "name another with --attach URL"
+            ) from silent
+
+    def _unknown(self, name: str, told: str) -> str:
+        known = self.names()
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
+        return f"{name} is no file, and no model of the server ({told}); {hint}"

@@ -1,0 +1,1 @@
+"""What engines share: processes, ports, streams, and what is read back."""

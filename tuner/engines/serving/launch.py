@@ -1,0 +1,206 @@
+"""Start a server and wait until it serves, or say in a sentence why it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuner.engines.serving import control, process
+from tuner.engines.serving.chat import read_chat
+from tuner.load.wire import HttpTransport
+from tuner.machine import processes
+from tuner.spec.address import Address
+from tuner.spec.errors import StartFailed, StartReason, tail
+
+POLL_S = 0.02
+
+_IN_USE = re.compile(
+    r"address already in use|EADDRINUSE|(couldn't|could not|failed to|cannot) bind"
+    r"|port \d* ?is (already )?(in use|occupied)",
+    re.IGNORECASE,
+)
+_OUT_OF_MEMORY = re.compile(
+    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate", re.IGNORECASE
+)
+_BAD_SETTING = re.compile(
+    r"requires flash|(invalid|unknown|unrecognized) (argument|parameter|value|option|choice|flag)"
+    r"|no such option|unsupported|must be",
+    re.IGNORECASE,
+)
+
+
+PORT_RETRIES = 2
+"""How often another port is tried where somebody took the one that was free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start and how it shows that it serves.
+
+    `what` names it in messages; `port` is the one that the command tells it to take, None
+    where it takes one of its own; `ready` is the path of a GET that must give 200.
+    """
+
+    what: str
+    command: tuple[str, ...]
+    log: Path
+    deadline_s: float
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/health"
+    port: int | None = None
+
+
+class AddressInUse(StartFailed):
+    """The server ended since another program has its port."""
+
+
+async def launch(asked: Launch) -> tuple[process.EngineProcess, int]:
+    """Start a server and return it with the port of 127.0.0.1 where it answers.
+
+    Only a port that the server's own processes listen on counts, so that a foreign server is
+    never taken for it. Raises StartFailed, and then leaves nothing running.
+    """
+    asked.log.unlink(missing_ok=True)
+    running = await process.start(asked.command, asked.log, asked.env)
+    port: int | None = None
+    listened: set[int] = set()
+    late = False
+    try:
+        async with asyncio.timeout(asked.deadline_s):
+            port = await _serving_port(asked, running)
+    except TimeoutError:
+        late, listened = True, processes.listening_ports(running.pid)
+    finally:
+        if port is None:
+            await running.stop()
+    if port is None:
+        raise await _too_late(asked, listened) if late else _ended(asked, running)
+    return running, port
+
+
+async def until_free(start: Callable[[], Awaitable[None]], tries: int) -> None:
+    """Start a server, and again where another program took its port in the meantime."""
+    for left in reversed(range(tries)):
+        try:
+            await start()
+            return
+        except AddressInUse:
+            if left == 0:
+                raise
+
+
+class Served:
+    """The half of an `Engine` that every server in a child process of ours has in common."""
+
+    read = staticmethod(read_chat)
+
+    def __init__(self) -> None:
+        self._process: process.EngineProcess | None = None
+        self._port = 0
+
+    def transport(self) -> HttpTransport:
+        """Return a transport to the port that now serves."""
+        return HttpTransport(Address("127.0.0.1", self._port))
+
+    def memory_bytes(self) -> int | None:
+        """Return the resident memory of the server's processes."""
+        return processes.resident_bytes(self._process.pid) if self._process else None
+
+    def cpu_s(self) -> float | None:
+        """Return the CPU seconds of the server's processes until now."""
+        return processes.cpu_seconds(self._process.pid) if self._process else None
+
+    def alive(self) -> bool:
+        """Tell whether the server's process still runs."""
+        return self._process is not None and self._process.alive
+
+    async def aclose(self) -> None:
+        """Stop the server and wait until it is gone."""
+        running, self._process = self._process, None
+        if running is not None:
+            await running.stop()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def answers(port: int, ready: str) -> bool:
+    """Tell whether the server on a port says that it is ready."""
+    status, _ = await control.call("GET", f"http://127.0.0.1:{port}{ready}")
+    return status == 200
+
+
+async def _serving_port(asked: Launch, running: process.EngineProcess) -> int | None:
+    """Wait until a port that the server itself listens on answers; None when it ends before."""
+    while running.alive:
+        for port in sorted(processes.listening_ports(running.pid)):
+            if asked.port in (None, port) and await answers(port, asked.ready):
+                return port
+        await asyncio.sleep(POLL_S)
+    return None
+
+
+def _ended(asked: Launch, running: process.EngineProcess) -> StartFailed:
+    reason = start_failure(running.exit_code, tail(running.log, 200))
+    message = f"{asked.what} ended at start ({_ending(running)})"
+    if reason == "wrong_server":
+        return AddressInUse(reason, f"{message}: {_remedy(asked.port)}", running.log)
+    return StartFailed(reason, message, running.log)
+
+
+def _remedy(port: int | None) -> str:
+    if port is not None:
+        return f"another program has port {port}; stop that one"
+    return (
+        "another program has its port; stop that one, or write {{ port }} in the command so that "
+        "a free port is taken"
+    )
+
+
+async def _too_late(asked: Launch, listened: set[int]) -> StartFailed:
+    """Return the failure of a server that has been stopped since it was not ready in time."""
+    message = f"{asked.what} was not ready after {asked.deadline_s:g} s"
+    told = asked.port
+    if told is not None and told not in listened and await _is_taken(told):
+        foreign = (
+            f"another program answers on port {told}, which it was told to take; stop that one"
+        )
+        return StartFailed("wrong_server", f"{message}: {foreign}", asked.log)
+    where = ", ".join(map(str, sorted(listened))) or "no port"
+    expected = f"expected 200 from GET {asked.ready} on {told or 'a port of its own'}"
+    return StartFailed("timeout", f"{message}: {expected}, it listened on {where}", asked.log)
+
+
+async def _is_taken(port: int) -> bool:
+    """Tell whether anybody accepts a connection on a port."""
+    try:
+        async with asyncio.timeout(1.0):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
+
+
+def start_failure(exit_code: int | None, log_tail: str) -> StartReason:
+    """Return the type of a failed start from its exit status and the end of its log."""
+    if _IN_USE.search(log_tail):
+        return "wrong_server"
+    if _OUT_OF_MEMORY.search(log_tail) or exit_code == -9:
+        return "out_of_memory"
+    if _BAD_SETTING.search(log_tail):
+        return "bad_flag"
+    return "crashed"
+
+
+def _ending(running: process.EngineProcess) -> str:
+    code = running.exit_code or 0
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,1 @@
+"""Samples become numbers and verdicts."""

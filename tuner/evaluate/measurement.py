@@ -1,0 +1,210 @@
+"""Everything that is said about one candidate, computed from its samples and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tuner.evaluate.counts import Counts, counts
+from tuner.evaluate.failures import reasons
+from tuner.evaluate.lateness import Lateness, Terms, in_order
+from tuner.guard.verdict import GuardReport, overall, report
+from tuner.machine.disturbance import Disturbance
+from tuner.machine.resources import Resources
+from tuner.search.trial import requests_per_s, tokens_per_s
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
+from tuner.stats.eprocess import Certificate
+from tuner.stats.quantiles import Bound
+
+QUANTILES = (0.5, 0.95, 0.99)
+METRICS: tuple[Metric, ...] = ("e2e", "ttft", "tpot")
+
+LAG_LIMIT_S = 0.005
+LAG_LIMIT_SHARE = 0.05
+"""A client that sends or stamps later than this (seconds; share of the target) spoils the run."""
+
+CPU_LIMIT_SHARE = 0.9
+"""A client process that works for more of the time than this cannot keep up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the measuring side itself spent and missed.
+
+    `lag_p99_s`: how late requests were sent against their plan; `loop_lag_p50_s` and
+    `loop_lag_p99_s`: how long a round of the event loop took, and so how late an arrival may
+    have been stamped and the next request been sent.
+    """
+
+    cpu_s: float = 0.0
+    elapsed_s: float = 0.0
+    lag_p99_s: float = 0.0
+    loop_lag_p50_s: float = 0.0
+    loop_lag_p99_s: float = 0.0
+    processes: int = 1
+
+    @property
+    def cpu_share(self) -> float:
+        """Return the share of the time in which the client's processes worked."""
+        return self.cpu_s / self.elapsed_s / self.processes if self.elapsed_s else 0.0
+
+    def plus(self, other: Client) -> Client:
+        """Return what two runs of one client spent together."""
+        return replace(
+            other, cpu_s=self.cpu_s + other.cpu_s, elapsed_s=self.elapsed_s + other.elapsed_s
+        )
+
+    def lagging(self, samples: Sequence[Sample]) -> Client:
+        """Return the client with the lags that its samples show."""
+        late = [(s.sent_ns - s.planned_ns) / 1e9 for s in samples] or [0.0]
+        rounds = [s.loop_lag_ns / 1e9 for s in samples] or [0.0]
+        p50, p99 = np.quantile(rounds, (0.5, 0.99))
+        return replace(
+            self,
+            lag_p99_s=float(np.quantile(late, 0.99)),
+            loop_lag_p50_s=float(p50),
+            loop_lag_p99_s=float(p99),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One candidate as measured: the numbers of `tuner.measurement/1`.
+
+    `confidence` is that of each verdict and of each end of an interval.
+    `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed. Of what is
+    unknown `throughput` holds None, and `quantiles` are those of the requests that are known.
+    """
+
+    candidate: Candidate
+    effective: Effective | None
+    samples: tuple[Sample, ...]
+    certificates: Mapping[Slo, Certificate]
+    quantiles: Mapping[str, Mapping[float, Bound]]
+    confidence: float
+    guard: GuardReport
+    failures: Mapping[str, int]
+    throughput: Mapping[str, float | None]
+    counts: Counts
+    client: Client
+    saturated: str | None
+    memory_bytes: int | None = None
+    failure_reasons: Mapping[str, int] = field(default_factory=dict)
+    warmups: int = 0
+    slowest_warmup_s: float | None = None
+    resources: Resources | None = None
+    machine: Disturbance | None = None
+
+    @property
+    def n(self) -> int:
+        """Return the number of measured requests."""
+        return len(self.samples)
+
+    @property
+    def valid_run(self) -> bool:
+        """Tell whether the client kept up, so that the numbers are the server's."""
+        return self.saturated is None
+
+    @property
+    def latency_verdict(self) -> Verdict:
+        """Return PASS when every SLO passed; a client that did not keep up leaves it open."""
+        if not self.valid_run:
+            return "UNDECIDED"
+        return overall([c.verdict for c in self.certificates.values()])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return PASS when every SLO and every floor of the guard passed."""
+        if not self.valid_run:
+            return "UNDECIDED"
+        return overall([self.latency_verdict, self.guard.verdict])
+
+    @property
+    def starts(self) -> int:
+        """Return how many engine starts the samples come from."""
+        return len({s.engine_start for s in self.samples})
+
+
+def measurement(
+    study: Study,
+    candidate: Candidate,
+    effective: Effective | None,
+    samples: Sequence[Sample],
+    *,
+    terms: Terms | None = None,
+    client: Client | None = None,
+    memory_bytes: int | None = None,
+    resources: Resources | None = None,
+    machine: Disturbance | None = None,
+) -> Measurement:
+    """Compute a measurement; warm-up samples are counted and left out of every number."""
+    terms = terms or Terms()
+    kept = tuple(in_order([s for s in samples if not s.warmup]))
+    warmups = [s.latency_s("e2e") for s in samples if s.warmup]
+    client = (client or Client()).lagging(kept)
+    lateness = Lateness.of(study, kept, terms)
+    return Measurement(
+        candidate=candidate,
+        effective=effective,
+        samples=kept,
+        certificates={slo: lateness.certificate(slo) for slo in study.slos},
+        quantiles={m: lateness.quantiles(m, QUANTILES) for m in METRICS},
+        confidence=1 - terms.alpha,
+        guard=report(
+            kept,
+            study.guard,
+            alpha=terms.alpha,
+            visits=study.workload.visits,
+            baseline=terms.baseline,
+        ),
+        failures=_failures(kept),
+        failure_reasons=reasons(kept),
+        throughput=_throughput(kept),
+        counts=counts(kept),
+        client=client,
+        saturated=saturation(study, client),
+        memory_bytes=memory_bytes,
+        warmups=len(warmups),
+        slowest_warmup_s=max(warmups, default=None),
+        resources=resources,
+        machine=machine,
+    )
+
+
+def saturation(study: Study, client: Client) -> str | None:
+    """Say why the client could not keep up, so that the run is invalid and not slow; else None.
+
+    A client without time is slow in most rounds of its event loop. A few slow rounds are the
+    machine's: they make latencies longer, never shorter, and are reported beside them.
+    """
+    tightest = min((s.max_s for s in study.slos if s.metric != "tpot"), default=1.0)
+    limit_s = max(LAG_LIMIT_S, LAG_LIMIT_SHARE * tightest)
+    if client.lag_p99_s > limit_s:
+        found = f"requests were sent up to {client.lag_p99_s * 1000:.1f} ms late (p99)"
+    elif client.loop_lag_p50_s > limit_s:
+        found = f"arrivals were stamped {client.loop_lag_p50_s * 1000:.1f} ms late (p50)"
+    elif client.cpu_share > CPU_LIMIT_SHARE:
+        found = f"the client worked for {client.cpu_share:.0%} of the time"
+    else:
+        return None
+    return (
+        f"the client could not keep up: {found}, so the run is invalid, not slow; use "
+        f"--client-processes {2 * client.processes}, a lower load or a quieter machine"
+    )
+
+
+def _failures(samples: Sequence[Sample]) -> dict[str, int]:
+    counts = Counter(s.outcome for s in samples)
+    return {outcome: counts[outcome] for outcome in ("error", "timeout", "incomplete")}
+
+
+def _throughput(samples: Sequence[Sample]) -> dict[str, float | None]:
+    """Return requests and output tokens a second while requests were in flight."""
+    return {
+        "requests_per_s": requests_per_s(samples),
+        "output_tokens_per_s": tokens_per_s(samples),
+    }

@@ -1,0 +1,1 @@
+"""The Modelfile: read, written, checked and changed."""

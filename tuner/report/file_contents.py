@@ -1,0 +1,48 @@
+"""What each file that a run writes holds, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuner.evaluate.result import Result
+from tuner.spec.values import LEFT_TO_ENGINE
+
+_WHAT = {
+    "ollama.env": (
+        ("environment", "command"),
+        " (the server's start, which a Modelfile cannot hold: {})",
+    ),
+    "serve.sh": (("command",), " (starts the server: {})"),
+    "client.json": (("client",), " (only the client can send it: {})"),
+}
+_SAYS_NOTHING = {
+    "system": "none",
+    "shots": 0,
+    "format": "none",
+    "cpu_scheduling": "other",
+}
+
+
+def says_something(knob: str, value: object) -> bool:
+    """Tell whether a value of a knob is sent or written anywhere."""
+    return value is not None and value not in (*LEFT_TO_ENGINE, _SAYS_NOTHING.get(knob))
+
+
+def holds(name: str, result: Result) -> str:
+    """Return which settings of the best candidate a written file holds, "" for most files."""
+    where, text = _WHAT.get(name, ((), ""))
+    names = _names(where, result.knobs_where, result.best_candidate)
+    return text.format(", ".join(names)) if text and names else ""
+
+
+def _names(
+    where: tuple[str, ...], knobs: Mapping[str, str], candidate: Mapping[str, object]
+) -> list[str]:
+    found = [
+        name
+        for name, place in knobs.items()
+        if place in where and says_something(name, candidate.get(name))
+    ]
+    if "client" in where and candidate.get("shots") == "dynamic":
+        found = [*(name for name in found if name != "shots"), "dynamic shots"]
+    return found

@@ -1,0 +1,155 @@
+"""The output folder of a run: held by one process, and nothing in it is ever half written."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from tuner.spec.differences import differences, short
+from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
+from tuner.spec.identity import digest
+
+RUN_FILE = "run.json"
+RUN_SCHEMA = "tuner.run/2"
+"""Its `declared` holds what a study says of its engine and its load; version 1 had not that."""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write below `path` into an OutputError that says how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; make room, or move away what is in "
+            "its place, and do it again (finished trials are kept: `tune run --resume` goes on)"
+        ) from error
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document through a temporary file, so that a reader never sees half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    with writing(path):
+        # half of a surrogate pair, as a server or a file's name may have it, stays an escape
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        partial.replace(path)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
+    """Write artifacts into a folder, scripts so that they can be run; return where each lies."""
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        if name.endswith(".sh"):
+            (folder / name).chmod(0o755)
+    return {name: folder / name for name in files}
+
+
+@contextlib.contextmanager
+def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
+    """Hold the output folder for this process alone; it is made where it is not there.
+
+    Claim it before the engine is created, which may put files there. A folder in which nothing
+    was begun is given back empty. Raises Locked while another process holds it, and InputError
+    where it cannot be written, or where it holds a run and `resume` does not ask to continue that
+    (or the other way).
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / ".lock").open("w")
+    except OSError as error:
+        raise _no_folder(out, error) from None
+    with lock:
+        take(lock, f"{out} is in use by another tune; wait for it or name another --out")
+        _check_use(out, resume)
+        try:
+            (out / "trials").mkdir(exist_ok=True)
+            (out / "engine").mkdir(exist_ok=True)
+        except OSError as error:
+            raise _no_folder(out, error) from None
+        try:
+            yield out
+        finally:
+            with contextlib.suppress(OSError):  # it holds trials
+                (out / "trials").rmdir()
+
+
+def take(lock: IO[str], taken: str) -> None:
+    """Lock an open file until it is closed; raise Locked, saying `taken`, where another has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Locked(taken) from None
+
+
+def _no_folder(out: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write to {out}: {error.strerror} ({error.filename}); make it writable, or "
+        "name another --out"
+    )
+
+
+def _check_use(out: Path, resume: bool) -> None:
+    used = any((out / name).exists() for name in ("trials", "result.json", RUN_FILE))
+    if used and not resume:
+        raise InputError(
+            f"{out} already holds a run, and a run is never overwritten; continue it with "
+            "--resume, or name another --out"
+        )
+    if resume and not used:
+        raise InputError(f"{out} holds no run that could be continued; leave --resume out")
+
+
+def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | None]) -> None:
+    """Write down what a run is about, or check that it is the same as when it began.
+
+    `trials` holds for each finished trial the digest of the run that it belongs to. Raises
+    NotComparable with the first difference: samples of unlike runs are never pooled; and
+    InputError for a file or a trial that is not this run's.
+    """
+    now = json.loads(json.dumps(identity))
+    before = _before(out / RUN_FILE)
+    for found in differences(before or now, now, now):
+        raise NotComparable(
+            f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
+            f"{short(found.b)}; samples of unlike runs are not pooled: name another --out"
+        )
+    for name, run in trials.items():
+        if run != run_digest(identity):
+            raise NotComparable(
+                f"{out / 'trials' / name} was measured by another run: move it out of {out}, or "
+                "name another --out"
+            )
+    if before is None:
+        write_json(out / RUN_FILE, {"schema": RUN_SCHEMA, **now})
+
+
+def run_digest(identity: Mapping[str, Any]) -> str:
+    """Return the digest by which a trial tells to which run it belongs."""
+    return digest(identity)
+
+
+def _before(path: Path) -> dict[str, Any] | None:
+    """Return what a run wrote down when it began, None where there is nothing."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(before, dict):
+            raise ValueError(f"expected a JSON object, found {type(before).__name__}")
+        schema = before["schema"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError) as broken:
+        raise InputError(
+            f"{path}: not what a run writes down when it begins ({broken}); move it away, and "
+            "--resume writes it anew where the trials are those of this study"
+        ) from None
+    if schema != RUN_SCHEMA:
+        raise NotComparable(
+            f"{path.parent} was begun by another version of tune ({schema}, expected "
+            f"{RUN_SCHEMA}), which wrote down less of what it measured; name another --out"
+        )
+    return before

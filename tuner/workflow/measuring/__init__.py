@@ -1,0 +1,1 @@
+"""An engine in use: one candidate served, measured, compared."""

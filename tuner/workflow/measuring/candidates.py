@@ -1,0 +1,153 @@
+"""Candidates as a study writes them, made whole and checked against what the engine has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from tuner.engines.base import Engine, Refuses
+from tuner.spec.conversation import PROMPT_KNOBS, allowed
+from tuner.spec.errors import InputError
+from tuner.spec.parts import nearest
+from tuner.spec.remote import LIMIT
+from tuner.spec.space import Choices, Dimension, like, some_values
+from tuner.spec.study import Study
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
+from tuner.workflow.measuring.writable import ensure_writable
+
+
+class HasKnobs(Protocol):
+    """An engine, or the preview of one."""
+
+    @property
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs with their tiers and defaults."""
+        ...
+
+
+def fitted(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
+    """Return a study as an engine takes it, and what is left out of it with the reason, by knob.
+
+    An attached server does not let everything change. Numbers are whole where a knob's default
+    is; whether they can be is for `baseline` to say.
+    """
+    study, named = without(study, getattr(engine, "left_out", {}))
+    defaults = {name: knob.default for name, knob in all_knobs(engine).items()}
+    space = {n: _like(defaults.get(n), d) for n, d in study.space.items()}
+    return replace(study, space=space, baseline=_typed(study.baseline, defaults)), named
+
+
+async def taken(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
+    """Return a study less what cannot be set where it is served, and why, by knob.
+
+    As `fitted`, and less what the server refuses when it is asked. Raises InputError as
+    `baseline` does.
+    """
+    study, left_out = fitted(study, engine)
+    baseline(study, engine)
+    if not isinstance(engine, Refuses):
+        return study, left_out
+    settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != LIMIT}
+    study, refused = without(study, await engine.refused(settings))
+    return study, left_out | refused
+
+
+def _named(study: Study) -> dict[str, Setting]:
+    """Return a value for each knob that the study sets or searches."""
+    searched = {n: some_values(dimension) for n, dimension in study.space.items()}
+    sent = {n: [v for v in values if v not in LEFT_TO_ENGINE] for n, values in searched.items()}
+    return {**study.baseline, **{n: values[0] for n, values in sent.items() if values}}
+
+
+def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
+    """Return a study less what is `fixed`, and what of that it named."""
+    named = {n: fixed[n] for n in (*study.space, *study.baseline) if n in fixed}
+    space = {n: d for n, d in study.space.items() if n not in fixed}
+    base = {n: v for n, v in study.baseline.items() if n not in fixed}
+    return replace(study, space=space, baseline=base), named
+
+
+def _like(default: Setting | None, dimension: Dimension) -> Dimension:
+    """Return a dimension with the numbers that a knob of this default takes."""
+    if default is None:
+        return dimension
+    if isinstance(dimension, Choices):
+        return Choices(tuple(like(default, value) for value in dimension.values))
+    return dimension.like(default)
+
+
+def _typed(settings: Mapping[str, Setting], defaults: Mapping[str, Setting]) -> Candidate:
+    return {n: like(defaults.get(n, v), v) for n, v in settings.items()}
+
+
+def all_knobs(engine: HasKnobs) -> dict[str, Knob]:
+    """Return the engine's knobs and those of the prompt."""
+    return {**engine.knobs, **PROMPT_KNOBS}
+
+
+def complete(candidate: Mapping[str, Any], knobs: Mapping[str, Knob]) -> dict[str, Any]:
+    """Return a candidate with every knob: what it leaves open stands at its default."""
+    return {name: knob.default for name, knob in knobs.items()} | dict(candidate)
+
+
+def baseline(
+    study: Study, engine: HasKnobs, settings: Mapping[str, Setting] | None = None
+) -> Candidate:
+    """Return the study's baseline, with `settings` on top, as a whole candidate.
+
+    Raises InputError where the study or the settings name a knob or value that is not there.
+    """
+    knobs, where = all_knobs(engine), study.file or "the study"
+    _check(study.baseline, knobs, f"{where}: baseline")
+    _check(settings or {}, knobs, "--set")
+    for name, dimension in study.space.items():
+        for value in some_values(dimension):
+            _check({name: value}, knobs, f"{where}: space")
+    _check_prompt(study, settings or {}, where)
+    base = complete({**study.baseline, **(settings or {})}, knobs)
+    base = dict(_typed(base, {name: knob.default for name, knob in knobs.items()}))
+    ensure_writable(study, engine.knobs, base, where)
+    return base
+
+
+def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: str) -> None:
+    for name, value in settings.items():
+        if name not in knobs:
+            raise InputError(
+                f"{where}: unknown knob {name!r}; this engine has: {', '.join(sorted(knobs))}"
+                f"{nearest(name, knobs)}"
+            )
+        expected = None if name in PROMPT_KNOBS else _expected(knobs[name], value)
+        if expected is not None:
+            raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
+
+
+def _expected(knob: Knob, value: Setting) -> str | None:
+    """Return what is expected where a value is of another kind than the knob's, else None."""
+    default = 0.0 if knob.number and value not in LEFT_TO_ENGINE else knob.default
+    no_number = isinstance(default, int | float) and not isinstance(value, int | float)
+    one_switch = isinstance(default, bool) != isinstance(value, bool)
+    if no_number or one_switch:
+        return _kind(default)
+    fraction = isinstance(default, int) and isinstance(value, float) and not value.is_integer()
+    return f"a whole number, as its default {default} is one" if fraction else None
+
+
+def _kind(default: Setting) -> str:
+    if isinstance(default, bool):
+        return "true or false"
+    return 'text, such as "on" in quotes' if isinstance(default, str) else "a number"
+
+
+def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:
+    """Raise InputError where a prompt knob is given a value that the workload does not have."""
+    for name, there in allowed(study.workload).items():
+        used = some_values(study.space[name]) if name in study.space else ()
+        given = [source[name] for source in (study.baseline, settings) if name in source]
+        for value in (*used, *given):
+            if not Choices(there).contains(value):
+                raise InputError(
+                    f"{where}: {name}: {value!r} is not there; the workload has: "
+                    f"{', '.join(map(str, there))}{nearest(str(value), map(str, there))}"
+                )

@@ -1,0 +1,151 @@
+"""How much load one configuration carries: the highest at which its target is still proven."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from tuner.engines.base import Engine
+from tuner.engines.registry import create
+from tuner.evaluate import failures
+from tuner.evaluate.lateness import Terms
+from tuner.report.capacity import Capacity, Level, capacity_document
+from tuner.search.budget import LEAST_WAVES, proof_requests
+from tuner.spec.errors import InputError
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Setting
+from tuner.spec.workload import Supply
+from tuner.store.run_folder import claimed, write_json
+from tuner.store.trial_folder import Place
+from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.workflow.measuring.environment import environment
+from tuner.workflow.measuring.measure import decided, judged
+from tuner.workflow.measuring.session import Session
+
+ALPHA = 0.05
+"""The chance that the highest load named is too high."""
+
+FINEST = 1.05
+"""Rates closer than this to each other are not told apart."""
+
+PATIENCE = 3.0
+"""A level that needs more than so many times the fewest requests of a PASS stays undecided."""
+
+
+def path(lowest: float, highest: float, *, whole: bool) -> Generator[float, bool, None]:
+    """Yield loads to try, and be sent whether each met the target.
+
+    Doubles from `lowest` until one is not met or `highest` is, then halves the gap until
+    whole numbers are neighbours, or rates are within FINEST of each other. Where more load is
+    never better, the highest one met is the answer.
+    """
+    met, size = None, lowest
+    while (yield size):
+        met = size
+        if size >= highest:
+            return
+        size = min(2 * size, highest)
+    failed = size
+    while met is not None and (between := _between(met, failed, whole)) is not None:
+        if (yield between):
+            met = between
+        else:
+            failed = between
+
+
+def _between(met: float, failed: float, whole: bool) -> float | None:
+    if whole:
+        return (met + failed) // 2 if failed - met > 1 else None
+    return math.sqrt(met * failed) if failed / met > FINEST else None
+
+
+def alpha_of_each(highest: float, *, whole: bool) -> float:
+    """Return the error of each level's verdict, so that the answer's is ALPHA.
+
+    Going up, only the first load that is too high can be named wrongly (a fixed sequence needs
+    no division); after it each halving may meet one more.
+    """
+    gap = highest / 2 if whole else math.log(2) / math.log(FINEST)
+    return ALPHA / (1 + max(0, math.ceil(math.log2(gap))))
+
+
+async def capacity(
+    study: Study,
+    out: Path,
+    *,
+    by_rate: bool = False,
+    lowest: float = 1,
+    highest: float = 256,
+    settings: Mapping[str, Setting] | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+    engine: Engine | None = None,
+) -> tuple[Capacity, dict[str, object]]:
+    """Return the highest load that meets every SLO of the study, and the curve up to it.
+
+    The configuration is the study's baseline with `settings` on top, the engine is started
+    once. Each level is measured until its verdict falls; an undecided one counts as not met.
+    Raises InputError without an SLO, EngineDied when the engine does not serve.
+    """
+    if not study.slos:
+        raise InputError("capacity needs a target: --target-p99 MS or slo in the study")
+    terms = Terms(alpha=alpha_of_each(highest, whole=not by_rate))
+    levels: list[Level] = []
+    with claimed(out):
+        engine = engine or create(study, out / "engine")
+        study, _ = fitted(study, engine)
+        candidate = baseline(study, engine, settings)
+        session = Session(study, engine, out, study.budget_s)
+        loads = path(lowest, highest, whole=not by_rate)
+        size: float | None = next(loads)
+        try:
+            while size is not None and session.left_s() > 0:
+                session.study = _at(study, size, by_rate)
+                levels.append(await _level(session, candidate, size, terms, len(levels)))
+                progress(str(levels[-1]))
+                size = _next(loads, levels[-1].met)
+            complete = size is None and session.left_s() > 0  # else a level may have been cut
+        finally:
+            await session.aclose(progress)
+    found = Capacity(tuple(levels), by_rate=by_rate, complete=complete)
+    facts = environment(engine, session.version)
+    write_json(out / "capacity.json", capacity_document(found, study, facts))
+    return found, facts
+
+
+def _next(loads: Generator[float, bool, None], met: bool) -> float | None:
+    try:
+        return loads.send(met)
+    except StopIteration:
+        return None
+
+
+def _at(study: Study, size: float, by_rate: bool) -> Study:
+    """Return the study under one load."""
+    load = study.workload.load
+    if by_rate:
+        arrivals = "poisson" if load.arrivals == "trace" else load.arrivals
+        load = replace(load, rate=size, arrivals=arrivals)
+    else:
+        load = replace(load, rate=None, concurrency=int(size))
+    return replace(study, workload=replace(study.workload, load=load))
+
+
+async def _level(
+    session: Session, candidate: Candidate, size: float, terms: Terms, number: int
+) -> Level:
+    study = session.study
+    prompts = Supply(study.workload, held_out=False, seed=study.seed).prompts(study.seed + number)
+    least = LEAST_WAVES * study.workload.load.concurrency
+    measured = await session.measure(
+        candidate,
+        prompts,
+        f"{number:04d}",
+        Place("measure"),
+        n=max(least, math.ceil(PATIENCE * proof_requests(study, terms.alpha))),
+        stop=decided(session, terms, least=least),
+    )
+    if number and failures.refused(measured.kept):
+        measured = replace(measured, failed=None)  # too much load: it served less
+    return Level(size, study, judged(study, candidate, measured, terms))

@@ -1,0 +1,124 @@
+"""Measure one candidate: exactly so many requests, or until its verdict falls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.base import Engine
+from tuner.engines.registry import create
+from tuner.evaluate import failures
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measurement import Measurement, measurement
+from tuner.report.documents import measurement_document
+from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Sample, Setting
+from tuner.spec.workload import Supply
+from tuner.store.run_folder import claimed, write_json
+from tuner.store.trial_folder import Measured, Place
+from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.workflow.measuring.environment import environment
+from tuner.workflow.measuring.looks import Looks
+from tuner.workflow.measuring.session import Session
+
+UNBOUNDED = 10**9
+
+EVERY = 25
+"""Progress is told after so many requests."""
+
+
+async def measure(
+    study: Study,
+    out: Path,
+    *,
+    settings: Mapping[str, Setting] | None = None,
+    requests: int | None = 300,
+    until_decided: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+    engine: Engine | None = None,
+) -> tuple[Measurement, dict[str, Any]]:
+    """Return a measurement and its environment: the baseline with `settings` on top.
+
+    With `until_decided` the first verdict on every SLO ends it, or the study's budget.
+    Raises EngineDied when nothing came of it.
+    """
+    if until_decided and not study.slos:
+        raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
+    held_out = study.workload.held_out and until_decided
+    prompts = Supply(study.workload, held_out=held_out, seed=study.seed).prompts(study.seed)
+    terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
+    with claimed(out):
+        engine = engine or create(study, out / "engine")
+        study, left_out = fitted(study, engine)
+        for name, why in left_out.items():
+            progress(f"{name} is left out: {why}")
+        candidate = baseline(study, engine, settings)
+        session = Session(study, engine, out, study.budget_s if until_decided else math.inf)
+        stop = decided(session, terms, progress) if until_decided else _counting(progress)
+        try:
+            measured = await session.measure(
+                candidate, prompts, "0000", Place("measure"), n=n, stop=stop
+            )
+        finally:
+            await session.aclose(progress)
+    found = judged(study, candidate, measured, terms)
+    facts = environment(engine, measured.effective.version if measured.effective else None)
+    write_json(out / "measurement.json", measurement_document(found, study, facts))
+    return found, facts
+
+
+def judged(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
+    """Return all that is said about a candidate measured once; raise EngineDied where it failed."""
+    if measured.failed:
+        raise EngineDied(failures.with_next_step(measured.failed, study))
+    return measurement(
+        study,
+        candidate,
+        measured.effective,
+        measured.samples,
+        terms=terms,
+        client=measured.client,
+        memory_bytes=measured.memory_bytes,
+        resources=measured.resources,
+        machine=measured.machine,
+    )
+
+
+def decided(
+    session: Session,
+    terms: Terms,
+    progress: Callable[[str], None] = lambda line: None,
+    least: int = 1,
+) -> Callable[[Sample], bool]:
+    """Return a stop rule: after `least` samples every verdict has fallen, or time is up.
+
+    The certificate allows any looks.
+    """
+    looks = Looks(session.study, terms)
+
+    def stop(sample: Sample) -> bool:
+        looks.add(sample)
+        found = looks.verdicts() if len(looks.seen) >= least else None
+        if found and "UNDECIDED" not in found:
+            return True
+        if found or len(looks.seen) % EVERY == 0:
+            progress(f"{len(looks.seen)} requests: {', '.join(found or ['UNDECIDED'])}")
+        return session.left_s() <= 0
+
+    return stop
+
+
+def _counting(progress: Callable[[str], None]) -> Callable[[Sample], bool]:
+    count = 0
+
+    def stop(sample: Sample) -> bool:
+        nonlocal count
+        count += 1
+        if count % EVERY == 0:
+            progress(f"{count} requests")
+        return False
+
+    return stop

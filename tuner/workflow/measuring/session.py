@@ -1,0 +1,284 @@
+"""One engine, one workload, one output folder: measure candidates and keep what was measured."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from tuner.engines.base import Engine, Notices, Seen
+from tuner.evaluate import failures
+from tuner.evaluate.measurement import Client
+from tuner.guard.classify import Judge, judge
+from tuner.load.arrivals import Call
+from tuner.load.drive import Driven, drive
+from tuner.machine import usage
+from tuner.machine.counters import Counters, between, counters
+from tuner.machine.disturbance import Disturbance
+from tuner.search.budget import Pace, expected_pace
+from tuner.spec.conversation import (
+    client_part,
+    conversation,
+    opened,
+    openings,
+    response_format,
+)
+from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Effective, Prompt, Sample
+from tuner.store import trial_folder
+from tuner.store.trial_folder import KeptTrial, Measured, Place, Spent
+from tuner.workflow.measuring.artifacts import rendered
+from tuner.workflow.measuring.serve_as_model import create
+from tuner.workflow.measuring.warm_up import warm_up
+
+START_GRACE_S = 10.0
+"""So much longer than the budget may the last start of an engine take."""
+
+
+@dataclass(slots=True)
+class Session:
+    """The engine in use, and where its trials are kept; close it when done.
+
+    `budget_s` covers everything since the run began, and is infinite where nothing bounds it; a
+    continued run has already `spent` some of it and had `starts_before` engine starts. `version`
+    is the engine's, once known; `windows` what the machine did during each trial, by its name;
+    `run` the digest of what the run is about, which its trials tell.
+    """
+
+    study: Study
+    engine: Engine
+    folder: Path
+    budget_s: float
+    spent: Spent = field(default_factory=Spent)
+    starts_before: int = 0
+    version: str | None = None
+    windows: dict[str, Disturbance] = field(default_factory=dict)
+    run: str | None = None
+    _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _before_s: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._before_s = self.spent.elapsed_s
+
+    def elapsed_s(self) -> float:
+        """Return the seconds in which the run has been running."""
+        return self._before_s + asyncio.get_running_loop().time() - self._began
+
+    def left_s(self) -> float:
+        """Return the seconds that are left of the budget."""
+        return self.budget_s - self.elapsed_s()
+
+    def pace(self) -> Pace:
+        """Return what requests and restarts have taken so far, on average."""
+        spent, expected = self.spent, expected_pace(self.study)
+        return Pace(
+            spent.busy_s / spent.requests if spent.requests else expected.request_s,
+            spent.restarting_s / spent.restarts if spent.restarts else expected.restart_s,
+            spent.warmups / spent.blocks if spent.blocks else expected.warmups,
+            expected.in_flight,
+        )
+
+    async def measure(
+        self,
+        candidate: Candidate,
+        prompts: Iterator[Prompt],
+        name: str,
+        place: Place,
+        *,
+        n: int,
+        fresh: bool = False,
+        as_created: bool = False,
+        stop: Callable[[Sample], bool] = lambda sample: False,
+    ) -> Measured:
+        """Apply a candidate, warm up, send `n` prompts or fewer, judge, and keep the trial.
+
+        A candidate that cannot be started or that the engine does not run as asked comes
+        back with `failed`; so does one whose engine died on the way, with what it gave, and one
+        whose first requests all fail: then no more are sent.
+        `as_created` serves it as the model that its own Modelfile makes, where the engine can.
+        """
+        began = self.elapsed_s()
+        try:
+            effective, created = await self._start(candidate, fresh, as_created)
+        except EngineError as error:
+            if _being_ended():
+                raise
+            measured = Measured(None, (), Client(), failed=str(error))
+            return self._keep(name, place, candidate, measured)
+        if effective.changed != "nothing":
+            self.spent.restarts += 1
+            self.spent.restarting_s += self.elapsed_s() - began
+        effective = created or effective
+        effective = replace(effective, engine_start=self.starts_before + effective.engine_start)
+        self._check_version(effective.version)
+        if effective.mismatches:
+            failed = "not in force: " + "; ".join(effective.mismatches)
+            measured = Measured(effective, (), Client(), failed=failed)
+        else:
+            sent = client_part(candidate) if created else candidate
+            measured = await self._drive(sent, effective, prompts, n, stop)
+        return self._keep(name, place, candidate, measured)
+
+    async def _start(
+        self, candidate: Candidate, fresh: bool, as_created: bool
+    ) -> tuple[Effective, Effective | None]:
+        """Apply a candidate, and create its model where that is asked for, within the budget."""
+        most_s = self.start_s()
+        try:
+            async with asyncio.timeout(most_s) as bound:
+                effective = await self.engine.apply(candidate, fresh=fresh)
+                if not as_created:
+                    return effective, None
+                return effective, await create(self.study, self.engine, candidate, effective)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise EngineDied(
+                f"its start was given up after {most_s:.0f} s, since the budget was used up"
+            ) from None
+
+    def start_s(self) -> float | None:
+        """Return the seconds that a start may take now, None where no budget bounds it."""
+        left_s = self.left_s()
+        return None if math.isinf(left_s) else max(left_s, 0.0) + START_GRACE_S
+
+    def _check_version(self, version: str) -> None:
+        if self.version not in (None, version):
+            raise NotComparable(
+                f"{self.folder} was begun with {self.version}, and now {version} serves; samples "
+                "of unlike engines are not pooled: name another --out"
+            )
+        self.version = version
+
+    async def _drive(
+        self,
+        candidate: Candidate,
+        effective: Effective,
+        prompts: Iterator[Prompt],
+        n: int,
+        stop: Callable[[Sample], bool],
+    ) -> Measured:
+        asked: dict[str, Prompt] = {}
+        calls = self._calls(candidate, prompts, asked)
+        transport = self.engine.transport()
+        load, start = self.study.workload.load, effective.engine_start
+        try:
+            warm = await warm_up(self, candidate, start, transport, n)
+            before = usage.begin(self.engine, ours=effective.pid is not None)
+            machine_before = self._counted(effective)
+            run = await drive(
+                itertools.islice(calls, n), load, transport, self.engine.read,
+                engine_start=start, stop=_unless_served(stop),
+                rng=np.random.default_rng([self.study.seed, self.spent.requests]),
+            )  # fmt: skip
+            resources = usage.used(before, self.engine, run.elapsed_s)
+            machine = between(machine_before, self._counted(effective))
+        finally:
+            await transport.aclose()
+        judged = self._judged(effective, warm, run, asked, n)
+        return replace(judged, resources=resources, machine=machine)
+
+    def _counted(self, effective: Effective) -> Counters | None:
+        """Return what the machine has counted, None for an engine that cannot be told from others.
+
+        A simulated one is no process; one that we did not start may be out of sight.
+        """
+        if effective.pid is not None:
+            return counters()
+        served_s = self.engine.seen_cpu_s() if isinstance(self.engine, Seen) else None
+        return None if served_s is None else counters(served_s=served_s)
+
+    def _calls(
+        self, candidate: Candidate, prompts: Iterator[Prompt], asked: dict[str, Prompt]
+    ) -> Iterator[Call]:
+        workload = self.study.workload
+        wanted = response_format(candidate, workload)
+        for prompt in prompts:
+            asked[prompt.id] = prompt
+            messages = conversation(prompt.messages, candidate, workload)
+            yield Call(prompt, self.engine.request(messages, candidate, wanted))
+
+    def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
+        """Yield calls whose prompts are no prompts of the workload: those stay unseen.
+
+        They begin as the workload's do, with each choice of shots in turn.
+        """
+        workload = self.study.workload
+        said, wanted = workload.templates[0].messages[-1], response_format(candidate, workload)
+        for i, shots in enumerate(itertools.cycle(openings(candidate, workload))):
+            prompt = Prompt(f"w{i}", "warmup", "warmup", (replace(said, content=f"ok {i}"),))
+            messages = opened(prompt.messages, shots, candidate, workload)
+            yield Call(prompt, self.engine.request(messages, candidate, wanted))
+
+    def _judged(
+        self,
+        effective: Effective,
+        warm: list[Driven],
+        run: Driven,
+        asked: Mapping[str, Prompt],
+        n: int,
+    ) -> Measured:
+        classify: Judge = judge(self.study.workload.schema)
+        self.spent.blocks += 1
+        block = self.spent.blocks
+        judged = tuple(
+            replace(s, guard=classify(asked[s.prompt_id], s), block=block) for s in run.samples
+        )
+        warmups = [replace(s, block=block) for sent in warm for s in sent.samples]
+        self.spent.requests += len(judged) + len(warmups)
+        self.spent.warmups += len(warmups)
+        self.spent.busy_s += run.elapsed_s + sum(sent.elapsed_s for sent in warm)
+        processes = self.study.workload.load.client_processes
+        client = Client(run.client_cpu_s, run.elapsed_s, processes=processes)
+        failed = None if self.engine.alive() else "the engine died while it was being measured"
+        if failed is None and isinstance(self.engine, Notices):
+            failed = self.engine.noticed()
+        failed = failed or failures.nothing_served(judged, n)
+        return Measured(effective, (*warmups, *judged), client, self.engine.memory_bytes(), failed)
+
+    def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
+        self.spent.elapsed_s = self.elapsed_s()
+        name = trial_folder.free_name(self.folder, name)
+        if measured.machine:
+            self.windows[name] = measured.machine
+        trial = KeptTrial(name, place, candidate, measured, self.spent, self.run)
+        files = rendered(self.study, self.engine, candidate)
+        trial_folder.write(self.folder, trial, files, _newest_log(self.folder))
+        return measured
+
+    async def aclose(self, note: Callable[[str], None] = lambda line: None) -> None:
+        """Stop the engine; what of it does not end is noted, and costs nothing measured."""
+        try:
+            await self.engine.aclose()
+        except EngineError as error:
+            note(str(error))
+
+
+def _being_ended() -> bool:
+    """Tell whether the run is being ended from outside, so that nothing more is to be measured."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _unless_served(stop: Callable[[Sample], bool]) -> Callable[[Sample], bool]:
+    """Return a stop rule that also ends a measurement whose first requests are all refused."""
+    seen: list[Sample] = []
+
+    def stopping(sample: Sample) -> bool:
+        seen.append(sample)
+        hopeless = len(seen) == failures.FIRST and failures.refused(seen)
+        return stop(sample) or hopeless
+
+    return stopping
+
+
+def _newest_log(out: Path) -> str:
+    """Return the end of the log of the last engine start, "" for an engine without logs."""
+    logs = sorted((out / "engine").glob("*.log"), key=lambda log: log.stat().st_mtime)
+    return tail(logs[-1], 200) if logs else ""

@@ -1,0 +1,73 @@
+"""Warm an engine up: requests that count in no number, until they no longer get faster."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tuner.load.drive import Driven, drive
+from tuner.load.wire import Transport
+from tuner.search.budget import WARMUP_REQUESTS
+from tuner.spec.conversation import openings
+from tuner.spec.values import Candidate, Load, Metric
+from tuner.stats.steady import steady
+
+if TYPE_CHECKING:
+    from tuner.workflow.measuring.session import Session
+
+MOST_WARMUPS = 10
+WARMUP_PART = 4
+"""Warming up takes at most so many requests, and at most one for four that are measured."""
+
+WARMUP_SHARE = 0.01
+"""A round more is sent only before this share of the budget was used for them."""
+
+
+async def warm_up(
+    session: Session, candidate: Candidate, start: int, transport: Transport, n: int
+) -> list[Driven]:
+    """Send requests to every slot, and more until they are steady or their bounds reached.
+
+    Each choice of shots has its turn, since engines keep the beginnings they have read. They
+    are sent in closed loop, to all slots at once, before `n` that are measured.
+    """
+    workload, slots = session.study.workload, _slots(candidate)
+    load, calls = _at_once(workload.load, slots), session.spare_calls(candidate)
+
+    async def sent(count: int) -> Driven:
+        now = itertools.islice(calls, count)
+        read = session.engine.read
+        return await drive(now, load, transport, read, engine_start=start, warmup=True)
+
+    round_ = max(WARMUP_REQUESTS, slots)
+    first = max(round_, len(openings(candidate, workload)))
+    window, left = round_ // 2, max(0, min(MOST_WARMUPS, n // WARMUP_PART) - first)
+    until_s = session.elapsed_s() + WARMUP_SHARE * session.study.budget_s
+    rounds = [await sent(first)]
+    while left > 0 and session.elapsed_s() < until_s and not _steady(rounds, window):
+        rounds.append(await sent(min(window, left)))
+        left -= window
+    return rounds
+
+
+def _slots(candidate: Candidate) -> int:
+    told = candidate.get("num_parallel", 1)
+    return int(told) if isinstance(told, int | float) else 1  # a server of one's own has words
+
+
+def _at_once(load: Load, slots: int) -> Load:
+    """Return the closed loop that keeps every slot at work."""
+    return replace(load, rate=None, concurrency=max(load.concurrency, slots), client_processes=1)
+
+
+def _steady(rounds: Sequence[Driven], window: int) -> bool:
+    """Tell whether the first token and, where answers have more than one, the others are steady.
+
+    Answers differ in length, so the whole latency tells nothing.
+    """
+    recent = [s for sent in rounds for s in sent.samples][-2 * window :]
+    decoded = all((s.output_tokens or 0) > 1 for s in recent)
+    metrics: tuple[Metric, ...] = ("ttft", "tpot") if decoded else ("ttft",)
+    return all(steady([s.latency_s(m) for s in recent], window) for m in metrics)

@@ -1,0 +1,60 @@
+"""Whether all that a study may propose can be written down, before a search finds that it cannot.
+
+Each trial writes a Modelfile or fills in a command line: what neither holds would end the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tuner.modelfile.document import line_of
+from tuner.modelfile.parameters import KINDS, written
+from tuner.spec.errors import InputError
+from tuner.spec.server import command_line
+from tuner.spec.space import some_values
+from tuner.spec.study import Study
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
+
+_ANY_PORT = 1
+
+
+def ensure_writable(study: Study, knobs: Mapping[str, Knob], base: Candidate, where: str) -> None:
+    """Raise InputError for a value of the study that a Modelfile or a command cannot hold.
+
+    Each value is tried beside the baseline; combinations may still fail, and are infeasible.
+    """
+    held = {name for name, k in knobs.items() if k.where == "modelfile" and name in KINDS}
+    for what, candidate in _candidates(study, base):
+        try:
+            if study.server is not None:
+                command_line(study.server, candidate, _ANY_PORT, study.model)
+            for name in held & candidate.keys():
+                _parameter(name, candidate[name])
+        except InputError as wrong:
+            raise InputError(f"{where}: {what}: {wrong}") from None
+    if any(knob.where == "modelfile" for knob in knobs.values()):
+        _ensure_texts(study, where)
+
+
+def _candidates(study: Study, base: Candidate) -> Iterator[tuple[str, Candidate]]:
+    yield "baseline", base
+    for name, dimension in study.space.items():
+        for value in some_values(dimension):
+            yield f"space: {name} {value}", {**base, name: value}
+
+
+def _parameter(name: str, value: Setting) -> None:
+    if value not in LEFT_TO_ENGINE:
+        line_of("PARAMETER", name, written(name, value))
+
+
+def _ensure_texts(study: Study, where: str) -> None:
+    texts = [("SYSTEM", "", t, f"system.{n}") for n, t in study.workload.systems.items()]
+    for shot in study.workload.shots:
+        texts.append(("MESSAGE", "user", shot.user, f"shots: {shot.id}"))
+        texts.append(("MESSAGE", "assistant", shot.assistant, f"shots: {shot.id}"))
+    for word, role, text, what in texts:
+        try:
+            line_of(word, role, text)
+        except InputError as wrong:
+            raise InputError(f"{where}: workload.prompt.{what}: {wrong}") from None

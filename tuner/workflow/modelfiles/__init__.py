@@ -1,0 +1,1 @@
+"""Modelfiles of the user: checked, compared, edited."""

@@ -1,0 +1,79 @@
+"""Compare two Modelfiles, either of which may be a model that a server has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from tuner.modelfile.diff import Change, changes, inheriting
+from tuner.modelfile.document import Modelfile, load, parse
+from tuner.workflow.modelfiles.named import located, path_of, same, weights
+from tuner.workflow.service.way_back import Models
+
+
+def diff(a: str, b: str, host: str | None = None) -> list[Change]:
+    """Return what changes from A to B, each a file or else a model's name.
+
+    Beside a model, a file counts with what it inherits, as the server would create it; two
+    files are compared by what they say and by the files that they name, and no server is asked.
+    Raises InputError for what is neither, and EngineMissing where a name is given and no Ollama
+    answers.
+    """
+    if _is_file(a) and _is_file(b):
+        return compared(load(Path(a)), Path(a), load(Path(b)), Path(b))
+    from tuner.engines.ollama.attached import address_of
+    from tuner.engines.ollama.models import OllamaModels
+
+    models = OllamaModels(address_of(host))
+    (one, its_base), (other, its) = (_served(name, models) for name in (a, b))
+    return changes(one, other, (its_base, its))
+
+
+def compared(a: Modelfile, at_a: Path, b: Modelfile, at_b: Path) -> list[Change]:
+    """Return what changes between two files' Modelfiles; files of the same bytes are one.
+
+    Weights that are not here yet are not compared.
+    """
+    one, other = located(a, at_a), located(b, at_b)
+    found = changes(one, _told_alike(other, one))
+    return [replace(c, cost="unknown") if _is_absent(c) else c for c in found]
+
+
+def _told_alike(modelfile: Modelfile, other: Modelfile) -> Modelfile:
+    """Return a Modelfile that names what another one names too as that one does."""
+
+    def told(identity: str, others: Iterable[str]) -> str:
+        return next((o for o in others if same(identity, o)), identity)
+
+    theirs = (other.base, *other.layers)
+    return replace(
+        modelfile,
+        base=told(modelfile.base, theirs),
+        layers=tuple(told(layer, theirs) for layer in modelfile.layers),
+        adapters=tuple(told(adapter, other.adapters) for adapter in modelfile.adapters),
+        drafts=tuple(told(draft, other.drafts) for draft in modelfile.drafts),
+    )
+
+
+def _is_absent(change: Change) -> bool:
+    """Tell whether a change is of weights of which nobody knows here what they are."""
+    named = [line for side in (change.a, change.b) if side for line in side.split("\n")]
+    paths = (Path(line) for line in named)
+    return change.what == "FROM" and any(p.is_absolute() and not p.exists() for p in paths)
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).exists() or name.startswith((".", "/", "~"))
+
+
+def _served(name: str, models: Models) -> tuple[Modelfile, str]:
+    """Return what a server has or would create, and what its weights are called."""
+    if not _is_file(name):
+        return parse(models.modelfile(name), name), ""
+    file = Path(name)
+    written = load(file)
+    base = weights(file, (written.base, *written.layers)) or written.base
+    if path_of(file, base) or models.digest(base) is None:
+        return located(written, file), ""
+    return inheriting(written, parse(models.modelfile(base), name)), base

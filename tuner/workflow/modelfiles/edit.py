@@ -1,0 +1,65 @@
+"""Write the settings of a result into a Modelfile that somebody keeps by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.modelfile.diff import Change, changes
+from tuner.modelfile.document import load, parse, text_of
+from tuner.modelfile.edit import edited
+from tuner.modelfile.parameters import DEPRECATED
+from tuner.store.run_folder import writing
+from tuner.workflow.modelfiles.diff import compared
+from tuner.workflow.service.apply import read_result
+
+_NO_MATTER = {"LICENSE", "REQUIRES", *(f"PARAMETER {name}" for name in DEPRECATED)}
+"""Differences that no request notices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A file's new text and what changes in it; `verdict` is that of the result.
+
+    `unlike` is where the file still differs from what was measured: from `a`, measured, to `b`.
+    """
+
+    file: Path
+    text: str
+    verdict: str
+    changes: tuple[Change, ...]
+    unlike: tuple[Change, ...]
+
+
+def edit(result: Path, file: Path) -> Edit:
+    """Return a Modelfile with the settings of a result; raise InputError for what is neither."""
+    folder, document = read_result(result)
+    text, measured = text_of(file), load(folder / "Modelfile")
+    new = edited(text, measured, _study(document), str(file))
+    before, after = parse(text, str(file)), parse(new, str(file))
+    unlike = compared(measured, folder / "Modelfile", after, file)
+    return Edit(
+        file=file,
+        text=new,
+        verdict=str(document.get("verdict")),
+        changes=tuple(changes(before, after)),
+        unlike=tuple(c for c in unlike if c.what not in _NO_MATTER),
+    )
+
+
+def _study(result: Mapping[str, Any]) -> Set[str]:
+    """Return the settings that the study searched or set, and those that a command changed.
+
+    A result holds a value of each knob, and most of them nobody chose.
+    """
+    return {*result.get("set_by_study", ()), *result.get("changed", {})}
+
+
+def write(edit: Edit) -> None:
+    """Write the file in one step: a reader never sees half of it."""
+    partial = edit.file.with_name(f".{edit.file.name}.partial")
+    with writing(edit.file):
+        partial.write_text(edit.text, encoding="utf-8", newline="")
+        partial.replace(edit.file)

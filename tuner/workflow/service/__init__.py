@@ -1,0 +1,1 @@
+"""A result into service under a name, and back."""

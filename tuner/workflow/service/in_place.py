@@ -1,0 +1,69 @@
+"""Measure what went into service where it serves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.ollama.attached import OllamaAttached
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measurement import Measurement
+from tuner.spec.conversation import client_part
+from tuner.spec.errors import EngineDied
+from tuner.spec.study import Study
+from tuner.spec.values import Model, Slo
+from tuner.spec.workload import Supply
+from tuner.store.run_folder import claimed
+from tuner.store.trial_folder import Measured, Place
+from tuner.workflow.measuring.measure import judged
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.service.apply import Proposal
+
+
+def why_not(proposal: Proposal, study: Study | None) -> str | None:
+    """Return why nothing can be measured in place, None where it can."""
+    if study is None:
+        return "no requests are asked for"
+    if study.workload.hash != proposal.result.get("workload_hash"):
+        return "the study at hand has other prompts than the result; --study FILE names its own"
+    return None
+
+
+async def measure(
+    proposal: Proposal, study: Study, address: str, out: Path, requests: int
+) -> Measurement:
+    """Return a measurement of what now serves, sent as clients send: without what the model has.
+
+    The targets are those of the result. Raises EngineDied where nothing came of it.
+    """
+    study = replace(study, slos=_targets(proposal.result))
+    sent = client_part(proposal.result["best"]["candidate"])
+    prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
+    with claimed(out):
+        engine = OllamaAttached(address, Model(proposal.name, proposal.name), as_it_is=True)
+        session = Session(study, engine, out, math.inf)
+        try:
+            measured = await session.measure(
+                sent, prompts.prompts(study.seed), "0000", Place("measure"), n=requests
+            )
+        finally:
+            await session.aclose()
+    _ensure_served(measured)
+    return judged(study, sent, measured, Terms())
+
+
+def _ensure_served(measured: Measured) -> None:
+    """Raise EngineDied where no request was answered: however the client was, that is decided."""
+    failed, samples = measured.failed, measured.kept
+    if not failed and not any(s.outcome == "ok" for s in samples):
+        why = samples[0].error or samples[0].outcome if samples else "none was sent"
+        failed = f"none of {len(samples)} requests was answered; the first failed so: {why}"
+    if failed:
+        raise EngineDied(f"in place: {failed}")
+
+
+def _targets(result: Mapping[str, Any]) -> tuple[Slo, ...]:
+    return tuple(Slo(t["metric"], t["quantile"], t["max_ms"] / 1000) for t in result["target"])

@@ -1,0 +1,1 @@
+"""A first study, and what a study comes to before it runs."""

@@ -1,0 +1,1 @@
+"""The main job: search, second looks, proof, and the conclusion."""

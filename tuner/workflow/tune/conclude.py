@@ -1,0 +1,230 @@
+"""From what was proven to a result: the best, its gain over the baseline, its artifacts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tuner.evaluate.cold_start import Cold
+from tuner.evaluate.lateness import by_block
+from tuner.evaluate.measurement import Measurement
+from tuner.evaluate.result import Result, Screened
+from tuner.evaluate.scope import scope, starts_text
+from tuner.render.artifacts import Evidence
+from tuner.render.client import programs
+from tuner.search.budget import Plan
+from tuner.search.frontier import frontier
+from tuner.search.trial import Trial, latencies, value
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Sample, Slo, changes
+from tuner.stats.quantiles import quantile
+from tuner.store.run_folder import write_files
+from tuner.workflow.measuring.artifacts import places, rendered
+from tuner.workflow.measuring.environment import environment
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.tune.baseline_drift import drifted
+from tuner.workflow.tune.finalists import Proof
+from tuner.workflow.tune.gains import gains
+from tuner.workflow.tune.proof import judged
+from tuner.workflow.tune.reasons import what_stood_in_the_way
+
+
+def conclude(
+    session: Session,
+    base: Candidate,
+    trials: Sequence[Trial],
+    proof: Proof,
+    plan_: Plan,
+    looks: Sequence[Sequence[Sample]] = (),
+    cold: Cold | None = None,
+    continued: Sequence[str] = (),
+) -> Result:
+    """Return the result of a finished run, and write the artifacts of its best candidate.
+
+    `looks` are the baseline's samples between the search's trials, a block each; `continued`
+    says what a larger budget was spent on.
+    """
+    number, best = best_of(proof.measured, worth_to(session.study))
+    baseline = baseline_of(session, proof)
+    proven = by_block(baseline.samples) if baseline else []
+    drift = drifted(base, trials, looks, proven)
+    found = gains(session.study, best, baseline, proof.alpha(number))
+    if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
+        best = best if found.any else baseline  # what serves is kept
+    chosen = best or baseline
+    version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
+    env = environment(session.engine, version)
+    new = chosen.candidate if chosen else base
+    changed = {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
+    open_ = () if best and best.verdict == "PASS" else what_stood_in_the_way(
+        session.study, best, proof.alpha(number)
+    )  # fmt: skip
+    return Result(
+        study=session.study,
+        out=session.folder,
+        verdict=best.verdict if best else "UNDECIDED",
+        baseline=baseline,
+        best=chosen,
+        changed=changed,
+        gain=found.latency,
+        mean_gain=found.mean,
+        median_gain=found.median,
+        late_gain=found.late,
+        noise_floor=found.noise_floor,
+        trials=trials,
+        finalists=proof.measured,
+        artifacts=_write_artifacts(session, chosen),
+        environment=env,
+        frontier=frontier(session.study, trials),
+        screened=screening(session.study, trials, proof),
+        spent=_spent(session, trials),
+        plan=plan_,
+        reasons=tuple(open_),
+        knobs_where=places(session.engine),
+        drift=drift,
+        windows=session.windows,
+        cold=cold,
+        continued=tuple(continued),
+    )
+
+
+def best_of(
+    measured: Sequence[Measurement], worth: Callable[[Measurement], float] = lambda m: 0.0
+) -> tuple[int, Measurement | None]:
+    """Return the proven finalist, else the undecided one with most evidence, else a failed one.
+
+    With its number, counted from 0; (0, None) where there is none. Of several proven ones it is
+    the one of most `worth`: the errors that they may spend hold together.
+    """
+    order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
+
+    def evidence_for(m: Measurement) -> float:
+        return min((c.e_pass for c in m.certificates.values()), default=0.0)
+
+    return min(
+        enumerate(measured),
+        key=lambda found: (
+            order[found[1].verdict],
+            -worth(found[1]) if found[1].verdict == "PASS" else 0.0,
+            -evidence_for(found[1]),
+        ),
+        default=(0, None),
+    )
+
+
+def worth_to(study: Study) -> Callable[[Measurement], float]:
+    """Return what a study's objective makes of a measurement, the least where it is unknown."""
+
+    def worth(m: Measurement) -> float:
+        found = value(study, m.samples, m.memory_bytes)
+        return -math.inf if math.isnan(found) else found
+
+    return worth
+
+
+def baseline_of(session: Session, proof: Proof) -> Measurement | None:
+    """Return the baseline as confirmed: its own blocks, or a finalist that is the baseline."""
+    if proof.of_baseline:
+        return proof.of_baseline
+    if proof.baseline.measured:
+        return judged(session, proof.baseline, proof.baseline)
+    same = (m for m in proof.measured if m.candidate == proof.baseline.candidate)
+    return next(same, None)
+
+
+def _slo(study: Study) -> Slo:
+    return study.slos[0]
+
+
+def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, Path]:
+    if chosen is None:
+        return {}
+    files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
+    if {"Modelfile", "client.json"} <= files.keys():
+        files |= programs(files["client.json"], chosen.candidate)
+    return write_files(session.folder, files)
+
+
+def evidence(session: Session, m: Measurement) -> Evidence:
+    """Return what the header of an artifact says about its candidate."""
+    study = session.study
+    lines = [_evidence_line(slo, m) for slo in m.certificates]
+    shares = [_share("valid", m.guard.valid.value)]
+    if study.workload.judged:
+        shares.append(_share("correct", m.guard.correct.value))
+    lines.append(f"answers: {', '.join(shares)}")
+    lines += [f"model: {_model(session, m)}", *scope(study)]
+    version = m.effective.version if m.effective else session.engine.name
+    targets = ", ".join(map(str, study.slos))
+    verdict = "PASS" if m.verdict == "PASS" else f"NOT PROVEN ({m.verdict}) to meet {targets}"
+    return Evidence(version, str(study.workload.load), verdict, tuple(lines))
+
+
+def _model(session: Session, m: Measurement) -> str:
+    """Return the model's name and, where it is the study's own, its digest."""
+    model, chosen = session.engine.model, m.candidate.get("model")
+    if chosen not in (None, model.name):
+        return str(chosen)
+    return ", ".join(filter(None, (model.name, model.digest)))
+
+
+def _evidence_line(slo: Slo, m: Measurement) -> str:
+    c, p = m.certificates[slo], m.quantiles[slo.metric][slo.quantile]
+    measured = "unbounded" if p.value is None else f"{p.value * 1000:.0f} ms"
+    if unknown := m.counts.unknown_for(slo.metric):
+        measured += f" ({unknown} unknown)"
+    return (
+        f"{slo}: {c.verdict} at {c.confidence:.1%} confidence, {c.late} of {c.n} late, "
+        f"measured {measured}, {starts_text(m.starts)}, m = {c.m}"
+    )
+
+
+def _share(name: str, value: float | None) -> str:
+    return f"{name} {value:.1%}" if value is not None else f"{name} not measured"
+
+
+def screening(study: Study, trials: Sequence[Trial], proof: Proof) -> list[Screened]:
+    """Set what screening said of each finalist beside what confirmation found."""
+    by_number = {t.number: t for t in trials}
+    return [
+        _screened(study, by_number[side.number], m)
+        for side, m in zip(proof.sides, proof.measured, strict=True)
+        if side.number in by_number
+    ]
+
+
+def _screened(study: Study, trial: Trial, m: Measurement) -> Screened:
+    quantiles = [m.quantiles[slo.metric][slo.quantile].value for slo in study.slos]
+    met = [v is not None and v <= s.max_s for v, s in zip(quantiles, study.slos, strict=True)]
+    estimate = latencies(trial.samples, _slo(study), scheduled=study.workload.load.open_loop)
+    return Screened(
+        number=trial.number,
+        n=len(trial.samples),
+        quantile_s=quantile(estimate, _slo(study).quantile) if estimate else math.inf,
+        met=all(trial.violations.get(str(slo), math.inf) <= 0 for slo in study.slos),
+        confirmed_n=m.n,
+        confirmed_s=quantiles[0],
+        confirmed_met=all(met),
+        verdict=m.verdict,
+    )
+
+
+def _saved_s(trials: Sequence[Trial]) -> float:
+    """Return the seconds that cutting hopeless trials saved, at the pace they had."""
+    saved = 0.0
+    for t in trials:
+        served = [s.latency_s("e2e") for s in t.samples if s.outcome == "ok"]
+        if t.state == "pruned" and served:
+            saved += (t.planned - len(t.samples)) * sum(served) / len(served)
+    return max(saved, 0.0)
+
+
+def _spent(session: Session, trials: Sequence[Trial]) -> dict[str, float]:
+    return {
+        "seconds": session.elapsed_s(),
+        "engine_busy_s": session.spent.busy_s,
+        "requests": session.spent.requests,
+        "restarts": session.spent.restarts,
+        "saved_by_racing_s": _saved_s(trials),
+    }
