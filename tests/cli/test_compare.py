@@ -9,7 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tests.cli.test_cli import tune
-from tests.workflow.test_compare import kept
+from tests.workflow.measuring.test_compare import kept
 
 
 @pytest.fixture

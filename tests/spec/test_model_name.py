@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.render.ollama_programs import built
+from tests.modelfile.ollama_programs import built
 from tuner.spec.model_name import is_gguf_path, is_name, is_path, parts, shown, whole
 
 NAMES = st.from_regex(r"([a-z]{1,5}\.[a-z]{1,3}/)?([a-z]{1,5}/)?[a-z0-9.]{1,9}(:[a-z0-9.]{1,9})?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.workflow.test_turns import STUDY, seen
+from tests.workflow.tune.test_turns import STUDY, seen
 from tuner.spec.values import Guard, Message
 from tuner.spec.workload import Template, Workload
 from tuner.workflow.tune.reasons import what_stood_in_the_way

@@ -69,7 +69,7 @@ def test_no_orphan_when_the_owner_is_killed(tmp_path: Path, number: signal.Signa
     """A server that ignores SIGTERM and hides a grandchild is gone soon after its owner."""
     with subprocess.Popen(
         [sys.executable, "-c", OWNER, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as owner:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.render.ollama_programs import built
+from tests.modelfile.ollama_programs import built
 from tuner.modelfile import grammar
 from tuner.modelfile.document import Modelfile, refused, write
 from tuner.spec.errors import InputError

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.report.test_lateness import SLO, under, waves
+from tests.evaluate.test_lateness import SLO, under, waves
 from tuner.evaluate.measurement import measurement
 from tuner.evaluate.scope import claim
 from tuner.spec.study import Study

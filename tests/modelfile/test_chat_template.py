@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from tests.render.ollama_programs import built
+from tests.modelfile.ollama_programs import built
 from tuner.modelfile.chat_template import ChatFormat, compose, derive, go_template
 from tuner.modelfile.document import Modelfile, parse, write
 from tuner.spec.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from tests.render.test_modelfile import FILES
+from tests.modelfile.test_document import FILES
 from tuner.modelfile.diff import Change, changes, inheriting
 from tuner.modelfile.document import Modelfile, parse
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.render.go_templates import random_template
-from tests.render.ollama_programs import built
+from tests.modelfile.go_templates import random_template
+from tests.modelfile.ollama_programs import built
 from tuner.modelfile.chat_template import ChatFormat, compose, go_template
 from tuner.modelfile.go_template import parse, render
 from tuner.spec.errors import InputError

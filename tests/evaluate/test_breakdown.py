@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
+from tests.evaluate.test_measurement import document, measured
 from tests.guard.test_classify import sample
-from tests.report.test_measurement import document, measured
 from tuner.evaluate.breakdown import Breakdown, breakdown, detail, request_parts, timings
 from tuner.report.breakdown_table import PartsTable, bar
 from tuner.spec.values import Sample

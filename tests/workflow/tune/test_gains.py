@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.workflow.test_run import tuned
-from tests.workflow.test_turns import STUDY, answered
+from tests.workflow.tune.test_run import tuned
+from tests.workflow.tune.test_turns import STUDY, answered
 from tests.workflow.worlds import Recorder, study
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement, measurement

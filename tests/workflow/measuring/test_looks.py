@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.report.test_lateness import SLO, under, waves
+from tests.evaluate.test_lateness import SLO, under, waves
 from tuner.evaluate.lateness import Lateness, Terms
 from tuner.spec.values import Load
 from tuner.workflow.measuring.looks import Looks

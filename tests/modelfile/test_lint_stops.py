@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.render.test_lint import CHATML, findings
+from tests.modelfile.test_lint import CHATML, findings
 from tuner.modelfile import grammar
 
 

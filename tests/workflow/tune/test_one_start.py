@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.workflow.test_resume import Killed, Killer
+from tests.workflow.tune.test_resume import Killed, Killer
 from tests.workflow.worlds import Recorder, study
 from tuner.evaluate.lateness import by_block
 from tuner.evaluate.result import Result

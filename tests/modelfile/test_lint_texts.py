@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.render.test_lint import CHATML, LEGACY, findings, rules
+from tests.modelfile.test_lint import CHATML, LEGACY, findings, rules
 from tuner.modelfile.document import text_of
 
 PERSIAN, EMOJI = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\U0001f469\u200d\U0001f4bb"
