@@ -116,7 +116,7 @@ def traffic(asked: Study) -> Traffic:
 
 
 def prove(asked: Study, world: World, rng: np.random.Generator, pace: Pace = FOUR_STARTS) -> Proof:
-    """Return what the proof of the first finalist comes to, as `workflow.confirm` takes it.
+    """Return what the proof of the first finalist comes to, as `workflow.tune.proof` takes it.
 
     Blocks are as long as there. A PASS is looked for after each of them, a FAIL after each late
     request; with several in flight after each block as well, which lets more runs come to a PASS.
