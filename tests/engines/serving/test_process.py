@@ -30,7 +30,7 @@ STUBBORN = (
 )
 OWNER = (
     "import asyncio, pathlib, signal, sys\n"
-    "from tuner.engines import process\n"
+    "from tuner.engines.serving import process\n"
     # a shell's background job is born with SIGINT ignored
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "async def main():\n"
