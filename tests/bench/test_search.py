@@ -262,6 +262,7 @@ def test_the_page_holds_the_recorded_comparison() -> None:
         assert text in page
     for split in SPLITS:
         assert all(text in page for text in summary(cells_of(proof), split)[4:])
+    assert all(text in page for text in ablated(read(recorded / "search-ablations.jsonl"))[5:])
 
 
 def test_the_page_names_each_world_under_its_split() -> None:

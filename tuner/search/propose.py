@@ -264,7 +264,7 @@ def _hurry(storage: optuna.storages.RDBStorage) -> None:
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     if name == "random":
         return optuna.samplers.RandomSampler(seed=seed)
-    # one knob apart from the other: a few dozen trials tell too little of how they act together
+    # each knob apart from the others: a few dozen trials tell too little of how they act together
     with _quiet():
         return optuna.samplers.TPESampler(
             n_startup_trials=STARTUP_TRIALS, constant_liar=True, seed=seed
