@@ -6,7 +6,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from tuner.spec.server import DeclaredKnob, ReadBack, Server
+from tuner.engines.command.server import Server
+from tuner.engines.serving.declared import DeclaredKnob, ReadBack
 from tuner.spec.values import Knob
 
 FAST = ("--ttft-ms", "2", "--itl-ms", "0.2", "--prompt-us-per-token", "1")

@@ -15,13 +15,14 @@ import pytest
 from tests.engines.servers import DEFAULT, KNOBS, PROGRAM, fake
 from tests.workflow.worlds import Recorder, study
 from tuner.engines.command.engine import Command
+from tuner.engines.command.server import Server
 from tuner.engines.llamacpp import engine as llamacpp
+from tuner.engines.serving.declared import DeclaredKnob
 from tuner.engines.serving.launch import free_port
 from tuner.search.budget import plan
 from tuner.search.propose import Proposer
 from tuner.search.trial import Trial
 from tuner.spec.errors import StartFailed
-from tuner.spec.server import DeclaredKnob, Server
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Guard, Knob, Load, Slo

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.workflow.worlds import study, world
+from tuner.engines.command.server import Server
 from tuner.spec.identity import declared, digests, workload_digest
-from tuner.spec.server import Server
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Load, Slo
@@ -61,7 +61,9 @@ def test_each_part_of_a_declared_server_counts(change: dict[str, Any]) -> None:
     """Its command, its environment and how it is waited for."""
     server = Server(("serve", "--slots", "4"), {"GPU": "0"})
 
-    assert declared(study(server=server)) != declared(study(server=replace(server, **change)))
+    assert declared(study(engine_settings=server)) != declared(
+        study(engine_settings=replace(server, **change))
+    )
 
 
 @pytest.mark.parametrize("load", [Load(timeout_s=5.0), Load(client_processes=2), Load(4)])

@@ -10,12 +10,16 @@ import pytest
 
 from tests.kernel_files import stat, write
 from tuner.engines.llamacpp import engine as llamacpp
+from tuner.engines.ollama import kind as ollama
+from tuner.engines.vllm import kind as vllm
 from tuner.machine.disturbance import Disturbance
+from tuner.machine.finding import Finding
 from tuner.machine.kernel import Kernel
-from tuner.report.diagnosis import Diagnosis, Finding, diagnosis_document, show_diagnosis
-from tuner.workflow.doctor import PROGRAMS, diagnose, engines
+from tuner.report.diagnosis import Diagnosis, diagnosis_document, show_diagnosis
+from tuner.workflow.doctor import diagnose, engines
 from tuner.workflow.machine_findings import busiest, findings
 
+PROGRAMS = {"ollama": ollama.INSTALL, "vllm": vllm.INSTALL}
 QUIET = Disturbance(1.0, others=0.01)
 GOVERNOR = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"

@@ -52,7 +52,8 @@ _SHARED = (
            help="Bound on the p99 of the end-to-end latency, in ms."),
     option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the time to first token, in ms."),
-    option("--engine", metavar="KIND", help="Engine: llamacpp, ollama, openai, command or fake."),
+    option("--engine", metavar="KIND",
+           help="Kind of engine, such as ollama; `tune doctor` lists what is installed."),
     option("--model", metavar="MODEL",
            help="Path of a GGUF file, `default` for the packaged SmolLM2-135M, or the name of a "
                 "model in Ollama; with engine command the name that requests carry."),
@@ -115,10 +116,15 @@ def read_study(path: Path | None, **overrides: Any) -> Study:
 
 def _packaged(overrides: Mapping[str, Any]) -> str:
     """Return the packaged study for the engine that is asked for."""
-    model, attach = overrides.get("model"), overrides.get("attach")
-    asked = overrides.get("engine") or (model and _engine_for(model))
-    on_ollama = attach is not None or asked == "ollama"
-    return "task-api-ollama.yaml" if on_ollama else "task-api.yaml"
+    from tuner.engines.registry import PACKAGED_STUDY, attaching, kind_by_name
+    from tuner.spec.engine_kinds import engine_kinds, kind_for
+
+    if overrides.get("attach") is not None:
+        return attaching().packaged_study
+    found = engine_kinds().get(overrides.get("engine") or "")
+    if found is None and (model := overrides.get("model")):
+        found = kind_for(model)
+    return kind_by_name(found.name).packaged_study if found else PACKAGED_STUDY
 
 
 def overridden(
@@ -138,8 +144,7 @@ def overridden(
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
     study = _attached(study, attach)
-    kind = _kind(study, engine, model)
-    _check_engine(kind, study)
+    study = _of_kind(study, engine, model)
     slos = _with_target(study.slos, "e2e", target_p99)
     slos = _with_target(slos, "ttft", target_ttft_p99)
     _check_objective(objective, study)
@@ -151,35 +156,39 @@ def overridden(
     if client_processes is not None:
         load = replace(study.workload.load, client_processes=client_processes)
         given["workload"] = replace(study.workload, load=load)
-    return replace(study, slos=slos, engine=kind, **given)
+    return replace(study, slos=slos, **given)
 
 
 def _attached(study: Study, attach: str | None) -> Study:
-    """Return a study that a running Ollama serves, where one is asked for."""
+    """Return a study that a running server serves, where one is asked for."""
     if attach is None:
         return study
-    from tuner.engines.ollama.attached import url_of
+    from tuner.engines.registry import attaching
 
-    return replace(study, engine="ollama", url=url_of(attach))
-
-
-def _kind(study: Study, engine: str | None, model: str | None) -> str:
-    """Return the engine: as said, as the study's own server asks for, else by the model."""
-    if engine is not None:
-        return engine
-    if model is None or study.server is not None:
-        return study.engine
-    return _engine_for(model)
+    kind = attaching(study.engine)
+    return replace(study, engine=kind.name, engine_settings=None, url=kind.running(attach))
 
 
-def _check_engine(kind: str, study: Study) -> None:
+def _of_kind(study: Study, engine: str | None, model: str | None) -> Study:
+    """Return a study of a kind of engine: as said, as its section declares, else by the model.
+
+    What the section declares beyond that is only for its own kind.
+    """
+    from tuner.spec.engine_kinds import kind_for, kind_named
     from tuner.spec.errors import InputError
-    from tuner.spec.study_file import check_engine
 
+    kind = study.engine
+    if engine is not None:
+        kind = engine
+    elif model is not None and study.engine_settings is None and (found := kind_for(model)):
+        kind = found.name
+    settings = study.engine_settings if kind == study.engine else None
+    study = replace(study, engine=kind, engine_settings=settings)
     try:
-        check_engine(kind, study.url, has_command=study.server is not None)
-    except ValueError as wrong:
+        kind_named(kind).ensure_usable(study)
+    except (InputError, ValueError) as wrong:
         raise InputError(f"--engine or --model: {wrong}") from None
+    return study
 
 
 def _check_objective(objective: str | None, study: Study) -> None:
@@ -187,15 +196,6 @@ def _check_objective(objective: str | None, study: Study) -> None:
 
     if objective == "correct" and not study.workload.expects:
         raise InputError("--objective correct: the workload needs `expect` on every prompt")
-
-
-def _engine_for(model: str) -> str:
-    """Return the engine that serves such a model: design.md's auto-choice."""
-    from tuner.spec.model_name import is_gguf_path
-
-    if model == "default" or is_gguf_path(model):
-        return "llamacpp"
-    return "vllm" if Path(model).is_dir() else "ollama"
 
 
 def _with_target(slos: tuple[Any, ...], metric: Any, target_ms: float | None) -> tuple[Any, ...]:

@@ -30,7 +30,11 @@ OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
 @click.option(
     "--resume", is_flag=True, help="Continue the run in --out, or the latest one of the study."
 )
-@click.option("--pull", is_flag=True, help="Fetch models that Ollama does not have.")
+@click.option(
+    "--pull",
+    is_flag=True,
+    help="Fetch the study's models that are not there, where the engine can.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(
     study_file: Path | None,
@@ -67,10 +71,10 @@ def command(
         errors.print(show_plan(plan(study), study))
     folder = out or (latest_out if resume else default_out)(study.name)
     watcher = _watcher(errors, quiet, study)
-    if pull and study.engine == "ollama":
-        from tuner.workflow.start.pull import pull as fetch
+    if pull:
+        from tuner.engines.registry import kind_of
 
-        fetch(study, watcher.note)
+        kind_of(study).fetch(study, watcher.note)
     try:
         result = run_loop(lambda: run(study, folder, watcher, resume=resume))
     except click.exceptions.Exit as interrupted:

@@ -149,6 +149,18 @@ class Refuses(Protocol):
 
 
 @runtime_checkable
+class Neighbour(Protocol):
+    """An engine that may run beside a server in production on the same machine."""
+
+    async def in_production(self) -> Mapping[str, int]:
+        """Return what the server in production holds in memory now, in bytes, by a few words.
+
+        It is asked once, before ours starts, and never changed; {} where none answers.
+        """
+        ...
+
+
+@runtime_checkable
 class Unloads(Protocol):
     """An engine whose model leaves the memory while its server goes on."""
 
@@ -160,6 +172,11 @@ class Unloads(Protocol):
 @runtime_checkable
 class Seen(Protocol):
     """An engine that we did not start, and whose processes may be in sight all the same."""
+
+    @property
+    def server(self) -> str:
+        """Return which server it is, as a URL."""
+        ...
 
     def seen_cpu_s(self) -> float | None:
         """Return the CPU seconds of its processes until now, None where they are out of sight."""

@@ -1,41 +1,53 @@
-"""From the study's engine to one that can serve; every engine is imported only when asked for."""
+"""From the study's engine to one that can serve."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from tuner.engines.base import Engine, Preview
+from tuner.engines.kind import PACKAGED_STUDY, EngineKind
+from tuner.spec.engine_kinds import engine_kinds, kind_named
+from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 
-FACTORIES = {
-    "llamacpp": "tuner.engines.llamacpp.engine:create",
-    "ollama": "tuner.engines.ollama.engine:create",
-    "openai": "tuner.engines.openai.engine:create",
-    "command": "tuner.engines.command.engine:create",
-    "fake": "tuner.testing.fake_engine:create",
-}
-"""Kind -> "module:function"; the function takes (study, folder for logs) and gives an Engine."""
+__all__ = ["PACKAGED_STUDY", "attaching", "create", "kind_by_name", "kind_of", "kinds", "preview"]
+
+
+def kinds() -> list[EngineKind]:
+    """Return all kinds of engine that are installed, in the order of their names."""
+    return [cast(EngineKind, kind) for kind in engine_kinds().values()]
+
+
+def kind_of(study: Study) -> EngineKind:
+    """Return the kind of a study's engine; raise InputError where it is not installed."""
+    return kind_by_name(study.engine)
+
+
+def kind_by_name(name: str) -> EngineKind:
+    """Return a kind by its name; raise InputError where it is not installed."""
+    return cast(EngineKind, kind_named(name))
+
+
+def attaching(name: str | None = None) -> EngineKind:
+    """Return the kind `name` if it can use a running server, else the first that can.
+
+    Raises InputError where none can.
+    """
+    found = [kind for kind in kinds() if kind.attaches]
+    if not found:
+        raise InputError("--attach: no engine that is installed can use a running server")
+    return next((kind for kind in found if kind.name == name), found[0])
 
 
 def create(study: Study, logs: Path) -> Engine:
     """Return the study's engine, not started; raise EngineMissing, InputError."""
-    module, name = FACTORIES[study.engine].split(":")
-    factory = cast(Callable[[Study, Path], Engine], getattr(import_module(module), name))
-    return factory(study, logs)
+    return kind_of(study).create(study, logs)
 
 
 def preview(study: Study) -> Preview:
     """Return what can be said of the study's engine without starting it.
 
-    An engine's module may have a function `preview` of its own, where making an engine is dear
-    or needs what may be missing. Raises EngineMissing, InputError.
+    Raises EngineMissing, InputError.
     """
-    module = import_module(FACTORIES[study.engine].split(":")[0])
-    own = cast(Callable[[Study], Preview] | None, getattr(module, "preview", None))
-    if own:
-        return own(study)
-    engine = create(study, Path())
-    return Preview(engine.knobs, left_out=getattr(engine, "left_out", {}))
+    return kind_of(study).preview(study)

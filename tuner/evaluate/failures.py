@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from tuner.spec.engine_kinds import engine_kinds
 from tuner.spec.study import Study
 from tuner.spec.values import Sample
 
@@ -19,21 +20,6 @@ MOST_REASONS = 3
 
 _VARYING = re.compile(r"\b(?=\w*\d)[\w-]+\b|\d+")
 """Numbers and ids, which may differ in reasons that are alike."""
-
-_HINTS = (
-    (r"HTTP 40[13]\b", "name the variable that holds the key: engine.api_key_env: NAME"),
-    (r"redirected to", "write that address into engine.url"),
-    (r"stream_options", "leave it out: engine.stream_options: false"),
-    (
-        r"max_tokens|max_completion_tokens",
-        "name the field that it takes: "
-        "engine.knobs: {num_predict: {tier: request, field: max_completion_tokens}}",
-    ),
-    (r"HTTP 40[45]\b|web page", "compare engine.url with the server's API, mostly below /v1"),
-    (r"no event stream", "ask a server that streams, or past the proxy that holds the stream back"),
-    (r"HTTP 429\b", "lower the load (workload.load), or raise the limit there"),
-)
-"""What to do about a reason, where a study says how a server is reached."""
 
 
 def refused(samples: Sequence[Sample]) -> bool:
@@ -55,9 +41,9 @@ def nothing_served(samples: Sequence[Sample], planned: int) -> str | None:
 
 
 def with_next_step(failed: str, study: Study) -> str:
-    """Return why all failed, with what helps where the study says how the server is reached."""
-    helps = (hint for pattern, hint in _HINTS if re.search(pattern, failed))
-    hint = next(helps, None) if study.engine == "openai" else None
+    """Return why all failed, with what helps where the kind of engine knows it."""
+    kind = engine_kinds().get(study.engine)
+    hint = kind.next_step(failed) if kind else None
     return f"{failed}; {hint}" if hint else failed
 
 

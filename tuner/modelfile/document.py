@@ -124,7 +124,7 @@ def write(modelfile: Modelfile) -> str:
             raise InputError(f"A comment holds a line break ({line!r}): write two comments.")
     lines = [_line(word, name, value) for word, name, value in _parts(modelfile)]
     return fill(
-        "Modelfile.j2",
+        "ollama/Modelfile.j2",
         {"header": modelfile.header, "base": lines[0][1], "instructions": lines[1:]},
     )
 

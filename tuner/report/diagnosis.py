@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tuner import __version__
+from tuner.engines.kind import Installed
 from tuner.machine.disturbance import Disturbance
-
-Level = Literal["ok", "note", "warning"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
-
-    `text` is a sentence: what was found and, unless that is ok, what was expected and what
-    to do. A `note` is worth knowing, a `warning` spoils measurements or stands in their way.
-    """
-
-    topic: str
-    level: Level
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineFinding:
-    """One kind of engine, and whether it can be used here as it is."""
-
-    usable: bool
-    finding: Finding
+from tuner.machine.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """Everything that was looked at; `window` is what the machine did meanwhile, if it tells."""
 
-    engines: Sequence[EngineFinding]
+    engines: Sequence[Installed]
     machine: Sequence[Finding]
     window: Disturbance | None
 

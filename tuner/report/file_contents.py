@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tuner.engines.registry import kind_of
 from tuner.evaluate.result import Result
 from tuner.spec.values import LEFT_TO_ENGINE
 
-_WHAT = {
-    "ollama.env": (
-        ("environment", "command"),
-        " (the server's start, which a Modelfile cannot hold: {})",
-    ),
-    "serve.sh": (("command",), " (starts the server: {})"),
-    "client.json": (("client",), " (only the client can send it: {})"),
-}
 _SAYS_NOTHING = {
     "system": "none",
     "shots": 0,
@@ -30,9 +23,11 @@ def says_something(knob: str, value: object) -> bool:
 
 def holds(name: str, result: Result) -> str:
     """Return which settings of the best candidate a written file holds, "" for most files."""
-    where, text = _WHAT.get(name, ((), ""))
-    names = _names(where, result.knobs_where, result.best_candidate)
-    return text.format(", ".join(names)) if text and names else ""
+    contents = kind_of(result.study).contents.get(name)
+    if contents is None:
+        return ""
+    names = _names(contents.where, result.knobs_where, result.best_candidate)
+    return contents.text.format(", ".join(names)) if names else ""
 
 
 def _names(

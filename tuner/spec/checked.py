@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from tuner.spec.errors import InputError
-from tuner.spec.parts import BRANCHES, Part, nearest
+from tuner.spec.parts import Part, is_branch, nearest
 
 _P = TypeVar("_P", bound=Part)
 
@@ -31,32 +31,32 @@ def validated(
     file: str,
     *,
     whole: str = "the file",
-    later: Mapping[str, str] = MappingProxyType({}),
+    refused: Mapping[str, str] = MappingProxyType({}),
     secret: tuple[str, ...] = (),
 ) -> _P:
     """Return the part that a mapping describes; raise InputError with one sentence a problem.
 
-    `whole` is what all of it is called; `later` says why keys of later versions are refused. What
-    stands at a `secret` place may be a key by mistake: no message repeats it.
+    `whole` is what all of it is called; `refused` says of keys that belong elsewhere why they are
+    refused. What stands at a `secret` place may be a key by mistake: no message repeats it.
     """
     try:
         return model.model_validate(dict(content))
     except ValidationError as invalid:
         # a list whose only values are wrong is not empty as well
         errors = (e for e in invalid.errors() if e["type"] != "too_short" or not e["input"])
-        problems = dict.fromkeys(_sentence(e, model, whole, later, secret) for e in errors)
+        problems = dict.fromkeys(_sentence(e, model, whole, refused, secret) for e in errors)
         raise InputError("\n".join(f"{file}: {p}" for p in problems)) from None
 
 
 def _sentence(
-    error: Any, model: type[Part], whole: str, later: Mapping[str, str], secret: tuple[str, ...]
+    error: Any, model: type[Part], whole: str, refused: Mapping[str, str], secret: tuple[str, ...]
 ) -> str:
-    where = [str(p) for p in error["loc"] if not _is_branch(p)]
+    where = [str(p) for p in error["loc"] if not is_branch(p)]
     key = ".".join(where) or whole
     if error["type"] == "extra_forbidden":
-        if key in later:
-            return f"{key}: {later[key]}"
-        allowed = _keys_at(where[:-1], model)
+        if key in refused:
+            return f"{key}: {refused[key]}"
+        allowed = _keys_at(error["loc"][:-1], model)
         return (
             f"{key}: unknown key {where[-1]!r}; allowed here: {', '.join(allowed)}"
             f"{nearest(where[-1], allowed)}"
@@ -70,23 +70,31 @@ def _sentence(
     return f"{key}: {text[0].lower() + text[1:]}{found}"
 
 
-def _is_branch(part: Any) -> bool:
-    """Tell whether a step of pydantic's location names a union's branch, not a key."""
-    return part in BRANCHES
-
-
-def _keys_at(path: list[str], model: Any) -> list[str]:
-    """Return the keys that are allowed at a path of the file that `model` describes."""
-    is_name = False  # the next step is a name that the user chose, not a key
-    for step in path:
-        field = _field(model, step) if model and not is_name else None
+def _keys_at(steps: Sequence[Any], model: Any) -> list[str]:
+    """Return the keys that are allowed where pydantic's steps lead in what `model` describes."""
+    annotation, is_name = model, False  # a name is one that the user chose, not a key
+    for step in steps:
+        if is_branch(step):
+            annotation = _branch_of(annotation, step)
+            continue
+        found = _model_in(annotation)
+        field = None if found is None or is_name else _field(found, str(step))
         is_name = False
         if field:
-            annotation = model.model_fields[field].annotation
-            model, is_name = _model_in(annotation), _is_mapping(annotation)
-    if model is None:
-        return []
-    return [f.alias or name for name, f in model.model_fields.items()]
+            annotation = found.model_fields[field].annotation
+            is_name = _is_mapping(annotation)
+    found = _model_in(annotation)
+    return [] if found is None else [f.alias or n for n, f in found.model_fields.items()]
+
+
+def _branch_of(annotation: Any, step: str) -> Any:
+    """Return the branch of a union that has a tag, the whole where none has it."""
+    for part in get_args(annotation):
+        if any(isinstance(m, Tag) and m.tag == step for m in get_args(part)[1:]):
+            return part
+        if (inside := _branch_of(part, step)) is not part:
+            return inside
+    return annotation
 
 
 def _field(model: Any, key: str) -> str | None:

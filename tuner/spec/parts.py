@@ -70,8 +70,17 @@ Word = Annotated[StrictBool | StrictInt | StrictFloat | StrictStr, BeforeValidat
 """A value where text is meant, as in a command line."""
 
 
-BRANCHES = ("<mapping>", "<plain>")
-"""Steps that unions add to pydantic's locations; no key of a file is called so."""
+def branch(name: str = "") -> str:
+    """Return the tag of a union's branch: pydantic puts it among the keys, and no key looks so."""
+    return f"<{name}>"
+
+
+def is_branch(step: Any) -> bool:
+    """Tell whether a step of pydantic's location names a union's branch, not a key."""
+    return isinstance(step, str) and step.startswith("<")
+
+
+BRANCHES = (branch("mapping"), branch("plain"))
 
 
 def shape(part: Any) -> str:

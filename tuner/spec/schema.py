@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tuner.spec.study_file import StudyFile
+from tuner.spec.study_file import study_file
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ID = "urn:modelfile-tuner:study:1"
@@ -31,30 +31,6 @@ DESCRIPTIONS = {
     "ClaimPart.starts": "Engine starts that a proof rests on; more cost their time.",
     "ClaimPart.in_flight": "together: requests in flight together may all be late together, and a "
     "proof takes as many times more of them. apart: each is taken as evidence of its own.",
-    "EnginePart.kind": "The engine.",
-    "EnginePart.model": "Path of a GGUF file, `default` for the packaged model, or a served name.",
-    "EnginePart.url": "Where a running server is (kind openai, or ollama to use that one): "
-    "http://HOST:PORT, with the path that comes before /chat/completions where that is not /v1.",
-    "EnginePart.api_key_env": "The variable of the environment that holds the API key.",
-    "EnginePart.headers": "Headers of every request: NAME: text, or NAME: {env: VARIABLE}.",
-    "EnginePart.ca_file": "PEM file with the certificates that are trusted for an https url.",
-    "EnginePart.verify": "false: any certificate is taken, and the result says so.",
-    "EnginePart.stream_options": "false: not sent, for servers that refuse this field.",
-    "HeaderPart.env": "The variable of the environment that holds the value.",
-    "EnginePart.command": "The command line of a server of one's own (kind command): a list of "
-    "Jinja templates of port, model and the knobs.",
-    "EnginePart.env": "Environment of the command, Jinja templates too.",
-    "EnginePart.ready": "Path that answers GET with 200 as soon as the server can be used.",
-    "EnginePart.start_timeout": "Time that a start may take.",
-    "EnginePart.knobs": "The knobs of the command, by name; with kind openai further fields of a "
-    "request, or other names of the usual ones.",
-    "KnobPart.tier": "request (a field of each request) or restart (part of the command).",
-    "KnobPart.default": "What holds when nobody sets it; else the baseline must.",
-    "KnobPart.field": "Field of the request that carries it, where it is not called the same.",
-    "KnobPart.read": "Where the running server tells what is in force.",
-    "ReadPart.get": "Path of a JSON page.",
-    "ReadPart.at": "Place in that page: keys and indexes with dots between.",
-    "ReadPart.log": "Regular expression on the log; its first group is the value.",
     "WorkloadPart.prompts": "JSON-lines file: template or messages, expect, kind, weight, "
     "held_out, id.",
     "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates; they "
@@ -93,12 +69,12 @@ DESCRIPTIONS = {
     "ObjectivePart.maximize": "The share of right answers, or output tokens a second.",
     "ObjectivePart.minimize": "The p99 of a latency, or memory.",
 }
-"""Part.key -> what it means."""
+"""Part.key -> what it means; the sections of engines say it themselves."""
 
 
 def study_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the study file."""
-    schema = StudyFile.model_json_schema(by_alias=True)
+    schema = study_file().model_json_schema(by_alias=True)
     for part, properties in _parts(schema):
         for key, described in properties.items():
             described.pop("title", None)

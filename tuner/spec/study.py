@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.spec.address import Url
+from tuner.spec.engine_kinds import engine_kinds, kind_named
+from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import is_gguf_path
 from tuner.spec.reading import read_text
-from tuner.spec.remote import Remote
-from tuner.spec.remote_file import remote, server_url
-from tuner.spec.server import Server
-from tuner.spec.server_file import server
 from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.study_file import (
     ObjectivePart,
@@ -32,15 +30,18 @@ Objective = Literal["correct", "throughput", "e2e_p99", "ttft_p99", "memory"]
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Everything a run needs to know, from the file and the options that override it."""
+    """Everything a run needs to know, from the file and the options that override it.
+
+    `engine_settings` is what the section `engine` says beyond kind, model and url; only the kind
+    itself reads it.
+    """
 
     name: str
     engine: str
     model: str
     workload: Workload
     url: Url | None = None
-    remote: Remote | None = None
-    server: Server | None = None
+    engine_settings: Any = None
     slos: tuple[Slo, ...] = ()
     guard: Guard = field(default_factory=Guard)
     claim: Claim = field(default_factory=Claim)
@@ -56,7 +57,8 @@ class Study:
     @property
     def one_start(self) -> bool:
         """Tell whether the server is somebody else's, so that no start of it can be asked for."""
-        return self.engine == "openai"
+        kind = engine_kinds().get(self.engine)
+        return kind is not None and kind.one_start
 
     @property
     def certificate_checked(self) -> bool | None:
@@ -74,14 +76,15 @@ def load(path: Path) -> Study:
 def from_file(parsed: StudyFile, path: Path) -> Study:
     """Return the study of a parsed file whose other files lie beside `path`."""
     folder, file = path.parent, str(path)
+    kind = engine_kinds()[parsed.engine.kind]
+    declared = kind.declared(parsed.engine, Place(folder, file, parsed.baseline))
     workload = read_workload(parsed.workload, folder, file)
     return Study(
         name=parsed.name,
         engine=parsed.engine.kind,
-        model=_model_source(_models(parsed)[0], folder),
-        url=server_url(parsed.engine, parsed.engine.kind, folder, file),
-        remote=remote(parsed.engine, parsed.engine.kind, file),
-        server=server(parsed.engine, parsed.engine.kind, parsed.baseline, file),
+        model=_model_source(parsed.engine.models[0], folder),
+        url=declared.url,
+        engine_settings=declared.settings,
         workload=workload,
         slos=tuple(Slo(s.metric, s.quantile, s.max_ms / 1000) for s in parsed.slo),  # type: ignore[arg-type]
         guard=_guard(parsed, workload, file),
@@ -104,14 +107,9 @@ def _content(path: Path) -> Any:
         raise InputError(f"{path}: no such study file") from None
 
 
-def _models(parsed: StudyFile) -> tuple[str, ...]:
-    model = parsed.engine.model
-    return (model,) if isinstance(model, str) else model
-
-
 def _model_space(parsed: StudyFile) -> dict[str, Dimension]:
     """Return the model as a knob where the study names several to choose from."""
-    models = _models(parsed)
+    models = parsed.engine.models
     return {"model": Choices(models)} if len(models) > 1 else {}
 
 
@@ -131,7 +129,7 @@ def _guard(parsed: StudyFile, workload: Workload, file: str) -> Guard:
 
 def _claim(parsed: StudyFile, file: str) -> Claim:
     claim = parsed.claim
-    if claim.starts not in (None, 1) and parsed.engine.kind == "openai":
+    if claim.starts not in (None, 1) and kind_named(parsed.engine.kind).one_start:
         raise InputError(
             f"{file}: claim.starts: {claim.starts} engine starts cannot be had of a server that "
             "`tune` does not start; leave it out"

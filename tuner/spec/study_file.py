@@ -7,66 +7,54 @@ turns it into values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import (
     AfterValidator,
+    ConfigDict,
     Discriminator,
     Field,
     StrictInt,
     Tag,
+    create_model,
+    field_validator,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 
 from tuner.spec.checked import validated
+from tuner.spec.engine_kinds import available, default_kind, engine_kinds, unknown
+from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
-from tuner.spec.parts import BRANCHES, Duration, Number, Part, Value, nearest, shape
-from tuner.spec.remote_file import RemotePart
-from tuner.spec.server_file import ServerPart
+from tuner.spec.parts import BRANCHES, Duration, Number, Part, Value, branch, shape
 from tuner.spec.space import Choices
 from tuner.spec.values import Arrivals
 
-BUILT_ENGINES = ("llamacpp", "ollama", "openai", "command", "fake")
-LATER_ENGINES = ("vllm",)
 LATER_METRICS = ("throughput", "memory")
 LATER_KEYS = ("engine.attach", "guard.check")
 """Keys of the design that belong to engines and checks of later versions."""
 
 
-class EnginePart(ServerPart, RemotePart):
-    """Which engine serves which model, where a running server is, and how one is started."""
+class _UnknownEngine(EngineSection):
+    """A section whose kind is not there."""
 
-    kind: str = "llamacpp"
-    model: str | Annotated[tuple[str, ...], Field(min_length=1)] = "default"
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
-    @model_validator(mode="after")
-    def _known(self) -> EnginePart:
-        check_engine(self.kind, self.url, has_command=bool(self.command))
-        if not isinstance(self.model, str) and self.kind != "ollama":
-            raise ValueError("a list of models to choose from needs engine ollama")
-        return self
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _unknown(cls, kind: Any) -> Any:
+        raise ValueError(unknown(kind))
 
 
-def check_engine(kind: str, url: object, *, has_command: bool) -> None:
-    """Raise ValueError when there is no such engine, not yet, or the study lacks what it needs."""
-    if kind in LATER_ENGINES:
-        raise ValueError(f"engine {kind!r} is not built yet; {_built()}")
-    if kind not in BUILT_ENGINES:
-        raise ValueError(f"unknown engine {kind!r}; {_built()}{nearest(kind, BUILT_ENGINES)}")
-    if kind == "openai" and not url:
-        raise ValueError("engine openai is a server that runs: it needs url")
-    if kind == "command" and not has_command:
-        raise ValueError(
-            "engine command starts a server of your own: it needs engine.command in the study "
-            'file, a list such as [my-server, --port, "{{ port }}"]'
-        )
-
-
-def _built() -> str:
-    return (
-        "available: llamacpp, ollama, openai (a running server), command (a server of your own), "
-        "fake (a pretend engine for trying out)"
-    )
+def _branch(section: Any) -> str | None:
+    """Return the branch of the union that a section belongs to, by its kind."""
+    if isinstance(section, EngineSection):
+        return branch(section.kind)
+    if not isinstance(section, Mapping):
+        return None
+    kind = section.get("kind", default_kind())
+    return branch(kind) if kind in engine_kinds() else branch()
 
 
 class DynamicPart(Part):
@@ -227,7 +215,7 @@ class StudyFile(Part):
 
     version: Literal[1]
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    engine: EnginePart = EnginePart()
+    engine: EngineSection
     workload: WorkloadPart
     slo: tuple[SloPart, ...] = ()
     guard: GuardPart = GuardPart()
@@ -236,6 +224,25 @@ class StudyFile(Part):
     space: Space = Field(default_factory=dict, json_schema_extra={"minProperties": 1})
     search: SearchPart = SearchPart()
     objective: ObjectivePart | None = None
+
+
+@cache
+def study_file() -> type[StudyFile]:
+    """Return the model of the file with the sections of all kinds of engine that are installed."""
+    known = [Annotated[k.section, Tag(branch(name))] for name, k in engine_kinds().items()]
+    unknown_ = SkipJsonSchema[Annotated[_UnknownEngine, Tag(branch())]]
+    section = Annotated[
+        Union[(*known, unknown_)],  # type: ignore[valid-type]
+        Discriminator(
+            _branch, custom_error_type="mapping", custom_error_message="expected a mapping"
+        ),
+    ]
+    default = Field(default_factory=_default_engine)
+    return create_model("StudyFile", __base__=StudyFile, engine=(section, default))
+
+
+def _default_engine() -> EngineSection:
+    return engine_kinds()[default_kind()].section.model_validate({})
 
 
 _MAY_HOLD_KEYS = ("engine.url", "engine.api_key_env", "engine.headers")
@@ -248,8 +255,26 @@ def check(content: Any, file: str) -> StudyFile:
         raise InputError(
             f"{file}: expected a mapping with version, name, workload, found {content!r}"
         )
-    later = dict.fromkeys(LATER_KEYS, f"not built yet; {_built()}")
-    return validated(StudyFile, content, file, later=later, secret=_MAY_HOLD_KEYS)
+    later = dict.fromkeys(LATER_KEYS, f"not built yet; {available()}")
+    refused = later | _of_another_kind(content.get("engine"))
+    return validated(study_file(), content, file, refused=refused, secret=_MAY_HOLD_KEYS)
+
+
+def _of_another_kind(section: Any) -> dict[str, str]:
+    """Return what to say of each key of the section that only other kinds of engine have."""
+    if not isinstance(section, Mapping):
+        return {}
+    kind = section.get("kind", default_kind())
+    found: dict[str, str] = {}
+    for key in section:
+        others = [n for n, k in engine_kinds().items() if key in k.section.model_fields]
+        if others:
+            instead = f"kind: {others[0]}" if len(others) == 1 else "another kind"
+            found[f"engine.{key}"] = (
+                f"belongs to kind {' or '.join(others)}, found kind {kind!r}; set {instead} or "
+                f"remove {key}"
+            )
+    return found
 
 
 def check_dynamic(content: Any, file: str) -> DynamicPart:

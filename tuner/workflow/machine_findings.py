@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from tuner.engines.llamacpp import engine as llamacpp
 from tuner.engines.memory import room
 from tuner.machine import processes
 from tuner.machine.counters import heat_events, quota_cpus, throttling, usable_cpus
 from tuner.machine.disturbance import HALTED_SHARE, OTHERS_SHARE, SWAPPED_BYTES, Disturbance
+from tuner.machine.finding import Finding, Level
 from tuner.machine.kernel import Kernel, first_line, keyed
-from tuner.report.diagnosis import Finding, Level
 
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit", "xen")
 """Clock sources whose every reading is a system call or a slow device, or that only tick."""
@@ -31,7 +30,7 @@ def findings(kernel: Kernel, window: Disturbance | None, others: str) -> list[Fi
     return [
         _others(window, others),
         _stolen(window),
-        _quota(quota_cpus(kernel), int(llamacpp.KNOBS["num_thread"].default)),
+        _quota(quota_cpus(kernel), len(usable_cpus())),
         _throttled(kernel, window),
         _heat(kernel, window),
         _swap(kernel, window),

@@ -18,9 +18,10 @@ import pytest
 from tests.engines.servers import DEFAULT, KNOBS, fake
 from tests.processes import still_running
 from tuner.engines.command.engine import Command, create
+from tuner.engines.command.server import Server
+from tuner.engines.serving.declared import DeclaredKnob, ReadBack
 from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.spec.errors import EngineDied, EngineError, InputError
-from tuner.spec.server import DeclaredKnob, ReadBack, Server
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Knob, Message
 from tuner.spec.workload import Workload

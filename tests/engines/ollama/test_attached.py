@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuner.workflow.start.pull import pull
 
 from tests.ollama import faked
 from tuner.engines.base import Engine
@@ -19,7 +20,6 @@ from tuner.spec.space import Choices
 from tuner.spec.study import load
 from tuner.spec.values import Model
 from tuner.testing.engine_contract import EngineContract, send
-from tuner.workflow.start.pull import pull
 
 MODEL = Model(faked.MODEL, faked.MODEL)
 

@@ -14,9 +14,9 @@ from tests.workflow.worlds import study
 from tuner.engines.base import Preview
 from tuner.engines.command.engine import Command
 from tuner.engines.ollama.knobs import knobs
+from tuner.engines.openai.remote import USUAL_KNOBS
+from tuner.engines.serving.declared import DeclaredKnob
 from tuner.spec.errors import InputError, StartFailed
-from tuner.spec.remote import USUAL_KNOBS
-from tuner.spec.server import DeclaredKnob
 from tuner.spec.space import Choices, Dimension, Range
 from tuner.spec.values import Knob
 from tuner.spec.workload import Shot
@@ -116,7 +116,9 @@ def test_ranges_of_prompt_knobs_end_where_the_workload_does(
 def test_each_value_fits_into_the_command(tmp_path: Path) -> None:
     """What an expression of the command line cannot take is found before anything starts."""
     server = fake(settings='{"n_batch": {{ 512 // num_batch }}, "port": {{ port }}}')
-    asked = study(server=server, space={"num_batch": Choices((64, 0))}, baseline={})
+    asked = study(
+        engine="command", engine_settings=server, space={"num_batch": Choices((64, 0))}, baseline={}
+    )
     engine = Command(server, "default", tmp_path)
 
     with pytest.raises(InputError, match=r"space: num_batch 0: engine\.command\.3: .*cannot be"):

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.engines.command.server import Server, command_line
 from tuner.engines.serving import control
 from tuner.engines.serving.chat import chat_request
+from tuner.engines.serving.declared import ReadBack
 from tuner.engines.serving.launch import (
     PORT_RETRIES,
     Launch,
@@ -22,7 +24,6 @@ from tuner.engines.serving.launch import (
 from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
-from tuner.spec.server import ReadBack, Server, command_line
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
@@ -166,8 +167,8 @@ class Command(Served):
 
 def create(study: Study, logs: Path) -> Command:
     """Return the engine for the server that a study declares."""
-    if study.server is None:
+    if study.engine_settings is None:
         raise InputError(
             "engine command starts a server of your own: add engine.command to a study"
         )
-    return Command(study.server, study.model, logs)
+    return Command(study.engine_settings, study.model, logs)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from tuner.engines.base import Preview
 from tuner.engines.memory import ensure_fits, room
 from tuner.engines.ollama import api, readback, store
-from tuner.engines.ollama.attached import NONE_KNOWN, OllamaAttached
+from tuner.engines.ollama.attached import NONE_KNOWN, OllamaAttached, address_of
 from tuner.engines.ollama.chat import read_ollama
 from tuner.engines.ollama.gpu import has_gpu, may_hold_layers
 from tuner.engines.ollama.knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
@@ -148,6 +148,15 @@ class Ollama(Served):
         with contextlib.suppress(TimeoutError):  # the next start removes what is left behind
             async with asyncio.timeout(REMOVE_DEADLINE_S):
                 await api.remove(self._address(), created)
+
+    async def in_production(self) -> dict[str, int]:
+        """Return what the server at OLLAMA_HOST holds in memory now; see `Neighbour`."""
+        try:
+            address = address_of(None)
+        except InputError:  # an address that clients reach and we do not speak to
+            return {}
+        loaded = await api.loaded(address)
+        return {f"the server at {address} holds {name}": size for name, size in loaded.items()}
 
     async def unload(self) -> None:
         """Let go of the model: the next request loads it again."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from tuner.engines.base import Preview
 from tuner.engines.ollama import knobs as ollama_knobs
+from tuner.engines.openai.remote import LIMIT, Remote
 from tuner.engines.serving import control, served
 from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.engines.serving.foreign import ONLY_A_START, Foreign
@@ -19,7 +20,6 @@ from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url
 from tuner.spec.errors import EngineDied, InputError
-from tuner.spec.remote import LIMIT, Remote
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Knob, Message, Model
 
@@ -166,12 +166,12 @@ def create(study: Study, logs: Path) -> OpenAI:
     """Return the engine for the study's url."""
     if study.url is None:
         raise InputError("engine openai needs engine.url: http://HOST:PORT")
-    return OpenAI(study.url, study.model, study.remote)
+    return OpenAI(study.url, study.model, study.engine_settings)
 
 
 def preview(study: Study) -> Preview:
     """Return what shows without asking the server: its knobs, and what the environment lacks."""
-    remote = study.remote or Remote()
+    remote = study.engine_settings or Remote()
     missing = (f"the environment has no {name}; set it" for name in remote.missing())
     knobs = {n: d.knob for n, d in remote.knobs.items()}
     return Preview(knobs, tuple(missing), left_out=left_out(knobs))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine
-from tuner.engines.openai.engine import OpenAI
-from tuner.render.artifacts import Evidence, Serving, artifacts
-from tuner.render.hosted import hosted_files
-from tuner.render.serve import serving_files
+from tuner.engines.registry import kind_of
 from tuner.spec.conversation import PROMPT_KNOBS, response_format, system_text, turns
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
@@ -22,20 +18,14 @@ def rendered(
 ) -> dict[str, str]:
     """Return the artifacts of a candidate: file name -> text."""
     evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN)
-    evidence = replace(evidence, measured_under_ollama=engine.name == "ollama")
     prompt = serving(study, candidate)
-    if isinstance(engine, OpenAI):
-        request = engine.request((), candidate, prompt.response_format)
-        return hosted_files(engine.url, request, engine.remote.headers, prompt, evidence)
-    if study.server is not None and engine.name == "command":
-        return serving_files(study.server, candidate, engine.model.name, prompt, evidence)
-    return artifacts(candidate, engine.knobs, engine.model, prompt, evidence)
+    return kind_of(study).artifacts(study, engine, candidate, prompt, evidence)
 
 
-def places(engine: Engine) -> dict[str, str]:
+def places(study: Study, engine: Engine) -> dict[str, str]:
     """Return for each knob which artifact holds it."""
     found = {name: str(knob.where) for name, knob in all_knobs(engine).items()}
-    if engine.name in ("command", "openai"):  # there is no Modelfile to hold the prompt
+    if kind_of(study).prompt_where == "client":  # no model of its own holds the prompt
         return {name: "client" if name in PROMPT_KNOBS else place for name, place in found.items()}
     return found
 

@@ -12,8 +12,7 @@ from typing import Any
 import psutil
 
 from tuner import __version__
-from tuner.engines.base import Engine, Stores
-from tuner.engines.serving.foreign import Foreign
+from tuner.engines.base import Engine, Seen, Stores
 from tuner.machine.counters import usable_cpus
 from tuner.machine.kernel import first_line
 from tuner.spec.identity import declared
@@ -47,7 +46,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "governor": first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         "engine": engine.name,
         "engine_version": version,
-        "server": engine.server if isinstance(engine, Foreign) else None,
+        "server": engine.server if isinstance(engine, Seen) else None,
         "model": engine.model.name,
         "model_digest": engine.model.digest,
         "model_manifest": manifests(engine).get(engine.model.name),

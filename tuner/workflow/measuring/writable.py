@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tuner.engines.registry import kind_of
 from tuner.modelfile.document import line_of
-from tuner.modelfile.parameters import KINDS, written
 from tuner.spec.errors import InputError
-from tuner.spec.server import command_line
 from tuner.spec.space import some_values
 from tuner.spec.study import Study
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
-
-_ANY_PORT = 1
+from tuner.spec.values import Candidate, Knob
 
 
 def ensure_writable(study: Study, knobs: Mapping[str, Knob], base: Candidate, where: str) -> None:
@@ -23,16 +20,13 @@ def ensure_writable(study: Study, knobs: Mapping[str, Knob], base: Candidate, wh
 
     Each value is tried beside the baseline; combinations may still fail, and are infeasible.
     """
-    held = {name for name, k in knobs.items() if k.where == "modelfile" and name in KINDS}
+    kind = kind_of(study)
     for what, candidate in _candidates(study, base):
         try:
-            if study.server is not None:
-                command_line(study.server, candidate, _ANY_PORT, study.model)
-            for name in held & candidate.keys():
-                _parameter(name, candidate[name])
+            kind.ensure_writable(study, knobs, candidate)
         except InputError as wrong:
             raise InputError(f"{where}: {what}: {wrong}") from None
-    if any(knob.where == "modelfile" for knob in knobs.values()):
+    if kind.prompt_where == "modelfile":
         _ensure_texts(study, where)
 
 
@@ -41,11 +35,6 @@ def _candidates(study: Study, base: Candidate) -> Iterator[tuple[str, Candidate]
     for name, dimension in study.space.items():
         for value in some_values(dimension):
             yield f"space: {name} {value}", {**base, name: value}
-
-
-def _parameter(name: str, value: Setting) -> None:
-    if value not in LEFT_TO_ENGINE:
-        line_of("PARAMETER", name, written(name, value))
 
 
 def _ensure_texts(study: Study, where: str) -> None:

@@ -20,11 +20,11 @@ from typing import Any
 
 import psutil
 
+from tuner.engines.ollama.service import Target, environment_of, service_file, steps
 from tuner.evaluate.measurement import Measurement
 from tuner.modelfile.create_request import create_request
 from tuner.modelfile.diff import Change, changes, inheriting
 from tuner.modelfile.document import Modelfile, load, parse
-from tuner.render.service import Target, environment_of, service_file, steps
 from tuner.report.apply import busy_in_place
 from tuner.spec.errors import EngineError, InputError, TunerError
 from tuner.spec.model_name import ensure_name

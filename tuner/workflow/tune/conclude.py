@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tuner.engines.artifacts import Evidence
+from tuner.engines.registry import kind_of
 from tuner.evaluate.cold_start import Cold
 from tuner.evaluate.lateness import by_block
 from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.result import Result, Screened
 from tuner.evaluate.scope import scope, starts_text
-from tuner.render.artifacts import Evidence
-from tuner.render.client import programs
 from tuner.search.budget import Plan
 from tuner.search.frontier import frontier
 from tuner.search.trial import Trial, latencies, value
@@ -81,7 +81,7 @@ def conclude(
         spent=_spent(session, trials),
         plan=plan_,
         reasons=tuple(open_),
-        knobs_where=places(session.engine),
+        knobs_where=places(session.study, session.engine),
         drift=drift,
         windows=session.windows,
         cold=cold,
@@ -141,8 +141,7 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
     if chosen is None:
         return {}
     files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
-    if {"Modelfile", "client.json"} <= files.keys():
-        files |= programs(files["client.json"], chosen.candidate)
+    files |= kind_of(session.study).programs(files, chosen.candidate)
     return write_files(session.folder, files)
 
 

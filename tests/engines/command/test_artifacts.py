@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from tuner.render.artifacts import Evidence, Serving
-from tuner.render.serve import serving_files
-from tuner.spec.server import DeclaredKnob, Server
+from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.command.artifacts import serving_files
+from tuner.engines.command.server import Server
+from tuner.engines.serving.declared import DeclaredKnob
 from tuner.spec.values import Knob, Message
 
 SERVER = Server(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tuner.render.client import programs
+from tuner.engines.ollama.client import programs
 from tuner.spec.values import Candidate
 
 SCHEMA = {"type": "object"}
@@ -59,7 +59,7 @@ def _program(
     text = json.dumps(client)
     (folder / "client.json").write_text(text)
     path = folder / f"ask_{library}.py"
-    path.write_text(programs(text, candidate)[path.name])
+    path.write_text(programs({"client.json": text}, candidate)[path.name])
     module = Asked(library)
     monkeypatch.setitem(sys.modules, library, module)
     return runpy.run_path(str(path)), module.asked

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
-from tuner.render.artifacts import (
-    CLIENT_SCHEMA,
+from tuner.engines.artifacts import (
+    CLIENT,
     Evidence,
     Serving,
+    as_comment,
+    client_file,
     client_settings,
     evidence_header,
 )
-from tuner.spec.server import Server, command_line
+from tuner.engines.command.server import Server, command_line
 from tuner.spec.templates import fill
 from tuner.spec.values import Candidate
 
@@ -39,23 +40,21 @@ def serving_files(
     Raises InputError for a command that cannot be filled in with the candidate.
     """
     client = _client(server, candidate, model, serving)
-    header = evidence_header(evidence, ["client.json"] if client else [])
+    header = evidence_header(evidence, [CLIENT] if client else [])
     files = {"serve.sh": _script(server, candidate, model, header)}
     if client:
-        document = {"schema": CLIENT_SCHEMA, **client}
-        files["client.json"] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        files[CLIENT] = client_file(client)
     return files
 
 
 def _script(server: Server, candidate: Candidate, model: str, header: tuple[str, ...]) -> str:
     command, env = command_line(server, candidate, _Port(DEFAULT_PORT), model)
     values = {
-        # a line break would end the comment, and the rest would be run
-        "header": [" ".join(line.split()) for line in header],
+        "header": as_comment(header),
         "exports": [(name, _quoted(text)) for name, text in env.items()],
         "command": " ".join(map(_quoted, command)),
     }
-    return fill("serve.sh.j2", values)
+    return fill("command/serve.sh.j2", values)
 
 
 def _quoted(text: str) -> str:

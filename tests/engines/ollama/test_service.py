@@ -9,7 +9,7 @@ import pytest
 import yaml
 from syrupy.assertion import SnapshotAssertion
 
-from tuner.render.service import TARGETS, Target, environment_of, service_file, steps
+from tuner.engines.ollama.service import TARGETS, Target, environment_of, service_file, steps
 
 ENVIRONMENT = {"OLLAMA_NUM_PARALLEL": "2", "OLLAMA_KV_CACHE_TYPE": "q8_0"}
 HEADER = ("Written by a test -- with two hyphens.",)

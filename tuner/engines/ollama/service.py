@@ -41,12 +41,12 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
     {
         "env": _Kind(
             "ollama.env",
-            "ollama.env.j2",
+            "ollama/ollama.env.j2",
             ("restart the server with these variables: {file}{started}",),
         ),
         "systemd": _Kind(
             "zz-tuned.conf",  # the last name wins, over the override.conf of `systemctl edit` too
-            "systemd.conf.j2",
+            "ollama/systemd.conf.j2",
             (
                 "sudo install -D -m 644 {file} /etc/systemd/system/ollama.service.d/zz-tuned.conf",
                 "sudo systemctl daemon-reload && sudo systemctl restart ollama",
@@ -56,13 +56,13 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
         ),
         "compose": _Kind(
             "compose.tuned.yaml",
-            "compose.yaml.j2",
+            "ollama/compose.yaml.j2",
             ("docker compose -f compose.yaml -f {file} up -d ollama",),
             _for_compose,
         ),
         "launchd": _Kind(
             "com.ollama.tuned.plist",
-            "launchd.plist.j2",
+            "ollama/launchd.plist.j2",
             (
                 "cp {file} ~/Library/LaunchAgents/",
                 "launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/com.ollama.tuned.plist",

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.spec.test_study import loaded
+from tuner.engines.command.server import Server, command_line
+from tuner.engines.serving.declared import DeclaredKnob, ReadBack
 from tuner.spec.errors import InputError
-from tuner.spec.server import DeclaredKnob, ReadBack, Server, command_line
 from tuner.spec.values import Knob
 
 KNOBS: dict[str, Any] = {
@@ -33,7 +34,7 @@ ENGINE: dict[str, Any] = {
 
 def server(folder: Path, **changes: Any) -> Server:
     """Return the server of a study whose engine section is the example with changes."""
-    found = loaded(folder, engine=ENGINE | changes).server
+    found = loaded(folder, engine=ENGINE | changes).engine_settings
     assert found is not None
     return found
 
@@ -70,13 +71,13 @@ def test_a_default_may_come_from_the_baseline(tmp_path: Path) -> None:
     knobs = KNOBS | {"batch": {"tier": "restart"}}
     study = loaded(tmp_path, engine=ENGINE | {"knobs": knobs}, baseline={"batch": 4})
 
-    assert study.server is not None
-    assert study.server.knobs["batch"].knob.default == 4
+    assert study.engine_settings is not None
+    assert study.engine_settings.knobs["batch"].knob.default == 4
 
 
 def test_other_kinds_of_engine_have_no_server(tmp_path: Path) -> None:
     """A study of another engine declares nothing."""
-    assert loaded(tmp_path).server is None
+    assert loaded(tmp_path).engine_settings is None
 
 
 def test_arguments_are_filled_in_and_empty_ones_dropped(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.llamacpp.engine import KNOBS
+from tuner.engines.ollama.artifacts import artifacts
 from tuner.modelfile.document import parse
-from tuner.render.artifacts import Evidence, Serving, artifacts
 from tuner.spec.errors import InputError
 from tuner.spec.values import Knob, Message
 from tuner.testing.fake_engine import MODEL

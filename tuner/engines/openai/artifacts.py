@@ -10,19 +10,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuner.load.wire import Request
-from tuner.render.artifacts import (
-    CLIENT_SCHEMA,
+from tuner.engines.artifacts import (
+    CLIENT,
     Evidence,
     Serving,
+    as_comment,
+    client_file,
     client_settings,
     evidence_header,
 )
+from tuner.engines.openai.remote import FromEnvironment
+from tuner.load.wire import Request
 from tuner.spec.address import Url
-from tuner.spec.remote import FromEnvironment
 from tuner.spec.templates import fill
 
-CLIENT, PROGRAM = "client.json", "ask_openai.py"
+PROGRAM = "ask_openai.py"
 
 
 def hosted_files(
@@ -38,21 +40,18 @@ def hosted_files(
     """
     told = {name: _header(value) for name, value in headers.items()}
     client = {
-        "schema": CLIENT_SCHEMA,
         "url": url.origin + request.path,
         "headers": told,
         **_trust(url),
         **_body(request, serving),
     }
     program = {
-        # a line break would end the comment, and the rest would be run
-        "header": [" ".join(line.split()) for line in evidence_header(evidence, [CLIENT])],
+        "header": as_comment(evidence_header(evidence, [CLIENT])),
         "variables": sorted({v["env"] for v in told.values() if isinstance(v, dict)}),
         "dynamic": serving.dynamic_shots is not None,
         "tls": bool(_trust(url)),
     }
-    text = json.dumps(client, indent=2, ensure_ascii=False) + "\n"
-    return {CLIENT: text, PROGRAM: fill("ask_hosted.py.j2", program)}
+    return {CLIENT: client_file(client), PROGRAM: fill("openai/ask_hosted.py.j2", program)}
 
 
 def _header(value: str | FromEnvironment) -> str | dict[str, str]:

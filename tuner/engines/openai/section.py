@@ -1,4 +1,4 @@
-"""The keys with which a study file says how a running server is reached (`kind: openai`)."""
+"""The keys with which a study file says how a running server is reached."""
 
 from __future__ import annotations
 
@@ -6,18 +6,29 @@ import re
 import ssl
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, StrictBool, StrictStr, Tag, field_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictStr,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
-from tuner.spec.address import Url, ollama_url, url
+from tuner.engines.openai.remote import USUAL_KNOBS, FromEnvironment, Remote
+from tuner.engines.serving.declared_file import KnobsPart, request_knobs
+from tuner.spec.address import Url, url
+from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
 from tuner.spec.parts import BRANCHES, Part, shape
-from tuner.spec.remote import USUAL_KNOBS, FromEnvironment, Remote
-from tuner.spec.server_file import KnobsPart, refuse, request_knobs
 
 OWN_HEADERS = ("host", "content-length", "content-type", "transfer-encoding", "connection")
 """Headers of a request that the tuner itself sets."""
+
+NEEDS_URL = "engine openai is a server that runs: it needs url"
 
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 _NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
@@ -33,7 +44,7 @@ def _variable(name: str) -> str:
 class HeaderPart(Part):
     """A header whose value stands in the environment."""
 
-    env: str
+    env: str = Field(description="The variable of the environment that holds the value.")
 
     @field_validator("env")
     @classmethod
@@ -47,15 +58,37 @@ Header = Annotated[
 ]
 
 
-class RemotePart(KnobsPart):
-    """The keys of the section `engine` that belong to kind openai; kind ollama has url too."""
+class OpenAISection(EngineSection, KnobsPart):
+    """The section `engine` of kind openai."""
 
-    url: str | None = None
-    api_key_env: str | None = None
-    headers: dict[str, Header] = Field(default_factory=dict)
-    ca_file: str | None = None
-    verify: StrictBool = True
-    stream_options: StrictBool = True
+    kind: Literal["openai"] = Field(description="The kind of engine.")
+    url: str | None = Field(
+        None,
+        description="Where the running server is: http://HOST:PORT, with the path that comes "
+        "before /chat/completions where that is not /v1.",
+    )
+    api_key_env: str | None = Field(
+        None, description="The variable of the environment that holds the API key."
+    )
+    headers: dict[str, Header] = Field(
+        default_factory=dict,
+        description="Headers of every request: NAME: text, or NAME: {env: VARIABLE}.",
+    )
+    ca_file: str | None = Field(
+        None, description="PEM file with the certificates that are trusted for an https url."
+    )
+    verify: StrictBool = Field(
+        True, description="false: any certificate is taken, and the result says so."
+    )
+    stream_options: StrictBool = Field(
+        True, description="false: not sent, for servers that refuse this field."
+    )
+
+    @model_validator(mode="after")
+    def _has_url(self) -> OpenAISection:
+        if not self.url:
+            raise ValueError(NEEDS_URL)
+        return self
 
     @field_validator("api_key_env")
     @classmethod
@@ -71,9 +104,6 @@ class RemotePart(KnobsPart):
             if names.count(name.lower()) > 1:
                 raise ValueError(f"{name} is there twice; the case of letters does not matter")
         return headers
-
-
-OPENAI_KEYS = tuple(RemotePart.model_fields.keys() - {"url", *KnobsPart.model_fields})
 
 
 def _check_header(name: str, value: HeaderPart | str) -> None:
@@ -93,14 +123,11 @@ def _check_header(name: str, value: HeaderPart | str) -> None:
         raise ValueError(f"{name}: expected one line of ASCII")
 
 
-def remote(part: RemotePart, kind: str, file: str) -> Remote | None:
-    """Return what a server beside a conversation wants, None for other kinds of engine.
+def remote(part: OpenAISection, file: str) -> Remote:
+    """Return what a server wants beside a conversation.
 
     Raises InputError where the keys do not fit together.
     """
-    if kind != "openai":
-        refuse(part, OPENAI_KEYS, "openai", kind, file)
-        return None
     headers: dict[str, str | FromEnvironment] = {
         name: value if isinstance(value, str) else FromEnvironment(value.env)
         for name, value in part.headers.items()
@@ -114,24 +141,17 @@ def remote(part: RemotePart, kind: str, file: str) -> Remote | None:
     return Remote(headers, part.stream_options, request_knobs(part, USUAL_KNOBS, file))
 
 
-def server_url(part: RemotePart, kind: str, folder: Path, file: str) -> Url | None:
-    """Return where the running server is, None where none is named; raise InputError."""
-    if part.url is None:
-        return None
-    if kind not in ("openai", "ollama"):
-        raise InputError(
-            f"{file}: engine.url: belongs to kind openai or ollama, found kind {kind!r}; set "
-            "another kind or remove url"
-        )
+def server_url(part: OpenAISection, folder: Path, file: str) -> Url:
+    """Return where the running server is; raise InputError."""
     try:
-        found = url(part.url) if kind == "openai" else ollama_url(part.url)
+        found = url(str(part.url))
     except ValueError as wrong:
         raise InputError(f"{file}: engine.url: {wrong}") from None
     ca_file = _ca_file(part, found, folder, file)
     return replace(found, address=replace(found.address, ca_file=ca_file, verify=part.verify))
 
 
-def _ca_file(part: RemotePart, found: Url, folder: Path, file: str) -> str | None:
+def _ca_file(part: OpenAISection, found: Url, folder: Path, file: str) -> str | None:
     """Return the file of trusted certificates, None for the machine's own; raise InputError."""
     for key in ("ca_file", "verify"):
         if key in part.model_fields_set and not found.address.secure:

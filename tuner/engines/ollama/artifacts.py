@@ -7,54 +7,40 @@ of them: a derived model would otherwise inherit what its base says.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
+from tuner.engines.artifacts import (
+    CLIENT,
+    Evidence,
+    Serving,
+    client_file,
+    client_settings,
+    evidence_header,
+)
+from tuner.engines.kind import Contents
 from tuner.modelfile.chat_template import derive, go_template
-from tuner.modelfile.document import Modelfile, write
+from tuner.modelfile.document import Modelfile, line_of, write
 from tuner.modelfile.parameters import KINDS, written
 from tuner.spec.templates import fill
 from tuner.spec.values import (
     LEFT_TO_ENGINE,
     Candidate,
     Knob,
-    Message,
     Model,
     Setting,
     start_prefix,
     variable_of,
 )
 
-CLIENT_SCHEMA = "tuner.client/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a candidate was proven on: it stands in the header of each file.
-
-    `verdict` is PASS, or words that say what is not proven; `lines` are measured facts.
-    """
-
-    engine: str
-    load: str
-    verdict: str
-    lines: tuple[str, ...] = ()
-    measured_under_ollama: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What the prompt knobs stand for: texts, fixed shots, rules for dynamic ones, format.
-
-    `response_format` is None, "json" or a JSON Schema: Ollama's `format`.
-    """
-
-    system: str | None = None
-    shots: tuple[Message, ...] = ()
-    dynamic_shots: Mapping[str, Any] | None = None
-    response_format: Mapping[str, Any] | str | None = None
+CONTENTS: Mapping[str, Contents] = MappingProxyType(
+    {
+        "ollama.env": Contents(
+            ("environment", "command"), " (the server's start, which a Modelfile cannot hold: {})"
+        ),
+        CLIENT: Contents(("client",), " (only the client can send it: {})"),
+    }
+)
 
 
 def artifacts(
@@ -63,28 +49,43 @@ def artifacts(
     model: Model,
     serving: Serving,
     evidence: Evidence,
+    *,
+    measured_here: bool = False,
 ) -> dict[str, str]:
     """Return file name -> text; a file with nothing to say is left out.
 
-    Raises InputError for texts that a Modelfile cannot hold.
+    `measured_here` tells whether Ollama served what was measured. Raises InputError for texts
+    that a Modelfile cannot hold.
     """
     client = client_settings(serving) | _client_knobs(candidate, knobs)
-    if client and evidence.measured_under_ollama:
+    if client and measured_here:
         client["truncate"] = False
     environment = _environment(candidate, knobs)
-    beside = [
-        name for name, there in (("client.json", client), ("ollama.env", environment)) if there
-    ]
-    remark = "" if evidence.measured_under_ollama else "; not measured under Ollama"
+    beside = [name for name, there in ((CLIENT, client), ("ollama.env", environment)) if there]
+    remark = "" if measured_here else "; not measured under Ollama"
     header = evidence_header(evidence, beside, remark)
     files = {"Modelfile": write(_modelfile(candidate, knobs, model, serving, header))}
     if environment:
         start = start_prefix(candidate.get("cpu_scheduling", "other"))
         files["ollama.env"] = _environment_file(environment, start, header)
     if client:
-        document = {"schema": CLIENT_SCHEMA, **client}
-        files["client.json"] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        files[CLIENT] = client_file(client)
     return files
+
+
+def ensure_parameters(knobs: Mapping[str, Knob], candidate: Candidate) -> None:
+    """Raise InputError for a value that no PARAMETER line can hold."""
+    for name, value in _parameters(candidate, knobs):
+        line_of("PARAMETER", name, written(name, value))
+
+
+def _parameters(candidate: Candidate, knobs: Mapping[str, Knob]) -> Iterator[tuple[str, Setting]]:
+    """Yield what of a candidate a Modelfile holds, less what is left to the engine."""
+    for name, knob in knobs.items():
+        if knob.where == "modelfile" and name in KINDS:
+            value = candidate.get(name, "auto")
+            if value not in LEFT_TO_ENGINE:
+                yield name, value
 
 
 def _client_knobs(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Setting]:
@@ -101,13 +102,7 @@ def _modelfile(
     header: tuple[str, ...],
 ) -> Modelfile:
     template, remark = _template(model)
-    settings = (
-        (name, written(name, candidate[name]))
-        for name, knob in knobs.items()
-        if knob.where == "modelfile"
-        and name in KINDS
-        and candidate.get(name, "auto") not in LEFT_TO_ENGINE
-    )
+    settings = ((name, written(name, value)) for name, value in _parameters(candidate, knobs))
     return Modelfile(
         base=str(candidate.get("model", model.source)),
         template=template,
@@ -131,15 +126,6 @@ def _template(model: Model) -> tuple[str | None, tuple[str, ...]]:
     return go_template(fmt), ()
 
 
-def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "") -> tuple[str, ...]:
-    """Return what the candidate was proven on, and in `remark` what was not measured."""
-    together = f" with {' and '.join(beside)}" if beside else ""
-    proven = "proven" if evidence.verdict == "PASS" else "measured"
-    first = f"{proven} on {evidence.engine}, {evidence.load}{together}"
-    warning = () if evidence.verdict == "PASS" else (evidence.verdict,)
-    return ("Written by modelfile-tuner.", *warning, first + remark, *evidence.lines)
-
-
 def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, str]:
     return dict(
         variable_of(name, candidate[name])
@@ -157,14 +143,6 @@ def _environment_file(
     remarks = [f"{name} is left as it is (auto), as it was measured" for name in automatic]
     if start:
         remarks.append(f"it was measured as: {' '.join(start)} ollama serve")
-    return fill("ollama.env.j2", {"header": header, "remarks": remarks, "settings": settings})
-
-
-def client_settings(serving: Serving) -> dict[str, Any]:
-    """Return what only the client can send; {} when that is nothing."""
-    found: dict[str, Any] = {}
-    if serving.response_format is not None:
-        found["format"] = serving.response_format
-    if serving.dynamic_shots is not None:
-        found["dynamic_shots"] = dict(serving.dynamic_shots)
-    return found
+    return fill(
+        "ollama/ollama.env.j2", {"header": header, "remarks": remarks, "settings": settings}
+    )

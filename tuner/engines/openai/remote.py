@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from tuner.engines.serving.declared import DeclaredKnob
 from tuner.spec.errors import InputError
-from tuner.spec.server import DeclaredKnob
 from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
 
 LIMIT = "num_predict"

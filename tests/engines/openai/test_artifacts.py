@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 from tests.engines.servers import FAST
+from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.openai.artifacts import CLIENT, PROGRAM, hosted_files
 from tuner.engines.openai.engine import OpenAI
-from tuner.render.artifacts import Evidence, Serving
-from tuner.render.hosted import CLIENT, PROGRAM, hosted_files
+from tuner.engines.openai.remote import FromEnvironment, Remote
 from tuner.spec.address import Url, url
-from tuner.spec.remote import FromEnvironment, Remote
 from tuner.spec.values import Candidate, Message
 from tuner.testing.fake_server import running
 

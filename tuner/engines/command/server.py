@@ -11,33 +11,10 @@ from typing import Any
 import jinja2
 import jinja2.meta
 
+from tuner.engines.serving.declared import DeclaredKnob
+from tuner.engines.serving.declared_file import MODEL, PORT
 from tuner.spec.errors import InputError
-from tuner.spec.values import Candidate, Knob, Setting
-
-PORT, MODEL = "port", "model"
-"""What a command line may name besides the knobs."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadBack:
-    """Where a running server tells a setting: in its log, or in the answer to a GET.
-
-    `log` is a regular expression whose first group is the value, at its last match; `at` is
-    a dotted path into the JSON that GET `get` gives, in which numbers are list indexes.
-    """
-
-    log: str | None = None
-    get: str | None = None
-    at: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredKnob:
-    """A knob of the server; `request_field` is the key of the request that carries it."""
-
-    knob: Knob
-    request_field: str | None = None
-    read: ReadBack | None = None
+from tuner.spec.values import Candidate, Setting
 
 
 @dataclass(frozen=True, slots=True)

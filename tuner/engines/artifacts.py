@@ -1,0 +1,68 @@
+"""What the files that put a candidate into service are made from, whatever engine serves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.spec.values import Message
+
+CLIENT = "client.json"
+CLIENT_SCHEMA = "tuner.client/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a candidate was proven on: it stands in the header of each file.
+
+    `verdict` is PASS, or words that say what is not proven; `lines` are measured facts.
+    """
+
+    engine: str
+    load: str
+    verdict: str
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the prompt knobs stand for: texts, fixed shots, rules for dynamic ones, format.
+
+    `response_format` is None, "json" or a JSON Schema: Ollama's `format`.
+    """
+
+    system: str | None = None
+    shots: tuple[Message, ...] = ()
+    dynamic_shots: Mapping[str, Any] | None = None
+    response_format: Mapping[str, Any] | str | None = None
+
+
+def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "") -> tuple[str, ...]:
+    """Return what the candidate was proven on, and in `remark` what was not measured."""
+    together = f" with {' and '.join(beside)}" if beside else ""
+    proven = "proven" if evidence.verdict == "PASS" else "measured"
+    first = f"{proven} on {evidence.engine}, {evidence.load}{together}"
+    warning = () if evidence.verdict == "PASS" else (evidence.verdict,)
+    return ("Written by modelfile-tuner.", *warning, first + remark, *evidence.lines)
+
+
+def as_comment(header: Sequence[str]) -> list[str]:
+    """Return a header for the comments of a program: a line break would end one."""
+    return [" ".join(line.split()) for line in header]
+
+
+def client_settings(serving: Serving) -> dict[str, Any]:
+    """Return what only the client can send; {} when that is nothing."""
+    found: dict[str, Any] = {}
+    if serving.response_format is not None:
+        found["format"] = serving.response_format
+    if serving.dynamic_shots is not None:
+        found["dynamic_shots"] = dict(serving.dynamic_shots)
+    return found
+
+
+def client_file(settings: Mapping[str, Any]) -> str:
+    """Return the text of `client.json`, with the name of its format."""
+    return json.dumps({"schema": CLIENT_SCHEMA, **settings}, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,77 @@
+"""What there is to know of a server of one's own before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from tuner.engines.artifacts import CLIENT, Evidence, Serving
+from tuner.engines.base import Engine
+from tuner.engines.command.section import NEEDS_COMMAND, CommandSection, server
+from tuner.engines.command.server import Server, command_line
+from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.machine.finding import Finding
+from tuner.spec.engine_section import Declared, EngineSection, Place
+from tuner.spec.values import Candidate, Knob
+
+_ANY_PORT = 1
+
+if TYPE_CHECKING:
+    from tuner.spec.study import Study
+
+
+class CommandKind(EngineKind):
+    """Any server with the OpenAI API that a command line starts."""
+
+    name = "command"
+    section = CommandSection
+    about = "a server of your own"
+    contents: ClassVar[Mapping[str, Contents]] = {
+        "serve.sh": Contents(("command",), " (starts the server: {})"),
+        CLIENT: Contents(("client",), " (only the client can send it: {})"),
+    }
+
+    def declared(self, section: EngineSection, place: Place) -> Declared:
+        """Return how the server is started and watched."""
+        assert isinstance(section, CommandSection)
+        return Declared(settings=server(section, place.baseline, place.file))
+
+    def ensure_usable(self, study: Study) -> None:
+        """Raise ValueError for a study that declares no server."""
+        if not isinstance(study.engine_settings, Server):
+            raise ValueError(NEEDS_COMMAND)
+
+    def create(self, study: Study, logs: Path) -> Engine:
+        """Return the engine for the server that a study declares."""
+        from tuner.engines.command.engine import create
+
+        return create(study, logs)
+
+    def installed(self, path: str | None = None) -> Installed:
+        """Return that nothing has to be."""
+        text = "any OpenAI-compatible server that a study starts is tuned; nothing to install"
+        return Installed(True, Finding(self.name, "ok", text))
+
+    def artifacts(
+        self,
+        study: Study,
+        engine: Engine,
+        candidate: Candidate,
+        serving: Serving,
+        evidence: Evidence,
+    ) -> dict[str, str]:
+        """Return a script that starts the server, and what each request carries."""
+        from tuner.engines.command.artifacts import serving_files
+
+        server = study.engine_settings
+        return serving_files(server, candidate, engine.model.name, serving, evidence)
+
+    def ensure_writable(
+        self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
+    ) -> None:
+        """Raise InputError for a candidate with which the command cannot be filled in."""
+        command_line(study.engine_settings, candidate, _ANY_PORT, study.model)
+
+
+KIND = CommandKind()

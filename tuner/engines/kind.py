@@ -1,0 +1,142 @@
+"""The contract of a kind of engine: what there is to know of it before one is made.
+
+Its package has one instance, named by an entry point of the group `tuner.engines`. `tuner` asks
+these instances and knows no engine by name. They import the modules of their engine inside of
+methods, so that a command loads only what it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.base import Engine, Preview
+from tuner.spec.address import Url
+from tuner.spec.engine_section import Declared, EngineSection, Place
+from tuner.spec.values import Candidate, Knob
+
+if TYPE_CHECKING:
+    from tuner.machine.finding import Finding
+    from tuner.spec.study import Study
+
+
+PACKAGED_STUDY = "task-api.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Which knobs a written file holds, by where they are written, and how that is said.
+
+    `{}` in `text` stands for their names.
+    """
+
+    where: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Whether a kind of engine can be used here as it is, and what `tune doctor` says of it."""
+
+    usable: bool
+    finding: Finding
+
+
+class EngineKind:
+    """A kind of engine. Subclass it, and give what differs from the defaults here.
+
+    `about` follows the name where kinds are listed. With `one_start` the server is somebody
+    else's, and no start of it can be asked for; one that `attaches` can use a running server in
+    place of its own. `packaged_study` is the study for who names none. `prompt_where` says what
+    holds the prompt in service: the model itself, or the client. `contents` describes its files.
+    """
+
+    name: ClassVar[str]
+    section: ClassVar[type[EngineSection]]
+    about: ClassVar[str] = ""
+    built: ClassVar[bool] = True
+    attaches: ClassVar[bool] = False
+    one_start: ClassVar[bool] = False
+    packaged_study: ClassVar[str] = PACKAGED_STUDY
+    prompt_where: ClassVar[Literal["modelfile", "client"]] = "client"
+    contents: ClassVar[Mapping[str, Contents]] = MappingProxyType({})
+
+    # what a study says
+    def takes(self, model: str) -> bool:
+        """Tell whether a model is served by this kind where a study names none."""
+        return False
+
+    def declared(self, section: EngineSection, place: Place) -> Declared:
+        """Return what a section declares; raise InputError where its keys do not fit together."""
+        return Declared()
+
+    def ensure_usable(self, study: Study) -> None:
+        """Raise ValueError where a study lacks what the kind needs."""
+
+    def next_step(self, failed: str) -> str | None:
+        """Return what helps against the reason for which all requests failed, None for nothing."""
+        return None
+
+    def running(self, told: str | None) -> Url | None:
+        """Return where a server that runs is, as told or else as the environment says.
+
+        None where the kind uses no running server in place of its own. Raises InputError.
+        """
+        return None
+
+    # the engine itself
+    def create(self, study: Study, logs: Path) -> Engine:
+        """Return the study's engine, not started; raise EngineMissing, InputError.
+
+        `logs` is a folder for what the engine writes while it runs.
+        """
+        raise NotImplementedError
+
+    def preview(self, study: Study) -> Preview:
+        """Return what can be said of the study's engine without starting it.
+
+        Raises EngineMissing, InputError.
+        """
+        engine = self.create(study, Path())
+        return Preview(engine.knobs, left_out=getattr(engine, "left_out", {}))
+
+    def installed(self, path: str | None = None) -> Installed | None:
+        """Return whether it can be used here, None where there is nothing to say.
+
+        Programs are looked for in `path`, else in PATH.
+        """
+        return None
+
+    def fetch(self, study: Study, note: Callable[[str], None]) -> None:
+        """Fetch the models of a study that are not there, telling what is fetched.
+
+        Raises EngineMissing. Nothing is fetched where models are files.
+        """
+
+    # what goes into service
+    def artifacts(
+        self,
+        study: Study,
+        engine: Engine,
+        candidate: Candidate,
+        serving: Serving,
+        evidence: Evidence,
+    ) -> dict[str, str]:
+        """Return the files that put a candidate into service: file name -> text.
+
+        Raises InputError for what no file can hold.
+        """
+        return {}
+
+    def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
+        """Return programs that ask the model as it was measured, beside its artifacts."""
+        return {}
+
+    def ensure_writable(
+        self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
+    ) -> None:
+        """Raise InputError for a candidate that no file can hold."""

@@ -1,0 +1,134 @@
+"""What there is to know of Ollama before a server starts or is asked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.base import Engine, Preview
+from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.machine.finding import Finding
+from tuner.spec.address import Url, ollama_url
+from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
+from tuner.spec.errors import InputError
+from tuner.spec.model_name import is_gguf_path
+from tuner.spec.values import Candidate, Knob
+
+INSTALL = "curl -fsSL https://ollama.com/install.sh | sh"
+
+if TYPE_CHECKING:
+    from tuner.spec.study import Study
+
+
+class OllamaSection(EngineSection):
+    """The section `engine` of kind ollama; of several models the search chooses one."""
+
+    kind: Literal["ollama"] = Field(description="The kind of engine.")
+    model: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(  # type: ignore[assignment]
+        DEFAULT_MODEL, description="The model's name, or a list of names to choose from."
+    )
+    url: str | None = Field(
+        None, description="Where a running Ollama is, to use that one: http://HOST:PORT."
+    )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the models to choose from."""
+        return (self.model,) if isinstance(self.model, str) else self.model
+
+
+class OllamaKind(EngineKind):
+    """Ollama: a server of our own, or a running one."""
+
+    name = "ollama"
+    section = OllamaSection
+    attaches = True
+    packaged_study = "task-api-ollama.yaml"
+    prompt_where = "modelfile"
+
+    @property
+    def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
+        """Return what its files hold."""
+        from tuner.engines.ollama.artifacts import CONTENTS
+
+        return CONTENTS
+
+    def takes(self, model: str) -> bool:
+        """Tell whether a model is a name, not a file and not a folder."""
+        is_file = model == DEFAULT_MODEL or is_gguf_path(model)
+        return not is_file and not Path(model).is_dir()
+
+    def declared(self, section: EngineSection, place: Place) -> Declared:
+        """Return where a running server is, where the section names one; raise InputError."""
+        where = getattr(section, "url", None)
+        try:
+            return Declared(ollama_url(where) if where is not None else None)
+        except ValueError as wrong:
+            raise InputError(f"{place.file}: engine.url: {wrong}") from None
+
+    def running(self, told: str | None) -> Url:
+        """Return where an Ollama runs: as told, as OLLAMA_HOST says, or where it is by default."""
+        from tuner.engines.ollama.attached import url_of
+
+        return url_of(told)
+
+    def create(self, study: Study, logs: Path) -> Engine:
+        """Return the engine for a study's model, with a server of our own or a running one."""
+        from tuner.engines.ollama.engine import create
+
+        return create(study, logs)
+
+    def preview(self, study: Study) -> Preview:
+        """Return what shows without starting a server; raise InputError for an unknown model."""
+        from tuner.engines.ollama.engine import preview
+
+        return preview(study)
+
+    def installed(self, path: str | None = None) -> Installed:
+        """Return whether the program is there."""
+        there = shutil.which(self.name, path=path)
+        text = f"found at {there}" if there else f"not found; install it with: {INSTALL}"
+        return Installed(bool(there), Finding(self.name, "ok" if there else "note", text))
+
+    def fetch(self, study: Study, note: Callable[[str], None]) -> None:
+        """Fetch what is not there through the server that runs; raise EngineMissing without one."""
+        from tuner.engines.ollama.pull import pull
+
+        pull(study, note)
+
+    def artifacts(
+        self,
+        study: Study,
+        engine: Engine,
+        candidate: Candidate,
+        serving: Serving,
+        evidence: Evidence,
+    ) -> dict[str, str]:
+        """Return a Modelfile, the server's environment, and what only a client can send."""
+        from tuner.engines.ollama.artifacts import artifacts
+
+        return artifacts(
+            candidate, engine.knobs, engine.model, serving, evidence, measured_here=True
+        )
+
+    def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
+        """Return programs that ask with ollama-python and with openai."""
+        from tuner.engines.ollama.client import programs
+
+        return programs(files, candidate)
+
+    def ensure_writable(
+        self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
+    ) -> None:
+        """Raise InputError for a value that no Modelfile can hold."""
+        from tuner.engines.ollama.artifacts import ensure_parameters
+
+        ensure_parameters(knobs, candidate)
+
+
+KIND = OllamaKind()

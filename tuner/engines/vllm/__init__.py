@@ -1,0 +1,1 @@
+"""vLLM: known, and not built yet."""

@@ -1,0 +1,59 @@
+"""vLLM, as far as this version goes: it is found, and a study that asks for it is told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from tuner.engines.kind import EngineKind, Installed
+from tuner.machine.finding import Finding
+from tuner.spec.engine_kinds import available
+from tuner.spec.engine_section import EngineSection
+
+INSTALL = "python -m pip install vllm"
+
+if TYPE_CHECKING:
+    from tuner.spec.study import Study
+
+
+def _not_built() -> str:
+    return f"engine 'vllm' is not built yet; {available()}"
+
+
+class VllmSection(EngineSection):
+    """The section `engine` of kind vllm."""
+
+    kind: Literal["vllm"] = Field(description="The kind of engine.")
+
+    @model_validator(mode="after")
+    def _later(self) -> VllmSection:
+        raise ValueError(_not_built())
+
+
+class VllmKind(EngineKind):
+    """A server for folders of safetensors, on GPUs."""
+
+    name = "vllm"
+    section = VllmSection
+    built = False
+
+    def takes(self, model: str) -> bool:
+        """Tell whether a model is a folder."""
+        return Path(model).is_dir()
+
+    def ensure_usable(self, study: Study) -> None:
+        """Raise ValueError: it is not built yet."""
+        raise ValueError(_not_built())
+
+    def installed(self, path: str | None = None) -> Installed:
+        """Return whether the program is there, which this version cannot start."""
+        there = shutil.which(self.name, path=path)
+        found = f"found at {there}" if there else f"not found; install it with: {INSTALL}"
+        text = f"{found}; this version of tune only measures its running server, with engine openai"
+        return Installed(False, Finding(self.name, "note", text))
+
+
+KIND = VllmKind()

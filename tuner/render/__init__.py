@@ -1,1 +1,0 @@
-"""A candidate becomes artifacts; Modelfiles are written and read."""
