@@ -8,8 +8,10 @@ from typing import Any
 
 from bench.worlds.behaviour import Answer, Behaviour
 from bench.worlds.world import World
+from tuner.engines.serving.usual import usual
+from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Dimension, Space
-from tuner.spec.values import Candidate, Knob, Setting, Tier
+from tuner.spec.values import Candidate, Setting, Tier
 
 LENGTHS = ((16, 0.3), (20, 0.5), (24, 0.2))
 BATCHES = Choices((16, 32, 64, 128, 256, 512, 1024))
@@ -58,7 +60,7 @@ def made(
         name=name,
         split="development",
         about=about,
-        knobs={n: Knob(n, tier, value) for n, (tier, value, _) in knobs.items()},
+        knobs={n: usual(Knob(n, tier, value)) for n, (tier, value, _) in knobs.items()},
         space=space,
         baseline={n: value for n, (_, value, _) in knobs.items()},
         target_s=target_s,

@@ -17,8 +17,10 @@ from typing import Any
 from bench.worlds.behaviour import LIMIT, Answer, Behaviour
 from bench.worlds.truth import aimed
 from bench.worlds.world import Split, World
+from tuner.engines.serving.usual import usual
+from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Range, Space
-from tuner.spec.values import Candidate, Guard, Knob
+from tuner.spec.values import Candidate, Guard
 
 FOLDER = Path(__file__).parents[1] / "recorded"
 
@@ -52,7 +54,7 @@ def recorded(name: str, folder: Path = FOLDER) -> World:
         name=name,
         split=split,
         about=f"a table recorded from {told['engine']}, {told['engine_version']}",
-        knobs={n: Knob(n, document["tiers"].get(n, "request"), baseline[n]) for n in space},
+        knobs={n: usual(Knob(n, document["tiers"].get(n, "request"), baseline[n])) for n in space},
         space=space,
         baseline=baseline,
         target_s=1.0,

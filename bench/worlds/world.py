@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.worlds.behaviour import Behaviour, Floats, Met, Pace, draw, limit
+from tuner.spec.knobs import Knob
 from tuner.spec.space import Space
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Guard, Knob, Load, Message, Slo
+from tuner.spec.values import Candidate, Guard, Load, Message, Slo
 from tuner.spec.workload import Shot, Template, Workload
 from tuner.testing.simulated import Answered, SimulatedEngine
 

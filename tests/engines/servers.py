@@ -7,24 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from tuner.engines.command.server import Server
-from tuner.engines.serving.declared import DeclaredKnob, ReadBack
-from tuner.spec.values import Knob
+from tuner.spec.knobs import Knob, ReadBack, by_name
 
 FAST = ("--ttft-ms", "2", "--itl-ms", "0.2", "--prompt-us-per-token", "1")
 PROGRAM = (sys.executable, "-m", "tuner.testing.fake_server")
 SETTINGS = '{"n_batch": {{ num_batch }}, "port": {{ port }}}'
-KNOBS = {
-    "num_batch": DeclaredKnob(
-        Knob("num_batch", "restart", 512, "command"), None, ReadBack(log=r"n_ubatch\s+= (\d+)")
-    ),
-    "temperature": DeclaredKnob(
-        Knob("temperature", "request", 0.8, "client"),
-        "temperature",
-        ReadBack(get="/slots", at="0.params.temperature"),
-    ),
-    "num_predict": DeclaredKnob(Knob("num_predict", "request", 64, "client"), "max_tokens"),
-}
-DEFAULT = {name: declared.knob.default for name, declared in KNOBS.items()}
+_BATCH = ReadBack(log=r"n_ubatch\s+= (\d+)")
+_TEMPERATURE = ReadBack(get="/slots", at="0.params.temperature")
+KNOBS = by_name(
+    Knob("num_batch", "restart", 512, "command", read=_BATCH),
+    Knob("temperature", "request", 0.8, "client", read=_TEMPERATURE),
+    Knob("num_predict", "request", 64, "client", key="max_tokens"),
+)
+DEFAULT = {name: knob.default for name, knob in KNOBS.items()}
 
 
 def fake(*options: str, settings: str = SETTINGS, **changes: Any) -> Server:

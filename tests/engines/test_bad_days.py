@@ -17,15 +17,15 @@ from tests.workflow.worlds import Recorder, study
 from tuner.engines.command.engine import Command
 from tuner.engines.command.server import Server
 from tuner.engines.llamacpp import engine as llamacpp
-from tuner.engines.serving.declared import DeclaredKnob
 from tuner.engines.serving.launch import free_port
 from tuner.search.budget import plan
 from tuner.search.propose import Proposer
 from tuner.search.trial import Trial
 from tuner.spec.errors import StartFailed
+from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import Effective, Guard, Knob, Load, Slo
+from tuner.spec.values import Effective, Guard, Load, Slo
 from tuner.spec.workload import Supply
 from tuner.store.trial_folder import Measured, Place
 from tuner.testing.fake_engine import FakeEngine
@@ -68,7 +68,7 @@ def failure(server: Server, logs: Path, ports: Callable[[], int] = free_port) ->
 
 def declared(server: Server, **changes: Any) -> Study:
     """Return the study of a server."""
-    given = {"engine": "command", "model": "default", "server": server, "guard": Guard()}
+    given = {"engine": "command", "model": "default", "engine_settings": server, "guard": Guard()}
     return study(**given | {"baseline": {}, "space": {}} | changes)
 
 
@@ -165,7 +165,7 @@ def test_a_server_that_dies_at_start_is_a_crash(tmp_path: Path) -> None:
 
 def test_a_server_that_dies_in_a_trial_costs_that_trial_alone(tmp_path: Path) -> None:
     """The baseline dies in the middle; it is pruned, and the other candidates are measured."""
-    patience = DeclaredKnob(Knob("patience", "restart", 0, "command"))
+    patience = Knob("patience", "restart", 0, "command")
     server = fake("--crash-after", "{{ patience }}", knobs=KNOBS | {"patience": patience})
     mortal = declared(
         server,

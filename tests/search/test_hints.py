@@ -8,6 +8,7 @@ import pytest
 
 from tests.search.test_trial import STUDY, trial
 from tests.search.test_trial import served as slow
+from tuner.engines.llamacpp.engine import KNOBS
 from tuner.search.hints import projected, tightened, values
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Guard, Message, Sample
@@ -30,14 +31,14 @@ def test_the_limit_that_keeps_the_target_is_proposed() -> None:
     """500 ms at 50 ms and 20 ms a token: 22 tokens fit with headroom, the grid has 20."""
     found = trial([served(15)] * 10, num_predict=256)
 
-    assert 20 in values(STUDY, found, "num_predict", LIMITS)
+    assert 20 in values(STUDY, KNOBS, found, "num_predict", LIMITS)
 
 
 def test_the_limit_is_taken_from_a_list_too() -> None:
     """Where the space is a list, the largest value that keeps the target is proposed."""
     found = trial([served(15)] * 10, num_predict=256)
 
-    assert 16 in values(STUDY, found, "num_predict", Choices((8, 16, 32, 256)))
+    assert 16 in values(STUDY, KNOBS, found, "num_predict", Choices((8, 16, 32, 256)))
 
 
 def test_answers_of_unknown_length_suggest_no_limit_and_are_not_cut() -> None:
@@ -45,15 +46,19 @@ def test_answers_of_unknown_length_suggest_no_limit_and_are_not_cut() -> None:
     uncounted = replace(served(30), output_tokens=None)
     found = trial([uncounted] * 10, num_predict=256)
 
-    assert values(STUDY, found, "num_predict", LIMITS) == ()
-    assert tightened(STUDY, found, {"num_predict": LIMITS}) == found.candidate
-    assert projected(found, {"num_predict": 8}) == found.samples
+    assert values(STUDY, KNOBS, found, "num_predict", LIMITS) == ()
+    assert tightened(STUDY, found, {"num_predict": LIMITS}, KNOBS) == found.candidate
+    assert projected(found, {"num_predict": 8}, KNOBS) == found.samples
 
 
 def test_other_knobs_and_thin_evidence_give_no_hint() -> None:
     """Four answers, or another knob, suggest nothing."""
-    assert values(STUDY, trial([served(15)] * 4, num_predict=256), "num_predict", LIMITS) == ()
-    assert values(STUDY, trial([served(15)] * 10, num_ctx=1), "num_ctx", Choices((1, 2))) == ()
+    assert (
+        values(STUDY, KNOBS, trial([served(15)] * 4, num_predict=256), "num_predict", LIMITS) == ()
+    )
+    assert (
+        values(STUDY, KNOBS, trial([served(15)] * 10, num_ctx=1), "num_ctx", Choices((1, 2))) == ()
+    )
 
 
 def test_sampling_that_does_least_is_proposed_where_answers_are_right_or_wrong() -> None:
@@ -66,10 +71,10 @@ def test_sampling_that_does_least_is_proposed_where_answers_are_right_or_wrong()
     found = trial([served(15)], temperature=0.7, repeat_penalty=1.1)
     hot, penal = Range(0.1, 1.0, step=0.1), Choices((0.9, 1.0, 1.1))
 
-    assert values(judged, found, "temperature", hot) == (pytest.approx(0.1),)
-    assert values(judged, found, "repeat_penalty", penal) == (1.0,)
-    assert values(judged, trial([], repeat_penalty=1.0), "repeat_penalty", penal) == ()
-    assert values(silent, found, "repeat_penalty", penal) == ()
+    assert values(judged, KNOBS, found, "temperature", hot) == (pytest.approx(0.1),)
+    assert values(judged, KNOBS, found, "repeat_penalty", penal) == (1.0,)
+    assert values(judged, KNOBS, trial([], repeat_penalty=1.0), "repeat_penalty", penal) == ()
+    assert values(silent, KNOBS, found, "repeat_penalty", penal) == ()
 
 
 def test_tightening_goes_as_far_as_is_cheap() -> None:
@@ -79,21 +84,21 @@ def test_tightening_goes_as_far_as_is_cheap() -> None:
     long = trial([served(15)] * 38 + [served(40)] * 2, num_predict=256)
     space = {"num_predict": LIMITS}
 
-    assert tightened(STUDY, short, space) == {"num_predict": KEPT, "other": 1}
-    assert tightened(STUDY, one_long, space) == {"num_predict": KEPT}
-    assert tightened(STUDY, long, space) == {"num_predict": 40}
-    assert tightened(STUDY, short, {}) == short.candidate
+    assert tightened(STUDY, short, space, KNOBS) == {"num_predict": KEPT, "other": 1}
+    assert tightened(STUDY, one_long, space, KNOBS) == {"num_predict": KEPT}
+    assert tightened(STUDY, long, space, KNOBS) == {"num_predict": 40}
+    assert tightened(STUDY, short, {}, KNOBS) == short.candidate
     no_floor = replace(STUDY, guard=Guard())
-    assert tightened(no_floor, one_long, space) == {"num_predict": 40}
+    assert tightened(no_floor, one_long, space, KNOBS) == {"num_predict": 40}
     already = trial([served(15)] * 18 + [served(40)] * 2, num_predict=40)
-    assert tightened(STUDY, already, space) == already.candidate
+    assert tightened(STUDY, already, space, KNOBS) == already.candidate
 
 
 def test_cut_answers_are_projected() -> None:
     """An answer longer than the limit ends there, at its own pace, and is truncated."""
     before = trial([served(15), served(40)], num_predict=256)
 
-    kept, cut = projected(before, {"num_predict": 20})
+    kept, cut = projected(before, {"num_predict": 20}, KNOBS)
 
     assert kept == before.samples[0]
     assert (cut.guard, cut.output_tokens) == ("truncated", 20)

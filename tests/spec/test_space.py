@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.search.test_hints import STUDY
 from tests.spec.test_study import loaded
+from tuner.engines.llamacpp.engine import KNOBS
 from tuner.search.encoding import decode, distribution, encode, value_at
 from tuner.search.hints import values as hinted
 from tuner.search.trial import Trial
@@ -112,7 +113,7 @@ def test_knobs_with_words_give_no_hints(dimension: Choices) -> None:
     trial = Trial(0, {"num_predict": "low", "temperature": "low"}, "sampler", "complete")
 
     for name in ("num_predict", "temperature"):
-        assert hinted(STUDY, trial, name, dimension) == ()
+        assert hinted(STUDY, KNOBS, trial, name, dimension) == ()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
-from tuner.spec.values import Candidate, Effective, Knob, Message, Model
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate, Effective, Message, Model
 
 
 @dataclass(frozen=True, slots=True)

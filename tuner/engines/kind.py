@@ -17,7 +17,8 @@ from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
 from tuner.spec.address import Url
 from tuner.spec.engine_section import Declared, EngineSection, Place
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate
 
 if TYPE_CHECKING:
     from tuner.machine.finding import Finding

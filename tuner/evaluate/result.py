@@ -13,6 +13,7 @@ from tuner.machine.disturbance import Disturbance
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.trial import Trial
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Metric, Setting, Slo, Verdict
 from tuner.stats.noise import Drift
@@ -108,7 +109,7 @@ class Result:
     spent: Mapping[str, float]
     plan: Plan
     reasons: tuple[str, ...]
-    knobs_where: Mapping[str, str]
+    knobs: Mapping[str, Knob]
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
     cold: Cold | None = None

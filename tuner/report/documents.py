@@ -42,7 +42,7 @@ def measurement_document(
         "loop": study.workload.load.loop,
         "counts_from": study.workload.load.counts_from,
         "prompts": _prompts(measured, study),
-        "threads": _threads(measured),
+        "threads": measured.effective.threads if measured.effective else None,
         "verdict": measured.verdict,
         "verdicts": [_verdict(slo, measured) for slo in measured.certificates],
         **{metric: _quantiles(measured, metric) for metric in METRICS},
@@ -160,11 +160,6 @@ def _prompts(measured: Measurement, study: Study) -> str | None:
     kept_back = {t.id for t in study.workload.templates if t.held_out}
     parts = {"held-out" if s.cluster in kept_back else "search" for s in measured.samples}
     return " and ".join(sorted(parts)) or None
-
-
-def _threads(measured: Measurement) -> Any:
-    """Return the threads in force as the engine says, None where it does not."""
-    return measured.effective.settings.get("num_thread") if measured.effective else None
 
 
 def _quantiles(measured: Measurement, metric: str) -> dict[str, Any]:

@@ -6,19 +6,7 @@ from collections.abc import Mapping
 
 from tuner.engines.registry import kind_of
 from tuner.evaluate.result import Result
-from tuner.spec.values import LEFT_TO_ENGINE
-
-_SAYS_NOTHING = {
-    "system": "none",
-    "shots": 0,
-    "format": "none",
-    "cpu_scheduling": "other",
-}
-
-
-def says_something(knob: str, value: object) -> bool:
-    """Tell whether a value of a knob is sent or written anywhere."""
-    return value is not None and value not in (*LEFT_TO_ENGINE, _SAYS_NOTHING.get(knob))
+from tuner.spec.knobs import Knob
 
 
 def holds(name: str, result: Result) -> str:
@@ -26,17 +14,17 @@ def holds(name: str, result: Result) -> str:
     contents = kind_of(result.study).contents.get(name)
     if contents is None:
         return ""
-    names = _names(contents.where, result.knobs_where, result.best_candidate)
+    names = _names(contents.where, result.knobs, result.best_candidate)
     return contents.text.format(", ".join(names)) if names else ""
 
 
 def _names(
-    where: tuple[str, ...], knobs: Mapping[str, str], candidate: Mapping[str, object]
+    where: tuple[str, ...], knobs: Mapping[str, Knob], candidate: Mapping[str, object]
 ) -> list[str]:
     found = [
         name
-        for name, place in knobs.items()
-        if place in where and says_something(name, candidate.get(name))
+        for name, knob in knobs.items()
+        if knob.where in where and not knob.says_nothing(candidate.get(name))
     ]
     if "client" in where and candidate.get("shots") == "dynamic":
         found = [*(name for name in found if name != "shots"), "dynamic shots"]

@@ -21,10 +21,11 @@ from tuner.machine.disturbance import sentences
 from tuner.machine.resources import in_words
 from tuner.report.breakdown_table import PartsTable
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
-from tuner.report.file_contents import holds, says_something
+from tuner.report.file_contents import holds
 from tuner.report.gain import drift_in_words, gain_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
 
@@ -187,7 +188,7 @@ def _closing(result: Result) -> str:
             *claim(result.study, best),
             *counts_in_words(best.counts),
             left_out(best.warmups, best.slowest_warmup_s),
-            *_on_trust(best, result.best_candidate),
+            *_on_trust(best, result.knobs),
         ]
     lines += [gain_in_words(result), *drift_in_words(result.drift)]
     if result.cold is not None:
@@ -272,10 +273,10 @@ def ends_text(m: Measurement) -> str:
     return f"each end of a bracket holds at {m.confidence:.2%}, at every n"
 
 
-def _on_trust(best: Measurement, candidate: Mapping[str, object]) -> list[str]:
+def _on_trust(best: Measurement, knobs: Mapping[str, Knob]) -> list[str]:
     """Return what was sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
-    names = [n for n in unread if says_something(n, candidate.get(n))]
+    names = [n for n in unread if not knobs[n].says_nothing(best.candidate.get(n))]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 

@@ -12,26 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 
 from tuner.search.trial import Trial
+from tuner.spec.knobs import Knob, name_of, value_of
 from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
-
-LIMIT = "num_predict"
-PLAIN: Mapping[str, float] = MappingProxyType(
-    {
-        "temperature": 0.0,
-        "repeat_penalty": 1.0,
-        "repetition_penalty": 1.0,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-    }
-)
-"""Sampling settings, as Ollama, llama.cpp and vLLM name them, where they do least."""
 
 _HEADROOM = 0.97
 DRIFT = 1.2
@@ -41,14 +29,17 @@ _ENOUGH = (0.95, 1.0)
 """Shares of the answers seen that a limit should leave whole."""
 
 
-def values(study: Study, trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
+def values(
+    study: Study, knobs: Mapping[str, Knob], trial: Trial, name: str, dimension: Dimension
+) -> tuple[Setting, ...]:
     """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
-    if not _counts(dimension):
+    knob = knobs.get(name)
+    if knob is None or not _counts(dimension):
         return ()
-    if name in PLAIN and study.workload.expects:
-        return _others((_at_most(dimension, PLAIN[name]),), trial, name)
+    if isinstance(knob.neutral, int | float) and study.workload.expects:
+        return _others((_at_most(dimension, knob.neutral),), trial, name)
     served = _served(trial)
-    if name != LIMIT or len(served) < 5:
+    if knob.role != "limit" or len(served) < 5:
         return ()
     wanted = [_fast_enough(study, served), *_long_enough(served)]
     found = (_at_most(dimension, limit) for limit in wanted if limit is not None)
@@ -59,33 +50,34 @@ def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting,
     return tuple(v for v in dict.fromkeys(found) if v != trial.candidate.get(name))
 
 
-def tightened(study: Study, trial: Trial, space: Space) -> Candidate:
+def tightened(study: Study, trial: Trial, space: Space, knobs: Mapping[str, Knob]) -> Candidate:
     """Return a trial's candidate with an output limit that keeps the target, as far as is cheap.
 
     Cheap means that the limit cuts no more answers than a quarter of what the guard lets be
     invalid, so that the floor can still be shown; without a floor on valid answers, none.
     """
-    served, now = _served(trial), trial.candidate.get(LIMIT)
-    known = LIMIT in space and _counts(space[LIMIT]) and isinstance(now, int | float)
+    limit = name_of(knobs, "limit") or ""
+    served, now = _served(trial), trial.candidate.get(limit)
+    known = limit in space and _counts(space[limit]) and isinstance(now, int | float)
     fast = _fast_enough(study, served, DRIFT) if served and known else None
     if fast is None or not isinstance(now, int | float):
         return trial.candidate
     allowed = (1 - study.guard.min_valid) / 4 if study.guard.min_valid else 0.0
     longest_first = sorted((s.output_tokens or 0 for s in served), reverse=True)
     whole = longest_first[int(allowed * len(served) + 1e-9)]
-    value = max(_at_most(space[LIMIT], fast), _at_least(space[LIMIT], whole), key=float)
+    value = max(_at_most(space[limit], fast), _at_least(space[limit], whole), key=float)
     if 0 < now <= float(value):
         return trial.candidate
-    return {**trial.candidate, LIMIT: value}
+    return {**trial.candidate, limit: value}
 
 
-def projected(trial: Trial, candidate: Candidate) -> tuple[Sample, ...]:
+def projected(trial: Trial, candidate: Candidate, knobs: Mapping[str, Knob]) -> tuple[Sample, ...]:
     """Return a trial's samples as a tighter output limit would have cut them.
 
     The tokens before the limit are the same ones, so the cut answer is known, and so is
     when its last token came, at the sample's own pace. An estimate for choosing finalists.
     """
-    limit = candidate.get(LIMIT, -1)
+    limit = value_of(knobs, "limit", candidate)
     if candidate == trial.candidate or not isinstance(limit, int | float) or limit <= 0:
         return trial.samples
     return tuple(

@@ -11,14 +11,15 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from tuner.spec.values import Candidate, Knob, Message, Setting
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate, Message, Setting
 from tuner.spec.workload import Shot, Workload
 
 PROMPT_KNOBS: Mapping[str, Knob] = MappingProxyType(
     {
-        "system": Knob("system", "request", "none"),
-        "shots": Knob("shots", "request", 0),
-        "format": Knob("format", "request", "none", "client"),
+        "system": Knob("system", "request", "none", unset="none"),
+        "shots": Knob("shots", "request", 0, unset=0),
+        "format": Knob("format", "request", "none", "client", unset="none"),
     }
 )
 

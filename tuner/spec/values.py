@@ -41,49 +41,6 @@ Arrivals = Literal["poisson", "gamma", "constant", "trace"]
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
-    """One setting of an engine: what it costs to change and what holds when nobody sets it.
-
-    `where` names the artifact that can hold it: a Modelfile PARAMETER, the server's
-    environment, the command line that starts a server, or only the client. `number` tells of one
-    whose default is a word that it takes numbers beside it.
-    """
-
-    name: str
-    tier: Tier
-    default: Setting
-    where: Literal["modelfile", "environment", "command", "client"] = "modelfile"
-    number: bool = False
-
-
-_SWITCHES = {"on": "1", "off": "0", "auto": "", "True": "1", "False": "0"}
-
-
-def variable_of(knob: str, value: Setting) -> tuple[str, str]:
-    """Return the variable that sets a knob of the environment, and what it is set to.
-
-    Ollama's, its runner's own, or glibc's for memory in huge pages (manual, Memory Allocation
-    Tunables). "" is as good as none.
-    """
-    if knob == "huge_pages":
-        return "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1" if value == "on" else ""
-    name = knob.upper() if knob.startswith("llama_arg_") else f"OLLAMA_{knob.upper()}"
-    return name, _SWITCHES.get(str(value), str(value))
-
-
-def start_prefix(policy: Setting) -> tuple[str, ...]:
-    """Return what stands before a server's program for Linux to schedule it so (chrt(1)).
-
-    `batch` threads that wake up do not push others off their core (sched(7)).
-    """
-    return () if policy == "other" else ("chrt", f"--{policy}", "0")
-
-
-LEFT_TO_ENGINE = ("auto", "")
-"""Values of a knob that leave it to the engine: they are sent and written nowhere."""
-
-
-@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""
 
@@ -285,7 +242,8 @@ class Effective:
     """What is really in force after a candidate was applied, as the engine itself says.
 
     `settings` were read back; `unverified` names what was sent and cannot be read back;
-    `mismatches` says, in sentences, where the engine differs from what was asked.
+    `mismatches` says, in sentences, where the engine differs from what was asked. `threads` is
+    how many compute, None where the engine does not say.
     """
 
     settings: Mapping[str, Setting]
@@ -296,3 +254,4 @@ class Effective:
     pid: int | None
     address: str
     version: str
+    threads: Setting | None = None

@@ -16,7 +16,8 @@ import numpy as np
 from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.load.wire import Exchange, Request
 from tuner.spec.errors import StartFailed
-from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,10 @@ World: TypeAlias = Callable[[Candidate, str, np.random.Generator], Answered]
 """(settings in force, text of the user, random generator) -> what is answered, and when."""
 
 KNOBS: Mapping[str, Knob] = {
-    "num_batch": Knob("num_batch", "restart", 128),
-    "num_ctx": Knob("num_ctx", "reload", 4096),
-    "num_predict": Knob("num_predict", "request", 128),
-    "temperature": Knob("temperature", "request", 0.8),
+    "num_batch": Knob("num_batch", "restart", 128, role="batch"),
+    "num_ctx": Knob("num_ctx", "reload", 4096, role="context"),
+    "num_predict": Knob("num_predict", "request", 128, role="limit"),
+    "temperature": Knob("temperature", "request", 0.8, neutral=0.0),
 }
 
 

@@ -16,18 +16,18 @@ from syrupy.assertion import SnapshotAssertion
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.command.artifacts import serving_files
 from tuner.engines.command.server import Server
-from tuner.engines.serving.declared import DeclaredKnob
-from tuner.spec.values import Knob, Message
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Message
 
 SERVER = Server(
     command=("my-server", "--port", "{{ port }}", "--url=http://127.0.0.1:{{ port }}/v1",
              "{% if flash %}--flash{% endif %}", "--name", "{{ name }}"),
     env={"OMP_NUM_THREADS": "{{ threads }}", "UNSET": "{% if flash %}1{% endif %}"},
     knobs={
-        "threads": DeclaredKnob(Knob("threads", "restart", 2, "command")),
-        "flash": DeclaredKnob(Knob("flash", "restart", False, "command")),
-        "name": DeclaredKnob(Knob("name", "restart", "it's", "command")),
-        "num_predict": DeclaredKnob(Knob("num_predict", "request", 40, "client"), "max_tokens"),
+        "threads": Knob("threads", "restart", 2, "command"),
+        "flash": Knob("flash", "restart", False, "command"),
+        "name": Knob("name", "restart", "it's", "command"),
+        "num_predict": Knob("num_predict", "request", 40, "client", key="max_tokens"),
     },
 )  # fmt: skip
 CANDIDATE = {"threads": 2, "flash": False, "name": "it's $HOME", "num_predict": 40}

@@ -19,11 +19,11 @@ from tests.engines.servers import DEFAULT, KNOBS, fake
 from tests.processes import still_running
 from tuner.engines.command.engine import Command, create
 from tuner.engines.command.server import Server
-from tuner.engines.serving.declared import DeclaredKnob, ReadBack
 from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.spec.errors import EngineDied, EngineError, InputError
+from tuner.spec.knobs import Knob, ReadBack
 from tuner.spec.study import Study
-from tuner.spec.values import Effective, Knob, Message
+from tuner.spec.values import Effective, Message
 from tuner.spec.workload import Workload
 
 T = TypeVar("T")
@@ -212,7 +212,7 @@ def test_the_last_match_of_a_log_counts() -> None:
 
 def test_differences_are_sentences() -> None:
     """Knob, what was asked and what is in force stand in one sentence."""
-    knob = DeclaredKnob(Knob("flash", "restart", False, "command")).knob
+    knob = Knob("flash", "restart", False, "command")
 
     assert difference(knob, True, True) is None
     assert difference(knob, True, "auto") == (

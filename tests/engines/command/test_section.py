@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from tests.spec.test_study import loaded
 from tuner.engines.command.server import Server, command_line
-from tuner.engines.serving.declared import DeclaredKnob, ReadBack
 from tuner.spec.errors import InputError
-from tuner.spec.values import Knob
+from tuner.spec.knobs import Knob, ReadBack
 
 KNOBS: dict[str, Any] = {
     "batch": {"tier": "restart", "default": 8, "read": {"get": "/props", "at": "total_slots"}},
@@ -46,11 +45,11 @@ def test_a_whole_declaration_is_read(tmp_path: Path) -> None:
     assert found.command[-1] == "7"
     assert (found.ready, found.start_timeout_s) == ("/health", 120.0)
     assert found.takes_port
-    assert found.knobs["batch"] == DeclaredKnob(
-        Knob("batch", "restart", 8, "command"), None, ReadBack(None, "/props", "total_slots")
+    assert found.knobs["batch"] == Knob(
+        "batch", "restart", 8, "command", read=ReadBack(None, "/props", "total_slots")
     )
-    assert found.knobs["num_predict"].request_field == "max_tokens"
-    assert found.knobs["temperature"].request_field == "temperature"
+    assert found.knobs["num_predict"].key == "max_tokens"
+    assert found.knobs["temperature"].key is None  # it is called the same
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,7 @@ def test_a_default_may_come_from_the_baseline(tmp_path: Path) -> None:
     study = loaded(tmp_path, engine=ENGINE | {"knobs": knobs}, baseline={"batch": 4})
 
     assert study.engine_settings is not None
-    assert study.engine_settings.knobs["batch"].knob.default == 4
+    assert study.engine_settings.knobs["batch"].default == 4
 
 
 def test_other_kinds_of_engine_have_no_server(tmp_path: Path) -> None:

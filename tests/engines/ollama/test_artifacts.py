@@ -11,9 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.llamacpp.engine import KNOBS
 from tuner.engines.ollama.artifacts import artifacts
+from tuner.engines.ollama.knobs import KNOBS as OLLAMA
 from tuner.modelfile.document import parse
 from tuner.spec.errors import InputError
-from tuner.spec.values import Knob, Message
+from tuner.spec.values import Message
 from tuner.testing.fake_engine import MODEL
 
 CANDIDATE = {name: knob.default for name, knob in KNOBS.items()} | {
@@ -52,7 +53,7 @@ def test_what_a_modelfile_cannot_hold_stands_beside_it() -> None:
 
 def test_how_the_server_was_started_stands_with_its_environment() -> None:
     """A scheduling policy is no variable: the line that starts a server so is a comment."""
-    knobs = {**KNOBS, "cpu_scheduling": Knob("cpu_scheduling", "restart", "other", "command")}
+    knobs = {**KNOBS, "cpu_scheduling": OLLAMA["cpu_scheduling"]}
     usual, batch = (
         artifacts(CANDIDATE | {"cpu_scheduling": policy}, knobs, MODEL, SERVING, PROVEN)
         for policy in ("other", "batch")
@@ -65,7 +66,7 @@ def test_how_the_server_was_started_stands_with_its_environment() -> None:
 
 def test_huge_pages_are_asked_of_glibc() -> None:
     """The environment file holds what makes the memory allocator ask for them."""
-    knobs = {**KNOBS, "huge_pages": Knob("huge_pages", "restart", "auto", "environment")}
+    knobs = {**KNOBS, "huge_pages": OLLAMA["huge_pages"]}
     asked, auto = (
         artifacts(CANDIDATE | {"huge_pages": value}, knobs, MODEL, SERVING, PROVEN)["ollama.env"]
         for value in ("on", "auto")

@@ -15,17 +15,16 @@ from tuner.engines.base import Preview
 from tuner.engines.command.engine import Command
 from tuner.engines.ollama.knobs import knobs
 from tuner.engines.openai.remote import USUAL_KNOBS
-from tuner.engines.serving.declared import DeclaredKnob
 from tuner.spec.errors import InputError, StartFailed
+from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Dimension, Range
-from tuner.spec.values import Knob
 from tuner.spec.workload import Shot
 from tuner.testing.fake_engine import FakeEngine
 from tuner.workflow.measuring.candidates import baseline, fitted
 
 ALL = KNOBS | {
-    "flash": DeclaredKnob(Knob("flash", "restart", False, "command")),
-    "cache": DeclaredKnob(Knob("cache", "restart", "f16", "command")),
+    "flash": Knob("flash", "restart", False, "command"),
+    "cache": Knob("cache", "restart", "f16", "command"),
 }
 
 
@@ -139,7 +138,10 @@ def test_texts_that_no_modelfile_holds(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"workload\.prompt\.shots: a: "):
         baseline(study(workload=shot, baseline={}, space={}), engine)
     server = Command(fake(knobs=ALL), "default", tmp_path)
-    assert baseline(study(workload=workload, baseline={}, space={}), server)
+    asked = study(
+        engine="command", engine_settings=fake(knobs=ALL), workload=workload, baseline={}, space={}
+    )
+    assert baseline(asked, server)
 
 
 @pytest.mark.parametrize("value", ["zero\u200bwidth", 'x"""\ny'])
@@ -166,7 +168,7 @@ def test_a_model_s_own_whole_number_does_not_make_a_knob_whole() -> None:
 
 def test_a_number_may_be_left_to_the_server() -> None:
     """What is sent only where somebody sets it takes numbers and `auto`, and no other word."""
-    engine = Preview({n: d.knob for n, d in USUAL_KNOBS.items()})
+    engine = Preview(USUAL_KNOBS)
     bare = study(baseline={}, space={})
     found = baseline(bare, engine, {"temperature": "auto", "top_p": 0.5, "seed": 7})
 

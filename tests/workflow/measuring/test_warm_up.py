@@ -14,8 +14,9 @@ import pytest
 
 from tests.workflow.worlds import study
 from tuner.search.budget import LEAST_LOOK, Pace
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.values import Candidate
 from tuner.spec.workload import Shot, ShotRule
 from tuner.store.trial_folder import Spent
 from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
@@ -83,7 +84,7 @@ def test_warming_up_takes_a_small_share_of_the_time(tmp_path: Path) -> None:
 
 def test_each_slot_is_warmed_up(tmp_path: Path) -> None:
     """Four slots get four requests at once, whatever the load is."""
-    knobs = {**KNOBS, "num_parallel": Knob("num_parallel", "restart", 4)}
+    knobs = {**KNOBS, "num_parallel": Knob("num_parallel", "restart", 4, role="slots")}
 
     assert warmups(tmp_path / "o", cold(lambda n: 0.1), knobs=knobs, parallel=4) == 4
 

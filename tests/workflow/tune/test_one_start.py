@@ -21,6 +21,7 @@ from tuner.load.wire import Exchange, Request, Transport
 from tuner.report.documents import plan_document
 from tuner.report.terminal import as_text, show_plan, show_result
 from tuner.search.budget import Pace, plan
+from tuner.spec.address import Address, Url
 from tuner.spec.space import Range
 from tuner.spec.values import Candidate, Effective, Load, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
@@ -81,6 +82,7 @@ class Attached(SimulatedEngine):
 
 STUDY = study(
     engine="openai",
+    url=Url(Address("127.0.0.1", 1)),
     baseline={"num_batch": 32, "temperature": 0.7, "num_predict": 64},
     space={"temperature": Range(0.0, 1.0), "num_predict": Range(4, 64, step=4)},
     slos=(Slo("e2e", 0.99, 0.25),),

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuner.engines.command.server import Server, command_line
 from tuner.engines.serving import control
+from tuner.engines.serving.apply import probe
 from tuner.engines.serving.chat import chat_request
-from tuner.engines.serving.declared import ReadBack
 from tuner.engines.serving.launch import (
     PORT_RETRIES,
     Launch,
@@ -23,13 +22,13 @@ from tuner.engines.serving.launch import (
 )
 from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.load.wire import Request
-from tuner.spec.errors import EngineDied, EngineError, InputError, StartFailed
+from tuner.spec.errors import EngineError, InputError, StartFailed
+from tuner.spec.knobs import ReadBack, name_of
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
 _STILL_ANSWERS_S = 5.0
 _PROBE_TOKENS = 8
-_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 class Command(Served):
@@ -42,7 +41,7 @@ class Command(Served):
     ) -> None:
         super().__init__()
         self.model = Model(name=model, source=model)
-        self.knobs = {name: declared.knob for name, declared in server.knobs.items()}
+        self.knobs = server.knobs
         self._server, self._logs, self._ports = server, logs, ports
         self._starts = 0
         self._line: object = None
@@ -100,6 +99,7 @@ class Command(Served):
     # reading back
     async def _effective(self, candidate: Candidate, changed: Any) -> Effective:
         found = await self._read_back(candidate)
+        threads = name_of(self.knobs, "threads")
         said = (difference(self.knobs[n], candidate[n], real) for n, real in found.items())
         unread = [name for name in self.knobs if name not in found]
         return Effective(
@@ -109,15 +109,17 @@ class Command(Served):
             changed=changed,
             engine_start=self._starts,
             pid=self._process.pid if self._process else None,
-            address=self._address(""),
+            address=self.address,
             version=self._server.program,
+            threads=found.get(threads or ""),
         )
 
     async def _read_back(self, candidate: Candidate) -> dict[str, Setting | None]:
         """Return what is in force for each knob that can be read back, None where nothing shows."""
-        reads = {n: d.read for n, d in self._server.knobs.items() if d.read is not None}
+        reads = {n: knob.read for n, knob in self.knobs.items() if knob.read is not None}
         if any(self.knobs[name].tier == "request" for name in reads):
-            await self._probe(candidate)
+            asked = self.request((Message("user", "ok?"),), candidate, None)
+            await probe(self._server.program, self.address, asked, _PROBE_TOKENS)
         paths = dict.fromkeys(read.get for read in reads.values() if read.get is not None)
         pages = {path: await self._page(path) for path in paths}
         found = {name: self._shown(read, pages) for name, read in reads.items()}
@@ -129,30 +131,14 @@ class Command(Served):
         assert self._process is not None
         return last_match(read.log or "", self._process.log.read_text(errors="replace"))
 
-    async def _probe(self, candidate: Candidate) -> None:
-        """Send one request, so that the server can show what settings it really used."""
-        request = self.request((Message("user", "ok?"),), candidate, None)
-        body = json.loads(request.body) | {"stream": False}
-        del body["stream_options"]
-        if not any(limit in body for limit in _LIMITS):
-            body["max_tokens"] = _PROBE_TOKENS
-        status, answer = await control.call("POST", self._address(request.path), body)
-        if status != 200:
-            raise EngineDied(
-                f"{self._server.program} answered its first request with {status}: {answer}"
-            )
-
     async def _page(self, path: str) -> Any:
-        status, body = await control.call("GET", self._address(path))
+        status, body = await control.call("GET", self.address + path)
         if status != 200 or body is None:
             raise EngineError(
                 f"{self._server.program} answered GET {path} with {status or body} where JSON was "
                 f"expected; mend get: {path} below engine.knobs"
             )
         return body
-
-    def _address(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._port}{path}"
 
     # serving
     def request(

@@ -13,7 +13,8 @@ from tuner.engines.command.server import Server, command_line
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate
 
 _ANY_PORT = 1
 

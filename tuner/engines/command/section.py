@@ -10,7 +10,6 @@ import jinja2
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tuner.engines.command.server import Server, names_in
-from tuner.engines.serving.declared import DeclaredKnob
 from tuner.engines.serving.declared_file import (
     MODEL,
     PORT,
@@ -22,6 +21,7 @@ from tuner.engines.serving.declared_file import (
 )
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import Knob
 from tuner.spec.parts import Duration, Word, nearest
 from tuner.spec.values import Setting
 
@@ -117,15 +117,15 @@ def _check_templates(declared: Server, file: str) -> None:
             _check_used(name, declared.knobs, f"{file}: {key}")
         used |= names
     for name, d in declared.knobs.items():
-        if d.knob.tier == "restart" and name not in used:
+        if d.tier == "restart" and name not in used:
             raise InputError(
                 f"{file}: engine.knobs.{name}: neither command nor env uses it; write "
                 f"{{{{ {name} }}}} there, or give it tier request"
             )
 
 
-def _check_used(name: str, knobs: Mapping[str, DeclaredKnob], where: str) -> None:
-    allowed = [PORT, MODEL, *(n for n, d in knobs.items() if d.knob.tier == "restart")]
+def _check_used(name: str, knobs: Mapping[str, Knob], where: str) -> None:
+    allowed = [PORT, MODEL, *(n for n, d in knobs.items() if d.tier == "restart")]
     if name in allowed:
         return
     if name in knobs:

@@ -11,9 +11,9 @@ from typing import Any
 import jinja2
 import jinja2.meta
 
-from tuner.engines.serving.declared import DeclaredKnob
 from tuner.engines.serving.declared_file import MODEL, PORT
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import Knob
 from tuner.spec.values import Candidate, Setting
 
 
@@ -25,7 +25,7 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: str = "/health"
     start_timeout_s: float = 120.0
-    knobs: Mapping[str, DeclaredKnob] = field(default_factory=dict)
+    knobs: Mapping[str, Knob] = field(default_factory=dict)
 
     @property
     def program(self) -> str:
@@ -46,8 +46,8 @@ class Server:
 
     def request_fields(self, candidate: Candidate) -> dict[str, Setting]:
         """Return what a request carries for the candidate."""
-        fields = ((d.request_field, name) for name, d in self.knobs.items())
-        return {key: candidate[name] for key, name in fields if key is not None}
+        sent = (knob for knob in self.knobs.values() if knob.tier == "request")
+        return {knob.key or knob.name: candidate[knob.name] for knob in sent}
 
 
 def command_line(

@@ -14,22 +14,25 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from tuner.engines import gguf, models
 from tuner.engines.base import Preview
 from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
+from tuner.engines.ollama import knobs as ollama
 from tuner.engines.serving import control
+from tuner.engines.serving.apply import cost, probe
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import Launch, Served, launch
 from tuner.engines.serving.readback import difference
 from tuner.load.wire import Request
-from tuner.spec.errors import EngineDied, EngineMissing, InputError
+from tuner.spec.errors import EngineMissing, InputError
+from tuner.spec.knobs import Knob, by_name
 from tuner.spec.model_name import is_gguf_path
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Setting
+from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
 START_DEADLINE_S = 120.0
 
@@ -39,26 +42,21 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-KNOBS: Mapping[str, Knob] = MappingProxyType(
-    {
-        k.name: k
-        for k in (
-            Knob("num_ctx", "restart", 4096),
-            Knob("num_batch", "restart", 512),
-            Knob("num_thread", "restart", _cores()),
-            Knob("num_parallel", "restart", 1, "environment"),
-            Knob("kv_cache_type", "restart", "f16", "environment"),
-            Knob("flash_attention", "restart", "auto", "environment"),
-            Knob("num_predict", "request", -1),
-            Knob("temperature", "request", 0.8),
-            Knob("top_k", "request", 40),
-            Knob("top_p", "request", 0.9),
-            Knob("min_p", "request", 0.0),
-            Knob("repeat_penalty", "request", 1.0),
-        )
-    }
+_SAME = (
+    "num_parallel", "kv_cache_type", "flash_attention", "num_predict", "temperature", "top_k",
+    "top_p", "min_p", "repeat_penalty",
+)  # fmt: skip
+
+KNOBS: Mapping[str, Knob] = by_name(
+    replace(ollama.KNOBS["num_ctx"], tier="restart"),
+    replace(ollama.KNOBS["num_batch"], tier="restart"),
+    Knob("num_thread", "restart", _cores(), role="threads", about="Threads that compute."),
+    *(ollama.KNOBS[name] for name in _SAME),
 )
 """Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
+
+_PROBE = {"type": "boolean"}
+"""An answer of one word, however large the output limit is."""
 
 _FIELDS = {"num_predict": "max_tokens"}
 _LOGGED = {
@@ -85,16 +83,12 @@ class LlamaCpp(Served):
 
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
         """Reach a serving state for the candidate; see `Engine.apply`."""
-        restart = fresh or not self.alive() or self._needs_restart(candidate)
-        if restart:
+        stays = not fresh and self.alive() and cost(KNOBS, candidate, self._in_force) == "nothing"
+        if not stays:
             await self.aclose()
             await self._start(candidate)
         self._in_force = dict(candidate)
-        return await self._effective(candidate, "restart" if restart else "nothing")
-
-    def _needs_restart(self, candidate: Candidate) -> bool:
-        dear = (k.name for k in self.knobs.values() if k.tier != "request")
-        return any(candidate[name] != self._in_force.get(name) for name in dear)
+        return await self._effective(candidate, "nothing" if stays else "restart")
 
     # starting
     async def _start(self, candidate: Candidate) -> None:
@@ -124,7 +118,8 @@ class LlamaCpp(Served):
     # reading back
     async def _effective(self, candidate: Candidate, changed: Any) -> Effective:
         props = await self._get("/props")
-        await self._probe(candidate)
+        asked = self.request((Message("user", "ok?"),), candidate, _PROBE)
+        await probe("llama.cpp", self.address, asked)
         settings = self._from_props(props) | self._from_log() | await self._from_slots()
         return Effective(
             settings=settings,
@@ -133,8 +128,9 @@ class LlamaCpp(Served):
             changed=changed,
             engine_start=self._starts,
             pid=self._process.pid if self._process else None,
-            address=f"http://127.0.0.1:{self._port}",
+            address=self.address,
             version=f"llama.cpp {self._version(props)}",
+            threads=settings.get("num_thread"),
         )
 
     def _from_props(self, props: Mapping[str, Any]) -> dict[str, Setting]:
@@ -157,19 +153,6 @@ class LlamaCpp(Served):
             found["flash_attention"] = attention.get(str(found["flash_attention"]), "auto")
         return found
 
-    async def _probe(self, candidate: Candidate) -> None:
-        """Send one request, so that the slot can tell what sampling it really used.
-
-        The answer is one boolean, however large the output limit is.
-        """
-        request = self.request((Message("user", "ok?"),), candidate, {"type": "boolean"})
-        body = json.loads(request.body) | {"stream": False}
-        del body["stream_options"]
-        url = f"http://127.0.0.1:{self._port}{request.path}"
-        status, answer = await control.call("POST", url, body)
-        if status != 200:
-            raise EngineDied(f"llama.cpp answered its first request with {status}: {answer}")
-
     async def _from_slots(self) -> dict[str, Setting]:
         used = [s for s in await self._get("/slots") if "params" in s]
         if not used:
@@ -180,7 +163,7 @@ class LlamaCpp(Served):
         return {n: round(v, 6) if isinstance(v, float) else v for n, v in read.items()}
 
     async def _get(self, path: str) -> Any:
-        return await control.get(f"http://127.0.0.1:{self._port}{path}")
+        return await control.get(self.address + path)
 
     def _version(self, props: Mapping[str, Any]) -> str:
         package = importlib.util.find_spec("xllamacpp") and package_version()

@@ -14,8 +14,9 @@ from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import EngineMissing
+from tuner.spec.knobs import Knob
 from tuner.spec.model_name import is_gguf_path
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.values import Candidate
 
 if TYPE_CHECKING:
     from tuner.spec.study import Study

@@ -6,7 +6,6 @@ The ollama package makes those calls it has; the fields that it lacks go over `c
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import ssl
@@ -21,8 +20,9 @@ from tuner.engines.ollama.package import ollama
 from tuner.engines.serving import control
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
+from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
 from tuner.spec.model_name import shown
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Message, Setting
+from tuner.spec.values import Candidate, Message, Setting
 
 LOAD_DEADLINE_S = 300.0
 """Ollama's own limit for a load that does not move (envconfig/config.go, LoadTimeout)."""
@@ -99,14 +99,6 @@ async def unload(address: str, model: str) -> None:
                 await asyncio.sleep(_POLL_S)
     except (ollama.ResponseError, httpx.HTTPError, ConnectionError, TimeoutError) as error:
         raise EngineDied(f"Ollama did not unload {model}: {error!r}") from error
-
-
-async def probe(address: str, request: Request) -> None:
-    """Send a request once without streaming; raise EngineDied where it is not answered."""
-    body = json.loads(request.body) | {"stream": False}
-    status, answer = await control.call("POST", address + request.path, body)
-    if status != 200:
-        raise EngineDied(f"Ollama answered its first request with {status}: {answer}")
 
 
 async def create(address: str, name: str, body: Mapping[str, Any]) -> None:

@@ -19,19 +19,13 @@ from tuner.engines.artifacts import (
     evidence_header,
 )
 from tuner.engines.kind import Contents
+from tuner.engines.ollama.environment import environment, started_by
 from tuner.modelfile.chat_template import derive, go_template
 from tuner.modelfile.document import Modelfile, line_of, write
 from tuner.modelfile.parameters import KINDS, written
+from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
 from tuner.spec.templates import fill
-from tuner.spec.values import (
-    LEFT_TO_ENGINE,
-    Candidate,
-    Knob,
-    Model,
-    Setting,
-    start_prefix,
-    variable_of,
-)
+from tuner.spec.values import Candidate, Model, Setting
 
 CONTENTS: Mapping[str, Contents] = MappingProxyType(
     {
@@ -60,14 +54,14 @@ def artifacts(
     client = client_settings(serving) | _client_knobs(candidate, knobs)
     if client and measured_here:
         client["truncate"] = False
-    environment = _environment(candidate, knobs)
-    beside = [name for name, there in ((CLIENT, client), ("ollama.env", environment)) if there]
+    variables = environment(candidate, knobs)
+    beside = [name for name, there in ((CLIENT, client), ("ollama.env", variables)) if there]
     remark = "" if measured_here else "; not measured under Ollama"
     header = evidence_header(evidence, beside, remark)
     files = {"Modelfile": write(_modelfile(candidate, knobs, model, serving, header))}
-    if environment:
-        start = start_prefix(candidate.get("cpu_scheduling", "other"))
-        files["ollama.env"] = _environment_file(environment, start, header)
+    if variables:
+        start = started_by(candidate, knobs)
+        files["ollama.env"] = _environment_file(variables, start, header)
     if client:
         files[CLIENT] = client_file(client)
     return files
@@ -126,20 +120,12 @@ def _template(model: Model) -> tuple[str | None, tuple[str, ...]]:
     return go_template(fmt), ()
 
 
-def _environment(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, str]:
-    return dict(
-        variable_of(name, candidate[name])
-        for name, knob in knobs.items()
-        if knob.where == "environment" and name in candidate
-    )
-
-
 def _environment_file(
-    environment: Mapping[str, str], start: tuple[str, ...], header: tuple[str, ...]
+    variables: Mapping[str, str], start: tuple[str, ...], header: tuple[str, ...]
 ) -> str:
     """Return lines that systemd's EnvironmentFile and docker's --env-file both read."""
-    settings = [(name, value) for name, value in environment.items() if value]
-    automatic = (name for name, value in environment.items() if not value)
+    settings = [(name, value) for name, value in variables.items() if value]
+    automatic = (name for name, value in variables.items() if not value)
     remarks = [f"{name} is left as it is (auto), as it was measured" for name in automatic]
     if start:
         remarks.append(f"it was measured as: {' '.join(start)} ollama serve")

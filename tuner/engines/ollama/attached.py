@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from tuner.engines.ollama import api
 from tuner.engines.ollama.chat import read_ollama
 from tuner.engines.ollama.knobs import SOFTER_PENALTY_SINCE, ensure_tunable, knobs
+from tuner.engines.serving.apply import Change, cost
 from tuner.engines.serving.foreign import ONLY_A_START, Foreign
 from tuner.load.wire import Request
 from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.errors import InputError
-from tuner.spec.values import Candidate, Effective, Knob, Message, Model
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate, Effective, Message, Model
 
 NONE_KNOWN: Mapping[str, str | None] = MappingProxyType({})
 
@@ -90,12 +92,13 @@ class OllamaAttached(Foreign):
             pid=None,
             address=self._address,
             version=f"Ollama {'.'.join(map(str, version))} (not ours)",
+            threads=found.get("num_thread"),
         )
 
-    def _cost(self, candidate: Candidate, fresh: bool) -> Literal["nothing", "reload"]:
-        dear = (k.name for k in self.knobs.values() if k.tier == "reload")
-        same = all(candidate.get(n) == self._in_force.get(n) for n in dear)
-        return "nothing" if self._in_force and same and not fresh else "reload"
+    def _cost(self, candidate: Candidate, fresh: bool) -> Change:
+        if fresh or not self._in_force:
+            return "reload"
+        return cost(self.knobs, candidate, self._in_force)
 
     def request(
         self, messages: Sequence[Message], candidate: Candidate, response_format: Any

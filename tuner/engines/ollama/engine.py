@@ -11,37 +11,30 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tuner.engines.base import Preview
 from tuner.engines.memory import ensure_fits, room
 from tuner.engines.ollama import api, readback, store
 from tuner.engines.ollama.attached import NONE_KNOWN, OllamaAttached, address_of
 from tuner.engines.ollama.chat import read_ollama
+from tuner.engines.ollama.environment import environment, started_by
 from tuner.engines.ollama.gpu import has_gpu, may_hold_layers
 from tuner.engines.ollama.knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.engines.ollama.models import OllamaModels
+from tuner.engines.serving.apply import Change, cost, probe
 from tuner.engines.serving.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import (
-    Candidate,
-    Effective,
-    Message,
-    Model,
-    start_prefix,
-    variable_of,
-)
+from tuner.spec.values import Candidate, Effective, Message, Model
 
 START_DEADLINE_S = 60.0
 REMOVE_DEADLINE_S = 10.0
 
 _PROBE = {"type": "boolean"}
 """An answer of one word, however large the output limit is."""
-
-_Changed = Literal["nothing", "reload", "restart"]
 
 
 class Ollama(Served):
@@ -86,18 +79,12 @@ class Ollama(Served):
         if changed != "nothing":
             self._in_force = {}
             name = str(candidate["model"])
-            await api.load(self._address(), name, self._options(candidate))
+            await api.load(self.address, name, self._options(candidate))
         self._in_force = dict(candidate)
         return await self._effective(candidate, changed)
 
-    def _cost(self, candidate: Candidate) -> _Changed:
-        if not self.alive() or self._differs(candidate, "restart"):
-            return "restart"
-        return "reload" if self._differs(candidate, "reload") else "nothing"
-
-    def _differs(self, candidate: Candidate, tier: str) -> bool:
-        names = (k.name for k in self.knobs.values() if k.tier == tier)
-        return any(candidate[name] != self._in_force.get(name) for name in names)
+    def _cost(self, candidate: Candidate) -> Change:
+        return cost(self.knobs, candidate, self._in_force) if self.alive() else "restart"
 
     # starting
     async def _start(self, candidate: Candidate) -> None:
@@ -110,7 +97,7 @@ class Ollama(Served):
     async def _start_once(self, candidate: Candidate, port: int) -> None:
         asked = Launch(
             what="Ollama",
-            command=(*start_prefix(candidate["cpu_scheduling"]), self._program, "serve"),
+            command=(*started_by(candidate, self.knobs), self._program, "serve"),
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=START_DEADLINE_S,
             env=self._environment(candidate, port),
@@ -118,7 +105,7 @@ class Ollama(Served):
             port=port,
         )
         self._process, self._port = await launch(asked)
-        await api.remove_left_behind(self._address())
+        await api.remove_left_behind(self.address)
 
     def _environment(self, candidate: Candidate, port: int) -> dict[str, str]:
         ours = {
@@ -129,15 +116,14 @@ class Ollama(Served):
         }
         if self._version < REFUSES_SINCE:
             ours["OLLAMA_DEBUG"] = "1"  # or it leaves messages out without a word
-        names = (k.name for k in self.knobs.values() if k.where == "environment")
-        return dict(variable_of(name, candidate[name]) for name in names) | ours
+        return environment(candidate, self.knobs) | ours
 
     # a model of its own
     async def create(self, candidate: Candidate, body: Mapping[str, Any]) -> Effective:
         """Serve the candidate that is in force as a model created for it; see `Creates`."""
         await self._forget_created()
         name = api.temporary_name()
-        await api.create(self._address(), name, body)
+        await api.create(self.address, name, body)
         self._created = name
         return await self._effective(candidate, "nothing")
 
@@ -147,7 +133,7 @@ class Ollama(Served):
             return
         with contextlib.suppress(TimeoutError):  # the next start removes what is left behind
             async with asyncio.timeout(REMOVE_DEADLINE_S):
-                await api.remove(self._address(), created)
+                await api.remove(self.address, created)
 
     async def in_production(self) -> dict[str, int]:
         """Return what the server at OLLAMA_HOST holds in memory now; see `Neighbour`."""
@@ -161,7 +147,7 @@ class Ollama(Served):
     async def unload(self) -> None:
         """Let go of the model: the next request loads it again."""
         name = self._created or str(self._in_force["model"])
-        await api.unload(self._address(), name)
+        await api.unload(self.address, name)
 
     async def aclose(self) -> None:
         """Remove what was created, stop the server and wait until it is gone."""
@@ -169,13 +155,13 @@ class Ollama(Served):
         await super().aclose()
 
     # reading back
-    async def _effective(self, candidate: Candidate, changed: _Changed) -> Effective:
+    async def _effective(self, candidate: Candidate, changed: Change) -> Effective:
         assert self._process is not None
         asked = (Message("user", "ok?"),)
-        await api.probe(self._address(), self.request(asked, candidate, _PROBE))
+        await probe("Ollama", self.address, self.request(asked, candidate, _PROBE))
         log = self._process.log.read_text(errors="replace")
         self._log_read = len(log)
-        found = readback.from_log(log) | await api.gpu_share(self._address())
+        found = readback.from_log(log) | await api.gpu_share(self.address)
         for runner in readback.runners(self._process.pid)[:1]:
             found |= runner.settings() | readback.from_system(runner.pid)
             found["model"] = self._served(runner, candidate)
@@ -189,8 +175,9 @@ class Ollama(Served):
             changed=changed,
             engine_start=self._starts,
             pid=self._process.pid,
-            address=self._address(),
+            address=self.address,
             version=f"Ollama {'.'.join(map(str, self._version))}",
+            threads=found.get("num_thread"),
         )
 
     def _weights(self, candidate: Candidate) -> Model:
@@ -199,9 +186,6 @@ class Ollama(Served):
         if name not in self._known:
             self._known[name] = store.model(name, self._models)
         return self._known[name]
-
-    def _address(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
 
     def noticed(self) -> str | None:
         """Return a sentence where a request was shortened to fit; see `Notices`."""

@@ -16,8 +16,9 @@ from tuner.machine.finding import Finding
 from tuner.spec.address import Url, ollama_url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import Knob
 from tuner.spec.model_name import is_gguf_path
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.values import Candidate
 
 INSTALL = "curl -fsSL https://ollama.com/install.sh | sh"
 

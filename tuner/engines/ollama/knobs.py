@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tuner.spec.errors import EngineMissing, InputError
-from tuner.spec.values import Knob
+from tuner.spec.knobs import Knob, by_name
 
 NOTHING: Mapping[str, int | float] = MappingProxyType({})
 
@@ -27,34 +27,48 @@ SOFTER_PENALTY_SINCE = (0, 33)
 REFUSES_SINCE = (0, 12, 6)
 """Older ones do not know `truncate`, and shorten what does not fit (api/types.go)."""
 
-KNOBS: Mapping[str, Knob] = MappingProxyType(
-    {
-        k.name: k
-        for k in (
-            Knob("num_parallel", "restart", 1, "environment"),
-            Knob("flash_attention", "restart", "auto", "environment"),
-            Knob("kv_cache_type", "restart", "f16", "environment"),
-            Knob("max_loaded_models", "restart", 0, "environment"),
-            Knob("keep_alive", "restart", "5m", "environment"),
-            Knob("huge_pages", "restart", "auto", "environment"),
-            Knob("cpu_scheduling", "restart", "other", "command"),
-            Knob("num_ctx", "reload", 4096),
-            Knob("num_batch", "reload", 512),
-            Knob("num_thread", "reload", 0),
-            Knob("num_gpu", "reload", -1),
-            Knob("use_mmap", "reload", "auto"),
-            Knob("num_predict", "request", -1),
-            Knob("temperature", "request", 0.8),
-            Knob("top_k", "request", 40),
-            Knob("top_p", "request", 0.9),
-            Knob("min_p", "request", 0.0),
-            Knob("repeat_penalty", "request", 1.0),
-            Knob("seed", "request", -1),
-            Knob("stop", "request", ""),
-            Knob("think", "request", "auto", "client"),
-        )
-    }
-)
+_SWITCH = (("on", "1"), ("off", "0"), ("auto", ""))
+_HUGE = (("on", "glibc.malloc.hugetlb=1"), ("off", ""), ("auto", ""))
+
+KNOBS: Mapping[str, Knob] = by_name(
+    Knob("num_parallel", "restart", 1, "environment", "slots", key="OLLAMA_NUM_PARALLEL", least=1,
+         about="Requests that are served at once; each has a window of its own."),
+    Knob("flash_attention", "restart", "auto", "environment", "attention",
+         key="OLLAMA_FLASH_ATTENTION", words=_SWITCH, choices=("auto", "on", "off"),
+         about="Attention without the whole matrix in memory."),
+    Knob("kv_cache_type", "restart", "f16", "environment", "cache", key="OLLAMA_KV_CACHE_TYPE",
+         choices=("f16", "q8_0", "q4_0"),
+         about="How keys and values of the context are kept; smaller needs flash attention."),
+    Knob("max_loaded_models", "restart", 0, "environment", key="OLLAMA_MAX_LOADED_MODELS",
+         about="Models in memory at once; 0 leaves it to Ollama."),
+    Knob("keep_alive", "restart", "5m", "environment", key="OLLAMA_KEEP_ALIVE",
+         about="How long a model stays in memory when nobody asks."),
+    Knob("huge_pages", "restart", "auto", "environment", key="GLIBC_TUNABLES", words=_HUGE,
+         choices=("auto", "on"), about="Memory in pages of 2 MiB (Linux, glibc 2.35)."),
+    Knob("cpu_scheduling", "restart", "other", "command", "scheduling", unset="other",
+         choices=("other", "batch"), about="Linux's policy for the server's threads."),
+    Knob("num_ctx", "reload", 4096, role="context", least=1,
+         about="The window: tokens of prompt and answer together."),
+    Knob("num_batch", "reload", 512, role="batch", least=1, about="Prompt tokens in one step."),
+    Knob("num_thread", "reload", 0, role="threads", automatic=0,
+         about="Threads that compute; 0 leaves it to Ollama."),
+    Knob("num_gpu", "reload", -1, role="gpu_layers", automatic=-1,
+         about="Layers on the GPU; -1 leaves it to Ollama."),
+    Knob("use_mmap", "reload", "auto", about="Whether the weights are mapped, not read."),
+    Knob("num_predict", "request", -1, role="limit", automatic=-1,
+         about="The most tokens of an answer; -1 leaves it to Ollama: ten windows."),
+    Knob("temperature", "request", 0.8, least=0, neutral=0.0,
+         about="How far from the likeliest token is drawn; 0 takes it."),
+    Knob("top_k", "request", 40, least=0, about="Draw among so many tokens; 0 for all."),
+    Knob("top_p", "request", 0.9, least=0, about="Draw among tokens of this share together."),
+    Knob("min_p", "request", 0.0, least=0,
+         about="Leave out tokens below this share of the likeliest one's chance."),
+    Knob("repeat_penalty", "request", 1.0, least=0, neutral=1.0,
+         about="Makes what was said before less likely; 1 is off."),
+    Knob("seed", "request", -1, automatic=-1, about="Seed of the draws; -1 for another each time."),
+    Knob("stop", "request", "", about="A text that ends the answer."),
+    Knob("think", "request", "auto", "client", about="Whether a reasoning model thinks first."),
+)  # fmt: skip
 """Defaults from api/types.go and envconfig/config.go of 0.33.
 
 cpu_scheduling is Linux's policy, other or batch: with `batch` the threads of Go that wake up
@@ -66,15 +80,12 @@ huge_pages lets glibc (2.35) ask Linux for memory in pages of 2 MiB, auto leaves
 LLAMA_SERVER_SINCE = (0, 30)
 """From here on the runner is llama.cpp's server, which inherits the environment."""
 
-RUNNER_KNOBS: Mapping[str, Knob] = MappingProxyType(
-    {
-        k.name: k
-        for k in (
-            Knob("llama_arg_cache_reuse", "restart", 0, "environment"),
-            Knob("llama_arg_cache_ram", "restart", 8192, "environment"),
-        )
-    }
-)
+RUNNER_KNOBS: Mapping[str, Knob] = by_name(
+    Knob("llama_arg_cache_reuse", "restart", 0, "environment", key="LLAMA_ARG_CACHE_REUSE",
+         about="Least tokens of a cached prompt that are reused by shifting; 0 is off."),
+    Knob("llama_arg_cache_ram", "restart", 8192, "environment", key="LLAMA_ARG_CACHE_RAM",
+         about="MiB of memory for prompts that left a slot."),
+)  # fmt: skip
 """Settings of llama.cpp that Ollama has no word for (common/arg.cpp): least tokens of a cached
 prompt that are reused by shifting, and MiB of memory for prompts that left a slot."""
 
@@ -86,7 +97,7 @@ def knobs(
 
     What the model itself sets (`own`, by the names of PARAMETERs) is the default where it serves.
     """
-    found = {**KNOBS, "model": Knob("model", "reload", model)}
+    found = {**KNOBS, "model": Knob("model", "reload", model, role="model")}
     if version >= LLAMA_SERVER_SINCE:
         found |= RUNNER_KNOBS
     if version < SOFTER_PENALTY_SINCE:

@@ -20,7 +20,8 @@ import psutil
 from tuner.engines.serving import control
 from tuner.engines.serving.readback import difference, last_match
 from tuner.machine.processes import family, listening_ports
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate, Setting
 
 _FLAGS = {
     "ctx": ("--ctx-size", "-c"),
@@ -31,15 +32,6 @@ _FLAGS = {
     "kv_cache_type": ("--kv-cache-type", "--cache-type-k"),
 }
 """What we look for -> how the older and the newer generation call it."""
-
-_AUTOMATIC: Mapping[str, Setting] = {
-    "num_thread": 0,
-    "num_gpu": -1,
-    "seed": -1,
-    "num_predict": -1,
-}
-"""Numbers that leave the choice to Ollama, as LEFT_TO_ENGINE does: what is in force is as asked.
-Without an output limit Ollama stops after ten contexts (llm/llama_server.go)."""
 
 _CACHE_WORDS = {"disabled": "0", "no limit": "-1"}
 """What llama.cpp's server says of its prompt cache instead of a number of MiB."""
@@ -186,8 +178,7 @@ def mismatches(
     said = []
     for name, real in found.items():
         asked = candidate.get(name)
-        left = asked in LEFT_TO_ENGINE or asked == _AUTOMATIC.get(name)
-        if name not in knobs or asked is None or left:
+        if name not in knobs or asked is None or knobs[name].leaves_open(asked):
             continue
         same_time = name == "keep_alive" and seconds(str(asked)) == seconds(str(real))
         if not same_time:

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape
 
+from tuner.engines.ollama.environment import start_prefix
 from tuner.spec.templates import fill
-from tuner.spec.values import Setting, start_prefix
+from tuner.spec.values import Setting
 
 Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]
 TARGETS: tuple[Target, ...] = get_args(Target)

@@ -20,8 +20,9 @@ from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url
 from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Knob, Message, Model
+from tuner.spec.values import Candidate, Effective, Message, Model
 
 CHAT = "/chat/completions"
 
@@ -47,7 +48,7 @@ class OpenAI(Foreign):
         self.url, self.remote = url, remote or Remote()
         self._path = chat_path(url.path)
         self._headers = self.remote.filled()
-        self.knobs = {name: declared.knob for name, declared in self.remote.knobs.items()}
+        self.knobs = self.remote.knobs
         self.left_out = left_out(self.knobs)
         self.read = partial(read_hiding, secrets=self.remote.secrets())
         self.model = Model(name=model, source=model)
@@ -173,5 +174,4 @@ def preview(study: Study) -> Preview:
     """Return what shows without asking the server: its knobs, and what the environment lacks."""
     remote = study.engine_settings or Remote()
     missing = (f"the environment has no {name}; set it" for name in remote.missing())
-    knobs = {n: d.knob for n, d in remote.knobs.items()}
-    return Preview(knobs, tuple(missing), left_out=left_out(knobs))
+    return Preview(remote.knobs, tuple(missing), left_out=left_out(remote.knobs))

@@ -87,11 +87,12 @@ class OpenAIKind(EngineKind):
     ) -> dict[str, str]:
         """Return what each request carries, and a program that sends it."""
         from tuner.engines.openai.artifacts import hosted_files
-        from tuner.engines.openai.engine import OpenAI
+        from tuner.engines.openai.remote import Remote
 
-        assert isinstance(engine, OpenAI)
+        assert study.url is not None
+        remote = study.engine_settings or Remote()
         request = engine.request((), candidate, serving.response_format)
-        return hosted_files(engine.url, request, engine.remote.headers, serving, evidence)
+        return hosted_files(study.url, request, remote.headers, serving, evidence)
 
 
 KIND = OpenAIKind()

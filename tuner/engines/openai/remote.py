@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
-from tuner.engines.serving.declared import DeclaredKnob
+from tuner.engines.serving.usual import usual
 from tuner.spec.errors import InputError
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
+from tuner.spec.knobs import LEFT_TO_ENGINE, Knob, by_name
+from tuner.spec.values import Candidate, Setting
 
 LIMIT = "num_predict"
 
@@ -18,12 +18,10 @@ _NUMBERS = (
     "top_k", "min_p", "repeat_penalty", "repetition_penalty",
 )  # fmt: skip
 
-USUAL_KNOBS: Mapping[str, DeclaredKnob] = MappingProxyType(
-    {
-        LIMIT: DeclaredKnob(Knob(LIMIT, "request", 256, "client"), "max_tokens"),
-        **{n: DeclaredKnob(Knob(n, "request", "auto", "client", True), n) for n in _NUMBERS},
-        "stop": DeclaredKnob(Knob("stop", "request", "", "client"), "stop"),
-    }
+USUAL_KNOBS: Mapping[str, Knob] = by_name(
+    usual(Knob(LIMIT, "request", 256, "client", key="max_tokens")),
+    *(usual(Knob(n, "request", "auto", "client", kind="number")) for n in _NUMBERS),
+    Knob("stop", "request", "", "client"),
 )
 """The sampling fields of the OpenAI API reference, and those that llama.cpp and vLLM add.
 
@@ -51,17 +49,17 @@ class Remote:
 
     headers: Mapping[str, str | FromEnvironment] = field(default_factory=dict)
     stream_options: bool = True
-    knobs: Mapping[str, DeclaredKnob] = field(default_factory=lambda: USUAL_KNOBS)
+    knobs: Mapping[str, Knob] = field(default_factory=lambda: USUAL_KNOBS)
 
     def fields(self, candidate: Candidate) -> dict[str, Setting]:
         """Return what a request carries for the candidate; a limit below 1 means none."""
-        named = ((d.request_field, n, candidate.get(n)) for n, d in self.knobs.items())
+        named = ((knob, candidate.get(name)) for name, knob in self.knobs.items())
         return {
-            str(field): value
-            for field, name, value in named
+            knob.key or knob.name: value
+            for knob, value in named
             if value is not None
             and value not in LEFT_TO_ENGINE
-            and not (name == LIMIT and isinstance(value, int | float) and value < 1)
+            and not (knob.role == "limit" and isinstance(value, int | float) and value < 1)
         }
 
     @property

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
-from tuner.engines.serving.declared import DeclaredKnob, ReadBack
+from tuner.engines.serving.usual import usual
 from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import Knob, ReadBack
 from tuner.spec.parts import Part, Value, Word, nearest
 from tuner.spec.reading import regex_problem
-from tuner.spec.values import Knob, Setting
+from tuner.spec.values import Setting
 
 PORT, MODEL = "port", "model"
 """Names that a command line may use besides the knobs."""
@@ -109,9 +110,7 @@ class KnobsPart(Part):
     )
 
 
-def request_knobs(
-    part: KnobsPart, usual: Mapping[str, DeclaredKnob], file: str
-) -> dict[str, DeclaredKnob]:
+def request_knobs(part: KnobsPart, usual_: Mapping[str, Knob], file: str) -> dict[str, Knob]:
     """Return the knobs of a running server: the usual ones, and those of the study on top.
 
     A usual one that is declared anew keeps its default where none is given. Raises InputError
@@ -124,16 +123,14 @@ def request_knobs(
                 f"{where}.{name}: a running server has only knobs of tier request, and does not "
                 "tell them; expected tier: request, and no read"
             )
-    defaults = {name: declared.knob.default for name, declared in usual.items()}
-    knobs = {**usual, **{n: declared_knob(n, k, defaults, where) for n, k in part.knobs.items()}}
+    defaults = {name: knob.default for name, knob in usual_.items()}
+    knobs = {**usual_, **{n: declared_knob(n, k, defaults, where) for n, k in part.knobs.items()}}
     check_names(part.knobs, where)
-    check_fields({name: str(d.request_field) for name, d in knobs.items()}, where)
+    check_fields({name: knob.key or name for name, knob in knobs.items()}, where)
     return knobs
 
 
-def declared_knob(
-    name: str, part: KnobPart, baseline: Mapping[str, Setting], where: str
-) -> DeclaredKnob:
+def declared_knob(name: str, part: KnobPart, baseline: Mapping[str, Setting], where: str) -> Knob:
     """Return a declared knob, with its default or what the baseline says.
 
     Raises InputError where neither gives it a value.
@@ -145,8 +142,8 @@ def declared_knob(
         )
     read = None if part.read is None else _read_back(part.read)
     if part.tier == "request":
-        return DeclaredKnob(Knob(name, "request", default, "client"), part.field or name, read)
-    return DeclaredKnob(Knob(name, "restart", default, "command"), None, read)
+        return usual(Knob(name, "request", default, "client", key=part.field, read=read))
+    return usual(Knob(name, "restart", default, "command", read=read))
 
 
 def _read_back(part: ReadPart) -> ReadBack:

@@ -102,6 +102,11 @@ class Served:
         self._process: process.EngineProcess | None = None
         self._port = 0
 
+    @property
+    def address(self) -> str:
+        """Return the URL of the port that now serves."""
+        return f"http://127.0.0.1:{self._port}"
+
     def transport(self) -> HttpTransport:
         """Return a transport to the port that now serves."""
         return HttpTransport(Address("127.0.0.1", self._port))

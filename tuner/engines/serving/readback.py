@@ -7,7 +7,8 @@ import math
 import re
 from typing import Any
 
-from tuner.spec.values import Knob, Setting
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Setting
 
 _SWITCHES = {
     **dict.fromkeys(("true", "1", "on", "yes", "enabled"), True),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine
 from tuner.engines.registry import kind_of
 from tuner.spec.conversation import PROMPT_KNOBS, response_format, system_text, turns
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.workflow.measuring.candidates import all_knobs
@@ -22,12 +25,13 @@ def rendered(
     return kind_of(study).artifacts(study, engine, candidate, prompt, evidence)
 
 
-def places(study: Study, engine: Engine) -> dict[str, str]:
-    """Return for each knob which artifact holds it."""
-    found = {name: str(knob.where) for name, knob in all_knobs(engine).items()}
-    if kind_of(study).prompt_where == "client":  # no model of its own holds the prompt
-        return {name: "client" if name in PROMPT_KNOBS else place for name, place in found.items()}
-    return found
+def placed(study: Study, engine: Engine) -> dict[str, Knob]:
+    """Return each knob with the place that holds it where this engine serves."""
+    by_client = kind_of(study).prompt_where == "client"  # no model of its own holds the prompt
+    return {
+        name: replace(knob, where="client") if by_client and name in PROMPT_KNOBS else knob
+        for name, knob in all_knobs(engine).items()
+    }
 
 
 def serving(study: Study, candidate: Candidate) -> Serving:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tuner.engines.base import Engine, Refuses
-from tuner.engines.openai.remote import LIMIT
 from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import LEFT_TO_ENGINE, Knob, name_of
 from tuner.spec.parts import nearest
 from tuner.spec.space import Choices, Dimension, like, some_values
 from tuner.spec.study import Study
-from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob, Setting
+from tuner.spec.values import Candidate, Setting
 from tuner.workflow.measuring.writable import ensure_writable
 
 
@@ -48,7 +48,8 @@ async def taken(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
     baseline(study, engine)
     if not isinstance(engine, Refuses):
         return study, left_out
-    settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != LIMIT}
+    limit = name_of(engine.knobs, "limit")  # how refusals are asked for: it is always sent
+    settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != limit}
     study, refused = without(study, await engine.refused(settings))
     return study, left_out | refused
 
@@ -125,7 +126,8 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
 
 def _expected(knob: Knob, value: Setting) -> str | None:
     """Return what is expected where a value is of another kind than the knob's, else None."""
-    default = 0.0 if knob.number and value not in LEFT_TO_ENGINE else knob.default
+    takes_more = knob.takes == "number" and value not in LEFT_TO_ENGINE
+    default = 0.0 if takes_more else knob.default
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
     one_switch = isinstance(default, bool) != isinstance(value, bool)
     if no_number or one_switch:

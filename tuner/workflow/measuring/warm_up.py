@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from tuner.load.drive import Driven, drive
 from tuner.load.wire import Transport
 from tuner.search.budget import WARMUP_REQUESTS
 from tuner.spec.conversation import openings
+from tuner.spec.knobs import Knob, value_of
 from tuner.spec.values import Candidate, Load, Metric
 from tuner.stats.steady import steady
 
@@ -33,7 +34,7 @@ async def warm_up(
     Each choice of shots has its turn, since engines keep the beginnings they have read. They
     are sent in closed loop, to all slots at once, before `n` that are measured.
     """
-    workload, slots = session.study.workload, _slots(candidate)
+    workload, slots = session.study.workload, _slots(session.engine.knobs, candidate)
     load, calls = _at_once(workload.load, slots), session.spare_calls(candidate)
 
     async def sent(count: int) -> Driven:
@@ -52,8 +53,8 @@ async def warm_up(
     return rounds
 
 
-def _slots(candidate: Candidate) -> int:
-    told = candidate.get("num_parallel", 1)
+def _slots(knobs: Mapping[str, Knob], candidate: Candidate) -> int:
+    told = value_of(knobs, "slots", candidate)
     return int(told) if isinstance(told, int | float) else 1  # a server of one's own has words
 
 

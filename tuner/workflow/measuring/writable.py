@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from tuner.engines.registry import kind_of
 from tuner.modelfile.document import line_of
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import Knob
 from tuner.spec.space import some_values
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.values import Candidate
 
 
 def ensure_writable(study: Study, knobs: Mapping[str, Knob], base: Candidate, where: str) -> None:

@@ -18,6 +18,7 @@ from tuner.search.budget import (
     price,
 )
 from tuner.spec.errors import InputError
+from tuner.spec.knobs import name_of
 from tuner.spec.slots import literal_names, texts_with_slots
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
@@ -151,10 +152,11 @@ def _outside(study: Study, base: Candidate) -> Iterator[str]:
 
 
 def _long_contexts(study: Study, seen: Preview) -> Iterator[str]:
-    longest = _largest(study.space.get("num_ctx"))
+    name = name_of(seen.knobs, "context")
+    longest = _largest(study.space.get(name or ""))
     if seen.train_ctx and longest is not None and longest > seen.train_ctx:
         yield (
-            f"space.num_ctx reaches {longest:g}, but the model was trained with {seen.train_ctx}: "
+            f"space.{name} reaches {longest:g}, but the model was trained with {seen.train_ctx}: "
             "answers get worse beyond that"
         )
 

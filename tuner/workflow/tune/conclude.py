@@ -20,7 +20,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Slo, changes
 from tuner.stats.quantiles import quantile
 from tuner.store.run_folder import write_files
-from tuner.workflow.measuring.artifacts import places, rendered
+from tuner.workflow.measuring.artifacts import placed, rendered
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.baseline_drift import drifted
@@ -81,7 +81,7 @@ def conclude(
         spent=_spent(session, trials),
         plan=plan_,
         reasons=tuple(open_),
-        knobs_where=places(session.study, session.engine),
+        knobs=placed(session.study, session.engine),
         drift=drift,
         windows=session.windows,
         cold=cold,

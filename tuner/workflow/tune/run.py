@@ -96,8 +96,8 @@ async def run(
         base = baseline(study, engine)
         about, kept = identity(study, engine, base), read_all(out)
         same_run(out, about, {k.name: k.run for k in kept})
-        trials: Sequence[Trial] = restored(study, kept)
         session = _session(study, engine, out, kept, run_digest(about))
+        trials: Sequence[Trial] = restored(session, kept)
         proposer = _proposer(session, base, trials)
         recheck = Recheck.of(session, base, kept)
         job = _Job(session, strategy or proposer, base, watcher, plan(study), kept, recheck)
@@ -150,7 +150,7 @@ def _session(
 def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Proposer:
     study, knobs = session.study, all_knobs(session.engine)
     return Proposer(
-        study.space, base, study.sampler, study.seed, partial(hints.values, study), trials,
+        study.space, base, study.sampler, study.seed, partial(hints.values, study, knobs), trials,
         free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
         siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
     )  # fmt: skip

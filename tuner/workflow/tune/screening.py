@@ -198,8 +198,9 @@ def judged(
     return replace(trial, state="complete")
 
 
-def restored(study: Study, kept: Sequence[KeptTrial]) -> list[Trial]:
+def restored(session: Session, kept: Sequence[KeptTrial]) -> list[Trial]:
     """Return the trials of a run's search and shortlist as its folders tell them."""
+    study = session.study
     trials: dict[int, Trial] = {}
     for k in kept:
         number, origin = k.place.number, k.place.origin
@@ -209,18 +210,20 @@ def restored(study: Study, kept: Sequence[KeptTrial]) -> list[Trial]:
                 study, number, k.candidate, cast(Origin, origin), k.place.planned, k.measured, known
             )
         elif k.place.phase == "shortlist" and number is not None and k.place.of is not None:
-            trials[number] = _restored_look(study, trials, k, number)
+            trials[number] = _restored_look(session, trials, k, number)
     return list(trials.values())
 
 
-def _restored_look(study: Study, trials: Mapping[int, Trial], k: KeptTrial, number: int) -> Trial:
+def _restored_look(
+    session: Session, trials: Mapping[int, Trial], k: KeptTrial, number: int
+) -> Trial:
     """Return a trial after its second look; by that alone where the first was moved away."""
     known = baseline_correct(list(trials.values()))
     first = trials.get(k.place.of if k.place.of is not None else number)
     if first is not None:
-        return _longer(study, first, number, k.candidate, k.measured, known)
+        return _longer(session, first, number, k.candidate, k.measured, known)
     origin, planned = cast(Origin, k.place.origin), k.place.planned
-    alone = judged(study, number, k.candidate, origin, planned, k.measured, known)
+    alone = judged(session.study, number, k.candidate, origin, planned, k.measured, known)
     return replace(alone, of=k.place.of)
 
 
@@ -256,7 +259,7 @@ async def _look_again(
     session: Session, proposer: Strategy, trial: Trial, known: float | None, until_s: float
 ) -> Trial:
     study = session.study
-    tight = hints.tightened(study, trial, study.space)
+    tight = hints.tightened(study, trial, study.space, session.engine.knobs)
     number = trial.number
     if tight != trial.candidate:
         number = proposer.fixed(tight, "tightened")[0]
@@ -266,22 +269,23 @@ async def _look_again(
         tight, more, f"{number:04d}-more", Place("shortlist", number, trial.origin, trial.number),
         n=session.pace().second_look, stop=lambda sample: session.elapsed_s() >= until_s,
     )  # fmt: skip
-    again = _longer(study, trial, number, tight, measured, known)
+    again = _longer(session, trial, number, tight, measured, known)
     if number != trial.number:
         proposer.tell(again)
     return again
 
 
 def _longer(
-    study: Study,
+    session: Session,
     trial: Trial,
     number: int,
     tight: Candidate,
     measured: Measured,
     known: float | None,
 ) -> Trial:
+    study = session.study
     origin: Origin = trial.origin if number == trial.number else "tightened"
-    before = hints.projected(trial, tight)
+    before = hints.projected(trial, tight, session.engine.knobs)
     trial = replace(
         trial, number=number, candidate=tight, origin=origin, samples=before, of=trial.number
     )

@@ -1,0 +1,120 @@
+"""One setting of an engine, said once: all that other rooms need to know of it.
+
+They ask for roles, never for names: what Ollama calls num_ctx has the role `context`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from tuner.spec.values import Candidate, Setting, Tier
+
+Where = Literal["modelfile", "environment", "command", "client"]
+Kind = Literal["whole number", "number", "switch", "word"]
+Role = Literal[
+    "attention",
+    "batch",
+    "cache",
+    "context",
+    "gpu_layers",
+    "limit",
+    "model",
+    "scheduling",
+    "slots",
+    "threads",
+]
+"""What a knob means to other rooms: `limit` is the most tokens of an answer, `context` the window
+in tokens, `slots` the requests that are served at once, `cache` the type of the KV cache."""
+
+LEFT_TO_ENGINE = ("auto", "")
+"""Values of a knob that leave it to the engine: they are sent and written nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """Where a running server tells a setting: in its log, or in the answer to a GET.
+
+    `log` is a regular expression whose first group is the value, at its last match; `at` is
+    a dotted path into the JSON that GET `get` gives, in which numbers are list indexes.
+    """
+
+    log: str | None = None
+    get: str | None = None
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting of an engine.
+
+    `tier` is what a change costs; `default` what holds when nobody sets it. `where` names what
+    holds it in service: a Modelfile's PARAMETER, the server's environment, the command line that
+    starts a server, or only the client; there it is called `key`, where that is not its name, and
+    `words` says how values are written that are written otherwise.
+
+    `kind` is what it takes, where the default does not show that; `least` the smallest number
+    that has a meaning, `choices` the words that it takes. `neutral` is the value at which it does
+    least, `automatic` a number that leaves the choice to the engine, `unset` a value that is
+    written nowhere. `read` says where a server tells what is in force, where that needs no more
+    than looking; `about` is a sentence for who reads the reference.
+    """
+
+    name: str
+    tier: Tier
+    default: Setting
+    where: Where = "modelfile"
+    role: Role | None = None
+    kind: Kind | None = None
+    least: float | None = None
+    choices: tuple[Setting, ...] = ()
+    neutral: Setting | None = None
+    automatic: Setting | None = None
+    unset: Setting | None = None
+    key: str | None = None
+    words: tuple[tuple[str, str], ...] = ()
+    read: ReadBack | None = None
+    about: str = ""
+
+    @property
+    def takes(self) -> Kind:
+        """Return what values it takes, by its default where it is not said."""
+        if self.kind is not None:
+            return self.kind
+        if isinstance(self.default, bool):
+            return "switch"
+        if isinstance(self.default, str):
+            return "word"
+        return "whole number" if isinstance(self.default, int) else "number"
+
+    def leaves_open(self, value: Setting) -> bool:
+        """Tell whether a value leaves the choice to the engine."""
+        if value in LEFT_TO_ENGINE:
+            return True
+        return self.automatic is not None and value == self.automatic
+
+    def says_nothing(self, value: object) -> bool:
+        """Tell whether a value is sent and written nowhere."""
+        return value is None or value in (*LEFT_TO_ENGINE, self.unset)
+
+    def written(self, value: Setting) -> tuple[str, str]:
+        """Return what the knob is called where it is written, and the text of a value there."""
+        return self.key or self.name, dict(self.words).get(str(value), str(value))
+
+
+def by_name(*knobs: Knob) -> Mapping[str, Knob]:
+    """Return knobs by their names, in order."""
+    return MappingProxyType({knob.name: knob for knob in knobs})
+
+
+def name_of(knobs: Mapping[str, Knob], role: Role) -> str | None:
+    """Return the name of the knob that has a role, None where none has it."""
+    return next((name for name, knob in knobs.items() if knob.role == role), None)
+
+
+def value_of(knobs: Mapping[str, Knob], role: Role, settings: Candidate) -> Setting | None:
+    """Return the setting of the knob that has a role, None where there is none."""
+    name = name_of(knobs, role)
+    return None if name is None else settings.get(name)
