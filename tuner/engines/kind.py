@@ -105,6 +105,13 @@ class EngineKind:
         engine = self.create(study, Path())
         return Preview(engine.knobs, left_out=getattr(engine, "left_out", {}))
 
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs of the newest version, for the reference; {} where a study names them.
+
+        Which of them an engine has, its `preview` says.
+        """
+        return {}
+
     def installed(self, path: str | None = None) -> Installed | None:
         """Return whether it can be used here, None where there is nothing to say.
 

@@ -71,7 +71,7 @@ class LlamaCpp(Served):
     """The `Engine` over llama.cpp's HTTP server; `server` is the program that speaks it."""
 
     name = "llamacpp"
-    knobs = KNOBS
+    knobs: Mapping[str, Knob] = KNOBS
 
     def __init__(self, model: Model, logs: Path, server: Sequence[str]) -> None:
         super().__init__()
@@ -83,7 +83,9 @@ class LlamaCpp(Served):
 
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
         """Reach a serving state for the candidate; see `Engine.apply`."""
-        stays = not fresh and self.alive() and cost(KNOBS, candidate, self._in_force) == "nothing"
+        stays = (
+            not fresh and self.alive() and cost(self.knobs, candidate, self._in_force) == "nothing"
+        )
         if not stays:
             await self.aclose()
             await self._start(candidate)
@@ -124,7 +126,7 @@ class LlamaCpp(Served):
         return Effective(
             settings=settings,
             unverified=("format",) if "format" in candidate else (),
-            mismatches=tuple(mismatches(candidate, settings)),
+            mismatches=tuple(mismatches(candidate, settings, self.knobs)),
             changed=changed,
             engine_start=self._starts,
             pid=self._process.pid if self._process else None,
@@ -216,14 +218,16 @@ def _model_path(study: Study) -> Path:
     return models.default_path() if study.model == "default" else Path(study.model)
 
 
-def mismatches(candidate: Candidate, settings: Mapping[str, Setting]) -> list[str]:
+def mismatches(
+    candidate: Candidate, settings: Mapping[str, Setting], knobs: Mapping[str, Knob] = KNOBS
+) -> list[str]:
     """Return a sentence for each knob that the engine does not run as asked."""
     found = []
-    for name, knob in KNOBS.items():
+    for name, knob in knobs.items():
         asked = candidate[name]
-        if name == "num_ctx":
+        if knob.role == "context":
             asked = -(-int(asked) // CONTEXT_STEP) * CONTEXT_STEP
-        if name == "flash_attention" and asked == "auto":
+        if knob.leaves_open(asked):
             continue
         found.append(difference(knob, asked, settings.get(name)))
     return [sentence for sentence in found if sentence is not None]

@@ -61,6 +61,12 @@ class LlamaCppKind(EngineKind):
 
         return preview(study)
 
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs of the newest version."""
+        from tuner.engines.llamacpp.engine import KNOBS
+
+        return KNOBS
+
     def installed(self, path: str | None = None) -> Installed | None:
         """Return whether llama.cpp and the packaged model are there."""
         from tuner.engines import models

@@ -90,6 +90,12 @@ class OllamaKind(EngineKind):
 
         return preview(study)
 
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs of the newest version."""
+        from tuner.engines.ollama.knobs import KNOBS, RUNNER_KNOBS
+
+        return {**KNOBS, **RUNNER_KNOBS}
+
     def installed(self, path: str | None = None) -> Installed:
         """Return whether the program is there."""
         there = shutil.which(self.name, path=path)

@@ -13,6 +13,7 @@ from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.openai.section import NEEDS_URL, OpenAISection, remote, server_url
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
+from tuner.spec.knobs import Knob
 from tuner.spec.values import Candidate
 
 _HINTS = (
@@ -71,6 +72,12 @@ class OpenAIKind(EngineKind):
         from tuner.engines.openai.engine import preview
 
         return preview(study)
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs of the newest version."""
+        from tuner.engines.openai.remote import USUAL_KNOBS
+
+        return USUAL_KNOBS
 
     def installed(self, path: str | None = None) -> Installed:
         """Return that nothing has to be."""

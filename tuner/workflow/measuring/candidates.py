@@ -132,8 +132,16 @@ def _expected(knob: Knob, value: Setting) -> str | None:
     one_switch = isinstance(default, bool) != isinstance(value, bool)
     if no_number or one_switch:
         return _kind(default)
-    fraction = isinstance(default, int) and isinstance(value, float) and not value.is_integer()
-    return f"a whole number, as its default {default} is one" if fraction else None
+    if isinstance(default, int) and isinstance(value, float) and not value.is_integer():
+        return f"a whole number, as its default {default} is one"
+    return _above(knob, value)
+
+
+def _above(knob: Knob, value: Setting) -> str | None:
+    """Return what is expected of a number that is below the least that has a meaning."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    too_low = number and knob.least is not None and float(value) < knob.least
+    return f"{knob.least:g} or more" if too_low else None
 
 
 def _kind(default: Setting) -> str:
