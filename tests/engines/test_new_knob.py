@@ -52,7 +52,7 @@ def test_one_entry_is_searched_sent_read_back_written_and_linted(tmp_path: Path)
     assert best.effective.settings["typical_p"] == pytest.approx(asked)
     written = dict(parse((tmp_path / "out" / "Modelfile").read_text()).parameters)
     assert float(written["typical_p"]) == pytest.approx(asked)
-    assert [f for file in lint([tmp_path / "out" / "Modelfile"]) for f in file.errors] == []
+    assert [file.errors for file in lint([tmp_path / "out" / "Modelfile"])] == [0]
     asked_for = json.loads(engine.request((), best.candidate, None).body)
     assert asked_for["typical_p"] == pytest.approx(asked)
 
