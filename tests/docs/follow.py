@@ -19,7 +19,7 @@ from tests.ollama.stored import stored
 from tuner.spec.study import load
 from tuner.testing.fake_server import running
 
-BUDGET = "4s"
+BUDGET = "2s"
 """Time for a run, in place of what the page says: it hardly ever proves anything."""
 
 _MEASURES = re.compile(r"^tune (?!init|study|lint|diff|doctor|compare|apply|rollback|-)")
@@ -39,7 +39,7 @@ def follow(text: str, folder: Path) -> None:
                     _ollama(there.split()[1], folder.parent / f"{folder.name}-ollama")
                 )
             elif there == "embedded":
-                env["TUNE_BUDGET"] = "20s"
+                env["TUNE_BUDGET"] = "10s"
             else:
                 name, _, value = there.partition("=")
                 env[name] = value
