@@ -94,9 +94,6 @@ def _check_part(text: str, folder: Path) -> None:
     (folder / "of-a-part").mkdir(exist_ok=True)
     prompts = '{"template": "one", "expect": {"contains": "1"}}\n'
     (folder / "of-a-part" / "prompts.jsonl").write_text(prompts)
-    for name in ("answer.schema.json", "system.txt", "shots.jsonl", "slots.yaml"):
-        with contextlib.suppress(FileNotFoundError):
-            (folder / "of-a-part" / name).write_text((folder / name).read_text())
     study = _merged(
         {"version": 1, "name": "part", "workload": {"prompts": "prompts.jsonl"}},
         yaml.safe_load(text),
