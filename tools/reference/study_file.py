@@ -24,8 +24,8 @@ _DURATION = "examples"
 def page() -> str:
     """Return the page."""
     schema = study_schema()
-    sections = [_section(path, part, schema) for path, part in _parts("", schema, schema)]
-    return written("Study file", _INTRODUCTION, *sections)
+    sections = (_section(path, part, schema) for path, part in _parts("", schema, schema))
+    return written("Study file", _INTRODUCTION, *dict.fromkeys(sections))
 
 
 def _parts(path: str, part: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Any]:
@@ -55,9 +55,15 @@ def _section(path: str, part: Mapping[str, Any], schema: Mapping[str, Any]) -> s
         (code(key), _type(d), _default(d, key in required), d.get("description", ""))
         for key, d in part["properties"].items()
     ]
-    head = f"## `{path}`" if path else "## The whole file"
+    head = f"## `{path}`{_of_kind(part)}" if path else "## The whole file"
     text = part.get("description", "")
     return f"{head}\n\n{text}\n\n{table(('key', 'value', 'default', 'meaning'), rows)}"
+
+
+def _of_kind(part: Mapping[str, Any]) -> str:
+    """Return which kind of engine a section belongs to, "" for one that belongs to all."""
+    kind = part["properties"].get("kind", {}).get("const")
+    return f" of kind `{kind}`" if kind else ""
 
 
 def _default(described: Mapping[str, Any], required: bool) -> str:
