@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: demo test lint bench ollama wheel clean
+.PHONY: demo test lint docs bench ollama wheel clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/tune run --target-p99 500 $(DEMO_ARGS) || { status=$$?; \
@@ -21,6 +21,11 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Writes docs/reference from the code, then the site; a broken link or a warning ends it.
+docs: $(VENV)/.dev
+	$(BIN)/python -m tools.reference
+	$(BIN)/zensical build --strict --clean
+
 bench: $(VENV)/.embedded
 	$(BIN)/python -m bench
 
@@ -32,7 +37,7 @@ wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:
-	rm -rf $(VENV) dist build out
+	rm -rf $(VENV) dist build out site .cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ...")'

@@ -3,7 +3,7 @@
     python -m bench [RESULT.json ...] [--draws N]
 
 Without files it prints the newest demo run below out/task-api, and the recorded ones that
-the README quotes (bench/recorded/demo-*.json; each names its machine and date).
+docs/results/packaged-study.md quotes (bench/recorded/demo-*.json; each names its machine and date).
 """
 
 from __future__ import annotations

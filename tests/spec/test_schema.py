@@ -15,7 +15,7 @@ from tuner.spec.schema import DESCRIPTIONS, study_schema
 from tuner.spec.shipped import studies
 from tuner.spec.study_file import StudyFile, check
 
-README = Path(__file__).parents[2] / "README.md"
+DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = study_schema()
 MINIMAL: dict[str, Any] = {"version": 1, "name": "x", "workload": {"prompts": "p.jsonl"}}
 
@@ -35,9 +35,10 @@ def test_it_is_a_json_schema_of_2020_12() -> None:
 
 
 def test_studies_of_ours_fit() -> None:
-    """The packaged study and the README's examples are valid."""
+    """The packaged study and the examples of the documents are valid."""
     packaged = yaml.safe_load((studies() / "task-api.yaml").read_text(encoding="utf-8"))
-    examples = re.findall(r"```yaml\n(version.*?)```", README.read_text("utf-8"), re.DOTALL)
+    pages = "".join(p.read_text("utf-8") for p in DOCS.rglob("*.md"))
+    examples = re.findall(r"```yaml[^\n]*\n(version.*?)```", pages, re.DOTALL)
 
     assert valid(packaged)
     assert examples
