@@ -20,6 +20,8 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry tuner
+	$(BIN)/deptry tests bench --ignore DEP002,DEP004
 
 bench: $(VENV)/.embedded
 	$(BIN)/python -m bench
