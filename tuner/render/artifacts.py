@@ -110,6 +110,7 @@ def _modelfile(
     )
     return Modelfile(
         base=str(candidate.get("model", model.source)),
+        layers=tuple(map(str, model.parts)),
         template=template,
         system=serving.system,
         parameters=tuple(settings),

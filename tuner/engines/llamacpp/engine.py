@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tuner.engines import gguf, models
+from tuner.engines import models
 from tuner.engines.base import Preview
 from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
 from tuner.engines.serving import control
@@ -207,12 +207,12 @@ def preview(study: Study) -> Preview:
     Raises InputError for a model file that is not there or cannot be read.
     """
     missing: list[str] = []
-    facts: dict[str, Any] = {}
+    train_ctx = None
     with _noting(missing):
         embedded_server()
     with _noting(missing):
-        facts = gguf.metadata(_model_path(study))
-    return Preview(KNOBS, tuple(missing), models.train_ctx(facts))
+        train_ctx = models.described(_model_path(study)).train_ctx
+    return Preview(KNOBS, tuple(missing), train_ctx)
 
 
 @contextlib.contextmanager
