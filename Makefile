@@ -18,7 +18,8 @@ test: $(VENV)/.dev $(VENV)/.embedded
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	for system in linux darwin win32; do \
+	  $(BIN)/mypy --platform $$system --cache-dir .mypy_cache/$$system || exit; done
 	$(BIN)/lint-imports
 	$(BIN)/deptry tuner
 	$(BIN)/deptry tests bench --ignore DEP002,DEP004

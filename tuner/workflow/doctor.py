@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 
@@ -10,6 +11,7 @@ from tuner.engines import models
 from tuner.engines.llamacpp import engine as llamacpp
 from tuner.machine.counters import counters, cpu_by_process, since
 from tuner.machine.kernel import HERE, Kernel
+from tuner.machine.system import can_measure, limits
 from tuner.report.diagnosis import Diagnosis, EngineFinding, Finding
 from tuner.spec.errors import EngineMissing
 from tuner.spec.study_file import BUILT_ENGINES
@@ -34,7 +36,14 @@ def diagnose(kernel: Kernel = HERE, seconds: float = 1.0) -> Diagnosis:
     time.sleep(seconds)
     window = since(before, kernel)
     others = busiest(processes, cpu_by_process(kernel), seconds)
-    return Diagnosis(engines(), findings(kernel, window, others), window)
+    return Diagnosis(engines(), [*system(), *findings(kernel, window, others)], window)
+
+
+def system(platform: str = sys.platform) -> list[Finding]:
+    """Return what an operating system lacks, [] on Linux."""
+    if (said := limits(platform)) is None:
+        return []
+    return [Finding("system", "note" if can_measure(platform) else "warning", said)]
 
 
 # engines

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import Launch, Served, launch
 from tuner.engines.serving.readback import difference
 from tuner.load.wire import Request
+from tuner.machine.counters import usable_cpus
 from tuner.spec.errors import EngineDied, EngineMissing, InputError
 from tuner.spec.model_name import is_gguf_path
 from tuner.spec.study import Study
@@ -34,18 +34,13 @@ from tuner.spec.values import Candidate, Effective, Knob, Message, Model, Settin
 START_DEADLINE_S = 120.0
 
 
-def _cores() -> int:
-    """Return the cores this process may use: llama.cpp itself ignores cpusets."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
 KNOBS: Mapping[str, Knob] = MappingProxyType(
     {
         k.name: k
         for k in (
             Knob("num_ctx", "restart", 4096),
             Knob("num_batch", "restart", 512),
-            Knob("num_thread", "restart", _cores()),
+            Knob("num_thread", "restart", len(usable_cpus())),  # llama.cpp ignores cpusets
             Knob("num_parallel", "restart", 1, "environment"),
             Knob("kv_cache_type", "restart", "f16", "environment"),
             Knob("flash_attention", "restart", "auto", "environment"),
