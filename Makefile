@@ -18,8 +18,11 @@ test: $(VENV)/.dev $(VENV)/.embedded
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	for system in linux darwin win32; do \
+	  $(BIN)/mypy --platform $$system --cache-dir .mypy_cache/$$system || exit; done
 	$(BIN)/lint-imports
+	$(BIN)/deptry tuner
+	$(BIN)/deptry tests bench --ignore DEP002,DEP004
 
 # Writes docs/reference from the code, then the site; a broken link or a warning ends it.
 docs: $(VENV)/.dev

@@ -83,6 +83,9 @@ def test_the_document(tmp_path: Path) -> None:
         ({"guard": {"min_correct": 0.5}}, "guard.min_correct"),
         ({"engine": {"kind": "llamacpp", "model": "gone.gguf"}}, "no such model file"),
         ({"engine": {"kind": "llamacpp", "model": "torn.gguf"}}, "damaged GGUF metadata"),
+        ({"engine": {"kind": "llamacpp", "model": "m-00001-of-00003.gguf"}},
+         "missing beside it: m-00002-of-00003.gguf"),
+        ({"engine": {"kind": "llamacpp", "model": "m-00003-of-00003.gguf"}}, "a later part"),
         ({"baseline": {"shots": 4}}, "shots: 4 is not there"),
     ],
 )  # fmt: skip
@@ -92,6 +95,7 @@ def test_a_bad_study_is_one_message_and_exit_2(
     """The message names the file and what to mend; there is no traceback."""
     path = study(tmp_path, **changes)
     (tmp_path / "torn.gguf").write_bytes((tmp_path / "m.gguf").read_bytes()[:60])
+    gguf_files.write_split(tmp_path)[1].unlink()
     (tmp_path / "bad.json").write_text('{"type": "objekt"}')
     found = tune("study", "check", path.name, "--json", cwd=tmp_path)
 

@@ -81,7 +81,7 @@ class TestLlamaCpp(EngineContract):
     """The real llama.cpp with the real default model."""
 
     def engine(self, logs: Path) -> Engine:
-        return LlamaCpp(_model(), logs, embedded_server())
+        return LlamaCpp(packaged_model(), logs, embedded_server())
 
     def ignoring(self, logs: Path, knob: str) -> Engine:
         pytest.skip("llama.cpp ignores no knob that it has; the fake plays one that does")
@@ -95,7 +95,8 @@ class TestLlamaCpp(EngineContract):
 _MODELS: list[Model] = []
 
 
-def _model() -> Model:
+def packaged_model() -> Model:
+    """Return the packaged model, whose file is read once."""
     if not _MODELS:
         _MODELS.append(from_gguf(default_path()))
     return _MODELS[0]

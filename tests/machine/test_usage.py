@@ -76,8 +76,8 @@ class Spender(SimulatedEngine):
 
 def seen(library: Any) -> usage.Began:
     """Return what had been used when measuring began, on a machine with that library."""
-    marks = tuple(usage._newest(library, g) for g in usage._handles(library))
-    return usage.Began(1.0, library, marks, None)
+    engine = Spender(world, restart_s=1.0)
+    return usage.begin(engine, ours=True, nvml=lambda: (library, None))
 
 
 def test_a_gpu_s_use_is_that_of_the_window() -> None:

@@ -267,3 +267,13 @@ def test_a_template_of_jinja_is_named_so(template: str) -> None:
     (found,) = findings(f'FROM ./m.gguf\nTEMPLATE """{template}"""')
 
     assert (found.rule, "is Jinja's" in found.message) == ("template", True)
+
+
+def test_a_part_of_a_split_model_alone_is_named() -> None:
+    """Ollama creates nothing of it; with a line for each file, in whatever order, it does."""
+    first, second = "FROM ./m-00001-of-00002.gguf\n", "FROM ./m-00002-of-00002.gguf\n"
+
+    assert "one of 2 files of a model" in warnings(first)["parts"]
+    assert "parts" in warnings(first + "FROM ./n-00002-of-00002.gguf\n")
+    assert "parts" not in warnings(second + first)
+    assert "parts" not in warnings("FROM ./m-00001.gguf\n")

@@ -72,6 +72,16 @@ def test_a_gain_is_said_of_what_shows_it(result: Result) -> None:
     assert "It holds for the start that served" in words_of(result, mean_gain=mean, study=served)
 
 
+def test_a_number_that_nobody_knows_is_no_zero(result: Result) -> None:
+    """A baseline whose quantile is infinite has no ratio, yet its bounds may show a gain."""
+    gain = Gain("e2e", 0.99, Bound(None, None, 0.9), 0.95)
+    late = FewerLate(result.study.slos[0], Bound(None, -0.08, None), 0.95)
+    said = words_of(result, gain=gain, median_gain=None, mean_gain=None, late_gain=late)
+
+    assert "p99 ? % less (10 % to unbounded at" in said
+    assert "? points fewer of the requests miss 300 ms (? to 8.0 at" in said
+
+
 def test_where_no_gain_is_shown_late_requests_are_counted(result: Result) -> None:
     """Nothing is claimed, and what was seen of both sides is said as seen."""
     said = words_of(result, gain=None, median_gain=None, mean_gain=None, late_gain=None,

@@ -119,12 +119,12 @@ def test_a_crash_is_pruned_with_a_large_finite_violation(tmp_path: Path) -> None
     assert max(stored.constraints.values()) == 10.0
 
 
-def test_values_outside_the_space_teach_nothing() -> None:
+def test_values_outside_the_space_teach_nothing(tmp_path: Path) -> None:
     """A baseline that the space does not hold is measured, but not told as another point."""
     proposer = Proposer(SPACE, {**BASE, "n": 3}, "tpe", 0)
     number, candidate, _ = proposer.fixed({**BASE, "n": 3}, "baseline")
     told(proposer, number, candidate, 5.0)
-    states = [t.state for t in proposer._study.trials]
+    states = [t.state for t in saved(proposer, tmp_path).trials]
 
     assert candidate["n"] == 3
     assert states == [optuna.trial.TrialState.FAIL]

@@ -16,7 +16,7 @@ from tuner.machine.disturbance import Disturbance
 from tuner.machine.finding import Finding
 from tuner.machine.kernel import Kernel
 from tuner.report.diagnosis import Diagnosis, diagnosis_document, show_diagnosis
-from tuner.workflow.doctor import diagnose, engines
+from tuner.workflow.doctor import diagnose, engines, system
 from tuner.workflow.machine_findings import busiest, findings
 
 PROGRAMS = {"ollama": ollama.INSTALL, "vllm": vllm.INSTALL}
@@ -149,3 +149,19 @@ def test_no_warning_is_said_too() -> None:
 
     assert show_diagnosis(Diagnosis((), (), None)).endswith("No warnings.")
     assert show_diagnosis(Diagnosis((), (one,), None)).endswith("1 warning.")
+
+
+def test_what_a_system_does_not_tell_is_not_called_fine(tmp_path: Path) -> None:
+    """Without the kernel's files nobody knows of load, steal time and swap."""
+    found = by_topic(write(tmp_path, {}), window=None)
+
+    for topic in ("other load", "steal time", "swap"):
+        assert (found[topic].level, "does not tell" in found[topic].text) == ("note", True)
+
+
+@pytest.mark.parametrize(
+    ("platform", "levels"), [("linux", []), ("darwin", ["note"]), ("win32", ["warning"])]
+)
+def test_what_an_operating_system_lacks_is_found(platform: str, levels: list[str]) -> None:
+    """Nothing on Linux, little on macOS, and on Windows what stands in the way of measuring."""
+    assert [found.level for found in system(platform)] == levels

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tuner.spec.remote import USUAL_KNOBS
+
 from tools.reference.markdown import code, table
 from tools.reference.markdown import page as written
 from tuner.engines.llamacpp.engine import KNOBS as LLAMACPP
 from tuner.engines.ollama import knobs as ollama
 from tuner.spec.conversation import PROMPT_KNOBS
-from tuner.spec.remote import USUAL_KNOBS
 from tuner.spec.values import Knob
 
 _INTRODUCTION = """\

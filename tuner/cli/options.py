@@ -222,8 +222,14 @@ def ending_cleanly() -> Iterator[None]:
 
 
 def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a workflow; a signal ends it cleanly, SIGINT with exit code 130, SIGTERM with 143."""
+    """Run a workflow; a signal ends it cleanly, SIGINT with exit code 130, SIGTERM with 143.
+
+    Raises EngineMissing on an operating system that cannot measure.
+    """
+    from tuner.machine.system import ensure_can_measure
     from tuner.workflow.service.interrupts import deafen, ending, restored
+
+    ensure_can_measure()
 
     async def main() -> T:
         task = asyncio.current_task()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.gguf import metadata
+from tuner.engines.gguf import metadata, parts
 from tuner.engines.memory import cached_per_token
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.values import Model
@@ -32,26 +32,34 @@ def default_path() -> Path:
 
 
 def from_gguf(path: Path) -> Model:
-    """Return a model from its GGUF file; raise InputError when it cannot be read."""
-    return replace(described(path), digest=f"sha256:{_sha256(path)}")
+    """Return a model from its GGUF file; raise InputError when it cannot be read.
+
+    The digest is that of all its files' bytes, one file after the other.
+    """
+    model = described(path)
+    return replace(model, digest=f"sha256:{_sha256((path, *model.parts))}")
 
 
 def described(path: Path) -> Model:
     """Return a model as the head of its GGUF file tells, without a digest of all of it.
 
-    Raises InputError when it cannot be read.
+    Of a split model `path` is the first file. Raises InputError when it cannot be read.
     """
     facts = metadata(path)
+    files = parts(path, facts)
+    # a part is found by its name, which behind a link may be another
+    whole = [file.resolve() if len(files) == 1 else file.absolute() for file in files]
     return Model(
-        name=str(facts.get("general.name") or path.stem),
-        source=str(path.resolve()),
+        name=_text(facts, "general.name") or path.stem,
+        source=str(whole[0]),
         digest=None,
-        path=path.resolve(),
-        chat_template=facts.get("tokenizer.chat_template"),
+        path=whole[0],
+        parts=tuple(whole[1:]),
+        chat_template=_text(facts, "tokenizer.chat_template"),
         train_ctx=train_ctx(facts),
         bos_token=_token(facts, "bos"),
         eos_token=_token(facts, "eos"),
-        weights_bytes=path.stat().st_size,
+        weights_bytes=sum(file.stat().st_size for file in files),
         cached_per_token=cached_per_token(facts),
     )
 
@@ -79,12 +87,22 @@ def train_ctx(facts: Mapping[str, Any]) -> int | None:
     return found if isinstance(found, int) and found > 0 else None
 
 
-def _token(facts: dict[str, Any], name: str) -> str:
+def _text(facts: Mapping[str, Any], key: str) -> str | None:
+    found = facts.get(key)
+    return found if isinstance(found, str) else None
+
+
+def _token(facts: Mapping[str, Any], name: str) -> str:
     number = facts.get(f"tokenizer.ggml.{name}_token_id")
-    tokens = facts.get("tokenizer.ggml.tokens") or []
-    return tokens[number] if number is not None and number < len(tokens) else ""
+    tokens = facts.get("tokenizer.ggml.tokens")
+    if not isinstance(number, int) or not isinstance(tokens, list):
+        return ""
+    return str(tokens[number]) if 0 <= number < len(tokens) else ""
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()

@@ -26,10 +26,11 @@ class Cold:
 
     @property
     def kept_bytes(self) -> int | None:
-        """Return what keeping the model loaded costs in memory."""
+        """Return what keeping the model loaded costs in memory, None where that did not show."""
         if self.warm_bytes is None or self.cold_bytes is None:
             return None
-        return self.warm_bytes - self.cold_bytes
+        kept = self.warm_bytes - self.cold_bytes
+        return kept if kept > 0 else None
 
 
 def cold_document(cold: Cold | None) -> dict[str, Any] | None:

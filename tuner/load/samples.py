@@ -19,8 +19,11 @@ def to_line(sample: Sample) -> str:
 
 
 def from_line(line: str) -> Sample:
-    """Read a sample back; fields that a newer version wrote are ignored."""
-    found = {k: v for k, v in json.loads(line).items() if k in _FIELDS}
+    """Read a sample back; fields that a newer version wrote are ignored. Raises ValueError."""
+    document = json.loads(line)
+    if not isinstance(document, dict):
+        raise ValueError(f"expected a JSON object, found {type(document).__name__}")
+    found = {k: v for k, v in document.items() if k in _FIELDS}
     return Sample(**found | {"unknown_fields": tuple(found.get("unknown_fields", ()))})
 
 

@@ -8,12 +8,23 @@ memory.rst of version 1, pm/cpufreq.rst and x86/x86_64/machinecheck.rst.
 
 from __future__ import annotations
 
+import mmap
 import os
+import sys
 import time
 from dataclasses import dataclass
 
 from tuner.machine.disturbance import Disturbance
-from tuner.machine.kernel import HERE, Kernel, cgroup_folders, first_line, keyed, lines, number
+from tuner.machine.kernel import (
+    HERE,
+    TICKS_PER_S,
+    Kernel,
+    cgroup_folders,
+    first_line,
+    keyed,
+    lines,
+    number,
+)
 from tuner.machine.processes import cpu_seconds
 
 
@@ -53,14 +64,13 @@ def counters(kernel: Kernel = HERE, served_s: float = 0.0) -> Counters | None:
     rows = _cpu_rows(kernel)
     if not rows:
         return None
-    ticks = os.sysconf("SC_CLK_TCK")
     user, nice, system, idle, iowait, irq, softirq, stolen = map(sum, zip(*rows, strict=True))
     busy = user + nice + system + irq + softirq
     return Counters(
         at_s=time.monotonic(),
-        capacity_s=(busy + idle + iowait + stolen) / ticks,
-        busy_s=busy / ticks,
-        stolen_s=stolen / ticks,
+        capacity_s=(busy + idle + iowait + stolen) / TICKS_PER_S,
+        busy_s=busy / TICKS_PER_S,
+        stolen_s=stolen / TICKS_PER_S,
         ours_s=cpu_seconds(os.getpid()) + served_s,
         throttled_s=throttling(kernel).seconds,
         heat_events=heat_events(kernel) or 0,
@@ -86,14 +96,14 @@ def between(before: Counters | None, after: Counters | None) -> Disturbance | No
         stolen=(after.stolen_s - before.stolen_s) / capacity_s,
         throttled=(after.throttled_s - before.throttled_s) / capacity_s,
         heat_events=after.heat_events - before.heat_events,
-        swapped_in_bytes=pages * os.sysconf("SC_PAGE_SIZE"),
+        swapped_in_bytes=pages * mmap.PAGESIZE,
     )
 
 
 def usable_cpus() -> set[int]:
-    """Return the numbers of the CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return set(os.sched_getaffinity(0))
+    """Return the numbers of the CPUs that this process may use: all, but on Linux."""
+    if sys.platform == "linux":
+        return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
@@ -118,13 +128,13 @@ def heat_events(kernel: Kernel = HERE) -> int | None:
 
 def cpu_by_process(kernel: Kernel = HERE) -> dict[int, tuple[str, float]]:
     """Return name and CPU seconds of each process that can be seen, by its id."""
-    found, ticks = {}, os.sysconf("SC_CLK_TCK")
+    found = {}
     for stat in kernel.proc.glob("[0-9]*/stat"):
         # the name stands in brackets and may hold any character, brackets and blanks too
         head, _, tail = "".join(lines(stat)).rpartition(")")
         if fields := tail.split():
             name = head.partition("(")[2]
-            found[int(stat.parent.name)] = (name, (int(fields[11]) + int(fields[12])) / ticks)
+            found[int(stat.parent.name)] = (name, (int(fields[11]) + int(fields[12])) / TICKS_PER_S)
     return found
 
 

@@ -6,6 +6,8 @@ or nothing. Source: cgroup-v2.rst and cgroup-v1/ in the kernel's documentation.
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,12 @@ class Kernel:
 
 
 HERE = Kernel()
+
+TICKS_PER_S = 100
+"""Of the times in /proc."""
+
+if sys.platform == "linux":
+    TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def cgroup_folders(kernel: Kernel, controller: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def cpu_seconds_behind(port: int) -> float | None:
     if found[0] is not None:
         return cpu_seconds(found[0])
     user = _user_behind(port)
-    return None if user in (None, 0, os.getuid()) else _cpu_seconds_of_user(user)
+    if sys.platform == "win32" or user in (None, 0, os.getuid()):
+        return None
+    return _cpu_seconds_of_user(user)
 
 
 def _listens(socket: Any, port: int) -> bool:
@@ -88,7 +91,7 @@ def _listens(socket: Any, port: int) -> bool:
 
 
 def _user_behind(port: int) -> int | None:
-    """Return the user whose socket listens on a port (proc(5), /proc/net/tcp)."""
+    """Return the user whose socket listens on a port; only Linux tells (proc(5), /proc/net/tcp)."""
     listening = "0A"
     for table in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")):
         for line in table.read_text().splitlines()[1:] if table.exists() else ():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from tuner.machine.resources import Gpu, Resources
 
@@ -18,12 +18,30 @@ NO_DRIVER = "none, there is no NVIDIA driver"
 NO_GPU = "none, the NVIDIA driver shows no GPU"
 
 
+Library: TypeAlias = tuple[Any | None, str | None]
+"""NVIDIA's library, or None and why there is none."""
+
+
 class Works(Protocol):
     """What counts its CPU time, as an engine does."""
 
     def cpu_s(self) -> float | None:
         """Return the CPU seconds that it took until now, None where they cannot be told."""
         ...
+
+
+@cache
+def nvml() -> Library:
+    """Return NVIDIA's library, ready for use, or None and why it is not."""
+    try:
+        import pynvml
+    except ImportError:
+        return None, NOT_INSTALLED
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None, NO_DRIVER
+    return pynvml, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +58,7 @@ class Began:
     no_gpus: str | None
 
 
-def begin(engine: Works, *, ours: bool) -> Began:
+def begin(engine: Works, *, ours: bool, nvml: Callable[[], Library] = nvml) -> Began:
     """Return where the use of an engine stands; GPUs are looked at for processes of ours only."""
     library, why = nvml() if ours else (None, NOT_OURS)
     marks = tuple(_newest(library, gpu) for gpu in _handles(library)) if library else ()
@@ -53,20 +71,6 @@ def used(began: Began, engine: Works, elapsed_s: float) -> Resources:
     spent = now - before if now is not None and before is not None and now >= before else None
     gpus = tuple(_gpus(began.library, began.marks)) if began.library else ()
     return Resources(elapsed_s, spent, gpus, began.no_gpus or (None if gpus else NO_GPU))
-
-
-@cache
-def nvml() -> tuple[Any | None, str | None]:
-    """Return NVIDIA's library, ready for use, or None and why it is not."""
-    try:
-        import pynvml
-    except ImportError:
-        return None, NOT_INSTALLED
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None, NO_DRIVER
-    return pynvml, None
 
 
 def _handles(library: Any) -> list[Any]:

@@ -32,19 +32,21 @@ _ONE_START = "It holds for the start that served: other starts of the server wer
 
 def _gain_text(gain: Gain) -> str:
     r = gain.ratio
-    less = (1 - (r.value or 1)) * 100
+    less = "?" if r.value is None else f"{(1 - r.value) * 100:.0f}"
     return (
-        f"{gain.name} {less:.0f} % less ({_change(r.high)} to {_change(r.low)} at "
+        f"{gain.name} {less} % less ({_change(r.high)} to {_change(r.low)} at "
         f"{gain.confidence:.1%} confidence)"
     )
 
 
 def _late_text(gain: FewerLate) -> str:
     d = gain.difference
-    fewer, least, most = (-(end or 0.0) * 100 for end in (d.value, d.high, d.low))
+    fewer, least, most = (
+        "?" if end is None else f"{-end * 100:.1f}" for end in (d.value, d.high, d.low)
+    )
     return (
-        f"{fewer:.1f} points fewer of the requests miss {gain.slo.max_s * 1000:g} ms "
-        f"({least:.1f} to {most:.1f} at {gain.confidence:.1%} confidence)"
+        f"{fewer} points fewer of the requests miss {gain.slo.max_s * 1000:g} ms "
+        f"({least} to {most} at {gain.confidence:.1%} confidence)"
     )
 
 

@@ -95,8 +95,10 @@ class Proposer:
         (drawn,) = np.random.SeedSequence([seed, len(finished)]).generate_state(1)
         self._moves = Moves(space, base, hints, np.random.default_rng(drawn))
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._storage = optuna.storages.InMemoryStorage()
         with _quiet():
             self._study = optuna.create_study(
+                storage=self._storage,
                 study_name=STUDY_NAME,
                 direction="maximize",
                 sampler=_sampler(sampler, int(drawn)),
@@ -126,7 +128,7 @@ class Proposer:
             _hurry(storage)
             optuna.copy_study(
                 from_study_name=STUDY_NAME,
-                from_storage=self._study._storage,
+                from_storage=self._storage,
                 to_storage=storage,
             )
             storage.remove_session()

@@ -221,14 +221,16 @@ class Model:
 
     `source` is what FROM names: a path or a model name. `chat_template` is the Jinja text
     of the GGUF metadata; `train_ctx` the context length in tokens it was trained with;
-    `weights_bytes` the size of its file, `cached_per_token` how many values one token keeps
-    in the KV cache (None where the metadata does not say).
+    `parts` are the further files of a split model, `weights_bytes` the size of all of them;
+    `cached_per_token` how many values one token keeps in the KV cache (None where the metadata
+    does not say).
     """
 
     name: str
     source: str
     digest: str | None = None
     path: Path | None = None
+    parts: tuple[Path, ...] = ()
     chat_template: str | None = None
     train_ctx: int | None = None
     bos_token: str = ""

@@ -47,6 +47,8 @@ def point_latest(out: Path) -> None:
         partial.unlink(missing_ok=True)
         partial.symlink_to(newest.name)
         partial.replace(link)
+    with contextlib.suppress(OSError):  # something else is called so
+        partial.unlink(missing_ok=True)
 
 
 def _newest(base: Path) -> Path | None:

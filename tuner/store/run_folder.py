@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from tuner.machine.system import ensure_can_measure
 from tuner.spec.differences import differences, short
 from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
 from tuner.spec.identity import digest
@@ -79,7 +80,15 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
 
 
 def take(lock: IO[str], taken: str) -> None:
-    """Lock an open file until it is closed; raise Locked, saying `taken`, where another has it."""
+    """Lock an open file until it is closed; raise Locked, saying `taken`, where another has it.
+
+    Raises EngineMissing on Windows.
+    """
+    ensure_can_measure()
+    if sys.platform == "win32":
+        return
+    import fcntl
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

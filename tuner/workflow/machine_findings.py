@@ -116,6 +116,8 @@ def _swap(kernel: Kernel, window: Disturbance | None) -> Finding:
         back = f"{window.swapped_in_bytes / 2**20:.0f} MiB came back from it just now"
         remedy = "none is expected: end what takes the memory, or tune a smaller model or context"
         return Finding("swap", "warning", f"{found} and {back}; {remedy}")
+    if "SwapTotal" not in memory:
+        return _hidden("swap")
     return Finding("swap", "note" if used_mib >= 1 else "ok", f"{found}, and none comes back")
 
 
@@ -154,4 +156,4 @@ def _clock(kernel: Kernel) -> Finding:
 
 
 def _hidden(topic: str) -> Finding:
-    return Finding(topic, "note", "this system does not tell (only Linux does, in /proc/stat)")
+    return Finding(topic, "note", "this system does not tell (only Linux does, in /proc)")

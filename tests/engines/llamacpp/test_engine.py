@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.test_contract import _model
+from tests.engines.test_contract import packaged_model
 from tuner.engines.llamacpp.engine import KNOBS, LlamaCpp, embedded_server, mismatches
 from tuner.engines.serving import control
 from tuner.modelfile.chat_template import compose, derive
@@ -24,7 +24,7 @@ DEFAULT = {name: knob.default for name, knob in KNOBS.items()}
 def test_the_template_gives_the_prompt_that_was_measured(tmp_path: Path) -> None:
     """The Modelfile's TEMPLATE and the engine's own template agree on real conversations."""
     workload = load(studies() / "task-api.yaml").workload
-    model = _model()
+    model = packaged_model()
     fmt = derive(model.chat_template or "", model.bos_token, model.eos_token)
     prompts = list(itertools.islice(Supply(workload, held_out=False, seed=0).prompts(0), 6))
     candidates = [{"system": s, "shots": n} for s in ("none", "full") for n in (0, 2, "dynamic")]

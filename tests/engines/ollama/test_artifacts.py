@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -39,6 +40,14 @@ def test_the_modelfile_states_every_setting_it_can_hold() -> None:
     assert set(dict(found.parameters)) == {n for n, k in KNOBS.items() if k.where == "modelfile"}
     assert found.messages == SHOT
     assert found.system is None
+
+
+def test_each_file_of_a_split_model_has_a_line_of_its_own() -> None:
+    """Ollama takes all of them or none."""
+    model = replace(MODEL, source="m-1.gguf", parts=(Path("m-2.gguf"), Path("m-3.gguf")))
+    found = parse(artifacts(CANDIDATE, KNOBS, model, SERVING, PROVEN)["Modelfile"])
+
+    assert (found.base, found.layers) == ("m-1.gguf", ("m-2.gguf", "m-3.gguf"))
 
 
 def test_what_a_modelfile_cannot_hold_stands_beside_it() -> None:

@@ -17,7 +17,7 @@ STUDY = ("--engine", "fake", "--model", FAST, "--target-p99", "2", "--budget", "
 
 FULL = """
 mount -t tmpfs -o size=20m none disk || exit 99
-head -c 19700k /dev/zero > disk/ballast
+head -c 20100k /dev/zero > disk/ballast
 "$@" --out disk/o
 echo "first $?" >&2
 find disk/o/trials -maxdepth 1 -name '[0-9]*' -exec test ! -s {}/trial.json \\; -print >&2

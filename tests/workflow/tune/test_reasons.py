@@ -53,3 +53,26 @@ def test_an_open_target_says_how_many_requests_more_would_decide_it() -> None:
     """Of what is in flight together as many times more, as the certificate counts it."""
     (one,) = what_stood_in_the_way(STUDY, seen(200, 0), 0.025)
     assert "209 more without a late one would decide it" in one
+
+
+def test_what_failed_is_not_said_to_be_open() -> None:
+    """Neither a floor nor a target that was shown to be missed asks for a larger budget."""
+    now = seen(450, 240)
+    slo, certificate = next(iter(now.certificates.items()))
+    now = replace(
+        now,
+        certificates={slo: replace(certificate, verdict="FAIL")},
+        guard=replace(now.guard, verdicts={"max_drop": "FAIL", "min_valid": "PASS"}),
+    )
+    target, floor = what_stood_in_the_way(STUDY, now, 0.025)
+
+    assert target.startswith(f"latency: {slo} FAILED")
+    assert floor.startswith("guard: max_drop FAILED, measured 0.000 [")
+    assert "--budget" not in target + floor
+
+
+def test_a_load_that_the_client_could_not_send_is_a_reason() -> None:
+    """Whatever else holds."""
+    now = replace(seen(450, 240), saturated="the client itself was busy")
+
+    assert what_stood_in_the_way(STUDY, now, 0.025)[-1] == "the client itself was busy"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.engines import gguf, models
+from tuner.engines import models
 from tuner.engines.base import Preview
 from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
 from tuner.engines.ollama import knobs as ollama
@@ -28,6 +27,7 @@ from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import Launch, Served, launch
 from tuner.engines.serving.readback import difference
 from tuner.load.wire import Request
+from tuner.machine.counters import usable_cpus
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.knobs import Knob, by_name
 from tuner.spec.model_name import is_gguf_path
@@ -35,11 +35,6 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
 START_DEADLINE_S = 120.0
-
-
-def _cores() -> int:
-    """Return the cores this process may use: llama.cpp itself ignores cpusets."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 _SAME = (
@@ -50,7 +45,9 @@ _SAME = (
 KNOBS: Mapping[str, Knob] = by_name(
     replace(ollama.KNOBS["num_ctx"], tier="restart"),
     replace(ollama.KNOBS["num_batch"], tier="restart"),
-    Knob("num_thread", "restart", _cores(), role="threads", about="Threads that compute."),
+    Knob(
+        "num_thread", "restart", len(usable_cpus()), role="threads", about="Threads that compute."
+    ),  # llama.cpp itself ignores cpusets
     *(ollama.KNOBS[name] for name in _SAME),
 )
 """Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
@@ -192,12 +189,12 @@ def preview(study: Study) -> Preview:
     Raises InputError for a model file that is not there or cannot be read.
     """
     missing: list[str] = []
-    facts: dict[str, Any] = {}
+    train_ctx = None
     with _noting(missing):
         embedded_server()
     with _noting(missing):
-        facts = gguf.metadata(_model_path(study))
-    return Preview(KNOBS, tuple(missing), models.train_ctx(facts))
+        train_ctx = models.described(_model_path(study)).train_ctx
+    return Preview(KNOBS, tuple(missing), train_ctx)
 
 
 @contextlib.contextmanager

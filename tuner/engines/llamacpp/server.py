@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import threading
 from typing import Any
 
 import xllamacpp
@@ -31,7 +32,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL)
     server = xllamacpp.Server(params(settings))
     print(f"listening on {server.listening_address}", flush=True)
-    signal.pause()
+    threading.Event().wait()
 
 
 def params(settings: dict[str, Any]) -> Any:

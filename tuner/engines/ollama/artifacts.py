@@ -99,6 +99,7 @@ def _modelfile(
     settings = ((name, written(name, value)) for name, value in _parameters(candidate, knobs))
     return Modelfile(
         base=str(candidate.get("model", model.source)),
+        layers=tuple(map(str, model.parts)),
         template=template,
         system=serving.system,
         parameters=tuple(settings),

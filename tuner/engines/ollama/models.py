@@ -22,15 +22,13 @@ _WEIGHTS_S = 300.0
 
 
 class OllamaModels:
-    """The models of one server; `host` is its URL.
+    """The models of the server at `address`, a whole URL as `attached.address_of` returns it.
 
     Each call raises EngineMissing where no Ollama answers there.
     """
 
-    def __init__(self, host: str) -> None:
-        self._host = host
-        with self._client() as client:
-            self.address = str(client._client.base_url).rstrip("/")
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     def names(self) -> list[str]:
         """Return the names of all models, each with its tag."""
@@ -56,8 +54,9 @@ class OllamaModels:
 
         The package's own `create` lacks renderer, parser and requires.
         """
-        with self._asking(_WEIGHTS_S) as client:
-            made = client._client.post("/api/create", json={**body, "model": name, "stream": False})
+        asked = {**body, "model": name, "stream": False}
+        with self._asking(), httpx.Client(**_settings(_WEIGHTS_S)) as client:
+            made = client.post(f"{self.address}/api/create", json=asked)
             if made.status_code != 200 or made.json().get("error"):
                 raise EngineError(f"Ollama did not create {name}: {made.text.strip()}")
 
@@ -81,16 +80,11 @@ class OllamaModels:
         with self._asking() as client:
             client.delete(name)
 
-    def _client(self, timeout_s: float | None = _TIMEOUT_S) -> ollama.Client:
-        """Return a client that asks no proxy, which would not know a server of this machine."""
-        trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
-        return ollama.Client(self._host, timeout=timeout_s, trust_env=False, verify=trusted)
-
     @contextlib.contextmanager
     def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:
         """Give a client, and turn what can go wrong into a sentence with the next step."""
         try:
-            with self._client(timeout_s) as client:
+            with ollama.Client(self.address, **_settings(timeout_s)) as client:
                 yield client
         except ollama.ResponseError as refused:
             raise EngineError(f"Ollama at {self.address} refused: {refused.error}") from refused
@@ -109,3 +103,9 @@ class OllamaModels:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
         return f"{name} is no file, and no model of the server ({told}); {hint}"
+
+
+def _settings(timeout_s: float | None) -> dict[str, Any]:
+    """Return the settings of a client that asks no proxy, which knows no server of this machine."""
+    trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
+    return {"timeout": timeout_s, "trust_env": False, "verify": trusted}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,7 @@ def from_system(pid: int) -> dict[str, Setting]:
 
     {} on other systems, and where it does not tell, as of a process that has ended.
     """
-    if not hasattr(os, "sched_getscheduler"):
+    if sys.platform != "linux":
         return {}
     names = {os.SCHED_OTHER: "other", os.SCHED_BATCH: "batch", os.SCHED_IDLE: "idle"}
     try:

@@ -34,7 +34,10 @@ class EngineProcess:
     supervisor: asyncio.subprocess.Process
     exit_code: int | None = None
     left: tuple[int, ...] = ()
-    _watch: asyncio.Task[None] | None = field(default=None, repr=False)
+    _watch: asyncio.Task[None] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._watch = asyncio.get_running_loop().create_task(self._read_reports())
 
     @property
     def alive(self) -> bool:
@@ -48,8 +51,7 @@ class EngineProcess:
         """
         assert self.supervisor.stdin is not None
         self.supervisor.stdin.close()
-        if self._watch is not None:
-            await self._watch
+        await self._watch
         await self.supervisor.wait()
         if self.left:
             pids = ", ".join(map(str, self.left))
@@ -97,6 +99,4 @@ async def start(
     if "pid" not in report:
         await supervisor.wait()
         raise StartFailed("bad_flag", f"cannot execute {command[0]}: {report.get('error')}")
-    process = EngineProcess(report["pid"], log, supervisor)
-    process._watch = asyncio.get_running_loop().create_task(process._read_reports())
-    return process
+    return EngineProcess(report["pid"], log, supervisor)

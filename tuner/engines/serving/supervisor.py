@@ -9,6 +9,7 @@ it waits in the kernel for a device, is given up. Reports go to standard output,
 object a line: {"pid": N}, then {"exit": CODE, "left": [PID, ...]} (negative for a signal, null
 for an engine that was given up).
 
+Linux gives it what leaves the group, too; elsewhere (macOS) such a process outlives the engine.
 Only the standard library is imported: this process starts in a few ten milliseconds.
 """
 
@@ -25,6 +26,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+assert sys.platform != "win32"  # `store.run_folder.take` has refused before
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36

@@ -17,6 +17,7 @@ from tuner.spec.errors import InputError
 RULES: Sequence[Rule] = (
     texts.base,
     texts.several,
+    texts.parts,
     texts.files,
     texts.blank,
     texts.quotes,

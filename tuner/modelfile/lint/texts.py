@@ -45,6 +45,7 @@ _PLACEHOLDER = re.compile(
 )
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:[\\/]|~")
 _PATHS = re.compile(r"\.(gguf|bin|safetensors)[,;]?\s|\s(\.{0,2}/|~/|[A-Za-z]:\\)", re.IGNORECASE)
+_PART = re.compile(r"(.*-)\d{5}-of-(\d{5})\.gguf", re.DOTALL)
 _HUGGING_FACE = ("hf.co/", "huggingface.co/")
 _WEB = (
     "is an address, from which Ollama fetches no file: write hf.co/NAME/REPOSITORY:FILE.gguf for "
@@ -75,6 +76,21 @@ def base(draft: Draft) -> Iterator[Finding]:
         elif _ABSOLUTE.match(i.value):
             yield warn(i, "absolute", f"FROM {i.value} exists on one machine only: put the file "
                        "beside the Modelfile and write ./ and its name.")  # fmt: skip
+
+
+def parts(draft: Draft) -> Iterator[Finding]:
+    """Name the files of a split model that FROM leaves out: Ollama takes all of them or none.
+
+    Source: `server/create.go` of 0.33, mergeSplitGGUFLayers; an older one creates what it cannot
+    load.
+    """
+    named = [(i, _PART.fullmatch(i.value)) for i in draft.all("FROM")]
+    found = [(i, match[1], int(match[2])) for i, match in named if match]
+    for i, start, count in found:
+        if sum(other == start for _, other, _ in found) < count:
+            yield warn(i, "parts", f"FROM {i.value} is one of {count} files of a model: write a "
+                       "line FROM for each (Ollama 0.33), or make one file of them with "
+                       "llama-gguf-split --merge.")  # fmt: skip
 
 
 def several(draft: Draft) -> Iterator[Finding]:

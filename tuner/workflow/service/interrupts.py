@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+if sys.platform == "win32":
+    ENDING = (signal.SIGINT, signal.SIGTERM)
+else:
+    ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a polite request, and the end of the terminal."""
 
 Handler = Callable[[int, FrameType | None], None]

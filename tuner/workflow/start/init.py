@@ -129,7 +129,7 @@ def _from_gguf(path: Path, label: str, folder: Path) -> Origin:
         label=label,
         model=_relative(path, folder),
         stem=path.stem,
-        weights_bytes=path.stat().st_size,
+        weights_bytes=sum(file.stat().st_size for file in gguf.parts(path, facts)),
         kv_bytes=memory.f16_bytes_per_token(facts),
         train_ctx=models.train_ctx(facts),
     )

@@ -1,0 +1,54 @@
+"""What each written file holds: settings that say something, where each of them stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.report.test_terminal import result as result  # the fixture
+from tuner.evaluate.result import Result
+from tuner.report.file_contents import holds, says_something
+
+WHERE = {
+    "num_ctx": "modelfile", "flash_attention": "environment", "num_parallel": "environment",
+    "shots": "client", "format": "client", "system": "client",
+}  # fmt: skip
+
+
+def of(result: Result, **candidate: object) -> Result:
+    """Return a result whose best candidate is another."""
+    assert result.best is not None
+    best = replace(result.best, candidate=candidate)
+    return replace(result, best=best, knobs_where=WHERE)
+
+
+def test_only_what_is_really_written_is_named(result: Result) -> None:
+    """A setting that is left to the engine, or that sends nothing, stands in no file."""
+    found = of(
+        result, num_ctx=512, flash_attention="auto", num_parallel=4, shots=0, format="json",
+        system="none",
+    )  # fmt: skip
+
+    assert holds("ollama.env", found).endswith("(the server's start, which a Modelfile cannot "
+                                               "hold: num_parallel)")  # fmt: skip
+    assert holds("client.json", found).endswith("can send it: format)")
+    assert holds("Modelfile", found) == ""
+    assert holds("ollama.env", of(result, num_ctx=512)) == ""
+
+
+def test_shots_that_change_with_each_request_are_named_so(result: Result) -> None:
+    """They cannot be read in the file."""
+    assert "dynamic shots)" in holds("client.json", of(result, shots="dynamic", format="none"))
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "says"),
+    [
+        ("temperature", 0.0, True), ("num_gpu", 0, True), ("shots", 0, False), ("shots", 2, True),
+        ("system", "none", False), ("format", "schema", True), ("top_p", None, False),
+    ],
+)  # fmt: skip
+def test_a_zero_is_a_value_where_it_is_one(knob: str, value: object, says: bool) -> None:
+    """Temperature 0 is written; no shots are not."""
+    assert says_something(knob, value) is says
