@@ -13,7 +13,7 @@ from tests.cli.test_cli import tune
 from tools.reference import exit_codes, files, knobs
 from tools.reference.__main__ import FOLDER, PAGES
 from tuner.cli.main import COMMANDS
-from tuner.spec.values import Knob
+from tuner.spec.knobs import Knob
 
 STUDY = """\
 version: 1

@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 
 from tests.report.test_terminal import result as result  # the fixture
+from tuner.engines.ollama.knobs import KNOBS as OLLAMA
 from tuner.evaluate.result import Result
-from tuner.report.file_contents import holds, says_something
+from tuner.report.file_contents import holds
+from tuner.spec.conversation import PROMPT_KNOBS
 
-WHERE = {
-    "num_ctx": "modelfile", "flash_attention": "environment", "num_parallel": "environment",
-    "shots": "client", "format": "client", "system": "client",
-}  # fmt: skip
+BY_CLIENT = {name: replace(knob, where="client") for name, knob in PROMPT_KNOBS.items()}
+KNOBS = {**OLLAMA, **BY_CLIENT}
 
 
 def of(result: Result, **candidate: object) -> Result:
     """Return a result whose best candidate is another."""
     assert result.best is not None
     best = replace(result.best, candidate=candidate)
-    return replace(result, best=best, knobs_where=WHERE)
+    return replace(result, best=best, knobs=KNOBS)
 
 
 def test_only_what_is_really_written_is_named(result: Result) -> None:
@@ -51,4 +51,4 @@ def test_shots_that_change_with_each_request_are_named_so(result: Result) -> Non
 )  # fmt: skip
 def test_a_zero_is_a_value_where_it_is_one(knob: str, value: object, says: bool) -> None:
     """Temperature 0 is written; no shots are not."""
-    assert says_something(knob, value) is says
+    assert KNOBS[knob].says_nothing(value) is not says

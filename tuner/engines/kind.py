@@ -50,15 +50,17 @@ class Installed:
 class EngineKind:
     """A kind of engine. Subclass it, and give what differs from the defaults here.
 
-    `about` follows the name where kinds are listed. With `one_start` the server is somebody
-    else's, and no start of it can be asked for; one that `attaches` can use a running server in
-    place of its own. `packaged_study` is the study for who names none. `prompt_where` says what
-    holds the prompt in service: the model itself, or the client. `contents` describes its files.
+    `about` follows the name where kinds are listed, `remark` is for the reference. With
+    `one_start` the server is somebody else's, and no start of it can be asked for; one that
+    `attaches` can use a running server in place of its own. `packaged_study` is the study for who
+    names none. `prompt_where` says what holds the prompt in service: the model itself, or the
+    client. `contents` describes its files.
     """
 
     name: ClassVar[str]
     section: ClassVar[type[EngineSection]]
     about: ClassVar[str] = ""
+    remark: ClassVar[str] = ""
     built: ClassVar[bool] = True
     attaches: ClassVar[bool] = False
     one_start: ClassVar[bool] = False

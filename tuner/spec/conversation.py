@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, by_name
 from tuner.spec.values import Candidate, Message, Setting
 from tuner.spec.workload import Shot, Workload
 
-PROMPT_KNOBS: Mapping[str, Knob] = MappingProxyType(
-    {
-        "system": Knob("system", "request", "none", unset="none"),
-        "shots": Knob("shots", "request", 0, unset=0),
-        "format": Knob("format", "request", "none", "client", unset="none"),
-    }
-)
+PROMPT_KNOBS: Mapping[str, Knob] = by_name(
+    Knob("system", "request", "none", unset="none", about="Which system text is sent."),
+    Knob("shots", "request", 0, unset=0, about="How many example turns are sent, or `dynamic`."),
+    Knob("format", "request", "none", "client", unset="none",
+         about="The form that is asked for: `json`, or the `schema` of the workload."),
+)  # fmt: skip
 
 
 def allowed(workload: Workload) -> dict[str, tuple[Setting, ...]]:

@@ -6,9 +6,10 @@ turns it into values.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Any, Literal, Union
+from functools import cache, reduce
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -229,15 +230,17 @@ class StudyFile(Part):
 @cache
 def study_file() -> type[StudyFile]:
     """Return the model of the file with the sections of all kinds of engine that are installed."""
-    known = [Annotated[k.section, Tag(branch(name))] for name, k in engine_kinds().items()]
-    unknown_ = SkipJsonSchema[Annotated[_UnknownEngine, Tag(branch())]]
-    section = Annotated[
-        Union[(*known, unknown_)],  # type: ignore[valid-type]
-        Discriminator(
-            _branch, custom_error_type="mapping", custom_error_message="expected a mapping"
-        ),
-    ]
-    default = Field(default_factory=_default_engine)
+    kinds = engine_kinds().items()
+    hidden: Any = SkipJsonSchema()  # what is refused is not offered
+    known = [Annotated[k.section, Tag(branch(n))] for n, k in kinds if k.built]
+    later = [Annotated[k.section, Tag(branch(n)), hidden] for n, k in kinds if not k.built]
+    section: Any = reduce(
+        operator.or_, (*known, *later, Annotated[_UnknownEngine, Tag(branch()), hidden])
+    )
+    by_kind = Discriminator(
+        _branch, custom_error_type="mapping", custom_error_message="expected a mapping"
+    )
+    default = Field(default_factory=_default_engine, discriminator=by_kind)
     return create_model("StudyFile", __base__=StudyFile, engine=(section, default))
 
 

@@ -35,6 +35,7 @@ class LlamaCppKind(EngineKind):
     """llama.cpp's server in a wheel, over a GGUF file."""
 
     name = "llamacpp"
+    remark = "llama.cpp in a Python wheel; `pip install 'modelfile-tuner[embedded]'` brings it."
     section: ClassVar[type[EngineSection]] = LlamaCppSection
     prompt_where = "modelfile"
 

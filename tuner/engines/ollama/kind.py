@@ -47,6 +47,7 @@ class OllamaKind(EngineKind):
     """Ollama: a server of our own, or a running one."""
 
     name = "ollama"
+    remark = "Defaults of Ollama 0.33. Before it `repeat_penalty` is 1.1."
     section = OllamaSection
     attaches = True
     packaged_study = "task-api-ollama.yaml"

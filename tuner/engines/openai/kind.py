@@ -39,6 +39,7 @@ class OpenAIKind(EngineKind):
     """A running server with the OpenAI API, which is neither started nor changed."""
 
     name = "openai"
+    remark = "`auto` is not sent: the server's own default holds."
     section = OpenAISection
     about = "a running server"
     one_start = True
