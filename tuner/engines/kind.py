@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
+from tuner.engines.starting import Draft, Machine, Origin, Source, lines, unused
 from tuner.spec.address import Url
-from tuner.spec.engine_section import Declared, EngineSection, Place
-from tuner.spec.values import Candidate, Knob
+from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
+from tuner.spec.values import LEFT_TO_ENGINE, Candidate, Knob
 
 if TYPE_CHECKING:
     from tuner.machine.finding import Finding
@@ -53,6 +54,7 @@ class EngineKind:
     else's, and no start of it can be asked for; one that `attaches` can use a running server in
     place of its own. `packaged_study` is the study for who names none. `prompt_where` says what
     holds the prompt in service: the model itself, or the client. `contents` describes its files.
+    `knobs` are those that every study of the kind has.
     """
 
     name: ClassVar[str]
@@ -64,6 +66,7 @@ class EngineKind:
     packaged_study: ClassVar[str] = PACKAGED_STUDY
     prompt_where: ClassVar[Literal["modelfile", "client"]] = "client"
     contents: ClassVar[Mapping[str, Contents]] = MappingProxyType({})
+    knobs: ClassVar[Mapping[str, Knob]] = MappingProxyType({})
 
     # what a study says
     def takes(self, model: str) -> bool:
@@ -87,6 +90,36 @@ class EngineKind:
         None where the kind uses no running server in place of its own. Raises InputError.
         """
         return None
+
+    # a first study
+    def starts(self, source: Source) -> bool:
+        """Tell whether a study of a source is of this kind where nobody names one."""
+        return self.one_start if source.server else self.takes(source.model)
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Return what a source tells of the model that this kind is to serve.
+
+        `folder` is where the study will lie. Raises InputError for what it cannot serve,
+        EngineMissing. By default nothing is known of a model but how it is named.
+        """
+        path, named = source.path, source.model.rsplit("/", 1)[-1]
+        return Origin(
+            label=source.label,
+            model=str(path.absolute()) if path else source.model,
+            stem=path.stem if path else self.name if source.model == DEFAULT_MODEL else named,
+            engine=self.name,
+            modelfile=source.modelfile,
+            url=str(source.server) if source.server else None,
+        )
+
+    def draft(self, origin: Origin, machine: Machine) -> Draft:
+        """Return what the kind puts into a first study; raise InputError for a PARAMETER.
+
+        By default the baseline is what holds anyway, and no knob is searched.
+        """
+        defaults = {n: k.default for n, k in self.knobs.items() if k.default not in LEFT_TO_ENGINE}
+        left_out = unused(origin.modelfile, (), "the engine's own is used")
+        return Draft(lines(defaults), left_out=left_out)
 
     # the engine itself
     def create(self, study: Study, logs: Path) -> Engine:
