@@ -244,6 +244,30 @@ def test_a_name_that_ollama_does_not_have_is_no_missing_file(
         started(tmp_path, f"FROM {base}\n")
 
 
+def test_a_name_is_no_folder_that_happens_to_be_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FROM is read beside its Modelfile, not where `tune` runs."""
+    stored(tmp_path / "models", "small", "latest")
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    (tmp_path / "small").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "Modelfile").write_text("FROM small\n")
+    monkeypatch.chdir(tmp_path)
+    origin = read(Asked("sub/Modelfile"), tmp_path)
+
+    assert (origin.engine, origin.model) == ("ollama", "small")
+
+
+@pytest.mark.parametrize("engine", ["fake", "llamacpp"])
+def test_another_engine_may_be_asked_for(tmp_path: Path, engine: str) -> None:
+    """It starts from the same source, and says its own name in the study."""
+    model = gguf_files.write(tmp_path / "m.gguf")
+    init(Asked(str(model), engine), tmp_path / "tune.yaml")
+
+    assert load(tmp_path / "tune.yaml").engine == engine
+
+
 def test_the_weights_are_tuned_and_not_their_projector(tmp_path: Path) -> None:
     """Whichever FROM comes first."""
     gguf_files.write(
