@@ -103,7 +103,7 @@ class PebbleKind(EngineKind):
 
     def draft(self, origin: Origin, machine: Machine) -> Draft:
         """Return what a draft has by itself, with stones to search."""
-        stones = Line([64, 128, 512], ("How many stones.",), "fewer are lighter")
+        stones = Line([64, 128, 512], "How many stones.", "fewer are lighter")
         return replace(super().draft(origin, machine), space={"stones": stones})
 
     def create(self, study: Study, logs: Path) -> Engine:

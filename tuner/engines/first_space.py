@@ -7,15 +7,12 @@ from collections.abc import Iterable
 OUTPUT_LIMIT = 256
 """Stands in for an output limit that nobody set: endless answers would eat the budget."""
 
-ABOVE_STAND_IN = (
-    "Not set in what this was started from, so there it is unlimited. One endless answer would eat",
-    f"the budget, so {OUTPUT_LIMIT} stands in for it; write -1 for no limit.",
-)
-"""Comment above of an output limit that stands in."""
+ABOVE_STAND_IN = f"""\
+Not set in what this was started from, so there it is unlimited. One endless answer would eat
+the budget, so {OUTPUT_LIMIT} stands in for it; write -1 for no limit."""
 
-ABOVE_LIMITS = ("The most tokens an answer may have: the surest way to a latency, and the guard's "
-                "reason.",)  # fmt: skip
-"""Comment above of the output limits to search."""
+ABOVE_LIMITS = """\
+The most tokens an answer may have: the surest way to a latency, and the guard's reason."""
 
 _SHORTEST_LIMIT = 16
 

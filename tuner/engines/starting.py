@@ -70,31 +70,31 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A knob of a draft: its value as YAML holds it, comments above of it, and one beside it."""
+    """A knob of a draft: its value as YAML holds it, a comment above of it, and one beside it."""
 
     value: Any
-    above: tuple[str, ...] = ()
+    above: str = ""
     beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a kind of engine puts into a first study. Texts are lines of comments.
+    """What a kind of engine puts into a first study.
 
-    `about` stands above the section `engine`, to which `section` adds keys. `unnamed` ends the
-    sentence "A knob that is not named". `above_space` and `below_space` stand around the knobs,
-    `beside_system` at the choice of system texts. `limit` is the knob that cuts answers. `writes`
-    names what a run writes. `left_out` names what of the Modelfile is not used, `notes` are for
-    the user at once.
+    `about` is a comment above the section `engine`, to which `section` adds keys; `unnamed` ends
+    the sentence "A knob that is not named". `above_space` and `below_space` are comments around
+    the knobs, `beside_system` is one at the choice of system texts. `limit` is the knob that cuts
+    answers, `writes` what a run writes. `left_out` names what of the Modelfile is not used;
+    `notes` are for the user at once.
     """
 
     baseline: Mapping[str, Line] = field(default_factory=dict)
     space: Mapping[str, Line] = field(default_factory=dict)
     section: Mapping[str, Any] = field(default_factory=dict)
-    about: tuple[str, ...] = ("What serves the model.",)
-    unnamed: tuple[str, ...] = ("stands at the", "engine's default.")
-    above_space: tuple[str, ...] = ()
-    below_space: tuple[str, ...] = ()
+    about: str = "What serves the model."
+    unnamed: str = "stands at the\nengine's default."
+    above_space: str = ""
+    below_space: str = ""
     beside_system: str = "add `none`, or another text"
     limit: str | None = None
     writes: str = "its files"

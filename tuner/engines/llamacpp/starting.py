@@ -14,6 +14,9 @@ from tuner.spec.engine_section import DEFAULT_MODEL
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import is_gguf_path
 
+_ABOUT = """\
+What serves the model: the embedded llama.cpp with a GGUF file (`default` is the packaged one)."""
+
 
 def origin(source: Source, folder: Path, engine: str) -> Origin:
     """Return what a GGUF file tells, or the packaged one.
@@ -65,11 +68,8 @@ def draft(origin: Origin, machine: Machine) -> Draft:
     return Draft(
         baseline=parameter_space.baseline_lines(values, origin),
         space=lines(space, parameter_space.space_comments(origin, machine)),
-        about=(
-            "What serves the model: the embedded llama.cpp with a GGUF file (`default` is the "
-            "packaged one).",
-        ),
-        unnamed=("stands at the", "engine's default, which is Ollama's."),
+        about=_ABOUT,
+        unnamed="stands at the\nengine's default, which is Ollama's.",
         limit="num_predict",
         writes="a Modelfile",
         left_out=unused(

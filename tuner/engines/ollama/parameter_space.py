@@ -113,11 +113,8 @@ def space(
 
 def space_comments(origin: Origin, machine: Machine) -> dict[str, Line]:
     """Return what stands beside the knobs of a space, and above of them."""
-    context = (
-        f"Tokens of prompt and answer together; {_context_bound(origin, machine)}. Too few fail, "
-        "too",
-        "many cost memory.",
-    )
+    bound = _context_bound(origin, machine)
+    context = f"Tokens of prompt and answer together; {bound}. Too few fail, too\nmany cost memory."
     return {
         "num_ctx": Line(None, context),
         "num_batch": Line(None, beside="prompt tokens in one step"),

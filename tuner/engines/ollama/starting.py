@@ -26,28 +26,17 @@ _ALSO: Mapping[str, list[Any]] = {
 """What else is worth a look with one request at a time: a default that changed with 0.33, and
 what a start of Ollama's server decides."""
 
-_COMMENTS: Mapping[str, Line] = {
-    "repeat_penalty": Line(
-        None, beside="1.1, Ollama's default before 0.33, spoils numbers and JSON"
-    ),
-    "flash_attention": Line(
-        None,
-        (
-            "What a start of the server decides. num_parallel: [1, 2, 4] is worth it with a load "
-            "above 1.",
-        ),
-    ),
-}
-_ABOUT = (
-    "What serves the model: an Ollama of its own, started beside the one in production over the "
-    "same",
-    "models. `--attach` uses the running one instead.",
-)
-_OWN_TURNS = (
-    "The model's MESSAGE lines go before each request as they are. To search how many of them "
-    "help,",
-    "start from its Modelfile, FROM the model that has none.",
-)
+_ABOUT = """\
+What serves the model: an Ollama of its own, started beside the one in production over the same
+models. `--attach` uses the running one instead."""
+
+_OWN_TURNS = """\
+The model's MESSAGE lines go before each request as they are. To search how many of them help,
+start from its Modelfile, FROM the model that has none."""
+
+_OLD_PENALTY = "1.1, Ollama's default before 0.33, spoils numbers and JSON"
+_OF_A_START = """\
+What a start of the server decides. num_parallel: [1, 2, 4] is worth it with a load above 1."""
 
 
 def origin(source: Source) -> Origin:
@@ -106,8 +95,8 @@ def draft(origin: Origin, machine: Machine) -> Draft:
         baseline=parameter_space.baseline_lines(values, origin),
         space=lines(space(values, origin, machine), _comments(origin, machine)),
         about=_ABOUT,
-        unnamed=("stands at the", "model's own setting, or else at Ollama's default."),
-        above_space=_OWN_TURNS if origin.inherits and turns else (),
+        unnamed="stands at the\nmodel's own setting, or else at Ollama's default.",
+        above_space=_OWN_TURNS if origin.inherits and turns else "",
         beside_system="add another text; `none` would leave the model's own in force",
         limit="num_predict",
         writes="a Modelfile",
@@ -126,8 +115,11 @@ def space(values: Mapping[str, int | float], origin: Origin, machine: Machine) -
 
 
 def _comments(origin: Origin, machine: Machine) -> dict[str, Line]:
-    found = {**parameter_space.space_comments(origin, machine), **_COMMENTS}
+    found = parameter_space.space_comments(origin, machine)
     threads = found["num_thread"]
-    return found | {
-        "num_thread": replace(threads, beside=f"{threads.beside}; 0: Ollama's own choice")
+    return {
+        **found,
+        "num_thread": replace(threads, beside=f"{threads.beside}; 0: Ollama's own choice"),
+        "repeat_penalty": Line(None, beside=_OLD_PENALTY),
+        "flash_attention": Line(None, _OF_A_START),
     }
