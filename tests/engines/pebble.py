@@ -92,7 +92,6 @@ class PebbleKind(EngineKind):
     name = "pebble"
     section = PebbleSection
     about = "a pebble that answers"
-    knobs = KNOBS
     contents: ClassVar[Mapping[str, Contents]] = {
         FILE: Contents(("command", "client"), " (holds {})")
     }
@@ -110,6 +109,10 @@ class PebbleKind(EngineKind):
         """Return the engine for a study's model."""
         return Pebble(study.model, logs)
 
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return its knobs, which no study changes."""
+        return KNOBS
+
     def installed(self, path: str | None = None) -> Installed:
         """Return that pebbles lie everywhere."""
         return Installed(True, Finding(self.name, "ok", "pebbles lie everywhere"))
@@ -124,7 +127,7 @@ class PebbleKind(EngineKind):
     ) -> dict[str, str]:
         """Return one file with all that serves."""
         proven = as_comment(evidence_header(evidence, []))
-        held = {name: candidate[name] for name in self.knobs} | {"system": serving.system}
+        held = {name: candidate[name] for name in KNOBS} | {"system": serving.system}
         return {FILE: json.dumps({"proven": proven, **held}, indent=2) + "\n"}
 
 

@@ -54,7 +54,6 @@ class EngineKind:
     else's, and no start of it can be asked for; one that `attaches` can use a running server in
     place of its own. `packaged_study` is the study for who names none. `prompt_where` says what
     holds the prompt in service: the model itself, or the client. `contents` describes its files.
-    `knobs` are those that every study of the kind has.
     """
 
     name: ClassVar[str]
@@ -66,7 +65,6 @@ class EngineKind:
     packaged_study: ClassVar[str] = PACKAGED_STUDY
     prompt_where: ClassVar[Literal["modelfile", "client"]] = "client"
     contents: ClassVar[Mapping[str, Contents]] = MappingProxyType({})
-    knobs: ClassVar[Mapping[str, Knob]] = MappingProxyType({})
 
     # what a study says
     def takes(self, model: str) -> bool:
@@ -117,7 +115,8 @@ class EngineKind:
 
         By default the baseline is what holds anyway, and no knob is searched.
         """
-        defaults = {n: k.default for n, k in self.knobs.items() if k.default not in LEFT_TO_ENGINE}
+        held = {name: knob.default for name, knob in self.knobs().items()}
+        defaults = {name: value for name, value in held.items() if value not in LEFT_TO_ENGINE}
         left_out = unused(origin.modelfile, (), "the engine's own is used")
         return Draft(lines(defaults), left_out=left_out)
 
@@ -136,6 +135,13 @@ class EngineKind:
         """
         engine = self.create(study, Path())
         return Preview(engine.knobs, left_out=getattr(engine, "left_out", {}))
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs of the newest version, for the reference; {} where a study names them.
+
+        Which of them an engine has, its `preview` says.
+        """
+        return {}
 
     def installed(self, path: str | None = None) -> Installed | None:
         """Return whether it can be used here, None where there is nothing to say.

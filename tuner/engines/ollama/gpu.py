@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from tuner.machine.gpus import has_gpu
+from pathlib import Path
+
 from tuner.spec.values import Candidate
 
-__all__ = ["has_gpu", "may_hold_layers"]
+DEVICES = ("nvidia[0-9]*", "kfd", "dxg")
+"""Devices of NVIDIA's and AMD's drivers for Linux, and of a GPU that Windows lends to its Linux.
+
+Apple's silicon has one memory for both, which free memory describes.
+"""
+
+
+def has_gpu(devices: Path = Path("/dev")) -> bool:
+    """Tell whether this machine shows a GPU with a memory of its own."""
+    return any(next(devices.glob(name), None) for name in DEVICES)
 
 
 def may_hold_layers(candidate: Candidate, *, gpu: bool) -> bool:
