@@ -236,6 +236,9 @@ def test_a_first_study_is_written_for_it(hosted: Hosted, tmp_path: Path) -> None
         (("--engine", "openai"), "--url URL and --model NAME"),
         (("--url", "box:1", "--model", "m"), "did you mean http://box:1?"),
         (("Modelfile", "--url", "http://box:1", "--model", "m"), "not both"),
+        (("Modelfile", "--engine", "openai"), "not both"),
+        (("--engine", "ollama", "--url", "http://box:1", "--model", "m"), "model as SOURCE"),
+        (("--engine", "llamacpp", "--model", "m"), "model as SOURCE"),
     ],
 )
 def test_half_a_server_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:

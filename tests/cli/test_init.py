@@ -79,6 +79,13 @@ def test_a_dash_prints_and_writes_nothing(tmp_path: Path) -> None:
         (["m.gguf", "--out", "Modelfile/tune.yaml"], "cannot write"),
         (["m.gguf", "--out", "prompts.jsonl"], "name another --out"),
         (["m.gguf", "more"], "more"),
+        (["m.gguf", "--engine", "olama"], "did you mean ollama?"),
+        (["m.gguf", "--engine", "ollama"], "engine ollama serves models by name"),
+        (["--engine", "ollama"], "engine ollama serves models by name"),
+        (["small", "--engine", "llamacpp"], "engine llamacpp serves GGUF files"),
+        (["m.gguf", "--engine", "command"], "it needs engine.command"),
+        (["m.gguf", "--engine", "vllm"], "is not built yet"),
+        (["m.gguf", "--engine", "simulated"], "is made by a test"),
     ],
 )
 def test_bad_input_is_one_message_and_exit_2(tmp_path: Path, words: list[str], said: str) -> None:

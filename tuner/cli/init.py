@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["openai"]),
-    help="A running server with the OpenAI API, in place of SOURCE; needs --url and --model.",
+    metavar="KIND",
+    help="Kind of engine, where SOURCE or --url does not tell; `tune doctor` lists them.",
 )
-@click.option("--url", help="Where it runs: http://HOST:PORT, with its path if that is not /v1.")
+@click.option(
+    "--url",
+    help="In place of SOURCE a server that runs at http://HOST:PORT, with its "
+    "path if that is not /v1; needs --model.",
+)
 @click.option("--model", metavar="NAME", help="The model, as that server calls it.")
 @click.option("--force", is_flag=True, help="Overwrite what is there (never prompts.jsonl).")
 def command(
@@ -49,32 +53,17 @@ def command(
     Example:  tune init Modelfile
               tune init --engine openai --url https://api.example.com/v1 --model NAME
     """  # noqa: D301
-    from tuner.workflow.start.init import hosted, init
+    from tuner.workflow.start.init import init
+    from tuner.workflow.start.sources import Asked
 
     to_stdout = str(out) == "-"
-    asked = _hosted(source, engine, url, model)
-    start = hosted(*asked) if asked else source
-    started = init(start, None if to_stdout else out, force=force)
+    asked = Asked(source, engine, url, model)
+    started = init(asked, None if to_stdout else out, force=force)
     if to_stdout:
         click.echo(started.study, nl=False)
     for line in _said(started, out):
         click.echo(line, err=True)
     return 0
-
-
-def _hosted(
-    source: str | None, engine: str | None, url: str | None, model: str | None
-) -> tuple[str, str] | None:
-    """Return URL and model of the server that is asked for, None where none is."""
-    from tuner.spec.errors import InputError
-
-    if (engine, url, model) == (None, None, None):
-        return None
-    if source is not None:
-        raise InputError(f"{source}: a study starts from SOURCE or from a server (--url), not both")
-    if not url or not model:
-        raise InputError("a running server needs both: --url URL and --model NAME")
-    return url, model
 
 
 def _said(started: Started, out: Path) -> list[str]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
+from tuner.engines.starting import Draft, Machine, Origin, Source, lines, unused
 from tuner.spec.address import Url
-from tuner.spec.engine_section import Declared, EngineSection, Place
-from tuner.spec.knobs import Knob
+from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
+from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
 from tuner.spec.values import Candidate
 
 if TYPE_CHECKING:
@@ -90,6 +91,37 @@ class EngineKind:
         None where the kind uses no running server in place of its own. Raises InputError.
         """
         return None
+
+    # a first study
+    def starts(self, source: Source) -> bool:
+        """Tell whether a study of a source is of this kind where nobody names one."""
+        return self.one_start if source.server else self.takes(source.model)
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Return what a source tells of the model that this kind is to serve.
+
+        `folder` is where the study will lie. Raises InputError for what it cannot serve,
+        EngineMissing. By default nothing is known of a model but how it is named.
+        """
+        path, named = source.path, source.model.rsplit("/", 1)[-1]
+        return Origin(
+            label=source.label,
+            model=str(path.absolute()) if path else source.model,
+            stem=path.stem if path else self.name if source.model == DEFAULT_MODEL else named,
+            engine=self.name,
+            modelfile=source.modelfile,
+            url=str(source.server) if source.server else None,
+        )
+
+    def draft(self, origin: Origin, machine: Machine) -> Draft:
+        """Return what the kind puts into a first study; raise InputError for a PARAMETER.
+
+        By default the baseline is what holds anyway, and no knob is searched.
+        """
+        held = {name: knob.default for name, knob in self.knobs().items()}
+        defaults = {name: value for name, value in held.items() if value not in LEFT_TO_ENGINE}
+        left_out = unused(origin.modelfile, (), "the engine's own is used")
+        return Draft(lines(defaults), left_out=left_out)
 
     # the engine itself
     def create(self, study: Study, logs: Path) -> Engine:

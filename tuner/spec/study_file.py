@@ -231,7 +231,7 @@ class StudyFile(Part):
 def study_file() -> type[StudyFile]:
     """Return the model of the file with the sections of all kinds of engine that are installed."""
     kinds = engine_kinds().items()
-    hidden: Any = SkipJsonSchema()  # what is refused is not offered
+    hidden: Any = SkipJsonSchema()  # type: ignore[type-arg]  # what is refused is not offered
     known = [Annotated[k.section, Tag(branch(n))] for n, k in kinds if k.built]
     later = [Annotated[k.section, Tag(branch(n)), hidden] for n, k in kinds if not k.built]
     section: Any = reduce(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from tuner.engines.llamacpp.kind import LlamaCppKind
+from tuner.engines.starting import Origin, Source
 from tuner.spec.engine_section import EngineSection
+from tuner.spec.errors import InputError
 
 if TYPE_CHECKING:
     from tuner.engines.kind import Installed
@@ -36,6 +39,10 @@ class SimulatedKind(LlamaCppKind):
     def takes(self, model: str) -> bool:
         """Return False: it serves nothing of a study."""
         return False
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Raise InputError: only a test has a world."""
+        raise InputError(_ONLY_A_TEST)
 
     def ensure_usable(self, study: Study) -> None:
         """Raise ValueError: only a test has a world."""

@@ -13,21 +13,22 @@ from hypothesis import strategies as st
 
 from tests import gguf_files
 from tests.ollama.stored import stored
-from tuner.engines.registry import preview
+from tuner.engines.registry import kind_by_name, preview
+from tuner.engines.starting import Machine, Origin
 from tuner.modelfile.document import Modelfile, parse, write
 from tuner.spec.conversation import conversation
 from tuner.spec.errors import InputError
-from tuner.spec.space import Choices, Range
+from tuner.spec.space import Choices
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Message
 from tuner.workflow.measuring.candidates import baseline
-from tuner.workflow.start.init import init, read
+from tuner.workflow.start.init import init
+from tuner.workflow.start.sources import Asked, read
 from tuner.workflow.start.starter import starter
-from tuner.workflow.start.starter_space import Machine, Origin, most_context, space
 from tuner.workflow.start.study_check import check_study
 from tuner.workflow.tune.run import check
 
-SMALL = Origin("m.gguf", "m.gguf", "m", 90_000_000, 23_040, 8192)
+SMALL = Origin("m.gguf", "m.gguf", "m", "llamacpp", 90_000_000, 23_040, 8192)
 MACHINE = Machine(2, 2 * 2**30)
 WHOLE = """# mine
 FROM ./m.gguf
@@ -50,7 +51,7 @@ def started(folder: Path, text: str = WHOLE, **options: Any) -> tuple[Study, Can
     gguf_files.write(folder / "m.gguf")
     (folder / "Modelfile").write_text(text, newline="")
     out = folder / "tune.yaml"
-    init(str(folder / "Modelfile"), out, **options)
+    init(Asked(str(folder / "Modelfile")), out, **options)
     return usable(out)
 
 
@@ -92,7 +93,7 @@ def test_what_is_no_knob_is_named(tmp_path: Path) -> None:
 def test_a_gguf_file_gets_defaults_and_examples(tmp_path: Path) -> None:
     """Without a Modelfile the engine's defaults are the baseline, with an output limit."""
     model = gguf_files.write(tmp_path / "my model, 7b.gguf")
-    init(str(model), tmp_path / "tune.yaml")
+    init(Asked(str(model)), tmp_path / "tune.yaml")
     study, base = usable(tmp_path / "tune.yaml")
 
     assert study.name == "my-model-7b"
@@ -107,7 +108,7 @@ def test_a_gguf_file_gets_defaults_and_examples(tmp_path: Path) -> None:
 @pytest.mark.parametrize("source", [None, "default"])
 def test_the_packaged_model(tmp_path: Path, source: str | None) -> None:
     """Without a source the model is the packaged one, by its name and not its path."""
-    init(source, tmp_path / "tune.yaml")
+    init(Asked(source), tmp_path / "tune.yaml")
     study, _ = usable(tmp_path / "tune.yaml")
 
     assert study.model == "default"
@@ -119,8 +120,8 @@ def test_the_model_is_found_from_another_folder(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     gguf_files.write(tmp_path / "models" / "m.gguf")
     (tmp_path / "models" / "Modelfile").write_text("FROM ./m.gguf\n")
-    init(str(tmp_path / "models" / "Modelfile"), tmp_path / "tune.yaml")
-    init(str(tmp_path / "models" / "Modelfile"), tmp_path / "studies" / "one.yaml")
+    init(Asked(str(tmp_path / "models" / "Modelfile")), tmp_path / "tune.yaml")
+    init(Asked(str(tmp_path / "models" / "Modelfile")), tmp_path / "studies" / "one.yaml")
 
     assert "model: models/m.gguf" in (tmp_path / "tune.yaml").read_text()
     assert preview(load(tmp_path / "studies" / "one.yaml")).train_ctx == 8192
@@ -168,41 +169,6 @@ def test_whatever_a_modelfile_holds_the_study_is_usable(
     assert (base.get("system") == "own") == bool((modelfile.system or "").strip())
 
 
-@given(
-    st.integers(1, 300),
-    st.integers(0, 2**40),
-    st.integers(0, 2**38),
-    st.none() | st.integers(1, 2**20),
-    st.none() | st.integers(1, 2**21),
-)
-def test_the_space_fits_the_machine(
-    cores: int, memory: int, weights: int, trained: int | None, kv: int | None
-) -> None:
-    """No thread beyond the cores, no context beyond training or memory, but the baseline's."""
-    origin = replace(SMALL, weights_bytes=weights, train_ctx=trained, kv_bytes=kv)
-    found = space({"num_ctx": 3000, "num_predict": 256, "num_batch": 512, "temperature": 0.8,
-                   "top_k": 40, "top_p": 0.9}, origin, Machine(cores, memory))  # fmt: skip
-    others = [n for n in found["num_ctx"] if n != 3000]
-
-    assert 3000 in found["num_ctx"]
-    assert max(found.get("num_thread", [cores])) == cores
-    assert all(n & (n - 1) == 0 and n >= 512 for n in others)
-    assert all(trained is None or n <= trained for n in others)
-    assert all(kv is None or weights + n * kv <= 0.8 * memory for n in others)
-
-
-@given(st.integers(1, 100_000))
-def test_steps_hit_the_baseline_s_limit(limit: int) -> None:
-    """The range of output limits ends exactly at the baseline's, in a moderate number of steps."""
-    knobs = {"num_ctx": 4096, "num_batch": 512, "temperature": 0.8, "top_k": 40, "top_p": 0.9}
-    found = space({**knobs, "num_predict": limit}, SMALL, MACHINE)["num_predict"]
-    dimension = Range(found["low"], found["high"], found["step"])
-
-    assert dimension.nearest(limit) == limit
-    assert (found["high"] - found["low"]) % found["step"] == 0
-    assert len(dimension) <= 130
-
-
 def test_a_model_of_ollama_starts_a_study_with_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +176,7 @@ def test_a_model_of_ollama_starts_a_study_with_what_it_says(
     layers = {"params": '{"num_ctx": 2048, "stop": ["a", "b"]}', "system": "Be brief."}
     stored(tmp_path / "models", "small", "q4", layers)
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
-    init("small:q4", tmp_path / "tune.yaml")
+    init(Asked("small:q4"), tmp_path / "tune.yaml")
     study, base = usable(tmp_path / "tune.yaml")
 
     assert (study.engine, study.model, study.name) == ("ollama", "small:q4", "small-q4")
@@ -227,7 +193,7 @@ def test_what_a_model_of_ollama_sets_stays_in_force(
     params = '{"num_gpu": 0, "seed": 42, "repeat_penalty": 1.3, "use_mmap": false}'
     stored(tmp_path / "models", "prod", "latest", {"params": params, "messages": json.dumps(turns)})
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
-    init("prod", tmp_path / "tune.yaml")
+    init(Asked("prod"), tmp_path / "tune.yaml")
     study, base = usable(tmp_path / "tune.yaml")
 
     assert (base["num_gpu"], base["seed"], base["repeat_penalty"]) == (0, 42, 1.3)
@@ -262,7 +228,7 @@ def test_a_tag_may_be_called_as_a_file_is(
     stored(tmp_path / "models", "Mine-GGUF", "Mine-Q4_K_M.gguf", under=("hf.co", "me"))
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
     (tmp_path / "Modelfile").write_text(f"FROM {name}\nPARAMETER num_ctx 2048\n")
-    init(name if source == "name" else str(tmp_path / source), tmp_path / "tune.yaml")
+    init(Asked(name if source == "name" else str(tmp_path / source)), tmp_path / "tune.yaml")
     study, _ = usable(tmp_path / "tune.yaml")
 
     assert (study.engine, study.model) == ("ollama", name)
@@ -276,6 +242,30 @@ def test_a_name_that_ollama_does_not_have_is_no_missing_file(
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
     with pytest.raises(InputError, match="Ollama has no model"):
         started(tmp_path, f"FROM {base}\n")
+
+
+def test_a_name_is_no_folder_that_happens_to_be_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FROM is read beside its Modelfile, not where `tune` runs."""
+    stored(tmp_path / "models", "small", "latest")
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "models"))
+    (tmp_path / "small").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "Modelfile").write_text("FROM small\n")
+    monkeypatch.chdir(tmp_path)
+    origin = read(Asked("sub/Modelfile"), tmp_path)
+
+    assert (origin.engine, origin.model) == ("ollama", "small")
+
+
+@pytest.mark.parametrize("engine", ["fake", "llamacpp"])
+def test_another_engine_may_be_asked_for(tmp_path: Path, engine: str) -> None:
+    """It starts from the same source, and says its own name in the study."""
+    model = gguf_files.write(tmp_path / "m.gguf")
+    init(Asked(str(model), engine), tmp_path / "tune.yaml")
+
+    assert load(tmp_path / "tune.yaml").engine == engine
 
 
 def test_the_weights_are_tuned_and_not_their_projector(tmp_path: Path) -> None:
@@ -348,7 +338,7 @@ def test_a_link_keeps_its_name(tmp_path: Path) -> None:
     gguf_files.write(tmp_path / "sha256-abc")
     (tmp_path / "m.gguf").symlink_to(tmp_path / "sha256-abc")
 
-    assert read(str(tmp_path / "m.gguf"), tmp_path).model == "m.gguf"
+    assert read(Asked(str(tmp_path / "m.gguf")), tmp_path).model == "m.gguf"
 
 
 def test_weights_that_do_not_fit_are_said(tmp_path: Path) -> None:
@@ -359,17 +349,6 @@ def test_weights_that_do_not_fit_are_said(tmp_path: Path) -> None:
     assert "num_ctx: [4096]" in found.study
 
 
-def test_what_ollama_does_unasked_lies_in_the_space() -> None:
-    """Its own choice of threads is searched beside each number of them."""
-    knobs = {"num_ctx": 4096, "num_batch": 512, "temperature": 0.8, "top_k": 40, "top_p": 0.9}
-    found = space({**knobs, "num_predict": 64}, replace(SMALL, engine="ollama"), MACHINE)
-
-    assert found["num_thread"] == [
-        0,
-        *space({**knobs, "num_predict": 64}, SMALL, MACHINE)["num_thread"],
-    ]
-
-
 def test_a_gpu_s_memory_is_ollama_s_to_judge() -> None:
     """Free memory bounds the embedded engine's study beside a GPU, and Ollama's without one."""
     beside = replace(MACHINE, gpu=True)
@@ -378,7 +357,8 @@ def test_a_gpu_s_memory_is_ollama_s_to_judge() -> None:
     notes = [starter(o, m, "f").notes for o in (large, of_ollama) for m in (MACHINE, beside)]
 
     assert [bool(n) for n in notes] == [True, True, True, False]
-    assert [most_context(large, beside), most_context(of_ollama, beside)] == [0, 8192]
+    spaces = [kind_by_name(o.engine).draft(o, beside).space for o in (large, of_ollama)]
+    assert [max(s["num_ctx"].value) for s in spaces] == [4096, 8192]
 
 
 def test_the_text(snapshot: Any) -> None:

@@ -11,8 +11,10 @@ from tuner.engines.base import Engine
 from tuner.engines.command.section import NEEDS_COMMAND, CommandSection, server
 from tuner.engines.command.server import Server, command_line
 from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.starting import Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
+from tuner.spec.errors import InputError
 from tuner.spec.knobs import Knob
 from tuner.spec.values import Candidate
 
@@ -42,6 +44,10 @@ class CommandKind(EngineKind):
         """Raise ValueError for a study that declares no server."""
         if not isinstance(study.engine_settings, Server):
             raise ValueError(NEEDS_COMMAND)
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Raise InputError: only the user knows how the server is started."""
+        raise InputError(f"{NEEDS_COMMAND}; no study is started for it")
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for the server that a study declares."""

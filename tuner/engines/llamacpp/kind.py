@@ -11,6 +11,7 @@ from pydantic import Field
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
 from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.starting import Draft, Machine, Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import EngineMissing
@@ -49,6 +50,18 @@ class LlamaCppKind(EngineKind):
     def takes(self, model: str) -> bool:
         """Tell whether a model is a GGUF file, or the packaged one."""
         return model == DEFAULT_MODEL or is_gguf_path(model)
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Return what the head of a GGUF file tells."""
+        from tuner.engines.llamacpp import starting
+
+        return starting.origin(source, folder, self.name)
+
+    def draft(self, origin: Origin, machine: Machine) -> Draft:
+        """Return a draft in the words of Ollama."""
+        from tuner.engines.llamacpp import starting
+
+        return starting.draft(origin, machine)
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model: a GGUF file, or the packaged one."""

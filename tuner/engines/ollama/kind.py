@@ -12,6 +12,7 @@ from pydantic import Field
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
 from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.starting import Draft, Machine, Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.address import Url, ollama_url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
@@ -24,6 +25,11 @@ INSTALL = "curl -fsSL https://ollama.com/install.sh | sh"
 
 if TYPE_CHECKING:
     from tuner.spec.study import Study
+
+
+def is_file(model: str) -> bool:
+    """Tell whether a model is a file to who names it: a GGUF file, or the packaged one."""
+    return model == DEFAULT_MODEL or is_gguf_path(model)
 
 
 class OllamaSection(EngineSection):
@@ -62,8 +68,7 @@ class OllamaKind(EngineKind):
 
     def takes(self, model: str) -> bool:
         """Tell whether a model is a name, not a file and not a folder."""
-        is_file = model == DEFAULT_MODEL or is_gguf_path(model)
-        return not is_file and not Path(model).is_dir()
+        return not is_file(model) and not Path(model).is_dir()
 
     def declared(self, section: EngineSection, place: Place) -> Declared:
         """Return where a running server is, where the section names one; raise InputError."""
@@ -78,6 +83,22 @@ class OllamaKind(EngineKind):
         from tuner.engines.ollama.attached import url_of
 
         return url_of(told)
+
+    def starts(self, source: Source) -> bool:
+        """Tell whether a source is the name of a model."""
+        return source.server is None and source.path is None and not is_file(source.model)
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Return what Ollama's folder tells of a model."""
+        from tuner.engines.ollama import starting
+
+        return starting.origin(source)
+
+    def draft(self, origin: Origin, machine: Machine) -> Draft:
+        """Return a draft around the model's own settings."""
+        from tuner.engines.ollama import starting
+
+        return starting.draft(origin, machine)
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model, with a server of our own or a running one."""

@@ -11,6 +11,7 @@ from tuner.engines.artifacts import CLIENT, Evidence, Serving
 from tuner.engines.base import Engine, Preview
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.openai.section import NEEDS_URL, OpenAISection, remote, server_url
+from tuner.engines.starting import Draft, Machine, Origin
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
 from tuner.spec.knobs import Knob
@@ -61,6 +62,12 @@ class OpenAIKind(EngineKind):
     def next_step(self, failed: str) -> str | None:
         """Return what helps, since a study says how its server is reached."""
         return next((hint for pattern, hint in _HINTS if re.search(pattern, failed)), None)
+
+    def draft(self, origin: Origin, machine: Machine) -> Draft:
+        """Return a draft of what a request can carry."""
+        from tuner.engines.openai import starting
+
+        return starting.draft(origin)
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for the study's url."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from tuner.engines.kind import EngineKind, Installed
+from tuner.engines.starting import Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.engine_kinds import available
 from tuner.spec.engine_section import EngineSection
+from tuner.spec.errors import InputError
 
 INSTALL = "python -m pip install vllm"
 
@@ -43,6 +45,24 @@ class VllmKind(EngineKind):
     def takes(self, model: str) -> bool:
         """Tell whether a model is a folder."""
         return Path(model).is_dir()
+
+    def starts(self, source: Source) -> bool:
+        """Tell whether a source is a folder, or a Modelfile over one."""
+        return source.path is not None and source.path.is_dir()
+
+    def origin(self, source: Source, folder: Path) -> Origin:
+        """Raise InputError: no study of it can be started yet."""
+        if not self.starts(source):
+            raise InputError(_not_built())
+        if source.modelfile is None:
+            raise InputError(
+                f"{source.label} is a folder; name the Modelfile or the GGUF file in it"
+            )
+        raise InputError(
+            f"{source.label}: FROM {source.modelfile.base} is a folder: engine {self.name}, which "
+            "serves those, is not built yet; convert it with llama.cpp's convert_hf_to_gguf.py and "
+            "name the GGUF file in FROM"
+        )
 
     def ensure_usable(self, study: Study) -> None:
         """Raise ValueError: it is not built yet."""

@@ -17,6 +17,7 @@ from tuner.report.comparison import (
     Row,
 )
 from tuner.spec.differences import Difference, differences
+from tuner.spec.engine_kinds import engine_kinds
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
 from tuner.stats.gains import Estimate, mean_and_median, quantile_log_ratio
@@ -230,6 +231,7 @@ def _by_chunks(side: Compared) -> bool:
 
 def _more_starts(side: Compared) -> str:
     """Say whence a measurement over several engine starts would come."""
-    if facts(side.document).get("engine") == "openai":
+    kind = engine_kinds().get(str(facts(side.document).get("engine")))
+    if kind is not None and kind.one_start:
         return "`tune` cannot start that server again: its figures hold for the one that served"
     return "`tune run` measures several"

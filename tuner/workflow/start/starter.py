@@ -9,15 +9,16 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
+from tuner.engines.registry import kind_by_name
+from tuner.engines.starting import Line, Machine, Origin
 from tuner.modelfile.document import Modelfile
 from tuner.spec.templates import fill
 from tuner.spec.values import Message
-from tuner.workflow.start.starter_space import Machine, Origin, baseline, context_bound, space
 
 PROMPTS = "prompts.jsonl"
 SYSTEM = "system.txt"
@@ -51,40 +52,34 @@ def starter(origin: Origin, machine: Machine, file: str) -> Starter:
 
     Raises InputError for a PARAMETER that no engine could run with.
     """
+    kind = kind_by_name(origin.engine)
+    draft = kind.draft(origin, machine)
     source = origin.modelfile or Modelfile(origin.model)
-    # what a model of Ollama's says in MESSAGE goes before each request: shots would come on top
+    # what a model says in MESSAGE itself goes before each request: shots would come on top
     shots = [] if origin.inherits else _shots(source.messages)
     system = (source.system or "").strip()
-    knobs = baseline(origin)
-    prompt_knobs = ({"system": "own"} if system else {}) | ({"shots": len(shots)} if shots else {})
-    values = {"system": ["own"], "shots": list(range(len(shots) + 1))}
-    searched = {n: values[n] for n in prompt_knobs} | space(knobs, origin, machine)
-    where = {"url": origin.url} if origin.url else {}
+    section = {"kind": origin.engine, "model": origin.model, **draft.section}
     study = fill(
         "study.yaml.j2",
         {
             "label": _inline(origin.label),
             "file": _inline(file),
             "name": _scalar(_name(origin.stem)),
-            "ollama": origin.engine == "ollama",
-            "hosted": origin.engine == "openai",
-            "own_turns": origin.inherits and bool(source.messages),
-            "engine": _flow({"kind": origin.engine, "model": origin.model, **where}),
-            "system": bool(system),
+            "draft": draft,
+            "engine": _flow(section | ({"url": origin.url} if origin.url else {})),
+            "system": system,
             "shots": len(shots),
             "own_prompts": bool(_texts(source.messages)),
-            "baseline": {n: _scalar(v) for n, v in {**knobs, **prompt_knobs}.items()},
-            "limit_stands_in": "num_predict" not in dict(source.parameters),
-            "left_out": [] if origin.inherits else _left_out(source, origin),
-            "space": {n: _flow(v) for n, v in searched.items()},
-            "cores": machine.cores,
-            "context_bound": context_bound(origin, machine),
+            "baseline": _texts_of(draft.baseline),
+            "left_out": [] if origin.inherits else [*draft.left_out, *_left_out(source)],
+            "space": _texts_of(draft.space),
+            "paid": kind.one_start,
         },
     )
     files = {PROMPTS: _lines(_prompts(source.messages))}
     files |= {SYSTEM: system + "\n"} if system else {}
     files |= {SHOTS: _lines(shots)} if shots else {}
-    return Starter(study, files, _notes(origin, machine))
+    return Starter(study, files, draft.notes)
 
 
 # what is sent
@@ -119,17 +114,9 @@ def _lines(objects: Iterable[Mapping[str, Any]]) -> str:
 
 
 # words
-def _left_out(source: Modelfile, origin: Origin) -> list[str]:
-    """Name what the Modelfile holds and a study does not."""
-    found = [f"PARAMETER {n} {_short(v)}" for n, v in source.parameters if n not in origin.numbers]
-    if source.template is not None:
-        used = (
-            f"{origin.model}'s"
-            if origin.engine == "ollama"
-            else "the chat template of the GGUF file"
-        )
-        found.append(f"TEMPLATE: {used} is used")
-    found += ["LICENSE"] if source.licenses else []
+def _left_out(source: Modelfile) -> list[str]:
+    """Name what the Modelfile holds, beside PARAMETER and TEMPLATE, and a study does not."""
+    found = ["LICENSE"] if source.licenses else []
     if any(m.role == "system" for m in source.messages):
         found.append("MESSAGE system: only SYSTEM becomes a system text")
     answered, turns = 2 * len(_shots(source.messages)), len(source.messages)
@@ -139,14 +126,9 @@ def _left_out(source: Modelfile, origin: Origin) -> list[str]:
     return [*found, *(name for name, lines in more.items() if lines)]
 
 
-def _notes(origin: Origin, machine: Machine) -> tuple[str, ...]:
-    weights, memory = origin.weights_bytes, machine.memory_bytes
-    if weights <= memory or not machine.bounds(origin):
-        return ()
-    return (
-        f"the weights take {weights / 2**30:.1f} GiB and {memory / 2**30:.1f} GiB of memory are "
-        "free: the engine will not start, or crawl",
-    )
+def _texts_of(knobs: Mapping[str, Line]) -> dict[str, Line]:
+    """Return the lines of knobs with their values as YAML."""
+    return {name: replace(line, value=_scalar(line.value)) for name, line in knobs.items()}
 
 
 def _name(stem: str) -> str:
@@ -168,8 +150,3 @@ def _scalar(value: Any) -> str:
 def _inline(text: str) -> str:
     """Return text that can stand in a comment."""
     return text if text.isprintable() else json.dumps(text)[1:-1]
-
-
-def _short(text: str) -> str:
-    shown = json.dumps(text)
-    return shown if len(shown) <= 40 else shown[:36] + '..."'
