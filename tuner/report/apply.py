@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 
 from tuner import __version__
+from tuner.engines.deployment import ServerSetup
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import sentences
 from tuner.modelfile.diff import Change
@@ -20,8 +21,7 @@ def apply_document(
     name: str,
     kept: str | None,
     changes: Sequence[Change] | None,
-    environment: Mapping[str, str],
-    service_file: str | None,
+    setup: ServerSetup | None,
     measured: Measurement | None,
     *,
     rolled_back: bool,
@@ -33,8 +33,8 @@ def apply_document(
         "name": name,
         "kept": kept,
         "changes": None if changes is None else [c.what for c in changes],
-        "environment": dict(environment),
-        "service_file": service_file,
+        "environment": dict(setup.environment) if setup else {},
+        "service_file": str(setup.file) if setup else None,
         "in_place": None if measured is None else measured.verdict,
         "n": None if measured is None else measured.n,
         "disturbed": None if measured is None or measured.machine is None else _disturbed(measured),
@@ -46,8 +46,7 @@ def show_proposal(
     name: str,
     verdict: str,
     changes: Sequence[Change] | None,
-    environment: Mapping[str, str],
-    steps: Sequence[str],
+    setup: ServerSetup | None,
 ) -> Group:
     """Return what would change, for people who are asked."""
     parts: list[Table | str] = [f"{name}: the result is {_VERDICTS.get(verdict, verdict)}"]
@@ -55,11 +54,11 @@ def show_proposal(
         parts.append(f"no model is called {name} yet; it will be created")
     else:
         parts.append(show_diff(f"{name} now", "new", changes))
-    if environment:
-        told = " ".join(f"{n}={v}" for n, v in environment.items())
+    if setup:
+        told = " ".join(f"{n}={v}" for n, v in setup.environment.items())
         parts.append(f"it was measured with this environment of the server: {told}")
         parts += ["which is put in force by a restart that is yours to make:"]
-        parts += [f"  {step}" for step in steps]
+        parts += [f"  {step}" for step in setup.steps]
     return Group(*parts)
 
 

@@ -7,14 +7,11 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape
 
+from tuner.engines.deployment import Target
 from tuner.spec.templates import fill
 from tuner.spec.values import Setting, start_prefix
-
-Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]
-TARGETS: tuple[Target, ...] = get_args(Target)
 
 
 def _for_systemd(value: str) -> str:

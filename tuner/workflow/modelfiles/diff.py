@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from tuner.engines import registry
+from tuner.engines.deployment import Deployment
 from tuner.modelfile.diff import Change, changes, inheriting
 from tuner.modelfile.document import Modelfile, load, parse
 from tuner.workflow.modelfiles.named import located, path_of, same, weights
-from tuner.workflow.service.way_back import Models
 
 
 def diff(a: str, b: str, host: str | None = None) -> list[Change]:
@@ -22,11 +23,8 @@ def diff(a: str, b: str, host: str | None = None) -> list[Change]:
     """
     if _is_file(a) and _is_file(b):
         return compared(load(Path(a)), Path(a), load(Path(b)), Path(b))
-    from tuner.engines.ollama.attached import address_of
-    from tuner.engines.ollama.models import OllamaModels
-
-    models = OllamaModels(address_of(host))
-    (one, its_base), (other, its) = (_served(name, models) for name in (a, b))
+    deployment = registry.deployment(host)
+    (one, its_base), (other, its) = (_served(name, deployment) for name in (a, b))
     return changes(one, other, (its_base, its))
 
 
@@ -67,13 +65,13 @@ def _is_file(name: str) -> bool:
     return Path(name).exists() or name.startswith((".", "/", "~"))
 
 
-def _served(name: str, models: Models) -> tuple[Modelfile, str]:
+def _served(name: str, deployment: Deployment) -> tuple[Modelfile, str]:
     """Return what a server has or would create, and what its weights are called."""
     if not _is_file(name):
-        return parse(models.modelfile(name), name), ""
+        return parse(deployment.text(name), name), ""
     file = Path(name)
     written = load(file)
     base = weights(file, (written.base, *written.layers)) or written.base
-    if path_of(file, base) or models.digest(base) is None:
+    if path_of(file, base) or deployment.digest(base) is None:
         return located(written, file), ""
-    return inheriting(written, parse(models.modelfile(base), name)), base
+    return inheriting(written, parse(deployment.text(base), name)), base

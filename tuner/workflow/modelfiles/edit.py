@@ -11,10 +11,12 @@ from tuner.modelfile.diff import Change, changes
 from tuner.modelfile.document import load, parse, text_of
 from tuner.modelfile.edit import edited
 from tuner.modelfile.parameters import DEPRECATED
+from tuner.spec.errors import InputError
 from tuner.store.run_folder import writing
 from tuner.workflow.modelfiles.diff import compared
-from tuner.workflow.service.apply import read_result
+from tuner.workflow.service.proposal import read_result
 
+MODELFILE = "Modelfile"
 _NO_MATTER = {"LICENSE", "REQUIRES", *(f"PARAMETER {name}" for name in DEPRECATED)}
 """Differences that no request notices."""
 
@@ -36,10 +38,12 @@ class Edit:
 def edit(result: Path, file: Path) -> Edit:
     """Return a Modelfile with the settings of a result; raise InputError for what is neither."""
     folder, document = read_result(result)
-    text, measured = text_of(file), load(folder / "Modelfile")
+    if MODELFILE not in document.get("artifacts", {}):
+        raise InputError(f"{folder}: this run wrote no {MODELFILE} whose settings could be taken")
+    text, measured = text_of(file), load(folder / MODELFILE)
     new = edited(text, measured, _study(document), str(file))
     before, after = parse(text, str(file)), parse(new, str(file))
-    unlike = compared(measured, folder / "Modelfile", after, file)
+    unlike = compared(measured, folder / MODELFILE, after, file)
     return Edit(
         file=file,
         text=new,

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from tuner.engines.memory import room
 from tuner.engines.models import described
-from tuner.engines.ollama.gpu import has_gpu
-from tuner.engines.ollama.store import folder, model
+from tuner.engines.registry import kinds
+from tuner.machine.gpus import has_gpu
 from tuner.modelfile.document import text_of
 from tuner.modelfile.lint.findings import Draft, Finding, Linted, warn
 from tuner.modelfile.lint.rules import applied, read
 from tuner.modelfile.parameters import RUNNER, complaint, plain
-from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
 from tuner.workflow.modelfiles.named import identity, is_bare, path_of, same, weights
@@ -29,7 +28,7 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
 
     Raises InputError where a file cannot be read.
     """
-    parallel = parallel or _served_at_once()
+    parallel = parallel or _slots_by_environment()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
     available = room()
     # beside a GPU, whose memory is not known, nothing is said
@@ -61,24 +60,25 @@ def _completed(file: Path, draft: Draft) -> Draft:
     )
 
 
-def _served_at_once() -> int:
-    """Return OLLAMA_NUM_PARALLEL of the environment, 1 where that is no positive number."""
-    given = variable("OLLAMA_NUM_PARALLEL")
-    return max(int(given), 1) if given.isdecimal() else 1
+def _slots_by_environment() -> int:
+    """Return how many requests are served at once, as the environment says; 1 by default."""
+    return next((n for kind in kinds() if (n := kind.slots_by_environment())), 1)
 
 
 def _base(file: Path, weights: str | None) -> Model | None:
-    """Return what the weights that FROM names tell about themselves, None where none are here.
+    """Return what the weights that FROM names tell about themselves; None for unknown weights.
 
-    They are a file, or those of a model in Ollama's folder, for which no server is asked.
+    They are a file, or those of a model that an engine knows without a server.
     """
     if weights is None:
         return None
     found = path_of(file, weights)
+    if found is None:  # where no engine knows the name, it may be pulled later
+        return next((m for kind in kinds() if (m := kind.known_model(weights))), None)
     try:
-        return described(found) if found else model(weights, folder())
+        return described(found)
     except InputError:
-        return None  # of a file `lint.texts.own_template` says so; a name may be pulled later
+        return None  # `lint.texts.own_template` says so
 
 
 def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:

@@ -11,7 +11,7 @@ from typing import Any
 from tuner.engines import gguf, memory, models
 from tuner.engines.llamacpp import engine as llamacpp
 from tuner.engines.ollama import store as ollama_store
-from tuner.engines.ollama.gpu import has_gpu
+from tuner.machine.gpus import has_gpu
 from tuner.modelfile import document as modelfile
 from tuner.modelfile import parameters
 from tuner.spec.address import url
