@@ -52,11 +52,15 @@ def deploying(files: Container[str]) -> EngineKind | None:
     return next((kind for kind in kinds() if kind.deploys in files), None)
 
 
-def deployment(host: str | None) -> Deployment:
-    """Return where the first kind that can puts results into service; raise InputError."""
-    found = next((kind for kind in kinds() if kind.deploys is not None), None)
+def deployment(host: str | None, file: str | None = None) -> Deployment:
+    """Return where such a file goes into service, or by default where any does.
+
+    `host` is its address, None for the default. Raises InputError where no kind can do so.
+    """
+    able = (kind for kind in kinds() if kind.deploys is not None)
+    found = next((kind for kind in able if file in (None, kind.deploys)), None)
     if found is None:
-        raise InputError("no engine that is installed puts results into service")
+        raise InputError(f"no engine that is installed puts a {file or 'result'} into service")
     return found.deployment(host)
 
 

@@ -1,4 +1,4 @@
-"""What `tune apply` says: what changes, where the environment goes, how it answers in place."""
+"""Print what `tune apply` would change, what it did, and how the model answers in place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def apply_document(
     *,
     rolled_back: bool,
 ) -> dict[str, Any]:
-    """Return what was done as JSON."""
+    """Return what was done as a JSON document."""
     return {
         "schema": "tuner.apply/1",
         "tuner_version": __version__,
@@ -48,7 +48,7 @@ def show_proposal(
     changes: Sequence[Change] | None,
     setup: ServerSetup | None,
 ) -> Group:
-    """Return what would change, for people who are asked."""
+    """Return what would change, for the person who is asked."""
     parts: list[Table | str] = [f"{name}: the result is {_VERDICTS.get(verdict, verdict)}"]
     if changes is None:
         parts.append(f"no model is called {name} yet; it will be created")
@@ -66,7 +66,7 @@ _VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "N
 
 
 def show_in_place(measured: Measurement) -> list[str]:
-    """Return how it answers in place: each target, what leaves all open, what disturbed."""
+    """Return lines about the check in place: each target, a client too slow, disturbances."""
     told = [_in_place(slo, measured) for slo in measured.certificates]
     if measured.saturated:
         told.append(f"in place: that decides nothing, {measured.saturated}")
@@ -74,7 +74,7 @@ def show_in_place(measured: Measurement) -> list[str]:
 
 
 def busy_in_place(measured: Measurement | None) -> str:
-    """Return what is to be added to the sentence of a roll-back where the machine was busy."""
+    """Return the end of a roll-back's sentence that says what kept the machine busy, else ""."""
     said = [] if measured is None else _disturbed(measured)
     if not said:
         return ""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuner.workflow.start.pull import pull
 
 from tests.ollama import faked
 from tuner.engines.base import Engine
 from tuner.engines.ollama.attached import OllamaAttached, address_of
 from tuner.engines.ollama.models import OllamaModels
+from tuner.engines.ollama.pull import pull
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices

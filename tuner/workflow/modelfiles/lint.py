@@ -1,4 +1,4 @@
-"""Lint Modelfiles: each for itself with what is known of its base, and all of them together."""
+"""Lint Modelfiles: each one, with what is known of its base, and all of them together."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from tuner.spec.values import Model
 from tuner.workflow.modelfiles.named import identity, is_bare, path_of, same, weights
 
 _AUTOMATIC = {"num_gpu": "-1", "num_thread": "0", "main_gpu": "0"}
-"""Values of settings that say no more than their absence."""
+"""Values that mean the same as no setting."""
 
 
 def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
-    """Return the findings of each file; `parallel` is OLLAMA_NUM_PARALLEL, from the environment.
+    """Return the findings of each file; raise InputError where one cannot be read.
 
-    Raises InputError where a file cannot be read.
+    `parallel` is the number of requests that the server takes at once. By default it comes from
+    the environment.
     """
     parallel = parallel or _slots_by_environment()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
@@ -47,7 +48,7 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
 
 
 def _completed(file: Path, draft: Draft) -> Draft:
-    """Return a draft with what is known here of what it names."""
+    """Return a draft with what is known of the files and models that it names."""
     values = [i.value for i in draft.instructions if i.word == "FROM"]
     named = [i.value for i in draft.instructions if i.word in {"FROM", "ADAPTER", "DRAFT"}]
     bearing = weights(file, values)
@@ -82,9 +83,9 @@ def _base(file: Path, weights: str | None) -> Model | None:
 
 
 def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
-    """Name pairs of files on one base that Ollama would load in turn.
+    """Warn of pairs of files on one base that Ollama would load in turn.
 
-    Its runners are kept by the weights' blob (`server/sched.go`), so two models on one blob
+    Ollama keeps one runner for each blob of weights (`server/sched.go`). So two models on one blob
     with different runner settings unload each other at every request.
     """
     for (one, a), (other, b) in combinations(drafts.items(), 2):
@@ -102,14 +103,14 @@ def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
 
 
 def _weights(file: Path, draft: Draft) -> str:
-    """Return the file of the weights where it can be read, else what FROM names."""
+    """Return the file of the weights if it can be read, else what FROM names."""
     if draft.base and draft.base.path:
         return str(draft.base.path)
     return identity(file, draft.weights or "")
 
 
 def _runner(draft: Draft) -> dict[str, str]:
-    """Return the settings of the runner as they are served; what means the default is none."""
+    """Return the settings of the runner that differ from its defaults, as Ollama serves them."""
     found = {
         name: plain(name, i.value)
         for name, i in draft.parameters.items()
