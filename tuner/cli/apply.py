@@ -109,14 +109,14 @@ def command(
 
 
 def _say(line: str | None) -> None:
-    """Say a line on standard error, wherever that leads: what was done stays done."""
+    """Print a line on standard error; what was done stays, even if nobody can read that."""
     with contextlib.suppress(OSError):
         if line:
             click.echo(line, err=True)
 
 
 def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Study | None:
-    """Return the study for the measurement in place; say so where there will be none."""
+    """Return the study for the check in place; None, after saying why, where there will be none."""
     from tuner.workflow.service.in_place import why_not
 
     study = read_study(file) if requests else None
@@ -129,7 +129,7 @@ def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Stu
 def _check(
     proposal: Proposal, deployment: Deployment, study: Study, requests: int
 ) -> Callable[[], Measurement]:
-    """Return what measures in place and says how it went."""
+    """Return a function that measures in place and prints the outcome."""
     from datetime import datetime
 
     from tuner.report.apply import show_in_place
@@ -152,7 +152,7 @@ def _into_service(
     notes: Notes,
     check: Callable[[], Measurement] | None,
 ) -> Applied:
-    """Apply, measure in place where that is asked for, and take back what does not hold."""
+    """Apply a proposal; a signal ends the program only after what was done is taken back."""
     from datetime import datetime
 
     from tuner.workflow.service.apply import apply
@@ -174,7 +174,7 @@ def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
 
 
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
-    """Write the settings of a result into a Modelfile that somebody wrote."""
+    """Write the settings of a result into the user's own Modelfile."""
     from tuner.report.diff import show_diff, told_unlike
     from tuner.report.terminal import console
     from tuner.workflow.modelfiles.edit import edit, write

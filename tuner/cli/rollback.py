@@ -46,7 +46,7 @@ def command(name: str, host: str | None, yes: bool) -> int:
 
 
 def _removed(name: str, deployment: Deployment, notes: Notes, *, yes: bool) -> int:
-    """Remove what `tune apply` made where nothing had served before, if that is wanted."""
+    """Ask whether to remove the model that `tune apply` made first, and remove it then."""
     from tuner.workflow.service.interrupts import put_off
     from tuner.workflow.service.way_back import first_apply, remove
 

@@ -43,7 +43,7 @@ class Deployment(Protocol):
 
     @property
     def address(self) -> str:
-        """Return where it is; two deployments of one place have one address."""
+        """Return where it is, as `EngineKind.deployment` takes it; one place has one address."""
         ...
 
     def ensure_name(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What putting a result into service would change."""
+"""Find out what changes where a result goes into service."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def read_result(result: Path) -> tuple[Path, Mapping[str, Any]]:
 
 
 def deployment_for(result: Path, host: str | None) -> Deployment:
-    """Return the place where a result can go into service; raise InputError where none takes it.
+    """Return the place where a result can go into service.
 
-    `host` is its address, None for the default.
+    `host` is its address, None for the default. Raises InputError where no engine takes the result.
     """
     folder, found = read_result(result)
     kind = deploying(found.get("artifacts", {}))
