@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from tests.ollama import faked
+from tests.ollama.installed import MODEL, complete, models, serving
 from tuner.engines.deployment import Deployment
 from tuner.engines.ollama.deployment import OllamaDeployment
 from tuner.engines.registry import deploying
@@ -30,9 +32,15 @@ class TestOllamaDeployment(DeploymentContract):
         assert kind is not None
         return kind.deployment(deployment.address.removeprefix("http://") + "/")
 
+    base: ClassVar[str] = faked.MODEL
+
     def result(self, folder: Path, text: str) -> Path:
-        """Write a Modelfile with a system text, and an environment."""
-        (folder / "Modelfile").write_text(f"FROM {faked.MODEL}\nSYSTEM {text}\n")
+        """Write a Modelfile with a system text, and an environment.
+
+        A small model without an output limit may go on for as long as its context is.
+        """
+        limits = "PARAMETER num_ctx 512\nPARAMETER num_predict 16\n"
+        (folder / "Modelfile").write_text(f"FROM {self.base}\nSYSTEM {text}\n{limits}")
         (folder / "ollama.env").write_text("OLLAMA_NUM_PARALLEL=2\n")
         return folder
 
@@ -40,6 +48,23 @@ class TestOllamaDeployment(DeploymentContract):
         """Write a Modelfile over a model that the server lacks."""
         (folder / "Modelfile").write_text("FROM nowhere\n")
         return folder
+
+
+@pytest.mark.ollama
+@pytest.mark.embedded
+class TestRealOllama(TestOllamaDeployment):
+    """The contract, on servers of both generations."""
+
+    base = MODEL
+
+    @pytest.fixture(params=["0.11.4", "0.33.3"])
+    def deployment(
+        self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Deployment]:
+        """Give the models of a server with a folder of its own."""
+        folder = tmp_path_factory.mktemp("production")
+        with serving(complete(request.param, folder), models(folder)) as address:
+            yield OllamaDeployment(f"http://{address}")
 
 
 def test_the_case_of_letters_is_that_of_the_model_that_is_there() -> None:
