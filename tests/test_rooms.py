@@ -25,17 +25,6 @@ SPEAKS_OLLAMA = {
 }
 """Files that read or write a format of Ollama's, whatever engine serves, and which."""
 
-NOT_YET = {
-    "cli/apply.py",
-    "cli/rollback.py",
-    "workflow/measuring/candidates.py",
-    "workflow/modelfiles/diff.py",
-    "workflow/modelfiles/lint.py",
-    "workflow/service/apply.py",
-    "workflow/service/in_place.py",
-}
-"""Files that still name a kind."""
-
 
 def named(tree: ast.AST, names: set[str]) -> Iterator[str]:
     """Yield where a literal is the name of a kind, or an identifier holds one."""
@@ -64,7 +53,7 @@ def names_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_names_no_engine(room: str) -> None:
     """Neither in a literal nor in an identifier; what a text says to people may name products."""
-    allowed = {*SPEAKS_OLLAMA, *NOT_YET}
+    allowed = SPEAKS_OLLAMA
     found = {
         name: where
         for name, path in files().items()
@@ -77,7 +66,7 @@ def test_a_room_names_no_engine(room: str) -> None:
 def test_exceptions_are_needed() -> None:
     """What no longer names a kind is taken off the lists."""
     there = files()
-    needless = [n for n in (*SPEAKS_OLLAMA, *NOT_YET) if n not in there or not names_in(there[n])]
+    needless = [n for n in SPEAKS_OLLAMA if n not in there or not names_in(there[n])]
 
     assert needless == []
 

@@ -23,21 +23,22 @@ import pytest
 from tests.cli.test_apply import result_of
 from tests.cli.test_cli import tune
 from tests.ollama import faked
-from tuner.engines.ollama.models import OllamaModels
+from tuner.engines.ollama.deployment import OllamaDeployment
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import Disturbance
 from tuner.spec.shipped import studies
 from tuner.spec.study import load
-from tuner.workflow.service.apply import apply, propose
+from tuner.workflow.service.apply import apply
 from tuner.workflow.service.in_place import measure
-from tuner.workflow.service.notes import held
+from tuner.workflow.service.notes import locked
+from tuner.workflow.service.proposal import propose
 
 SLOW = ("--ttft-ms", "400")
 OLD, NEW = 'SYSTEM """old"""', 'SYSTEM """new"""'
 
 
-def _serving_old(host: str) -> OllamaModels:
-    server = OllamaModels(host)
+def _serving_old(host: str) -> OllamaDeployment:
+    server = OllamaDeployment(host)
     server.create("x", {"from": faked.MODEL, "system": "old"})
     return server
 
@@ -68,7 +69,7 @@ def until(true: Callable[[], Any], running: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def _checking(server: OllamaModels) -> bool:
+def _checking(server: OllamaDeployment) -> bool:
     """Tell whether the new model has the name and nothing else is left to be done."""
     temporary = any(n.startswith("modelfile-tuner-next") for n in server.names())
     return NEW in server.modelfile("x") and not temporary
@@ -119,7 +120,7 @@ def test_a_first_model_whose_check_is_interrupted_is_removed(tmp_path: Path) -> 
     """Nothing served under the name before, and nothing unverified does after."""
     result_of(tmp_path / "r")
     with faked.running(*SLOW) as host:
-        server = OllamaModels(host)
+        server = OllamaDeployment(host)
         with applying(tmp_path, host) as running:
             until(lambda: server.names() == [faked.MODEL, "x:latest"], running)
             running.send_signal(signal.SIGINT)
@@ -220,7 +221,7 @@ def test_a_crash_of_our_own_leaves_the_old_model(tmp_path: Path) -> None:
     with faked.running() as host:
         server = _serving_old(host)
         proposal = propose(result, "x", "env", server)
-        with held(host, "x:latest") as notes, pytest.raises(RuntimeError, match="a bug"):
+        with locked(host, "x:latest") as notes, pytest.raises(RuntimeError, match="a bug"):
             apply(proposal, server, notes, datetime(2026, 11, 26), said.append, crash)
 
         assert said == ["rolled back: x:latest is what it was before"]
@@ -234,7 +235,7 @@ def test_what_a_killed_apply_left_is_told_by_the_next_one(tmp_path: Path, before
     """After SIGKILL nothing can be said; the next `apply` and `rollback` of the name say it."""
     result = result_of(tmp_path / "r")
     with faked.running(*SLOW) as host:
-        server = _serving_old(host) if before else OllamaModels(host)
+        server = _serving_old(host) if before else OllamaDeployment(host)
         with applying(tmp_path, host) as running:
             until(lambda: "x:latest" in server.names() and _checking(server), running)
             running.kill()
@@ -262,7 +263,7 @@ def test_what_somebody_else_made_of_the_name_meanwhile_stays(
     """Neither the apply that is cut off nor the next one takes back what was not its own."""
     result = result_of(tmp_path / "r")
     with faked.running(*SLOW) as host:
-        server = _serving_old(host) if before else OllamaModels(host)
+        server = _serving_old(host) if before else OllamaDeployment(host)
         with applying(tmp_path, host) as running:
             until(lambda: "x:latest" in server.names() and _checking(server), running)
             server.create("x", {"from": faked.MODEL, "system": "by hand"})
@@ -317,7 +318,7 @@ def test_two_applies_to_two_names_leave_each_other_alone(tmp_path: Path) -> None
     """Each has a temporary model of its own, and removes only that."""
     result = result_of(tmp_path / "r")
     with faked.running("--create-ms", "3000") as host:
-        server = OllamaModels(host)
+        server = OllamaDeployment(host)
         with applying(tmp_path, host, "--requests", "0") as running:
             until(lambda: len(server.names()) > 1, running)
             words = ["--name", "y", "--attach", host, "--yes", "--requests", "0"]
@@ -358,11 +359,11 @@ def test_a_roll_back_on_a_busy_machine_says_so(tmp_path: Path) -> None:
         proposal, study = propose(result, "x", "env", server), load(studies() / "task-api.yaml")
 
         def check() -> Measurement:
-            found = asyncio.run(measure(proposal, study, host, tmp_path / "o", 60))
+            found = asyncio.run(measure(proposal, study, server, tmp_path / "o", 60))
             busy = Disturbance(30.0, others=0.34)
             return replace(found, saturated=None, machine=busy)
 
-        with held(host, "x:latest") as notes:
+        with locked(host, "x:latest") as notes:
             done = apply(proposal, server, notes, datetime(2026, 11, 26), said.append, check)
 
     assert done.failed
@@ -383,4 +384,4 @@ def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
         assert found.returncode == 2, found.stderr
         assert "let XDG_STATE_HOME name a folder that can be written" in found.stderr
-        assert OllamaModels(host).names() == [faked.MODEL]
+        assert OllamaDeployment(host).names() == [faked.MODEL]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tuner.cli.options import ending_cleanly, read_study, run_loop, show
+from tuner.engines.deployment import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tuner.engines.ollama.models import OllamaModels
+    from tuner.engines.deployment import Deployment, Target
     from tuner.evaluate.measurement import Measurement
     from tuner.spec.study import Study
-    from tuner.workflow.service.apply import Applied, Proposal
+    from tuner.workflow.service.apply import Applied
     from tuner.workflow.service.notes import Notes
+    from tuner.workflow.service.proposal import Proposal
 
 
 @click.command(name="apply")
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--attach", "host", metavar="URL", help="The Ollama; OLLAMA_HOST by default.")
 @click.option(
     "--target",
-    type=click.Choice(["env", "systemd", "compose", "launchd"]),
+    type=click.Choice(TARGETS),
     default="env",
     show_default=True,
     help="How the server is run: which file its environment is written as.",
@@ -60,7 +62,7 @@ def command(
     name: str | None,
     edit: Path | None,
     host: str | None,
-    target: Any,
+    target: Target,
     study_file: Path | None,
     requests: int,
     unproven: bool,
@@ -83,41 +85,38 @@ def command(
         return _edited(result, edit, unproven=unproven, yes=yes, dry_run=dry_run)
     if name is None:
         raise click.UsageError("say --name NAME, or --edit FILE")
-    from tuner.engines.ollama.attached import address_of
-    from tuner.engines.ollama.models import OllamaModels
     from tuner.report.apply import show_proposal
     from tuner.report.terminal import console
-    from tuner.workflow.service.apply import propose
-    from tuner.workflow.service.notes import held
+    from tuner.workflow.service.notes import locked
+    from tuner.workflow.service.proposal import deployment_for, propose
     from tuner.workflow.service.way_back import unfinished
 
-    models = OllamaModels(address_of(host))
-    proposal = propose(result, name, target, models)
+    deployment = deployment_for(result, host)
+    proposal = propose(result, name, target, deployment)
     study = _study_in_place(proposal, study_file, requests)
-    with held(models.address, proposal.name) as notes:
-        _say(unfinished(models, notes))
-        console(stderr=True).print(show_proposal(
-            proposal.name, proposal.verdict, proposal.changes, proposal.environment, proposal.steps
-        ))  # fmt: skip
+    with locked(deployment.address, proposal.name) as notes:
+        _say(unfinished(deployment, notes))
+        shown = show_proposal(proposal.name, proposal.verdict, proposal.changes, proposal.setup)
+        console(stderr=True).print(shown)
         _ensure_proven(proposal.verdict, proposal.folder, unproven=unproven or dry_run)
         asked = f"put it into service as {proposal.name}?"
         if dry_run or not (yes or click.confirm(asked, err=True)):
             return 0
-        check = _check(proposal, models, study, requests) if study else None
-        done = _into_service(proposal, models, notes, check)
+        check = _check(proposal, deployment, study, requests) if study else None
+        done = _into_service(proposal, deployment, notes, check)
     _show_done(proposal, done, as_json=as_json)
     return 4 if done.failed else 0
 
 
 def _say(line: str | None) -> None:
-    """Say a line on standard error, wherever that leads: what was done stays done."""
+    """Print a line on standard error; what was done stays, even if nobody can read that."""
     with contextlib.suppress(OSError):
         if line:
             click.echo(line, err=True)
 
 
 def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Study | None:
-    """Return the study for the measurement in place; say so where there will be none."""
+    """Return the study for the check in place; None, after saying why, where there will be none."""
     from tuner.workflow.service.in_place import why_not
 
     study = read_study(file) if requests else None
@@ -128,9 +127,9 @@ def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Stu
 
 
 def _check(
-    proposal: Proposal, models: OllamaModels, study: Study, requests: int
+    proposal: Proposal, deployment: Deployment, study: Study, requests: int
 ) -> Callable[[], Measurement]:
-    """Return what measures in place and says how it went."""
+    """Return a function that measures in place and prints the outcome."""
     from datetime import datetime
 
     from tuner.report.apply import show_in_place
@@ -139,7 +138,7 @@ def _check(
     out = proposal.folder / "service" / f"in-place-{datetime.now():%Y%m%dT%H%M%S}"
 
     def check() -> Measurement:
-        measured = run_loop(lambda: measure(proposal, study, models.address, out, requests))
+        measured = run_loop(lambda: measure(proposal, study, deployment, out, requests))
         for line in show_in_place(measured):
             _say(line)
         return measured
@@ -149,11 +148,11 @@ def _check(
 
 def _into_service(
     proposal: Proposal,
-    models: OllamaModels,
+    deployment: Deployment,
     notes: Notes,
     check: Callable[[], Measurement] | None,
 ) -> Applied:
-    """Apply, measure in place where that is asked for, and take back what does not hold."""
+    """Apply a proposal; a signal ends the program only after what was done is taken back."""
     from datetime import datetime
 
     from tuner.workflow.service.apply import apply
@@ -161,22 +160,21 @@ def _into_service(
     if check is None:
         _say("in place: not measured")
     with ending_cleanly():
-        return apply(proposal, models, notes, datetime.now(), _say, check)
+        return apply(proposal, deployment, notes, datetime.now(), _say, check)
 
 
 def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
     from tuner.report.apply import apply_document
 
     document = apply_document(
-        proposal.name, done.kept, proposal.changes, proposal.environment,
-        str(done.service_file) if done.service_file else None, done.measured,
+        proposal.name, done.kept, proposal.changes, proposal.setup, done.measured,
         rolled_back=done.failed,
     )  # fmt: skip
     show(document if as_json else _sentence(proposal.name, done.kept, failed=done.failed))
 
 
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
-    """Write the settings of a result into a Modelfile that somebody wrote."""
+    """Write the settings of a result into the user's own Modelfile."""
     from tuner.report.diff import show_diff, told_unlike
     from tuner.report.terminal import console
     from tuner.workflow.modelfiles.edit import edit, write

@@ -9,7 +9,7 @@ import click
 from tuner.cli.options import show
 
 if TYPE_CHECKING:
-    from tuner.engines.ollama.models import OllamaModels
+    from tuner.engines.deployment import Deployment
     from tuner.workflow.service.notes import Notes
 
 
@@ -26,36 +26,35 @@ def command(name: str, host: str | None, yes: bool) -> int:
     \b
     Example:  tune rollback task-api
     """  # noqa: D301
-    from tuner.engines.ollama.attached import address_of
-    from tuner.engines.ollama.models import OllamaModels
+    from tuner.engines import registry
     from tuner.workflow.service.interrupts import put_off
-    from tuner.workflow.service.notes import held
-    from tuner.workflow.service.way_back import bring_back, kept_before, listed, unfinished
+    from tuner.workflow.service.notes import locked
+    from tuner.workflow.service.way_back import bring_back, kept_before, unfinished
 
-    models = OllamaModels(address_of(host))
-    name = listed(name, models)
-    with held(models.address, name) as notes:
-        if killed := unfinished(models, notes):
+    deployment = registry.deployment(host)
+    name = deployment.listed(name)
+    with locked(deployment.address, name) as notes:
+        if killed := unfinished(deployment, notes):
             click.echo(killed, err=True)
-        kept = kept_before(name, models)
+        kept = kept_before(name, deployment)
         if kept is None:
-            return _removed(name, models, notes, yes=yes)
+            return _removed(name, deployment, notes, yes=yes)
         with put_off():
-            bring_back(kept, name, models, notes)
+            bring_back(kept, name, deployment, notes)
             show(f"{name} is again what was kept as {kept}")
     return 0
 
 
-def _removed(name: str, models: OllamaModels, notes: Notes, *, yes: bool) -> int:
-    """Remove what `tune apply` made where nothing had served before, if that is wanted."""
+def _removed(name: str, deployment: Deployment, notes: Notes, *, yes: bool) -> int:
+    """Ask whether to remove the model that `tune apply` made first, and remove it then."""
     from tuner.workflow.service.interrupts import put_off
-    from tuner.workflow.service.way_back import made, remove
+    from tuner.workflow.service.way_back import first_apply, remove
 
-    at = made(name, models, notes).at
+    at = first_apply(name, deployment, notes).at
     asked = f"nothing served as {name} before tune apply made it at {at}; remove it?"
     if not (yes or click.confirm(asked, err=True)):
         return 0
     with put_off():
-        remove(name, models, notes)
+        remove(name, deployment, notes)
         show(f"{name} is removed: nothing served as it before tune apply made it")
     return 0

@@ -19,9 +19,10 @@ from tuner.engines.starting import Draft, Machine, Origin, Source, lines, unused
 from tuner.spec.address import Url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
-from tuner.spec.values import Candidate
+from tuner.spec.values import Candidate, Model
 
 if TYPE_CHECKING:
+    from tuner.engines.deployment import Deployment
     from tuner.machine.finding import Finding
     from tuner.spec.study import Study
 
@@ -55,7 +56,8 @@ class EngineKind:
     `one_start` the server is somebody else's, and no start of it can be asked for; one that
     `attaches` can use a running server in place of its own. `packaged_study` is the study for who
     names none. `prompt_where` says what holds the prompt in service: the model itself, or the
-    client. `contents` describes its files.
+    client. `contents` describes its files; `deploys` names the one that it can put into service,
+    None where it can put none.
     """
 
     name: ClassVar[str]
@@ -68,6 +70,7 @@ class EngineKind:
     packaged_study: ClassVar[str] = PACKAGED_STUDY
     prompt_where: ClassVar[Literal["modelfile", "client"]] = "client"
     contents: ClassVar[Mapping[str, Contents]] = MappingProxyType({})
+    deploys: ClassVar[str | None] = None
 
     # what a study says
     def takes(self, model: str) -> bool:
@@ -122,6 +125,14 @@ class EngineKind:
         defaults = {name: value for name, value in held.items() if value not in LEFT_TO_ENGINE}
         left_out = unused(origin.modelfile, (), "the engine's own is used")
         return Draft(lines(defaults), left_out=left_out)
+
+    def known_model(self, name: str) -> Model | None:
+        """Return what is known of a model by its name without a server, None where nothing is."""
+        return None
+
+    def slots_by_environment(self) -> int | None:
+        """Return how many requests a server serves at once, as the environment says; else None."""
+        return None
 
     # the engine itself
     def create(self, study: Study, logs: Path) -> Engine:
@@ -182,3 +193,10 @@ class EngineKind:
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
     ) -> None:
         """Raise InputError for a candidate that no file can hold."""
+
+    def deployment(self, host: str | None) -> Deployment:
+        """Return the place where a result goes into service, at `host` or where it is by default.
+
+        Asked only where `deploys` names a file. Raises InputError for what is no address.
+        """
+        raise NotImplementedError

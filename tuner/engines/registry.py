@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tuner.engines.base import Engine, Preview
 from tuner.engines.kind import PACKAGED_STUDY, EngineKind
@@ -11,7 +12,13 @@ from tuner.spec.engine_kinds import engine_kinds, kind_named
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 
-__all__ = ["PACKAGED_STUDY", "attaching", "create", "kind_by_name", "kind_of", "kinds", "preview"]
+if TYPE_CHECKING:
+    from tuner.engines.deployment import Deployment
+
+__all__ = [
+    "PACKAGED_STUDY", "attaching", "create", "deploying", "deployment", "kind_by_name", "kind_of",
+    "kinds", "preview",
+]  # fmt: skip
 
 
 def kinds() -> list[EngineKind]:
@@ -38,6 +45,23 @@ def attaching(name: str | None = None) -> EngineKind:
     if not found:
         raise InputError("--attach: no engine that is installed can use a running server")
     return next((kind for kind in found if kind.name == name), found[0])
+
+
+def deploying(files: Container[str]) -> EngineKind | None:
+    """Return the first kind that can put one of a run's files into service, None without one."""
+    return next((kind for kind in kinds() if kind.deploys in files), None)
+
+
+def deployment(host: str | None, file: str | None = None) -> Deployment:
+    """Return where such a file goes into service, or by default where any does.
+
+    `host` is its address, None for the default. Raises InputError where no kind can do so.
+    """
+    able = (kind for kind in kinds() if kind.deploys is not None)
+    found = next((kind for kind in able if file in (None, kind.deploys)), None)
+    if found is None:
+        raise InputError(f"no engine that is installed puts a {file or 'result'} into service")
+    return found.deployment(host)
 
 
 def create(study: Study, logs: Path) -> Engine:

@@ -1,1 +1,1 @@
-"""Answers become classes, classes become a verdict."""
+"""Judge answers: each gets a class, and the classes together give a verdict."""

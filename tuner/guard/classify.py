@@ -1,4 +1,4 @@
-"""Put every answer into one class, with the reason."""
+"""Put every answer into one class."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ VALID: frozenset[GuardClass] = frozenset({"correct", "wrong_fields"})
 
 
 def judge(schema: Mapping[str, Any] | None) -> Judge:
-    """Return the judge of a workload's answers.
+    """Return a function that classifies the answers of a workload.
 
-    With a schema an answer must be JSON that fits it; without one it must be JSON only where
-    `expect` holds fields. Prompts without `expect` are correct when they are valid.
+    With a schema an answer must be JSON that fits it. Without one it must be JSON only where
+    `expect` holds fields. A valid answer to a prompt without `expect` is correct.
     """
     fits = _validator(schema)
 
@@ -55,9 +55,9 @@ def _judge_json(
 
 
 def matches(expect: Any, found: Any) -> bool:
-    """Tell whether every field that is expected is there with its value; others are free.
+    """Tell whether each expected field is there with its value; other fields do not matter.
 
-    True and 1 differ, as they do in JSON.
+    True and 1 differ, as in JSON.
     """
     if isinstance(expect, Mapping):
         return isinstance(found, Mapping) and all(

@@ -1,10 +1,10 @@
-"""From classes to a verdict: floors on valid and correct answers, and no drop against the baseline.
+"""Judge the quality of answers: floors on valid and correct ones, and no drop from the baseline.
 
-Answers to one template have much in common, so each template counts once, by its first answer. It
-weighs as often as the template was asked, until that is as often as its share of the traffic says:
-so does each request count alike. A verdict so holds for templates like these.
-Answers that were in flight together are taken as independent given their templates: failures,
-which come together, are for the certificate of latency to bound.
+Answers to one template have much in common, so only the first answer to each template counts. Its
+weight is the number of times that the template was asked, but at most its share of the traffic. So
+all requests of the traffic weigh the same, and the verdict holds for templates like these.
+Answers that were in flight together count as independent, given their templates. Failures do come
+together; the certificate of latency bounds them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ NO_BOUND = Bound(None, None, None)
 
 @dataclass(frozen=True, slots=True)
 class GuardReport:
-    """How the answers were, with bounds, and what each floor's verdict is.
+    """The quality of answers, with bounds, and the verdict on each floor.
 
-    `valid` and `correct` are shares of all answers, with bounds from the first one of each of
-    `templates`. `difference` is the share of correct answers minus the baseline's on `pairs` same
-    prompts, the first of each template; `pairs_needed` how many its verdict is expected to take.
+    `valid` and `correct` are shares of all answers; their bounds come from the first answers to
+    the `templates`. `difference` is the share of correct answers minus that of the baseline, on
+    the first prompt of each template that both answered; there are `pairs` of them. Its verdict
+    is expected to need `pairs_needed`.
     """
 
     counts: Mapping[str, int]
@@ -42,12 +43,15 @@ class GuardReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Return PASS when every floor passed, FAIL when one failed, else UNDECIDED."""
+        """Return PASS if every floor passed, FAIL if one failed, else UNDECIDED."""
         return overall(self.verdicts.values())
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict of a conjunction: intersection-union, no division of alpha."""
+    """Return the verdict on several claims together.
+
+    Alpha is not divided among them: an intersection-union test needs no correction.
+    """
     found = list(verdicts)
     if "FAIL" in found:
         return "FAIL"
@@ -62,9 +66,9 @@ def report(
     visits: Mapping[str, int] | None = None,
     baseline: Sequence[Sample] = (),
 ) -> GuardReport:
-    """Judge the answers of a candidate, and against the baseline's on the same prompts.
+    """Judge a candidate's answers, also against the baseline's answers to the same prompts.
 
-    `visits` is how often each template comes before all have had their turns, by default once.
+    `visits` is how often each template comes in one round of all templates, by default once.
     """
     counted = _Counted(first_answers(samples), visits or {}, Counter(asked(samples)), alpha)
     verdicts: dict[str, Verdict] = {}
@@ -73,10 +77,10 @@ def report(
         ("min_correct", guard.min_correct, is_correct),
     ):
         if floor is not None:
-            verdicts[key] = counted.judged(good, floor)
+            verdicts[key] = counted.verdict(good, floor)
     pairs = _Pairs.of(samples, baseline, counted)
     if guard.max_drop is not None and baseline:
-        verdicts["max_drop"] = pairs.judged(guard.max_drop)
+        verdicts["max_drop"] = pairs.verdict(guard.max_drop)
     return GuardReport(
         counts=dict(Counter(str(s.guard) for s in samples)),
         valid=counted.share(is_valid, samples),
@@ -90,12 +94,12 @@ def report(
 
 
 def is_valid(sample: Sample) -> float:
-    """Return 1.0 for a complete answer that parses and fits the schema."""
+    """Return 1.0 for a complete answer that parses and fits the schema, else 0.0."""
     return float(sample.guard in VALID)
 
 
 def is_correct(sample: Sample) -> float:
-    """Return 1.0 for a valid answer that holds what was expected."""
+    """Return 1.0 for a valid answer that holds what was expected, else 0.0."""
     return float(sample.guard == "correct")
 
 
@@ -120,7 +124,11 @@ def asked(samples: Iterable[Sample]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """The answers that count, how often their templates come and came, and each verdict's error."""
+    """The first answers to the templates, which count, and what weighs them.
+
+    `visits` is how often a template comes in one round, `times` how often it was asked. `alpha` is
+    the error of each verdict.
+    """
 
     answers: Sequence[Sample]
     visits: Mapping[str, int]
@@ -128,11 +136,11 @@ class _Counted:
     alpha: float
 
     def weighed(self, answers: Iterable[Sample]) -> list[float]:
-        """Return what answers weigh, as shares of the heaviest."""
+        """Return the weight of each answer, as a share of the largest."""
         counts = [min(self.times[t], self.visits.get(t, 1)) for t in asked(answers)]
         return [count / max(counts) for count in counts]
 
-    def judged(self, good: Callable[[Sample], float], floor: float) -> Verdict:
+    def verdict(self, good: Callable[[Sample], float], floor: float) -> Verdict:
         values = [good(s) for s in self.answers]
         return judge_share(values, floor, self.alpha, self.weighed(self.answers))
 
@@ -147,14 +155,14 @@ class _Counted:
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """(candidate's, baseline's) answers that count, and how."""
+    """Pairs of a candidate's and the baseline's answer to one prompt, and what weighs them."""
 
     pairs: Sequence[tuple[Sample, Sample]]
     counted: _Counted
 
     @classmethod
     def of(cls, ours: Sequence[Sample], theirs: Sequence[Sample], counted: _Counted) -> _Pairs:
-        """Return the pairs of first answers, weighed by how many pairs a template has."""
+        """Return the pairs of first answers; the number of pairs of a template is its weight."""
         times = Counter(asked(pair[0] for pair in paired(ours, theirs)))
         return cls(paired(counted.answers, theirs), replace(counted, times=times))
 
@@ -162,7 +170,7 @@ class _Pairs:
         ours, theirs = ([is_correct(pair[side]) for pair in self.pairs] for side in (0, 1))
         return ours, theirs, self.counted.weighed(ours for ours, _ in self.pairs)
 
-    def judged(self, margin: float) -> Verdict:
+    def verdict(self, margin: float) -> Verdict:
         ours, theirs, weights = self._sides()
         return judge_noninferior(ours, theirs, margin, self.counted.alpha, weights)
 

@@ -1,1 +1,1 @@
-"""The Modelfile: read, written, checked and changed."""
+"""Read, write, check and change Modelfiles."""

@@ -1,19 +1,20 @@
-"""A GGUF's Jinja chat template as an Ollama TEMPLATE that gives the identical prompt.
+"""Turn a GGUF's Jinja chat template into an Ollama TEMPLATE that gives the identical prompt.
 
-The Jinja template is treated as a black box: it is rendered with a few probe conversations,
-the fixed texts around each turn are read off, and the result is believed only if it composes
-other conversations character by character as Jinja does. Templates that do more than put
-texts around turns (trim them, merge the system message into the user's, write the date) are
-not derivable, and no TEMPLATE is better than one that is nearly right.
+The Jinja template is a black box here. A few probe conversations are rendered with it, and the
+fixed texts around each turn are read off their prompts. The result counts only if it gives the
+same prompt as Jinja, character by character, for other conversations too. Some templates do more
+than put texts around turns: they trim them, merge the system message into the user's, or write
+the date. They have no result, because no TEMPLATE is better than one that is nearly right.
 
-BOS: llama.cpp's chat path takes a BOS that a template wrote off again where the tokenizer adds
-one (`common/chat.cpp`), and Ollama hands the rendered text to that same tokenizer. So a
-`ChatFormat` knows the BOS, which is part of Jinja's output, and `go_template` leaves it out,
-as Ollama's built-in templates do: written, it would stand there twice.
+BOS: a template may write a BOS, and the tokenizer may add another one. llama.cpp removes the
+template's BOS then (`common/chat.cpp`). Ollama does not, although it uses the same tokenizer. So
+a `ChatFormat` knows the BOS, which is part of Jinja's output, and `go_template` leaves it out, as
+Ollama's built-in templates do.
 
 Ollama's side (`template/template.go`, `server/routes.go`): a template that names .Messages
-gets them all, those of one role in a row joined by a blank line; Modelfile MESSAGEs come
-before those of the request, SYSTEM before all, unless the request starts with a system one.
+gets all messages, and consecutive messages of one role are joined by a blank line. The MESSAGEs
+of a Modelfile come before those of the request. SYSTEM comes before all of them, unless the
+request starts with a system message.
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ _NEEDS_QUOTES = re.compile(r'[{\r\\]|"""')
 
 @dataclass(frozen=True, slots=True)
 class ChatFormat:
-    """The fixed texts of a prompt: what stands around each turn, before and after all.
+    """The fixed texts of a prompt: before all turns, around each turn, and after all turns.
 
-    `default_system` is the whole text that is inserted when the first message is not a system
-    one. `turns` maps the roles that the template takes to their prefix and suffix.
+    `default_system` is the whole text that a prompt gets when its first message is not a system
+    message. `turns` maps the roles that the template takes to their prefix and suffix.
     """
 
     before_all: str = ""
@@ -75,13 +76,13 @@ class ChatFormat:
 
 
 class _Unfit(Exception):
-    """The template is not of the derivable kind; never leaves this module."""
+    """The template has no `ChatFormat`; this error never leaves the module."""
 
 
 def derive(chat_template: str, bos_token: str, eos_token: str) -> ChatFormat | None:
-    """Return the format that a Jinja chat template applies, or None where it is no such thing.
+    """Return the format that a Jinja chat template applies, None where it does more than that.
 
-    Rendered as transformers does (`utils/chat_template_utils.py`): sandboxed, trim_blocks,
+    It is rendered as transformers does (`utils/chat_template_utils.py`): sandboxed, trim_blocks,
     lstrip_blocks, with bos_token, eos_token, raise_exception and add_generation_prompt.
     """
     try:
@@ -103,7 +104,7 @@ def compose(fmt: ChatFormat, messages: Sequence[Message]) -> str:
 
 
 def go_template(fmt: ChatFormat) -> str:
-    """Return Ollama's TEMPLATE for a format: the same prompt, without the BOS (see above).
+    """Return the Ollama TEMPLATE that gives the same prompt without the BOS (see above).
 
     Messages of a role that the chat template does not take are left out.
     """
@@ -121,7 +122,7 @@ def go_template(fmt: ChatFormat) -> str:
 
 
 class _Jinja:
-    """A chat template, compiled once, that renders conversations."""
+    """A compiled chat template that renders conversations."""
 
     def __init__(self, source: str, bos_token: str, eos_token: str) -> None:
         environment = ImmutableSandboxedEnvironment(
@@ -143,15 +144,15 @@ class _Jinja:
 
 
 def _refuse(reason: str) -> NoReturn:
-    """Stand in for raise_exception, and for strftime_now: a date cannot be kept in a file."""
+    """Stand in for raise_exception, and for strftime_now, since no file can hold today's date."""
     raise _Unfit(reason)
 
 
 def _guesses(jinja: _Jinja, bos: str) -> list[ChatFormat]:
-    """Read the formats off that would explain the probes.
+    """Return the formats that would explain the prompts of the probes.
 
-    Where an assistant's turn ends and the next prefix begins cannot be told from one text, so
-    there is one guess for the end that a closing assistant turn shows, one for the user's.
+    One prompt does not show where an assistant's turn ends and the next prefix begins. So there
+    are two guesses: it ends like the last assistant turn of a prompt, or like a user's turn.
     """
     user, answer, again = _conversation(*_MARKS)
     head, suffix = _around(jinja([user], generation=False), _MARKS[0])
@@ -175,7 +176,7 @@ def _guesses(jinja: _Jinja, bos: str) -> list[ChatFormat]:
 
 
 def _system(jinja: _Jinja, before: str, user_prefix: str) -> dict[Role, Turn]:
-    """Read the system turn off; none where the template refuses one."""
+    """Return the texts around a system turn, {} where the template refuses one."""
     user = Message("user", _MARKS[0])
     try:
         text = jinja([Message("system", _SYSTEM_MARK), user], generation=False)
@@ -196,7 +197,7 @@ def _assistant_end(jinja: _Jinja, user: Message, answer: Message) -> str | None:
 
 
 def _agrees(jinja: _Jinja, fmt: ChatFormat) -> bool:
-    """Compare with Jinja on conversations that the format was not read off."""
+    """Tell whether a format gives Jinja's prompts for conversations other than the probes."""
     starts: list[list[Message]] = [[]]
     if "system" in fmt.turns:
         starts += [[Message("system", text)] for text in _NASTY]
@@ -209,13 +210,13 @@ def _agrees(jinja: _Jinja, fmt: ChatFormat) -> bool:
 
 
 def _conversation(*texts: str) -> list[Message]:
-    """Let user and assistant say the texts in turn."""
+    """Return a conversation in which user and assistant say the texts in turn."""
     roles: tuple[Role, Role] = ("user", "assistant")
     return [Message(roles[i % 2], text) for i, text in enumerate(texts)]
 
 
 def _around(text: str, mark: str) -> Turn:
-    """Split a text at its only mark."""
+    """Return what stands before and after a mark that occurs once."""
     if text.count(mark) != 1:
         raise _Unfit("a message is left out or repeated")
     head, _, tail = text.partition(mark)
@@ -239,7 +240,7 @@ def _turn(fmt: ChatFormat, message: Message) -> str:
 
 
 def _branches(turns: Mapping[Role, Turn]) -> str:
-    """Write one branch a role."""
+    """Return one branch of an if for each role."""
     text = ""
     for number, (role, (prefix, suffix)) in enumerate(turns.items()):
         test = f'{"else if" if number else "if"} eq $m.Role "{role}"'
@@ -248,7 +249,7 @@ def _branches(turns: Mapping[Role, Turn]) -> str:
 
 
 def _literal(text: str) -> str:
-    """Write a fixed text so that Go's text/template gives exactly it."""
+    """Return a fixed text in the form in which Go's text/template writes it unchanged."""
     kept = all(c.isprintable() or c in "\n\t" for c in text)
     if kept and not _NEEDS_QUOTES.search(text):
         return text
@@ -256,7 +257,7 @@ def _literal(text: str) -> str:
 
 
 def _escaped(char: str) -> str:
-    """Escape a character for an interpreted Go string, all of it printable ASCII or letters."""
+    """Return a character as an interpreted Go string holds it, in printable ASCII or letters."""
     if char in '"\\':
         return "\\" + char
     if char.isprintable():

@@ -1,4 +1,4 @@
-"""A Modelfile as Ollama's HTTP interface takes it: the body of POST /api/create.
+"""Turn a Modelfile into the body of POST /api/create, which makes a model of it.
 
 Source: api/types.go (CreateRequest) and parser/parser.go (CreateRequest of a Modelfile).
 """
@@ -21,9 +21,9 @@ _VALUES: Mapping[Kind, Callable[[str], Any]] = {
 
 
 def create_request(modelfile: Modelfile) -> dict[str, Any]:
-    """Return the fields of a model that is made from another, less its name.
+    """Return the body of the request, without the name of the new model.
 
-    Raises InputError for what needs files of its own (an adapter, a projector, a draft).
+    Raises InputError for a Modelfile that brings files (an adapter, a projector, a draft).
     """
     if modelfile.adapters or modelfile.layers or modelfile.drafts:
         raise InputError(
@@ -45,7 +45,7 @@ def create_request(modelfile: Modelfile) -> dict[str, Any]:
 
 
 def _parameters(modelfile: Modelfile) -> dict[str, Any]:
-    """Return the parameters with their types; `stop` adds up, of others the last counts."""
+    """Return typed parameters; `stop` lines form a list, of others the last line counts."""
     found: dict[str, Any] = {}
     for name, text in modelfile.parameters:
         if name == "stop":

@@ -1,8 +1,8 @@
-"""What changes from one Modelfile to another, and what each change costs a running server.
+"""Compare two Modelfiles, and say what each change costs a running server.
 
-Costs: `server/sched.go` of Ollama, needsReload: a runner is kept for a blob of weights and its
-runner options; everything else is looked up at each request. Weights that cannot be compared,
-a name beside a blob, have an unknown cost.
+Ollama keeps a runner as long as the blob of weights and the runner options stay, and looks up all
+else at each request (`server/sched.go`, needsReload). The cost is unknown where weights cannot be
+compared: one side names a model, the other a blob.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _BLOB = re.compile(r".*sha256[-:]([0-9a-f]{64})", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: `a` and `b` are None where a side lacks it; `cost` is what service pays."""
+    """One difference between two Modelfiles.
+
+    `a` and `b` are what each side says, None where it says nothing. `cost` is what the change
+    costs a running server.
+    """
 
     what: str
     a: str | None
@@ -33,19 +37,19 @@ class Change:
 
 
 def changes(a: Modelfile, b: Modelfile, names: tuple[str, str] = ("", "")) -> list[Change]:
-    """Return what differs, the base first.
+    """Return the differences, that of the base first.
 
-    Bases are compared as blobs where both are, as a server names them, else by their names.
-    `names` are what people call the blobs.
+    Two blobs, as a server names bases, are compared by their digests, other bases by their names.
+    `names` are the names that people use for the blobs.
     """
     return [c for c in _all(a, b, names) if c.a != c.b]
 
 
 def inheriting(modelfile: Modelfile, base: Modelfile) -> Modelfile:
-    """Return a Modelfile with what it takes over from the model that its FROM names.
+    """Return a Modelfile with what it inherits from `base`, the model that its FROM names.
 
-    Its base is the other's, so the blob where a server answered. Source: server/create.go of
-    Ollama: a text, the messages and each parameter that is not said again stay.
+    It inherits each text, the messages and each parameter that it does not set itself. Its FROM
+    becomes that of `base`: a blob, if a server told it. Source: `server/create.go` of Ollama.
     """
     said = {name for name, _ in modelfile.parameters}
     kept = tuple((name, value) for name, value in base.parameters if name not in said)
@@ -82,9 +86,10 @@ def _all(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Change]
 
 
 def _bases(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Change]:
-    """Yield how the weights differ: one blob has many names, and one name many blobs.
+    """Yield the difference of the weights, if there is one.
 
-    Several FROM are told apart by what is in them, not by their order.
+    One blob may have many names, and one name may mean many blobs. The order of several FROM
+    does not matter.
     """
     sides = [{_blob(base) or _shown(base): base for base in (m.base, *m.layers)} for m in (a, b)]
     if sides[0].keys() != sides[1].keys():
@@ -95,9 +100,9 @@ def _bases(a: Modelfile, b: Modelfile, names: tuple[str, str]) -> Iterator[Chang
 
 
 def _called(bases: Mapping[str, str], name: str) -> str:
-    """Return what people read of bases: their names, a blob by the start of its digest.
+    """Return bases as people read them: by name, a blob by the start of its digest.
 
-    `name` is what the first of them is called.
+    `name` is the name of the first one.
     """
     told = [f"sha256:{key[:12]}" if _blob(base) else key for key, base in bases.items()]
     if name and not _blob(name) and told[0].startswith("sha256:"):
@@ -111,7 +116,7 @@ def _blob(base: str) -> str | None:
 
 
 def _shown(base: str) -> str:
-    """Return a model's name as Ollama lists it, a path as it is."""
+    """Return a model's name as Ollama lists it, a path unchanged."""
     return shown(base) if is_name(base) and not is_path(base) else base
 
 
@@ -123,7 +128,7 @@ def _parameters(a: Modelfile, b: Modelfile) -> Iterator[Change]:
 
 
 def _settings(modelfile: Modelfile) -> dict[str, str]:
-    """Return the parameters that count, as a server shows them; all of `stop` as one list."""
+    """Return the parameters in force, as a server shows them; all `stop` texts as one list."""
     found = {name: plain(name, value) for name, value in modelfile.parameters}
     stops = [value for name, value in modelfile.parameters if name == "stop"]
     return found | ({"stop": json.dumps(stops, ensure_ascii=False)} if stops else {})

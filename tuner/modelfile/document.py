@@ -1,9 +1,9 @@
-"""Modelfiles as values: read the way Ollama reads them, written so that it reads them back.
+"""Read Modelfiles as Ollama does, and write them so that Ollama reads the same.
 
-What Ollama keeps is kept: the last SYSTEM and TEMPLATE win, `stop` adds up, deprecated
-parameters are skipped there and stay here for the linter. Comments after the first
-instruction are not kept. Line breaks inside quotes are part of the text, CR included: read
-files with `load`, and write them with `newline=""`.
+A value holds what Ollama holds: the last SYSTEM and the last TEMPLATE count, `stop` lines add up.
+Unlike Ollama it holds deprecated parameters, for the linter. Comments after the first instruction
+are lost. Line breaks inside quotes are part of the text, CR included: read files with `load`, and
+write them with `newline=""`.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ _VERSION = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Modelfile:
-    """A Modelfile: `base` is FROM, `layers` what further FROM lines add (projectors).
+    """A Modelfile.
 
-    `parameters` are in order, their values as written; `stop` may repeat. `header` holds the
-    comments at the top, without `# `.
+    `base` is its FROM, `layers` are those of further FROM lines (projectors). `parameters` are in
+    order, with their values as written; `stop` may repeat. `header` holds the comments at the top
+    without `# `.
     """
 
     base: str
@@ -68,7 +69,7 @@ def load(path: Path) -> Modelfile:
 
 
 def text_of(path: Path) -> str:
-    """Return a Modelfile's text, decoded as Ollama does: UTF-8, or what its BOM says.
+    """Return a Modelfile's text, decoded as Ollama does: as UTF-8, or as its BOM says.
 
     Raises InputError where it cannot be read. Source: `parser/parser.go`, ParseFile.
     """
@@ -113,11 +114,11 @@ def parse(text: str, name: str = "Modelfile") -> Modelfile:
 
 
 def write(modelfile: Modelfile) -> str:
-    """Return the text that Ollama's parser reads back as this very Modelfile.
+    """Return the text that Ollama's parser reads back as this Modelfile.
 
     Raises InputError for what the grammar cannot hold (a character that the parser drops, a
-    line that ends in three quotes), for empty texts that would not do what they seem to, and
-    for parameters that Ollama would refuse.
+    line that ends in three quotes), for empty texts, which would not have the effect that
+    they seem to have, and for parameters that Ollama would refuse.
     """
     for line in modelfile.header:
         if "\n" in line or "\r" in line:
@@ -130,7 +131,7 @@ def write(modelfile: Modelfile) -> str:
 
 
 def _parts(modelfile: Modelfile) -> Iterable[tuple[str, str, str]]:
-    """Yield word, name and value of each instruction, in the order they are written."""
+    """Yield word, name and value of each instruction, in the order of the text."""
     yield from (("FROM", "", base) for base in (modelfile.base, *modelfile.layers))
     yield from (("ADAPTER", "", adapter) for adapter in modelfile.adapters)
     yield from (("DRAFT", "", draft) for draft in modelfile.drafts)
@@ -153,7 +154,7 @@ def line_of(word: str, name: str, value: str) -> str:
 
 
 def _line(word: str, name: str, value: str) -> tuple[str, str]:
-    """Return an instruction, with its name, and its value as written."""
+    """Return the two halves of an instruction's line: its word and name, and its quoted value."""
     problem = _problem(word, name, value)
     if problem:
         raise InputError(f"The Modelfile cannot be written: {problem}")
@@ -162,16 +163,16 @@ def _line(word: str, name: str, value: str) -> tuple[str, str]:
 
 
 def _check(instruction: grammar.Instruction, file: str) -> None:
-    """Refuse what Ollama's grammar takes and its `create` does not."""
+    """Raise InputError for what `ollama create` refuses, although its grammar takes it."""
     problem = refused(instruction)
     if problem:
         grammar.fail(file, instruction.line, problem)
 
 
 def refused(instruction: grammar.Instruction) -> str | None:
-    """Say why `ollama create` refuses what its grammar takes, or None where it does not.
+    """Return why `ollama create` refuses what its grammar takes, None where it takes it too.
 
-    A blank SYSTEM or TEMPLATE is legal there, only without effect: the linter's business.
+    A blank SYSTEM or TEMPLATE is legal but without effect: the linter warns of it.
     """
     if instruction.word in _TEXTS and not instruction.value:
         return None
@@ -179,7 +180,7 @@ def refused(instruction: grammar.Instruction) -> str | None:
 
 
 def _problem(word: str, name: str, value: str) -> str | None:
-    """Say what is wrong with an instruction's value, whatever its quotes."""
+    """Return what is wrong with an instruction's value, None where nothing is."""
     if word == "PARAMETER":
         return parameters.complaint(name, value)
     if not value and word in _NEVER_EMPTY:

@@ -1,4 +1,4 @@
-"""Edit a Modelfile that somebody wrote: what a study set changes, all else stays."""
+"""Write a study's settings into somebody's Modelfile, and leave all else as it is."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from tuner.modelfile.document import Modelfile, line_of, parse
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A text cut into its instructions: what each becomes, and what is written after it."""
+    """A text cut into the instructions `found`, while it is edited.
+
+    `lines` is the new text of each instruction, None where it goes. `added` holds the lines that
+    come after an instruction.
+    """
 
     found: tuple[grammar.Instruction, ...]
     lines: list[str | None]
     added: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def of(self, word: str) -> Iterator[tuple[int, grammar.Instruction]]:
-        """Yield the instructions of a kind with their places."""
+        """Yield the instructions of one word with their places."""
         return ((n, i) for n, i in enumerate(self.found) if i.word == word)
 
     def replace(self, place: int, value: str) -> None:
-        """Give an instruction another value, unless it has it."""
+        """Give an instruction another value; leave it as written where it has that value."""
         old = self.found[place]
         if old.value != value:
             self.lines[place] = line_of(old.word, old.name, value)
@@ -35,14 +39,16 @@ class _Draft:
 
 
 def edited(text: str, wanted: Modelfile, study: Set[str], name: str = "Modelfile") -> str:
-    """Return a Modelfile's text with the settings of another.
+    """Return a Modelfile's text with the settings of the Modelfile `wanted`.
 
     `study` names the settings that were set on purpose: parameters, `system` (SYSTEM) and
-    `shots` (MESSAGE). They become what is wanted, and go with their lines where it says nothing
-    of them. Another parameter, or a TEMPLATE, is written where the file is silent or the other
-    has its own; it is never taken away. What already says so stays as it is written, a changed
-    value is replaced where it stands, a new one comes after the last of its kind. All other
-    instructions are the file's own. Raises InputError where either cannot be read or written.
+    `shots` (MESSAGE). The text gets their values from `wanted`, and loses their lines where
+    `wanted` has none. It also gets the parameters that it lacks, and a TEMPLATE that `wanted` has.
+    All other instructions stay.
+
+    A line that says the same already stays as it is written. A changed value is replaced where it
+    stands, and a new line comes after the last of its kind. Raises InputError where the text
+    cannot be read, or a value cannot be written.
     """
     parse(text, name)
     spans = list(grammar.spans(text, name))
@@ -58,7 +64,7 @@ def edited(text: str, wanted: Modelfile, study: Set[str], name: str = "Modelfile
 
 
 def _parameters(draft: _Draft, wanted: Modelfile, study: Set[str]) -> None:
-    """Set the study's parameters, and others that the file lacks; `stop` may stand often."""
+    """Write the parameters; of `stop` there may be several."""
     own = {old.name for _, old in draft.of("PARAMETER")} - study
     left: dict[str, list[str]] = defaultdict(list)
     for name, value in wanted.parameters:
@@ -75,7 +81,7 @@ def _parameters(draft: _Draft, wanted: Modelfile, study: Set[str]) -> None:
 
 
 def _single(draft: _Draft, word: str, value: str | None) -> None:
-    """Set what counts once: the last of several."""
+    """Write an instruction of which only the last one counts."""
     places = [n for n, _ in draft.of(word)]
     if value is None:
         for place in places:
@@ -87,7 +93,7 @@ def _single(draft: _Draft, word: str, value: str | None) -> None:
 
 
 def _messages(draft: _Draft, wanted: Modelfile) -> None:
-    """Set all messages at once: they are a conversation."""
+    """Replace all messages, since together they are one conversation."""
     asked = [(m.role, m.content) for m in wanted.messages]
     if [(i.name, i.value) for _, i in draft.of("MESSAGE")] == asked:
         return
@@ -98,7 +104,7 @@ def _messages(draft: _Draft, wanted: Modelfile) -> None:
 
 
 def _joined(text: str, spans: list[tuple[int, int]], draft: _Draft) -> str:
-    """Return the text with each instruction as the draft has it."""
+    """Return the text with the instructions of the draft."""
     pieces, at = list[str](), 0
     for place, (start, end) in enumerate(spans):
         kept = draft.lines[place]

@@ -1,13 +1,13 @@
-"""Ollama's TEMPLATE: read it as Ollama does and render a conversation with it.
+"""Read a TEMPLATE, and render a conversation with it as Ollama does.
 
 Source: `template/template.go` of Ollama 0.11.4, on top of Go's text/template (`go.lexer`,
-`go.parser`, `go.execute`). What a reader of Ollama's documentation would not expect:
+`go.parser`, `go.execute`). Ollama's documentation does not say this:
 
 - A template that names neither .Messages nor .Response gets {{ .Response }} at its end.
-- With .Messages, those of one role in a row are joined by a blank line, and .System holds all
-  system messages.
-- Without .Messages, it is rendered once for each system, prompt and response; what follows the
-  first {{ .Response }} is cut off for the last one, in which Ollama's own functions are unknown.
+- With .Messages, consecutive messages of one role are joined by a blank line, and .System holds
+  all system messages.
+- Without .Messages, it is rendered once for each turn of system, prompt and response. The last
+  turn ends before the first {{ .Response }}, and Ollama's own functions are unknown in it.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _RESPONSE = Action(Pipe(((Field(("Response",)),),), (), assigns=False, line=1))
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A TEMPLATE as Ollama holds it: its own tree under "", and those it defines.
+    """A TEMPLATE as Ollama holds it: its own tree under "", and the trees that it defines.
 
     `fields` are the names in it, in lower case: fields without their dot ("messages", "role"),
-    variables with their $. Those behind parentheses are not seen, as in Ollama.
+    variables with their $. As in Ollama, names behind parentheses are missing.
     """
 
     trees: Mapping[str, Nodes]
@@ -51,7 +51,7 @@ class Template:
 def parse(text: str) -> Template:
     """Read a TEMPLATE.
 
-    Raises InputError, with the line, for what Ollama refuses or fails at.
+    Raises InputError, with the line, where Ollama refuses it or fails.
     """
     trees = parse_trees(text, OLLAMA)
     fields = frozenset(n.lower() for nodes in trees.values() for n in _names(nodes))
@@ -70,10 +70,10 @@ def render(
     suffix: str = "",
     think: bool | None = None,
 ) -> str:
-    """Return the prompt that Ollama makes of a conversation, or of a prompt with a suffix.
+    """Return the prompt that Ollama makes of a conversation, or of a text with a suffix.
 
     `system` is a Modelfile's SYSTEM: it comes first unless the messages start with their own.
-    `think` is the request's, None where it does not say. There are no tools and no images.
+    `think` is that of the request, None where it has none. There are no tools and no images.
     Raises InputError, with the line, where Ollama answers with an error.
     """
     thinking: dict[str, Value] = {"Think": bool(think), "ThinkLevel": ""}
@@ -90,7 +90,7 @@ def render(
 
 
 def _turn_by_turn(template: Template, turns: Sequence[dict[str, Value]]) -> str:
-    """Render a template without .Messages: what ends a response is left out of the last turn."""
+    """Render a template without .Messages; the last turn ends where the response would begin."""
     *turns, last = turns
     cut, _ = _cut(template.trees[""])
     done = [execute(template.trees, turn) for turn in turns]
@@ -107,7 +107,7 @@ def _chat(messages: Sequence[Message]) -> dict[str, Value]:
 
 
 def _collated(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Join the messages of one role in a row."""
+    """Join consecutive messages of one role."""
     return tuple(
         Message(role, "\n\n".join(m.content for m in row))
         for role, row in groupby(messages, key=lambda m: m.role)
@@ -115,9 +115,9 @@ def _collated(messages: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _turns(messages: Sequence[Message]) -> Iterator[dict[str, Value]]:
-    """Yield the values for each rendering of a template without .Messages, the last included.
+    """Yield the values of each turn for a template without .Messages.
 
-    A new turn starts where a message would replace one that comes later in a turn.
+    A turn is system, prompt, response. A message that comes too late for its turn starts the next.
     """
     order = ("System", "Prompt", "Response")
     places = dict(zip(("system", "user", "assistant"), order, strict=True))
@@ -132,7 +132,7 @@ def _turns(messages: Sequence[Message]) -> Iterator[dict[str, Value]]:
 
 
 def _names(nodes: Nodes) -> Iterator[str]:
-    """Yield the names of fields and variables, as Ollama's Identifiers does."""
+    """Yield the names of fields and variables, as Ollama's function Identifiers does."""
     for node in nodes:
         match node:
             case Action(pipe) | Invoke(_, Pipe() as pipe, _):
@@ -160,10 +160,10 @@ def _operand_names(operand: Operand) -> Iterator[str]:
 
 
 def _cut(nodes: Nodes) -> tuple[Nodes, bool]:
-    """Leave out what follows the first {{ .Response }}; return whether there was one.
+    """Return nodes without what follows the first {{ .Response }}, and whether there was one.
 
-    Ollama looks neither into the pipelines of if, with and range nor into template actions,
-    and crashes where that {{ .Response }} stands before an else.
+    As in Ollama, the pipelines of if, with and range and template actions are not searched.
+    Ollama crashes where that {{ .Response }} stands before an else.
     """
     kept: list[Node] = []
     done = False
@@ -195,7 +195,7 @@ def _cut_branch(branch: Branch) -> tuple[Branch, bool]:
 
 
 def _cut_pipe(pipe: Pipe) -> tuple[Pipe | None, bool]:
-    """Leave out the arguments after .Response; None where a command loses all of them."""
+    """Return a pipeline without the arguments after .Response; None where a command loses all."""
     done = False
     commands = []
     for command in pipe.commands:

@@ -1,14 +1,14 @@
-"""Ollama's Modelfile grammar: text to instructions, and a value to the text that reads back.
+"""Cut the text of a Modelfile into instructions, and quote values so that they read back.
 
-Source: `parser/parser.go` of Ollama 0.11.4 and 0.33.3 (one state machine; the later one only
-knows more instructions). What it does, and a reader of the docs would not expect:
+Source: `parser/parser.go` of Ollama 0.11.4 and 0.33.3, which differ only in the instructions that
+they know. Ollama's documentation does not say this:
 
 - A value ends at the first line break at which its quotes are closed. So a quote inside a
-  value is harmless unless it ends a line, and text after closing quotes keeps them open.
-- Every character that Go's strconv.IsPrint refuses is dropped without a word: controls,
-  no-break and ideographic spaces, zero-width joiners. Python's str.isprintable draws the
-  same line (its Unicode tables differ by a version). Space, tab, CR and LF stay.
-- Exactly one space or tab stands between PARAMETER and its name, MESSAGE and its role.
+  value matters only at the end of a line, and quotes with text after them are not closed.
+- Ollama drops every character that Go's strconv.IsPrint refuses, without a word: controls,
+  no-break and ideographic spaces, zero-width joiners. Python's str.isprintable refuses the
+  same ones, up to a version of Unicode. Space, tab, CR and LF stay.
+- Exactly one space or tab stands between PARAMETER and its name, and MESSAGE and its role.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _NAMED = {"PARAMETER": re.compile(r"[A-Za-z0-9_]*"), "MESSAGE": _WORD}
 class Instruction:
     """One instruction: `name` is a parameter's name or a message's role, else empty.
 
-    `written` is the value as it stands in the file, with its quotes and what Ollama drops.
+    `written` is the value as in the file, with its quotes and the characters that Ollama drops.
     """
 
     word: str
@@ -82,7 +82,7 @@ def instructions(text: str, file: str) -> Iterator[Instruction]:
 
 
 def spans(text: str, file: str) -> Iterator[tuple[Instruction, int, int]]:
-    """Yield each instruction with where it starts in the text and where it ends.
+    """Yield each instruction with the offsets of its start and its end in the text.
 
     Raises InputError as `instructions` does.
     """
@@ -95,10 +95,10 @@ def spans(text: str, file: str) -> Iterator[tuple[Instruction, int, int]]:
 
 
 def quoted(value: str, what: str, *, bare: bool = True) -> str:
-    """Return the plainest text that Ollama's parser reads back as `value`.
+    """Return the simplest text that Ollama's parser reads back as `value`.
 
-    Three quotes can hold whatever the two other forms can. Raises InputError, naming `what`,
-    where even they cannot.
+    That is the bare value, else the value in one or three quotes. Raises InputError, naming
+    `what`, for a value that not even three quotes can hold.
     """
     forms = (value, f'"{value}"', f'"""{value}"""') if bare and value else (f'"""{value}"""',)
     for form in forms:
@@ -108,14 +108,14 @@ def quoted(value: str, what: str, *, bare: bool = True) -> str:
 
 
 def dropped(text: str) -> tuple[str, ...]:
-    """Return the characters of a text that Ollama's parser drops, once each."""
+    """Return the characters of a text that Ollama's parser drops, each once."""
     if text.isprintable():
         return ()
     return tuple(dict.fromkeys(c for c in text if not c.isprintable() and c not in _BLANK))
 
 
 def named(char: str) -> str:
-    """Return what people can look a character up by."""
+    """Return a character's code and name, by which people can look it up."""
     return f"U+{ord(char):04X} ({unicodedata.name(char, 'a control or unassigned character')})"
 
 
@@ -125,7 +125,7 @@ def fail(file: str, line: int, problem: str) -> NoReturn:
 
 
 def _instruction(text: str, at: int, file: str) -> tuple[Instruction, int]:
-    """Read the instruction that starts at `at`; return it and where it ends."""
+    """Return the instruction that starts at `at`, and where it ends."""
     line = _line_number(text, at)
     start = at if text[at].isprintable() else at + 1
     word = _matched(_WORD, text, start)
@@ -141,7 +141,7 @@ def _instruction(text: str, at: int, file: str) -> tuple[Instruction, int]:
 
 
 def _name(text: str, at: int, word: str, file: str) -> tuple[str, int]:
-    """Read what stands between an instruction and its value: the name and the gap after it."""
+    """Return the name between an instruction and its value, and where the value starts."""
     if word not in _NAMED:
         return "", at
     name = _matched(_NAMED[word], text, at)
@@ -153,22 +153,24 @@ def _name(text: str, at: int, word: str, file: str) -> tuple[str, int]:
 
 
 def _value(text: str, start: int) -> tuple[str, int] | None:
-    """Read the value from `start` on and where it ends; None where its quotes stay open."""
+    """Return the value from `start` on and where it ends; None where its quotes stay open."""
     begin, quote = start, ""
     for match in _LINE_END.finditer(text, start):
-        line = _kept(text[begin : match.start()]).strip(_BLANK)
+        line = _undropped(text[begin : match.start()]).strip(_BLANK)
         closed = bool(quote) and line.endswith(quote)
         if begin == start:
             quote = '"""' if line.startswith('"""') else line[:1]
             closed = _unquoted(line) is not None
         if closed:
-            return _unquoted(_kept(text[start : match.start()]).strip(_BLANK)) or "", match.start()
+            return _unquoted(
+                _undropped(text[start : match.start()]).strip(_BLANK)
+            ) or "", match.start()
         begin = match.end()
     return None
 
 
 def _unquoted(value: str) -> str | None:
-    """Take the quotes off a trimmed value; None where they are not closed."""
+    """Return a trimmed value without its quotes; None where they are not closed."""
     for quote in ('"""', '"'):
         if value.startswith(quote):
             closed = len(value) >= 2 * len(quote) and value.endswith(quote)
@@ -176,8 +178,8 @@ def _unquoted(value: str) -> str | None:
     return value
 
 
-def _kept(text: str) -> str:
-    """Drop the characters that Ollama's parser drops."""
+def _undropped(text: str) -> str:
+    """Return a text without the characters that Ollama's parser drops."""
     if text.isprintable():
         return text
     return "".join(c for c in text if c.isprintable() or c in _BLANK)
@@ -214,7 +216,7 @@ def _wrong_instruction(word: str, line: str) -> str:
 
 
 def _no_value(word: str, rest: str) -> str:
-    """Say what follows an instruction instead of a space and a value."""
+    """Return a sentence about what follows an instruction instead of a space and a value."""
     if not rest.strip(_BLANK):
         return f"{word} stands without a value: write `{word} ` and the value on the same line."
     return f"{named(rest[0])} follows {word}: write a space there, then the value."
@@ -244,7 +246,7 @@ def _wrong_name(word: str, rest: str) -> str:
 
 
 def _unclosed(text: str, start: int, word: str) -> str:
-    """Say where a value's quotes were closed too early, if they were, or that they never are."""
+    """Return a sentence about quotes that are never closed, or closed before the text ends."""
     value = text[start:].lstrip(_BLANK)
     quote = '"""' if value.startswith('"""') else '"'
     again = value.find(quote, len(quote))
@@ -258,7 +260,7 @@ def _unclosed(text: str, start: int, word: str) -> str:
 
 
 def _unwritable(value: str, what: str) -> str:
-    """Say which character or line keeps a value out of a Modelfile."""
+    """Return a sentence about the character or line that no Modelfile can hold."""
     lost = dropped(value)
     if not lost:
         return (

@@ -1,8 +1,8 @@
-"""The PARAMETERs that Ollama knows, their types, and what people write instead.
+"""List the PARAMETERs that Ollama knows, their types, and what people write instead.
 
-From `api/types.go` (Options, Runner, FormatParams) of Ollama 0.11.4 and 0.33.3, which agree
-but for draft_num_predict. Ollama checks them when a model is created from a Modelfile, not
-in /api/create.
+Source: `api/types.go` (Options, Runner, FormatParams) of Ollama 0.11.4 and 0.33.3, which differ
+only in draft_num_predict. Ollama checks parameters when it makes a model of a Modelfile, but not
+those of a POST to /api/create.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ _FLOAT32_MAX = 3.4028234663852886e38
 
 
 def complaint(name: str, value: str) -> str | None:
-    """Say in a sentence why Ollama would refuse this parameter, or None where it would not.
+    """Return a sentence that says why Ollama would refuse a parameter, None where it takes it.
 
-    Source: `api.FormatParams`; hexadecimal floats, inf and nan are refused here as well, since
-    no parameter has a use for them.
+    Source: `api.FormatParams`. Hexadecimal floats, inf and nan are refused here too: Ollama takes
+    them, but no parameter has a use for them.
     """
     if name in DEPRECATED:
         return None
@@ -117,10 +117,9 @@ def complaint(name: str, value: str) -> str | None:
 
 
 def written(name: str, value: Setting) -> str:
-    """Return a setting as a Modelfile writes it, floats without noise.
+    """Return a setting as a Modelfile writes it, a float with the digits that Ollama keeps.
 
-    Ollama keeps floats as float32, so 0.1 + 0.2 is written as 0.3, which is the same there.
-    Raises InputError for a value that is no finite number.
+    Ollama keeps a float32, so 0.1 + 0.2 is written as 0.3. Raises InputError for inf and nan.
     """
     if isinstance(value, bool):
         return str(value).lower()
@@ -134,7 +133,7 @@ def written(name: str, value: Setting) -> str:
 
 
 def plain(name: str, value: str) -> str:
-    """Return a valid value in the one way that a server shows it: 0.90 is 0.9."""
+    """Return a valid value as a server shows it: 0.90 becomes 0.9."""
     kind = KINDS.get(name)
     if kind == "bool":
         return written(name, value in _TRUE)
@@ -144,7 +143,7 @@ def plain(name: str, value: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    """Name what was meant: another parameter, a request field, or the server's environment."""
+    """Return what an unknown name may mean: a parameter, a field of requests, a variable."""
     lower = name.lower()
     if lower in _REQUEST:
         return (
@@ -172,7 +171,7 @@ def _nearest(lower: str) -> str | None:
 
 
 def _comment_hint(value: str) -> str:
-    """Explain a `#` after a value, the commonest way to a wrong number: it is part of it."""
+    """Return an explanation of a `#` after a number, which makes the comment part of the value."""
     if "#" not in value:
         return ""
     return " Comments start only at the beginning of a line: move it to a line of its own."

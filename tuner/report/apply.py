@@ -1,14 +1,15 @@
-"""What `tune apply` says: what changes, where the environment goes, how it answers in place."""
+"""Print what `tune apply` would change, what it did, and how the model answers in place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 
 from tuner import __version__
+from tuner.engines.deployment import ServerSetup
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import sentences
 from tuner.modelfile.diff import Change
@@ -20,21 +21,20 @@ def apply_document(
     name: str,
     kept: str | None,
     changes: Sequence[Change] | None,
-    environment: Mapping[str, str],
-    service_file: str | None,
+    setup: ServerSetup | None,
     measured: Measurement | None,
     *,
     rolled_back: bool,
 ) -> dict[str, Any]:
-    """Return what was done as JSON."""
+    """Return what was done as a JSON document."""
     return {
         "schema": "tuner.apply/1",
         "tuner_version": __version__,
         "name": name,
         "kept": kept,
         "changes": None if changes is None else [c.what for c in changes],
-        "environment": dict(environment),
-        "service_file": service_file,
+        "environment": dict(setup.environment) if setup else {},
+        "service_file": str(setup.file) if setup else None,
         "in_place": None if measured is None else measured.verdict,
         "n": None if measured is None else measured.n,
         "disturbed": None if measured is None or measured.machine is None else _disturbed(measured),
@@ -46,20 +46,19 @@ def show_proposal(
     name: str,
     verdict: str,
     changes: Sequence[Change] | None,
-    environment: Mapping[str, str],
-    steps: Sequence[str],
+    setup: ServerSetup | None,
 ) -> Group:
-    """Return what would change, for people who are asked."""
+    """Return what would change, for the person who is asked."""
     parts: list[Table | str] = [f"{name}: the result is {_VERDICTS.get(verdict, verdict)}"]
     if changes is None:
         parts.append(f"no model is called {name} yet; it will be created")
     else:
         parts.append(show_diff(f"{name} now", "new", changes))
-    if environment:
-        told = " ".join(f"{n}={v}" for n, v in environment.items())
+    if setup:
+        told = " ".join(f"{n}={v}" for n, v in setup.environment.items())
         parts.append(f"it was measured with this environment of the server: {told}")
         parts += ["which is put in force by a restart that is yours to make:"]
-        parts += [f"  {step}" for step in steps]
+        parts += [f"  {step}" for step in setup.steps]
     return Group(*parts)
 
 
@@ -67,7 +66,7 @@ _VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "N
 
 
 def show_in_place(measured: Measurement) -> list[str]:
-    """Return how it answers in place: each target, what leaves all open, what disturbed."""
+    """Return lines about the check in place: each target, a client too slow, disturbances."""
     told = [_in_place(slo, measured) for slo in measured.certificates]
     if measured.saturated:
         told.append(f"in place: that decides nothing, {measured.saturated}")
@@ -75,7 +74,7 @@ def show_in_place(measured: Measurement) -> list[str]:
 
 
 def busy_in_place(measured: Measurement | None) -> str:
-    """Return what is to be added to the sentence of a roll-back where the machine was busy."""
+    """Return the end of a roll-back's sentence that says what kept the machine busy, else ""."""
     said = [] if measured is None else _disturbed(measured)
     if not said:
         return ""

@@ -1,4 +1,4 @@
-"""What `tune diff` says: a table of changes with what each costs, and `tuner.diff/1`."""
+"""Print what `tune diff` found: a table of changes with their costs, or `tuner.diff/1`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COSTS: dict[Cost, str] = {
 
 
 def diff_document(a: str, b: str, found: Sequence[Change]) -> dict[str, Any]:
-    """Return the changes as JSON."""
+    """Return the changes as a JSON document."""
     return {
         "schema": "tuner.diff/1",
         "tuner_version": __version__,
@@ -47,7 +47,7 @@ def show_diff(a: str, b: str, found: Sequence[Change]) -> Table | str:
 
 
 def told_unlike(found: Sequence[Change]) -> str:
-    """Say where an edited file is unlike the Modelfile that was measured, which `a` is of."""
+    """Return a sentence about what differs between the measured and the edited Modelfile."""
     names = [f"FROM (measured: {c.a})" if c.what == "FROM" else c.what for c in found]
     listed = ", ".join(name.removeprefix("PARAMETER ") for name in names)
     return (
@@ -63,7 +63,7 @@ def cost(found: Sequence[Change]) -> Cost:
 
 
 def _short(text: str | None, what: str) -> str:
-    """Return a text on one line, its end cut off unless it is a path, which the end may tell."""
+    """Return a text shortened to one line; "-" for none, and paths unchanged."""
     if text is None:
         return "-"
     if what in _PATHS:

@@ -1,4 +1,4 @@
-"""What `tune lint` says: a line for each finding, and `tuner.lint/1`."""
+"""Print what `tune lint` found: a line for each finding, or `tuner.lint/1`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.modelfile.lint.findings import Linted
 
 
 def lint_document(linted: Sequence[Linted]) -> dict[str, Any]:
-    """Return the findings of all files as JSON."""
+    """Return the findings of all files as a JSON document."""
     return {
         "schema": "tuner.lint/1",
         "tuner_version": __version__,
@@ -24,7 +24,7 @@ def lint_document(linted: Sequence[Linted]) -> dict[str, Any]:
 
 
 def show_lint(linted: Sequence[Linted]) -> str:
-    """Return `file:line: severity: message [rule]` for each finding, and how many there are."""
+    """Return a line `file:line: severity: message [rule]` for each finding, and their number."""
     lines = [
         f"{each.file}:{f.line}: {f.severity}: {f.message} [{f.rule}]"
         for each in linted

@@ -28,8 +28,8 @@ from tuner.engines.ollama import api as ollama_api
 from tuner.engines.ollama import readback as ollama_readback
 from tuner.engines.ollama import store as ollama_store
 from tuner.engines.ollama.engine import Ollama, create, preview, version_of
-from tuner.engines.ollama.gpu import has_gpu
 from tuner.engines.ollama.knobs import knobs
+from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
 from tuner.spec.space import Choices
 from tuner.spec.study import Study

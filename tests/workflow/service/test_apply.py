@@ -18,13 +18,14 @@ import pytest
 
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
-from tuner.engines.ollama.models import OllamaModels
+from tuner.engines.ollama.deployment import OllamaDeployment
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import ensure_name
-from tuner.workflow.service.apply import Applied, Proposal, propose
+from tuner.workflow.service.apply import Applied
 from tuner.workflow.service.apply import apply as put_into_service
-from tuner.workflow.service.notes import held
-from tuner.workflow.service.way_back import bring_back, kept_before, listed, made
+from tuner.workflow.service.notes import locked
+from tuner.workflow.service.proposal import Proposal, propose
+from tuner.workflow.service.way_back import bring_back, first_apply, kept_before
 
 pytestmark = [pytest.mark.ollama, pytest.mark.embedded]
 NOW = datetime(2026, 11, 26, 4, 5, 6)
@@ -55,24 +56,24 @@ def _result(folder: Path, verdict: str = "PASS", system: str = "new") -> Path:
     return folder
 
 
-def apply(proposal: Proposal, server: OllamaModels, now: datetime) -> Applied:
+def apply(proposal: Proposal, server: OllamaDeployment, now: datetime) -> Applied:
     """Apply without a check in place."""
-    with held(server.address, proposal.name) as notes:
+    with locked(server.address, proposal.name) as notes:
         return put_into_service(proposal, server, notes, now, print)
 
 
-def roll_back(name: str, server: OllamaModels) -> str:
+def roll_back(name: str, server: OllamaDeployment) -> str:
     """Roll back and return what was brought back."""
-    whole = listed(name, server)
-    with held(server.address, whole) as notes:
+    whole = server.listed(name)
+    with locked(server.address, whole) as notes:
         kept = kept_before(whole, server)
         if kept is None:
-            return made(whole, server, notes).name
+            return first_apply(whole, server, notes).name
         bring_back(kept, whole, server, notes)
         return kept
 
 
-def _clean(server: OllamaModels) -> None:
+def _clean(server: OllamaDeployment) -> None:
     for name in server.names():
         if name not in (MODEL, QUICKER):
             server.delete(name)
@@ -80,7 +81,7 @@ def _clean(server: OllamaModels) -> None:
 
 def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     """The name serves the new model, the old one is kept, and a rollback brings it back."""
-    server = OllamaModels(host)
+    server = OllamaDeployment(host)
     _clean(server)
     first = apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
     later = NOW.replace(hour=5)
@@ -94,8 +95,8 @@ def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     assert "SYSTEM new" in server.modelfile(NAME)
     assert "SYSTEM old" in server.modelfile(second.kept)
     assert sorted(server.names()) == sorted([MODEL, QUICKER, "task-api:latest", second.kept])
-    assert second.service_file is not None
-    written = second.service_file.read_text()
+    assert proposal.setup is not None
+    written = proposal.setup.file.read_text()
     assert 'NUM_PARALLEL=2"' in written and "CPUSchedulingPolicy=batch" in written
     assert roll_back(NAME, server) == second.kept
     assert "SYSTEM old" in server.modelfile(NAME)
@@ -104,7 +105,7 @@ def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
 
 def test_other_weights_are_shown_before_they_go_into_service(host: str, tmp_path: Path) -> None:
     """A result on another base is a reload by name; the same one again is no change."""
-    server = OllamaModels(host)
+    server = OllamaDeployment(host)
     _clean(server)
     result = _result(tmp_path / "a")
     apply(propose(result, NAME, "env", server), server, NOW)
@@ -126,7 +127,7 @@ def test_a_name_said_in_another_way_replaces_and_keeps_the_same_model(
     host: str, tmp_path: Path, alias: str
 ) -> None:
     """Ollama takes all of these for one, so that what served under it must be kept."""
-    server = OllamaModels(host)
+    server = OllamaDeployment(host)
     _clean(server)
     apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
 
@@ -164,7 +165,7 @@ def test_a_name_said_in_another_way_replaces_and_keeps_the_same_model(
 )
 def test_a_name_is_taken_where_ollama_takes_it(host: str, name: str, taken: bool) -> None:
     """Neither stricter nor more lenient than the server, of either generation."""
-    server = OllamaModels(host)
+    server = OllamaDeployment(host)
     _clean(server)
 
     with contextlib.nullcontext() if taken else pytest.raises(EngineError, match="is invalid"):
@@ -181,7 +182,7 @@ def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:
     production, result = tmp_path / "production", _result(tmp_path / "r")
     (result / "Modelfile").write_text(f"FROM {default_path()}\nPARAMETER num_ctx 512\n")
     with serving(complete("0.11.4", tmp_path), production) as address:
-        server = OllamaModels(f"http://{address}")
+        server = OllamaDeployment(f"http://{address}")
         apply(propose(result, NAME, "env", server), server, NOW)
         with ollama.Client(address) as client:
             asked = [{"role": "user", "content": "hi"}]
@@ -194,7 +195,7 @@ def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:
 
 def test_nothing_kept_is_nothing_to_go_back_to(host: str, tmp_path: Path) -> None:
     """A rollback without an apply before it says what it looked for."""
-    server = OllamaModels(host)
+    server = OllamaDeployment(host)
     _clean(server)
 
     with pytest.raises(InputError, match="there is no task-api:latest-before-DATE"):
@@ -206,7 +207,7 @@ def test_killed_half_way_the_old_model_still_serves(
     host: str, tmp_path: Path, delay: float
 ) -> None:
     """Whenever `tune apply` is killed, the name serves the old model or the new one, whole."""
-    server = OllamaModels(host)
+    server = OllamaDeployment(host)
     _clean(server)
     apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
     command = ["apply", str(_result(tmp_path / "b")), "--name", NAME, "--attach", host, "--yes"]
@@ -226,4 +227,4 @@ def test_killed_half_way_the_old_model_still_serves(
 def test_a_server_that_is_not_there_is_named() -> None:
     """The address that was looked at is in the message."""
     with pytest.raises(EngineMissing, match=r"no Ollama answers at http://127\.0\.0\.1:9 "):
-        OllamaModels("http://127.0.0.1:9").names()
+        OllamaDeployment("http://127.0.0.1:9").names()

@@ -1,4 +1,4 @@
-"""Ready programs that ask the model as it was measured: with ollama-python, with openai."""
+"""Write programs that ask the model as it was measured: with ollama-python, with openai."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tuner.spec.values import Candidate
 FILES = ("ask_ollama.py", "ask_openai.py")
 
 _REPLACED = ("temperature", "top_p")
-"""What Ollama's /v1 sets to 1.0 where a request does not name it (openai/openai.go)."""
+"""Settings that Ollama's /v1 takes as 1.0 where a request lacks them (openai/openai.go)."""
 
 
 def programs(files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
-    """Return file name -> program; each reads the client.json beside it, {} where none is.
+    """Return file name -> program, {} without a client.json, which the programs read.
 
-    The one for the OpenAI API sends what that API would replace in the model's own settings.
+    The program for the OpenAI API sends the settings of the model that this API would replace.
     """
     if CLIENT not in files:
         return {}

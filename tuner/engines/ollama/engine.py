@@ -19,12 +19,12 @@ from tuner.engines.ollama import api, readback, store
 from tuner.engines.ollama.attached import NONE_KNOWN, OllamaAttached, address_of
 from tuner.engines.ollama.chat import read_ollama
 from tuner.engines.ollama.environment import environment, started_by
-from tuner.engines.ollama.gpu import has_gpu, may_hold_layers
 from tuner.engines.ollama.knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.engines.ollama.models import OllamaModels
 from tuner.engines.serving.apply import Change, cost, probe
 from tuner.engines.serving.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
 from tuner.load.wire import Request
+from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
@@ -89,7 +89,7 @@ class Ollama(Served):
     # starting
     async def _start(self, candidate: Candidate) -> None:
         weights = self._weights(candidate)
-        if not may_hold_layers(candidate, gpu=self._gpu()):  # else Ollama itself tells what fits
+        if candidate["num_gpu"] == 0 or not self._gpu():  # else Ollama itself tells what fits
             ensure_fits(weights, candidate, room())
         self._starts += 1
         await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)

@@ -14,16 +14,17 @@ from tuner.engines.base import Engine, Preview
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.starting import Draft, Machine, Origin, Source
 from tuner.machine.finding import Finding
-from tuner.spec.address import Url, ollama_url
+from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import Knob
 from tuner.spec.model_name import is_gguf_path
-from tuner.spec.values import Candidate
+from tuner.spec.values import Candidate, Model
 
 INSTALL = "curl -fsSL https://ollama.com/install.sh | sh"
 
 if TYPE_CHECKING:
+    from tuner.engines.deployment import Deployment
     from tuner.spec.study import Study
 
 
@@ -58,6 +59,7 @@ class OllamaKind(EngineKind):
     attaches = True
     packaged_study = "task-api-ollama.yaml"
     prompt_where = "modelfile"
+    deploys = "Modelfile"
 
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
@@ -99,6 +101,20 @@ class OllamaKind(EngineKind):
         from tuner.engines.ollama import starting
 
         return starting.draft(origin, machine)
+
+    def known_model(self, name: str) -> Model | None:
+        """Return a model of Ollama's folder, None where it is not there or cannot be read."""
+        from tuner.engines.ollama.store import folder, model
+
+        try:
+            return model(name, folder())
+        except InputError:
+            return None
+
+    def slots_by_environment(self) -> int | None:
+        """Return OLLAMA_NUM_PARALLEL, None where it is no positive number."""
+        told = variable("OLLAMA_NUM_PARALLEL")
+        return (int(told) or None) if told.isdecimal() else None
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model, with a server of our own or a running one."""
@@ -158,6 +174,13 @@ class OllamaKind(EngineKind):
         from tuner.engines.ollama.artifacts import ensure_parameters
 
         ensure_parameters(knobs, candidate)
+
+    def deployment(self, host: str | None) -> Deployment:
+        """Return the models of a running Ollama."""
+        from tuner.engines.ollama.attached import address_of
+        from tuner.engines.ollama.deployment import OllamaDeployment
+
+        return OllamaDeployment(address_of(host))
 
 
 KIND = OllamaKind()

@@ -1,4 +1,4 @@
-"""The models of a running Ollama, asked for and changed with the ollama package."""
+"""Ask for the models of a running Ollama, and change them, with the ollama package."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class OllamaModels:
             return sorted(m.model for m in client.list().models if m.model)
 
     def digest(self, name: str) -> str | None:
-        """Return the digest of a model's manifest, None where it is not there."""
+        """Return the digest of a model's manifest, None for an unknown name."""
         with self._asking() as client:
             found = (m for m in client.list().models if m.model == shown(name))
             return next((m.digest for m in found), None)
 
     def modelfile(self, name: str) -> str:
-        """Return the Modelfile text of a model; raise InputError where it is not there."""
+        """Return the Modelfile of a model; raise InputError for an unknown name."""
         with self._asking() as client:
             try:
                 return client.show(name).modelfile or ""
@@ -52,7 +52,7 @@ class OllamaModels:
     def create(self, name: str, body: Mapping[str, Any]) -> None:
         """Create a model; `body` holds the other fields of POST /api/create.
 
-        The package's own `create` lacks renderer, parser and requires.
+        The method `create` of the package lacks renderer, parser and requires.
         """
         asked = {**body, "model": name, "stream": False}
         with self._asking(), httpx.Client(**_settings(_WEIGHTS_S)) as client:
@@ -61,17 +61,17 @@ class OllamaModels:
                 raise EngineError(f"Ollama did not create {name}: {made.text.strip()}")
 
     def pull(self, name: str) -> None:
-        """Fetch a model from where its name says; it takes as long as it takes."""
+        """Fetch a model from its registry, without a time limit."""
         with self._asking(timeout_s=None) as client:
             client.pull(name)
 
     def upload(self, file: Path) -> str:
-        """Send a file of weights to the server, where it is not there yet; return its digest."""
+        """Send a file of weights to the server unless it is there; return its digest."""
         with self._asking(_WEIGHTS_S) as client:
             return str(client.create_blob(file))
 
     def copy(self, source: str, destination: str) -> None:
-        """Give a model another name as well; a model that has it loses it."""
+        """Give a model a second name; a model that has this name loses it."""
         with self._asking() as client:
             client.copy(source, destination)
 
@@ -82,7 +82,7 @@ class OllamaModels:
 
     @contextlib.contextmanager
     def _asking(self, timeout_s: float | None = _TIMEOUT_S) -> Iterator[ollama.Client]:
-        """Give a client, and turn what can go wrong into a sentence with the next step."""
+        """Yield a client; raise its errors as ours, each with the next step."""
         try:
             with ollama.Client(self.address, **_settings(timeout_s)) as client:
                 yield client

@@ -1,4 +1,4 @@
-"""The server's environment as the files that services are configured with."""
+"""Write the server's environment as a file that configures its service."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
 from xml.sax.saxutils import escape
 
+from tuner.engines.deployment import Target
 from tuner.engines.ollama.environment import start_prefix
 from tuner.spec.templates import fill
 from tuner.spec.values import Setting
-
-Target: TypeAlias = Literal["env", "systemd", "compose", "launchd"]
-TARGETS: tuple[Target, ...] = get_args(Target)
 
 
 def _for_systemd(value: str) -> str:
@@ -30,7 +27,7 @@ def _for_compose(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How a target's file is called, made and its values quoted, and what puts it in force."""
+    """The file of a target: name, template, quoting of values, and steps that put it in force."""
 
     file: str
     template: str
@@ -75,7 +72,7 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
 
 
 def environment_of(text: str) -> dict[str, str]:
-    """Return the variables of an env file as `artifacts` writes it: NAME=VALUE lines."""
+    """Return the variables of an env file, as `artifacts` writes it in NAME=VALUE lines."""
     lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
     return {name: value for name, equals, value in lines if equals}
 
@@ -86,9 +83,9 @@ def service_file(
     header: tuple[str, ...],
     scheduling: Setting = "other",
 ) -> tuple[str, str]:
-    """Return name and text of the file that sets the environment of a kind of service.
+    """Return name and text of the file that sets the server's environment.
 
-    `scheduling` is Linux's policy for its threads, which systemd and compose can hold.
+    `scheduling` is Linux's policy for the server's threads, which systemd and compose can set.
     """
     kind, start = _KINDS[target], start_prefix(scheduling)
     settings = [(name, kind.quoted(value)) for name, value in sorted(environment.items())]
@@ -99,7 +96,7 @@ def service_file(
 
 
 def steps(target: Target, file: str, scheduling: Setting = "other") -> list[str]:
-    """Return what puts a file in force: it needs a restart, which is not ours to make."""
+    """Return the commands that put a file in force, with a restart that only the user may make."""
     start = start_prefix(scheduling)
     started = f", as: {' '.join(start)} ollama serve" if start else ""
     return [step.format(file=file, started=started) for step in _KINDS[target].steps]

@@ -1,1 +1,1 @@
-"""The language of Go's text/template: read and executed. Source: Go 1.26, `text/template`."""
+"""Read and execute templates of Go's text/template. Source: Go 1.26."""

@@ -1,4 +1,4 @@
-"""Go's text/template, the third step: a tree and data to text.
+"""Execute a template of Go's text/template, the third step: from tree and data to text.
 
 Source: `text/template/exec.go` of Go 1.26.
 """
@@ -44,10 +44,10 @@ Final = tuple[()] | tuple[Value]
 
 
 def execute(trees: Mapping[str, Nodes], data: dict[str, Value], *, bare: bool = False) -> str:
-    """Return the text of a template, bytes that are no UTF-8 replaced.
+    """Return the text of a template; bytes that are not UTF-8 are replaced.
 
-    `bare` leaves out Ollama's functions and its option missingkey=zero. Raises InputError,
-    with the line, for what Go refuses while it runs.
+    With `bare` Ollama's functions and its option missingkey=zero are off. Raises InputError,
+    with the line, where Go stops with an error.
     """
     run = _Execution(trees, data, bare)
     try:
@@ -60,7 +60,7 @@ def execute(trees: Mapping[str, Nodes], data: dict[str, Value], *, bare: bool = 
 
 
 class _Execution:
-    """One run of a template: what was written, and the variables with the innermost last."""
+    """One run of a template: the text so far, and the variables, the innermost last."""
 
     def __init__(self, trees: Mapping[str, Nodes], data: Value, bare: bool) -> None:
         self._trees = trees
@@ -71,7 +71,7 @@ class _Execution:
         self.line = 1
 
     def walk(self, nodes: Nodes, dot: Value) -> Jump | None:
-        """Run nodes; return the break or continue that ended them early."""
+        """Run nodes; return the break or continue that ended them, None where none did."""
         for node in nodes:
             jump = self._node(node, dot)
             if jump is not None:
@@ -110,7 +110,7 @@ class _Execution:
     def _range(
         self, branch: Branch, elements: Sequence[tuple[Value, Value]], dot: Value
     ) -> Jump | None:
-        """Run the body once an element; a jump in the else belongs to the range around."""
+        """Run the body once for each element; a jump in the else belongs to the outer range."""
         if not elements:
             return self.walk(branch.otherwise or (), dot)
         outside = len(self._variables)
@@ -135,7 +135,7 @@ class _Execution:
         raise ExecutionError(f"range cannot go over a {type_name(value)}")
 
     def _bind(self, pipe: Pipe, key: Value, element: Value) -> None:
-        """Give a range's variables their values: one alone gets the element."""
+        """Give a range's variables their values; a single one gets the element."""
         values = (key, element)[-len(pipe.declared) :] if pipe.declared else ()
         for depth, (name, value) in enumerate(zip(pipe.declared, values, strict=True)):
             if pipe.assigns:
@@ -249,7 +249,7 @@ class _Execution:
         return callee.run(*(self._value(operand, dot) for operand in operands), *final)
 
     def _decide(self, wanted: bool, operands: Operands, dot: Value, final: Final) -> Value:
-        """Return the first argument whose truth is wanted, or the last; evaluate no more."""
+        """Return the first argument whose truth is `wanted`, else the last; evaluate no others."""
         value: Value = None
         for operand in operands:
             value = self._value(operand, dot)

@@ -1,8 +1,8 @@
-"""Go's text/template: its values, how they print, and the functions a template can call.
+"""Go's text/template: how values print, and the functions that a template can call.
 
 Source: `text/template/funcs.go` and `fmt/print.go` of Go 1.26, and the functions that
-`template/template.go` of Ollama 0.11.4 adds; `yesterdayDate` came later (0.33.3 has it).
-html, js, urlquery and call are known but not run: no prompt needs them.
+`template/template.go` of Ollama 0.11.4 adds, with `yesterdayDate` of 0.33.3.
+html, js, urlquery and call are known but cannot be run: no prompt needs them.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Value: TypeAlias = bool | int | float | str | Message | tuple[Any, ...] | dict[s
 
 
 class ExecutionError(Exception):
-    """What Go refuses while a template runs; becomes an InputError with the line."""
+    """Go's error while a template runs; `execute` makes an InputError with the line of it."""
 
 
 class Tools(tuple[()]):
-    """The tools of a request without tools: an empty slice that prints as JSON."""
+    """The tools of a request that has none: an empty slice that prints as JSON."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """A function and how many arguments it takes; `most` is None where there is no limit."""
+    """A function and the number of its arguments; `most` is None where there is no limit."""
 
     run: Callable[..., Value]
     least: int
@@ -41,7 +41,7 @@ class Callee:
 
 
 def message_fields(message: Message) -> dict[str, Value]:
-    """Return the fields of Ollama's api.Message, in their order."""
+    """Return the fields of Ollama's api.Message in order."""
     return {
         "Role": message.role,
         "Content": message.content,
@@ -53,7 +53,7 @@ def message_fields(message: Message) -> dict[str, Value]:
 
 
 def shown(value: Value, nil: str = "<nil>") -> str:
-    """Write a value as Go's %v does; `nil` is what stands for nil."""
+    """Return a value as Go's %v writes it; `nil` is the text for nil."""
     match value:
         case None:
             return nil
@@ -83,7 +83,7 @@ def type_name(value: Value) -> str:
 
 
 def _kind(value: Value) -> type | None:
-    """Return the kind that Go compares by, None for what is no basic value."""
+    """Return the kind by which Go compares a basic value, None for any other value."""
     return type(value) if isinstance(value, bool | int | float | str) else None
 
 
@@ -124,7 +124,7 @@ def _less_or_equal(one: Value, other: Value) -> bool:
 
 
 def _sized(value: Value, what: str) -> bytes | tuple[Any, ...]:
-    """Return a string's bytes or the slice itself."""
+    """Return the bytes of a string, and a slice unchanged."""
     if isinstance(value, str):
         return to_bytes(value)
     if isinstance(value, tuple):
@@ -173,7 +173,7 @@ def _slice(item: Value, *places: Value) -> Value:
 
 
 def _operand(value: Value) -> str:
-    """Write an argument of print: unlike in an action, the pointer shows."""
+    """Return an argument as print writes it: a pointer as such, unlike in an action."""
     return "&" + shown(value) if isinstance(value, Message) else shown(value)
 
 
@@ -199,7 +199,7 @@ def _printf(template: Value, *values: Value) -> str:
 
 
 def _formatted(verb: str, rest: Iterator[Value]) -> str:
-    """Write the next value by a verb; the wrong kind of value shows as it does in Go."""
+    """Return the next value as a verb writes it, or Go's text for a value of the wrong kind."""
     if verb == "%":
         return "%"
     if not verb:
@@ -225,7 +225,7 @@ def _typed(value: Value) -> str:
 
 
 def _quoted(value: Any) -> str:
-    """Quote a string as Go does; escapes beyond those of JSON are not needed here."""
+    """Return a string in Go's quotes, of which only the escapes of JSON are needed here."""
     if not all(c.isprintable() or c in "\n\t\r" for c in value):
         raise ExecutionError("printf's %q of unprintable characters is not supported here")
     names = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
@@ -237,7 +237,7 @@ def _json(value: Value) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return what Go's json.Marshal sees of a value; an empty slice counts as nil: null."""
+    """Return a value as Go's json.Marshal sees it; an empty slice is null, as nil is."""
     match value:
         case Message():
             return {"role": value.role, "content": value.content}
@@ -251,7 +251,7 @@ def _plain(value: Any) -> Any:
 
 
 def _day(back: int) -> Callable[..., str]:
-    """Return a function that writes a date; its arguments, strings, are ignored."""
+    """Return a function that writes a date; it ignores its arguments, which are strings."""
 
     def run(*formats: Value) -> str:
         if not all(isinstance(given, str) for given in formats):

@@ -1,7 +1,7 @@
-"""Go's text/template, the first step: a template's text to tokens.
+"""Read a template of Go's text/template, the first step: from text to tokens.
 
-Source: `text/template/parse/lex.go` of Go 1.26. Trim markers and comments are gone after this
-step. Go's spaces are only blank, tab, CR and LF; one of them belongs to each trim marker.
+Source: `text/template/parse/lex.go` of Go 1.26. Trim markers and comments end with this
+step. Only blank, tab, CR and LF are spaces in Go, and each trim marker includes one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _OPEN_ENDED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: `at` is its offset in the text, `spaced` whether a space stands before it."""
+    """One token: `at` is its offset in the text; `spaced` tells whether a space precedes it."""
 
     kind: str
     text: str
@@ -51,12 +51,12 @@ class Token:
 
 
 def fail(text: str, at: int, problem: str) -> NoReturn:
-    """Raise InputError for a place of a template."""
+    """Raise InputError for a place in a template."""
     raise InputError(f"TEMPLATE, line {line_of(text, at)}: {problem}.")
 
 
 def line_of(text: str, at: int) -> int:
-    """Return the number of the line, from 1, in which an offset lies."""
+    """Return the line of an offset, counted from 1."""
     return text.count("\n", 0, at) + 1
 
 
@@ -83,7 +83,7 @@ def lex(text: str) -> Iterator[Token]:
 
 
 def _after_comment(text: str, opening: re.Match[str]) -> int:
-    """Return where the text goes on after a comment."""
+    """Return the offset after a comment."""
     end = _COMMENT_END.search(text, opening.end())
     if end is None:
         fail(text, opening.start(), "the comment after {{/* is never closed with */}}")
@@ -93,12 +93,12 @@ def _after_comment(text: str, opening: re.Match[str]) -> int:
 
 
 def _after_close(text: str, close: str, at: int) -> int:
-    """Skip the spaces that a trim marker removes."""
+    """Return the offset after the spaces that a trim marker removes."""
     return len(text) - len(text[at:].lstrip(_BLANK)) if "-" in close else at
 
 
 def _action(text: str, opening: re.Match[str]) -> Generator[Token, None, int]:
-    """Yield the tokens up to and with `}}`; return where the text goes on."""
+    """Yield the tokens of an action, `}}` included; return the offset after it."""
     at, depth, spaced = opening.end(), 0, False
     while match := _TOKEN.match(text, at):
         kind = match.lastgroup or ""
@@ -115,7 +115,7 @@ def _action(text: str, opening: re.Match[str]) -> Generator[Token, None, int]:
 
 
 def _refuse(text: str, at: int, start: int) -> NoReturn:
-    """Say why nothing in an action could be read here."""
+    """Raise InputError for a place in an action where no token starts."""
     if at == len(text):
         fail(text, start, "the action after {{ is never closed with }}")
     problem = _OPEN_ENDED.get(text[at])

@@ -1,7 +1,7 @@
-"""Go's literals, read and written: what a template's constants are and how values print.
+"""Read and write Go's literals: the constants of a template, and values that print.
 
 Source: `strconv/quote.go`, `fmt/print.go` and `encoding/json` of Go 1.26. A Go string is bytes:
-those that are no UTF-8 are kept as Python's surrogateescape does.
+bytes that are not UTF-8 stand here as Python's surrogateescape has them.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def to_text(data: bytes) -> str:
 
 
 def string(literal: str) -> str | None:
-    """Return what a quoted or raw string literal means, None for an invalid escape."""
+    """Return the value of a quoted or raw string literal, None for an invalid escape."""
     if literal.startswith("`"):
         return literal[1:-1].replace("\r", "")
     return _unescaped(literal[1:-1], '"')
 
 
 def number(literal: str) -> int | float | None:
-    """Return the value of a number or character literal, None where Go takes none."""
+    """Return the value of a number or character literal, None where Go refuses it."""
     if literal.startswith("'"):
         char = _unescaped(literal[1:-1], "'") or ""
         return ord(char) % _LONE if len(char) == 1 else None
@@ -55,7 +55,7 @@ def number(literal: str) -> int | float | None:
 
 
 def shown_float(value: float) -> str:
-    """Write a float as Go's %v does: the shortest digits, an exponent from 1e+06 on."""
+    """Return a float as Go's %v writes it: the shortest digits, an exponent from 1e+06 on."""
     digits = Decimal(repr(value)).normalize()
     exponent = digits.adjusted()
     if not digits or -4 <= exponent < 6:
@@ -64,13 +64,13 @@ def shown_float(value: float) -> str:
 
 
 def to_json(value: Any) -> str:
-    """Write a value as Go's json.Marshal does: no spaces, no HTML."""
+    """Return a value as Go's json.Marshal writes it: without spaces, HTML escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.translate(_JSON_ESCAPED)
 
 
 def _int(literal: str) -> int | None:
-    """Read an integer of 64 bits; a leading 0 alone means octal."""
+    """Return an integer of 64 bits; a leading 0 without a letter means octal."""
     plain = re.sub(r"^([+-]?)0_?([0-9])", r"\g<1>0o\2", literal)
     try:
         value = int(plain, 0)
@@ -80,7 +80,7 @@ def _int(literal: str) -> int | None:
 
 
 def _unescaped(text: str, quote: str) -> str | None:
-    """Resolve the escapes between two quotes; None where one is invalid."""
+    """Return a text with its escapes resolved, None where one is invalid."""
     escape = _ESCAPES[quote]
     rest = escape.sub("", text)
     if "\\" in rest or quote in rest:

@@ -50,9 +50,9 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Pipe:
-    """Commands, each with the value of the one before as its last argument.
+    """Commands; each gets the value of the one before as its last argument.
 
-    `declared` are the variables that get the value; `assigns` where they exist already.
+    `declared` are the variables that get the value; `assigns` tells whether they exist already.
     """
 
     commands: tuple[tuple[Operand, ...], ...]

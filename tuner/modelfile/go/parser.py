@@ -1,7 +1,7 @@
-"""Go's text/template, the second step: tokens to a tree.
+"""Read a template of Go's text/template, the second step: from tokens to a tree.
 
-Source: `text/template/parse/parse.go` of Go 1.26. What is refused here, Ollama
-refuses when a model is created. Complex numbers are the one thing left out.
+Source: `text/template/parse/parse.go` of Go 1.26. Ollama refuses to make a model
+where this parser refuses its template. Only complex numbers are missing here.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _SHOWN: Final = {"end": "the end of the template", "text": "text"}
 def parse_trees(text: str, functions: Collection[str]) -> Mapping[str, Nodes]:
     """Return the trees of a template by name, its own under "".
 
-    Raises InputError, with the line, for what Go refuses; `functions` are the known ones.
+    `functions` are the names of known functions. Raises InputError, with the line, where Go
+    refuses the template.
     """
     try:
         return _Parser(text, functions).trees()
@@ -53,7 +54,7 @@ def parse_trees(text: str, functions: Collection[str]) -> Mapping[str, Nodes]:
 
 
 class _Parser:
-    """A recursive descent over the tokens of one template and of those it defines."""
+    """Parse the tokens of one template, and of those that it defines, by recursive descent."""
 
     def __init__(self, text: str, functions: Collection[str]) -> None:
         self._text = text
@@ -85,7 +86,7 @@ class _Parser:
         return self._tokens[self._at]
 
     def _takes(self, word: str) -> bool:
-        """Consume the word if it is the next token."""
+        """Tell whether the next token is the word, and consume it then."""
         found = self._peek().kind == "word" and self._peek().text == word
         self._at += found
         return found
@@ -104,14 +105,14 @@ class _Parser:
         self._fail(token, f"found {shown} in {where}, expected {expected}")
 
     def _add(self, name: str, nodes: Nodes, token: Token) -> None:
-        """Keep a tree; one of nothing but spaces may be there twice."""
+        """Add a tree under a name; of two trees, one of white space gives way to the other."""
         if not _blank(self._trees.get(name, ())) and not _blank(nodes):
             self._fail(token, f'the template "{name}" is defined a second time')
         if _blank(self._trees.get(name, ())):
             self._trees[name] = nodes
 
     def _define(self, name: str) -> None:
-        """Parse the body of a define or block: it sees no variables and no range around it."""
+        """Parse the body of a define or block, which sees no outer variables and no outer range."""
         outside = self._variables, self._ranges
         self._variables, self._ranges = ["$"], 0
         nodes, closing = self._body("define")
@@ -121,7 +122,7 @@ class _Parser:
         self._variables, self._ranges = outside
 
     def _body(self, word: str) -> tuple[Nodes, Token]:
-        """Parse up to an end or else; return that word's token too."""
+        """Parse up to an end or else; return the nodes and that token."""
         nodes: list[Node] = []
         while True:
             token = self._next()
@@ -133,7 +134,7 @@ class _Parser:
             nodes.append(node)
 
     def _node(self, token: Token) -> Node | Token:
-        """Parse a text or an action; an end or else is returned as its token."""
+        """Parse a text or an action; return the token itself for an end or else."""
         if token.kind == "text":
             return Text(token.text)
         if token.kind != "{{":
@@ -160,7 +161,7 @@ class _Parser:
         return self._unexpected(word, "an action", "it at the top level of the template")
 
     def _closing(self, word: Token) -> Token:
-        """Return an end or else; what an `else if` or `else with` starts is left to the caller."""
+        """Return the token of an end or else; the caller parses what follows an else."""
         ahead = self._peek()
         chained = word.text == "else" and ahead.kind == "word" and ahead.text in ("if", "with")
         if not chained:
@@ -186,7 +187,7 @@ class _Parser:
         return nodes
 
     def _invoke(self, word: Token) -> Invoke:
-        """Parse a template action, or a block: a define and a template action in one."""
+        """Parse a template action, or a block, which defines a template and invokes it."""
         name = self._name(word.text)
         bare = word.text == "template" and self._peek().kind == "}}"
         pipe = None if bare else self._pipe(word.text, "}}")
@@ -226,7 +227,7 @@ class _Parser:
             self._fail(start, "found a constant or dot after |, expected a function")
 
     def _declared(self, where: str) -> tuple[tuple[str, ...], bool]:
-        """Parse the variables before a := or =; a range may name two."""
+        """Parse the variables before a := or =, of which a range may have two."""
         names: list[str] = []
         while self._peek().kind == "variable":
             after = self._tokens[self._at + 1]
@@ -244,7 +245,7 @@ class _Parser:
         return tuple(names), False
 
     def _command(self) -> tuple[Operand, ...]:
-        """Parse operands with spaces between them, up to and with a `|`."""
+        """Parse operands with spaces between them, up to a `|`, which is consumed."""
         operands = [self._operand()]
         while (token := self._peek()).kind in _TERMS and token.spaced:
             operands.append(self._operand())

@@ -1,1 +1,1 @@
-"""What is wrong with a Modelfile, and what does not do what it seems to."""
+"""Find what is wrong with a Modelfile, and what has not the effect that it seems to have."""

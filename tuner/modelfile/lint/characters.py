@@ -1,4 +1,4 @@
-"""What a linter says about characters that do not reach Ollama as they stand in the file."""
+"""Find characters that do not reach Ollama as they stand in the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JOINED = re.compile(r"""[.!?]\\n|[:;,)>]\\n(?![a-z])|[^\s"'`(]\\n\\n[^\s"'`)]|\
 
 
 def vanishing(draft: Draft) -> Iterator[Finding]:
-    """Name characters that Ollama drops without a word, and what becomes of a word by that."""
+    """Warn of characters that Ollama drops without a word, and show what becomes of a text."""
     for i in _read(draft):
         gone = [char for char in dropped(i.written) if char != _MARK]
         if gone:
@@ -32,7 +32,7 @@ def vanishing(draft: Draft) -> Iterator[Finding]:
 
 
 def encoding(draft: Draft) -> Iterator[Finding]:
-    """Name texts that are not in UTF-8."""
+    """Warn of texts that are not in UTF-8."""
     for i in _read(draft):
         if LOST in i.written:
             yield warn(i, "encoding", f"{_what(i)} holds {named(LOST)} where a character was lost, "
@@ -41,7 +41,7 @@ def encoding(draft: Draft) -> Iterator[Finding]:
 
 
 def escapes(draft: Draft) -> Iterator[Finding]:
-    """Name escapes in texts, which Ollama takes as they stand; TEMPLATE is rendered for it."""
+    """Warn of escapes in texts, which Ollama takes literally (`lint.template` has TEMPLATE)."""
     for i in (*draft.all("SYSTEM"), *draft.all("MESSAGE")):
         found = _escape(i)
         if found:
@@ -51,12 +51,12 @@ def escapes(draft: Draft) -> Iterator[Finding]:
 
 
 def _read(draft: Draft) -> Iterator[Instruction]:
-    """Yield what a model or Ollama reads: of a LICENSE nobody minds a form feed."""
+    """Yield the instructions that a model or Ollama reads; a LICENSE is only for people."""
     return (i for i in draft.instructions if i.word != "LICENSE")
 
 
 def _escape(i: Instruction) -> str | None:
-    """Return an escape that was meant as one: in a text on one line, or before a quote."""
+    """Return an escape that was meant as such: in a text of one line, or before a quote."""
     quoted = i.written.startswith('"') and not i.written.startswith('"""')
     if (quoted and '\\"' in i.value) or '\\"\\"\\"' in i.value:
         return '\\"'
@@ -69,7 +69,7 @@ def _what(i: Instruction) -> str:
 
 
 def _becomes(text: str, char: str) -> str:
-    """Show the first word that loses a character."""
+    """Return a clause that shows what becomes of the first word with a character."""
     found = re.search(rf"[^ \t\r\n]*{re.escape(char)}[^ \t\r\n]*", text.strip('"'))
     word = found.group() if found else ""
     kept = "".join(c for c in word if not dropped(c))

@@ -1,4 +1,4 @@
-"""What a linter finds in a Modelfile, and the draft in which its rules look."""
+"""The values of the linter: a draft, which its rules look at, and their findings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Severity: TypeAlias = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: `error` keeps `ollama create` from working, a `note` is only worth knowing."""
+    """One finding; an `error` keeps `ollama create` from working, a `note` is worth knowing."""
 
     line: int
     severity: Severity
@@ -34,7 +34,7 @@ class Linted:
 
     @property
     def errors(self) -> int:
-        """Return how many findings keep `ollama create` from working."""
+        """Return the number of errors."""
         return sum(f.severity == "error" for f in self.findings)
 
 
@@ -42,11 +42,11 @@ class Linted:
 class Draft:
     """A Modelfile as written: its instructions with their lines, and what is known of the base.
 
-    `base` is None where FROM is no model that can be read here. `parallel` is how many requests
-    the server will take at once, `available` the memory in bytes that it has (0: unknown) and
-    `bound` what its limit is, in words. `present` are the values of FROM, ADAPTER and DRAFT that
-    are files or folders here, `bare` those of FROM that are folders without weights, `weights` the
-    one of all that brings the weights.
+    `base` is None where FROM names no model that can be read here. `parallel` is the number of
+    requests that the server takes at once, `available` its memory in bytes (0: unknown), and
+    `bound` says in words what limits that. `present` are the values of FROM, ADAPTER and DRAFT
+    that are files or folders here, `bare` the values of FROM that are folders without weights.
+    `weights` is the value of FROM that brings the weights.
     """
 
     instructions: tuple[grammar.Instruction, ...]
@@ -59,27 +59,27 @@ class Draft:
     weights: str | None = None
 
     def all(self, word: str) -> list[grammar.Instruction]:
-        """Return the instructions of one word, in order."""
+        """Return the instructions of one word in order."""
         return [i for i in self.instructions if i.word == word]
 
     def last(self, word: str) -> grammar.Instruction | None:
-        """Return the instruction that counts where only the last one does."""
+        """Return the last instruction of a word, which alone counts; None without one."""
         return next(reversed(self.all(word)), None)
 
     @property
     def stops(self) -> list[grammar.Instruction]:
-        """Return the stop texts, which add up."""
+        """Return all stop texts."""
         return [i for i in self.all("PARAMETER") if i.name == "stop"]
 
     @property
     def templated(self) -> grammar.Instruction | None:
-        """Return the TEMPLATE that counts, None where it is blank and so without effect."""
+        """Return the TEMPLATE in force, None where there is none or a blank one."""
         found = self.last("TEMPLATE")
         return found if found and found.value.strip() else None
 
     @property
     def prompting(self) -> grammar.Instruction | None:
-        """Return the TEMPLATE that prompts are made with, None where a RENDERER makes them.
+        """Return the TEMPLATE that makes the prompts, None where a RENDERER makes them.
 
         Source: `server/prompt.go`, renderPrompt.
         """
@@ -87,34 +87,34 @@ class Draft:
 
     @property
     def origin(self) -> grammar.Instruction | None:
-        """Return the FROM that brings the weights; others may add files to it."""
+        """Return the FROM that brings the weights, None without one."""
         bearing = (i for i in self.all("FROM") if i.value == self.weights)
         return next(bearing, self.last("FROM"))
 
     @property
     def gguf(self) -> str | None:
-        """Return what FROM names where that is a GGUF file."""
+        """Return the GGUF file that FROM names, None where it names none."""
         origin = self.origin
         return origin.value if origin and is_gguf_path(origin.value) else None
 
     @cached_property
     def parameters(self) -> dict[str, grammar.Instruction]:
-        """Return the parameters that count, by name; of `stop`, which adds up, the last."""
+        """Return the parameters in force by name; of several `stop` the last."""
         return {i.name: i for i in self.all("PARAMETER")}
 
     @property
     def window(self) -> int | None:
-        """Return the window that is served for num_ctx, None where it is not set or no number."""
+        """Return the window that Ollama serves for num_ctx, None where num_ctx is no number."""
         asked = self.number("num_ctx")
         return None if asked is None else served_window(int(asked), self.trained)
 
     @property
     def trained(self) -> int | None:
-        """Return the tokens that the base was trained with, None where that is not known."""
+        """Return the window in tokens that the base was trained with, None if unknown."""
         return self.base.train_ctx if self.base else None
 
     def number(self, name: str) -> float | None:
-        """Return a parameter as a number, None where it is not set or none."""
+        """Return a parameter as a number, None where it is not set or no number."""
         found = self.parameters.get(name)
         if found is None or complaint(name, found.value):
             return None

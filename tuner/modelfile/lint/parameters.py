@@ -1,4 +1,4 @@
-"""What a linter says about the PARAMETERs of a Modelfile.
+"""Find mistakes in the PARAMETERs of a Modelfile.
 
 Defaults and effects: `api/types.go` and the samplers of Ollama 0.11.4 and 0.33.3.
 """
@@ -20,14 +20,14 @@ _SAMPLING = ("top_p", "top_k", "min_p", "typical_p", "seed")
 
 
 def deprecated(draft: Draft) -> Iterator[Finding]:
-    """Name parameters that Ollama skips."""
+    """Warn of parameters that Ollama skips."""
     for i in draft.all("PARAMETER"):
         if i.name in DEPRECATED:
             yield warn(i, "deprecated", f"Ollama no longer knows {i.name} and skips it: remove it.")
 
 
 def repeated(draft: Draft) -> Iterator[Finding]:
-    """Name settings that a later line replaces."""
+    """Warn of settings that a later line replaces."""
     lines: dict[str, list[Instruction]] = defaultdict(list)
     for i in draft.instructions:
         if i.word in {"SYSTEM", "TEMPLATE"} or (i.word == "PARAMETER" and i.name != "stop"):
@@ -39,7 +39,7 @@ def repeated(draft: Draft) -> Iterator[Finding]:
 
 
 def pinned(draft: Draft) -> Iterator[Finding]:
-    """Name settings that are right on one machine only."""
+    """Note settings that fit one machine only."""
     for name, least in PINS.items():
         if (number := draft.number(name)) is not None and number >= least:
             i = draft.parameters[name]
@@ -48,7 +48,7 @@ def pinned(draft: Draft) -> Iterator[Finding]:
 
 
 def lengths(draft: Draft) -> Iterator[Finding]:
-    """Hold output limit, kept tokens and the window that is served against each other."""
+    """Compare output limit, kept tokens and the window that Ollama serves."""
     window, limit, kept = draft.window, draft.number("num_predict"), draft.number("num_keep")
     if limit == 0:
         yield warn(draft.parameters["num_predict"], "no-limit",
@@ -66,7 +66,7 @@ def lengths(draft: Draft) -> Iterator[Finding]:
 
 
 def window(draft: Draft) -> Iterator[Finding]:
-    """Name a num_ctx that Ollama serves otherwise than asked, without a word."""
+    """Warn of a num_ctx that Ollama changes without a word."""
     asked, served = draft.number("num_ctx"), draft.window
     if asked is None or served is None:
         return
@@ -82,7 +82,7 @@ def window(draft: Draft) -> Iterator[Finding]:
 
 
 def without_effect(draft: Draft) -> Iterator[Finding]:
-    """Name settings that another one switches off."""
+    """Report settings that another one switches off."""
     if draft.number("temperature") == 0 or draft.number("top_k") == 1:
         greedy = "temperature 0" if draft.number("temperature") == 0 else "top_k 1"
         for name in _SAMPLING:
@@ -101,7 +101,7 @@ def without_effect(draft: Draft) -> Iterator[Finding]:
 
 
 def memory(draft: Draft) -> Iterator[Finding]:
-    """Estimate the memory of the window that is served, and hold it against what is there."""
+    """Estimate the memory that the window needs, and compare it with what is available."""
     window, base = draft.window, draft.base
     if window is None or base is None or not base.cached_per_token:
         return

@@ -1,7 +1,7 @@
-"""Lint a Modelfile: what Ollama refuses, and what it takes but does not do as it seems to.
+"""Lint a Modelfile: find what Ollama refuses, and what has not the effect it seems to have.
 
-The rules are what 112 public Modelfiles got wrong. Each is a function from a draft to
-findings; a healthy file has none above the severity `note`.
+The rules stem from the mistakes in 112 public Modelfiles. Each rule is a function from a draft
+to findings. A healthy file has at most notes.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ RULES: Sequence[Rule] = (
 
 
 def applied(draft: Draft) -> Iterator[Finding]:
-    """Yield what the rules say of a draft."""
+    """Yield the findings of all rules."""
     for rule in RULES:
         yield from rule(draft)
 
 
 def read(text: str) -> tuple[tuple[grammar.Instruction, ...], list[Finding]]:
-    """Return the instructions up to where Ollama's parser stops, and what it refuses."""
+    """Return the instructions up to the place where Ollama's parser stops, and what it refuses."""
     found, findings = list[grammar.Instruction](), list[Finding]()
     try:
         for instruction in grammar.instructions(text.removeprefix("\ufeff"), ""):

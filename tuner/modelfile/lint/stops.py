@@ -1,7 +1,7 @@
-"""What a linter says about stop texts that cannot match what a model writes.
+"""Find stop texts that cannot match what a model writes.
 
-Each value of `stop` is one text, taken as it stands: `api/types.go` (FormatParams) adds them up,
-and the runners look for each in the answer.
+Each value of `stop` is one literal text. `api/types.go` (FormatParams) collects them, and the
+runners look for each one in the answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EACH = "write a line PARAMETER stop for each"
 
 
 def written(draft: Draft) -> Iterator[Finding]:
-    """Say why a stop text is not what was meant, once for each."""
+    """Warn of stop texts that are not what was meant, each once."""
     for i in draft.stops:
         wrong = next(((rule, why) for rule, says in _CHECKS if (why := says(i.value))), None)
         if wrong:
@@ -39,7 +39,7 @@ def written(draft: Draft) -> Iterator[Finding]:
 
 
 def replaced(draft: Draft) -> Iterator[Finding]:
-    """Say that stop texts replace a base's list."""
+    """Note that stop texts replace those of the base."""
     given = draft.stops
     if given and draft.gguf is None and not draft.templated:
         yield note(given[0], "stop", "these stop texts replace all of the base's: see them with "
@@ -59,7 +59,7 @@ def _comment(text: str) -> str | None:
 
 
 def _list(text: str) -> str | None:
-    """Find lists as JSON writes them, and as Go prints them: old versions saved models so."""
+    """Find lists as JSON writes them, and as Go prints them (old versions saved models so)."""
     inside = _BRACKETS.fullmatch(text)
     pieces = inside[1].split() if inside else []
     printed = all(map(SPECIAL.fullmatch, pieces)) or (

@@ -1,7 +1,7 @@
-"""What a linter says about a TEMPLATE after rendering a conversation with it.
+"""Find mistakes in a TEMPLATE by rendering a conversation with it.
 
-The conversation has a system text, a question, its answer and another question. What became of
-the four is read off the prompt, so that a finding does not rest on how a template looks.
+The conversation has a system text, a question, its answer and another question. The findings
+come from what the prompt shows of these four, not from the text of the template.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ROLE = re.compile(r"\s*(user|human|inst|system|assistant)", re.IGNORECASE)
 
 
 def rendered(draft: Draft) -> Iterator[Finding]:
-    """Yield what a short conversation shows of the template."""
+    """Yield what the prompt of a short conversation shows of the template."""
     at = draft.templated
     if at is None:
         return
@@ -62,7 +62,7 @@ def rendered(draft: Draft) -> Iterator[Finding]:
 
 
 def _reason(template: str, problem: str = "") -> str:
-    """Say what is wrong with a template, in the terms of the one that was meant."""
+    """Return what is wrong with a template, in terms of the language that its author meant."""
     if _JINJA.search(template):
         return (
             "this TEMPLATE is Jinja's, and Ollama wants Go's text/template: leave it out, so that "
@@ -74,7 +74,7 @@ def _reason(template: str, problem: str = "") -> str:
 
 
 def _seen(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Yield what a prompt shows of the template."""
+    """Yield all that a prompt shows of the template."""
     yield from _outer_space(at, prompt)
     yield from _stops(draft, at, prompt)
     yield from _system(at, prompt)
@@ -83,7 +83,7 @@ def _seen(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
 
 
 def _outer_space(at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Name what reaches the model unseen: blanks at the start, carriage returns, escapes."""
+    """Warn of invisible parts of a prompt: blanks at its start, carriage returns, escapes."""
     if prompt[:1].isspace():
         yield warn(at, "stray-space", f"TEMPLATE starts each prompt with {prompt[0]!r}: begin "
                    "right after the quotes, or trim it with {{-.")  # fmt: skip
@@ -96,7 +96,7 @@ def _outer_space(at: Instruction, prompt: str) -> Iterator[Finding]:
 
 
 def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Name special stop texts that nothing shows the model: a mistake where no other is shown."""
+    """Report special stop texts that the model is never shown; warn if it is shown no other."""
     texts = (i.value for i in (*draft.all("SYSTEM"), *draft.all("MESSAGE")))
     shown = "\n".join((prompt, at.value, *texts))  # of the source, what other requests render
     own = {draft.base.bos_token, draft.base.eos_token} if draft.base else set()
@@ -114,7 +114,7 @@ def _stops(draft: Draft, at: Instruction, prompt: str) -> Iterator[Finding]:
 
 
 def _system(at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Tell how often the system text reaches the model."""
+    """Warn where the system text does not reach the model, or several times."""
     times = prompt.count(SYSTEM)
     if times == 0:
         yield warn(at, "system-dropped", "TEMPLATE leaves the system text out, be it that of "
@@ -125,7 +125,7 @@ def _system(at: Instruction, prompt: str) -> Iterator[Finding]:
 
 
 def _turns(at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Tell which turns do not reach the model, or in another order."""
+    """Warn of turns that do not reach the model, or in another order."""
     lost = [what for mark, what in _TURNS.items() if mark not in prompt]
     if lost:
         yield warn(at, "turns-dropped", f"TEMPLATE leaves out {' and '.join(lost)}: range over "
@@ -136,9 +136,9 @@ def _turns(at: Instruction, prompt: str) -> Iterator[Finding]:
 
 
 def _ends(at: Instruction, prompt: str) -> Iterator[Finding]:
-    """Tell where an answer that is played back runs into the next question.
+    """Warn where an earlier answer runs into the next question.
 
-    The first token after the answer names a role, or stands before the name of one.
+    It does where the next token ends nothing, and names a role or stands before a role's name.
     """
     after = _TOKEN.search(prompt.partition(ANSWER)[2].partition(SECOND)[0])
     if after is None or _END.search(after.group()):
@@ -150,7 +150,7 @@ def _ends(at: Instruction, prompt: str) -> Iterator[Finding]:
 
 
 def _legacy(draft: Draft, at: Instruction) -> Finding:
-    """Return what it means that a template does not know .Messages."""
+    """Return a finding on a template without .Messages."""
     if draft.all("MESSAGE"):
         return warn(at, "no-messages", "TEMPLATE does not know .Messages, through which MESSAGE "
                     "lines are played back: Ollama runs it once for each question "

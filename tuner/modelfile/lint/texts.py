@@ -1,6 +1,6 @@
-"""What a linter says about FROM, ADAPTER, SYSTEM and TEMPLATE, as they are written.
+"""Find mistakes in FROM, ADAPTER, SYSTEM and TEMPLATE by their texts.
 
-What a template does is shown by rendering it, in `lint.template`.
+`lint.template` renders the TEMPLATE to find others.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ _JSON = re.compile(r"\bJSON\b", re.IGNORECASE)
 
 
 def base(draft: Draft) -> Iterator[Finding]:
-    """Name a FROM that is no model anywhere, or only on one machine.
+    """Report a FROM that no machine can have, or only this one.
 
-    What is there under its name, blanks and all, is taken for a path (`parser/parser.go`,
-    CreateRequest), anything else for a model's name (`types/model/name.go`, isValidPart).
+    Ollama takes the value for a path where a file of that name is there, blanks included
+    (`parser/parser.go`, CreateRequest), and else for a model's name (`types/model/name.go`).
     """
     for i in draft.all("FROM"):
         named = i.value not in draft.present
@@ -94,7 +94,7 @@ def parts(draft: Draft) -> Iterator[Finding]:
 
 
 def several(draft: Draft) -> Iterator[Finding]:
-    """Name what Ollama leaves out of several FROM: beside a model's name all else.
+    """Warn of FROM lines that Ollama ignores: all others beside the last name of a model.
 
     Source: `parser/parser.go` (CreateRequest) and `server/create.go`.
     """
@@ -107,7 +107,7 @@ def several(draft: Draft) -> Iterator[Finding]:
 
 
 def files(draft: Draft) -> Iterator[Finding]:
-    """Name an ADAPTER or DRAFT that is no file: Ollama knows none by a name (CreateRequest)."""
+    """Warn of an ADAPTER or DRAFT that is no file; Ollama takes no names there (CreateRequest)."""
     for i in (*draft.all("ADAPTER"), *draft.all("DRAFT")):
         if i.value and i.value not in draft.present and not is_path(i.value):
             yield warn(i, "name", f"{i.word} {i.value} is no file that is here, and Ollama takes "
@@ -115,7 +115,7 @@ def files(draft: Draft) -> Iterator[Finding]:
 
 
 def _no_name(value: str) -> str | None:
-    """Say why a value can be neither the name of a model nor a path."""
+    """Return why a value is neither the name of a model nor a path, None where it is one."""
     if _PATHS.search(value):
         return "is one value, not several: write a line FROM for each."
     if is_name(value):
@@ -133,7 +133,7 @@ def _no_name(value: str) -> str | None:
 
 
 def blank(draft: Draft) -> Iterator[Finding]:
-    """Name blank texts, which do not clear those of the base."""
+    """Warn of blank texts, which do not clear those of the base."""
     for i in (*draft.all("SYSTEM"), *draft.all("TEMPLATE")):
         if not i.value.strip():
             yield warn(i, "blank", f"a blank {i.word} does not clear that of the base: leave it "
@@ -141,7 +141,7 @@ def blank(draft: Draft) -> Iterator[Finding]:
 
 
 def quotes(draft: Draft) -> Iterator[Finding]:
-    """Name quotes that become part of a value."""
+    """Warn of quotes that become part of a value."""
     for i in draft.all("FROM"):
         if i.value not in draft.present and QUOTED.fullmatch(i.value):
             yield warn(i, "quotes", f"the quotes are part of the value of FROM, {i.value}: Ollama "
@@ -153,7 +153,7 @@ def quotes(draft: Draft) -> Iterator[Finding]:
 
 
 def long_system(draft: Draft) -> Iterator[Finding]:
-    """Set a long system text against the window, of which an unset one is known but roughly."""
+    """Report a system text that is long for the window, or for the usual one where none is set."""
     system, window = draft.last("SYSTEM"), draft.window
     tokens = _tokens(system.value) if system else 0.0
     text = f"the system text has about {tokens:.0f} tokens"
@@ -169,7 +169,7 @@ def long_system(draft: Draft) -> Iterator[Finding]:
 
 
 def _tokens(text: str) -> float:
-    """Estimate the tokens of a text by its bytes: many scripts, and JSON, have no blanks."""
+    """Estimate the tokens of a text by its bytes, since JSON and many scripts have no blanks."""
     return sum(_share(char) for char in text)
 
 
@@ -180,7 +180,7 @@ def _share(char: str) -> float:
 
 
 def demanded_json(draft: Draft) -> Iterator[Finding]:
-    """Say what helps where the system text asks for JSON."""
+    """Note what helps where the system text asks for JSON."""
     system = draft.last("SYSTEM")
     if system is None or not _JSON.search(system.value):
         return
@@ -196,7 +196,7 @@ def demanded_json(draft: Draft) -> Iterator[Finding]:
 
 
 def family(draft: Draft) -> Iterator[Finding]:
-    """Name a template of another family than the base."""
+    """Warn of a template of another family of models than the base."""
     template, origin = draft.prompting, draft.origin
     if template is None or origin is None:
         return
@@ -210,7 +210,7 @@ def family(draft: Draft) -> Iterator[Finding]:
 
 
 def newer(draft: Draft) -> Iterator[Finding]:
-    """Say where only a newer Ollama reads the file."""
+    """Note what only a newer Ollama can read."""
     for i in (*draft.all("RENDERER"), *draft.all("PARSER"), *draft.all("DRAFT")):
         if not draft.all("REQUIRES"):
             yield note(i, "requires", f"older versions of Ollama do not know {i.word}: say which "
@@ -218,7 +218,7 @@ def newer(draft: Draft) -> Iterator[Finding]:
 
 
 def own_template(draft: Draft) -> Iterator[Finding]:
-    """Say what a GGUF file without TEMPLATE will be prompted with."""
+    """Report what makes the prompts of a GGUF file without TEMPLATE."""
     origin = draft.origin
     if origin is None or draft.last("TEMPLATE") or draft.all("RENDERER") or draft.gguf is None:
         return
@@ -236,6 +236,6 @@ def own_template(draft: Draft) -> Iterator[Finding]:
 
 
 def _families_of(name: str) -> list[str]:
-    """Return the tokens of the families whose models are called so."""
+    """Return the tokens of the families to which a model belongs by its name."""
     lower = name.lower().rsplit("/", 1)[-1]
     return [t for t, (_, names) in FAMILIES.items() if any(lower.startswith(n) for n in names)]

@@ -1,1 +1,1 @@
-"""Modelfiles of the user: checked, compared, edited."""
+"""Check, compare and edit the user's Modelfiles."""

@@ -1,4 +1,4 @@
-"""Write the settings of a result into a Modelfile that somebody keeps by hand."""
+"""Write the settings of a result into somebody's Modelfile."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from tuner.modelfile.diff import Change, changes
 from tuner.modelfile.document import load, parse, text_of
 from tuner.modelfile.edit import edited
 from tuner.modelfile.parameters import DEPRECATED
+from tuner.spec.errors import InputError
 from tuner.store.run_folder import writing
 from tuner.workflow.modelfiles.diff import compared
-from tuner.workflow.service.apply import read_result
+from tuner.workflow.service.proposal import read_result
 
+MODELFILE = "Modelfile"
 _NO_MATTER = {"LICENSE", "REQUIRES", *(f"PARAMETER {name}" for name in DEPRECATED)}
-"""Differences that no request notices."""
+"""Instructions whose differences no request notices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A file's new text and what changes in it; `verdict` is that of the result.
+    """The new text of a file, and what changes in it.
 
-    `unlike` is where the file still differs from what was measured: from `a`, measured, to `b`.
+    `verdict` is that of the result. `unlike` is what still differs from the measured Modelfile
+    (`a`) to the edited one (`b`).
     """
 
     file: Path
@@ -34,12 +37,17 @@ class Edit:
 
 
 def edit(result: Path, file: Path) -> Edit:
-    """Return a Modelfile with the settings of a result; raise InputError for what is neither."""
+    """Return how a result's settings change a Modelfile, without writing it.
+
+    Raises InputError where `result` is no result, or a Modelfile cannot be read.
+    """
     folder, document = read_result(result)
-    text, measured = text_of(file), load(folder / "Modelfile")
+    if MODELFILE not in document.get("artifacts", {}):
+        raise InputError(f"{folder}: this run wrote no {MODELFILE} whose settings could be taken")
+    text, measured = text_of(file), load(folder / MODELFILE)
     new = edited(text, measured, _study(document), str(file))
     before, after = parse(text, str(file)), parse(new, str(file))
-    unlike = compared(measured, folder / "Modelfile", after, file)
+    unlike = compared(measured, folder / MODELFILE, after, file)
     return Edit(
         file=file,
         text=new,
@@ -50,9 +58,9 @@ def edit(result: Path, file: Path) -> Edit:
 
 
 def _study(result: Mapping[str, Any]) -> Set[str]:
-    """Return the settings that the study searched or set, and those that a command changed.
+    """Return the settings that somebody chose: in the study, or on the command line.
 
-    A result holds a value of each knob, and most of them nobody chose.
+    A result has a value for every knob, and nobody chose most of them.
     """
     return {*result.get("set_by_study", ()), *result.get("changed", {})}
 

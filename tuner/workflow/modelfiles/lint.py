@@ -1,4 +1,4 @@
-"""Lint Modelfiles: each for itself with what is known of its base, and all of them together."""
+"""Lint Modelfiles: each one, with what is known of its base, and all of them together."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from pathlib import Path
 
 from tuner.engines.memory import room
 from tuner.engines.models import described
-from tuner.engines.ollama.gpu import has_gpu
-from tuner.engines.ollama.store import folder, model
+from tuner.engines.registry import kinds
+from tuner.machine.gpus import has_gpu
 from tuner.modelfile.document import text_of
 from tuner.modelfile.lint.findings import Draft, Finding, Linted, warn
 from tuner.modelfile.lint.rules import applied, read
 from tuner.modelfile.parameters import RUNNER, complaint, plain
-from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.values import Model
 from tuner.workflow.modelfiles.named import identity, is_bare, path_of, same, weights
 
 _AUTOMATIC = {"num_gpu": "-1", "num_thread": "0", "main_gpu": "0"}
-"""Values of settings that say no more than their absence."""
+"""Values that mean the same as no setting."""
 
 
 def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
-    """Return the findings of each file; `parallel` is OLLAMA_NUM_PARALLEL, from the environment.
+    """Return the findings of each file; raise InputError where one cannot be read.
 
-    Raises InputError where a file cannot be read.
+    `parallel` is the number of requests that the server takes at once. By default it comes from
+    the environment.
     """
-    parallel = parallel or _served_at_once()
+    parallel = parallel or _slots_by_environment()
     drafts, found = dict[Path, Draft](), dict[Path, list[Finding]]()
     available = room()
     # beside a GPU, whose memory is not known, nothing is said
@@ -48,7 +48,7 @@ def lint(files: Sequence[Path], parallel: int | None = None) -> list[Linted]:
 
 
 def _completed(file: Path, draft: Draft) -> Draft:
-    """Return a draft with what is known here of what it names."""
+    """Return a draft with what is known of the files and models that it names."""
     values = [i.value for i in draft.instructions if i.word == "FROM"]
     named = [i.value for i in draft.instructions if i.word in {"FROM", "ADAPTER", "DRAFT"}]
     bearing = weights(file, values)
@@ -61,30 +61,31 @@ def _completed(file: Path, draft: Draft) -> Draft:
     )
 
 
-def _served_at_once() -> int:
-    """Return OLLAMA_NUM_PARALLEL of the environment, 1 where that is no positive number."""
-    given = variable("OLLAMA_NUM_PARALLEL")
-    return max(int(given), 1) if given.isdecimal() else 1
+def _slots_by_environment() -> int:
+    """Return how many requests are served at once, as the environment says; 1 by default."""
+    return next((n for kind in kinds() if (n := kind.slots_by_environment())), 1)
 
 
 def _base(file: Path, weights: str | None) -> Model | None:
-    """Return what the weights that FROM names tell about themselves, None where none are here.
+    """Return what the weights that FROM names tell about themselves; None for unknown weights.
 
-    They are a file, or those of a model in Ollama's folder, for which no server is asked.
+    They are a file, or those of a model that an engine knows without a server.
     """
     if weights is None:
         return None
     found = path_of(file, weights)
+    if found is None:  # where no engine knows the name, it may be pulled later
+        return next((m for kind in kinds() if (m := kind.known_model(weights))), None)
     try:
-        return described(found) if found else model(weights, folder())
+        return described(found)
     except InputError:
-        return None  # of a file `lint.texts.own_template` says so; a name may be pulled later
+        return None  # `lint.texts.own_template` says so
 
 
 def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
-    """Name pairs of files on one base that Ollama would load in turn.
+    """Warn of pairs of files on one base that Ollama would load in turn.
 
-    Its runners are kept by the weights' blob (`server/sched.go`), so two models on one blob
+    Ollama keeps one runner for each blob of weights (`server/sched.go`). So two models on one blob
     with different runner settings unload each other at every request.
     """
     for (one, a), (other, b) in combinations(drafts.items(), 2):
@@ -102,14 +103,14 @@ def _thrashing(drafts: dict[Path, Draft]) -> Iterator[tuple[Path, Finding]]:
 
 
 def _weights(file: Path, draft: Draft) -> str:
-    """Return the file of the weights where it can be read, else what FROM names."""
+    """Return the file of the weights if it can be read, else what FROM names."""
     if draft.base and draft.base.path:
         return str(draft.base.path)
     return identity(file, draft.weights or "")
 
 
 def _runner(draft: Draft) -> dict[str, str]:
-    """Return the settings of the runner as they are served; what means the default is none."""
+    """Return the settings of the runner that differ from its defaults, as Ollama serves them."""
     found = {
         name: plain(name, i.value)
         for name, i in draft.parameters.items()

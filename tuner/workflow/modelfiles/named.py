@@ -1,7 +1,7 @@
-"""What FROM, ADAPTER and DRAFT name: a file or folder that is here, or a model.
+"""Find what FROM, ADAPTER and DRAFT name: a file or folder that is here, or a model.
 
-One answer for `lint`, `diff` and `init`. Source: `parser/parser.go` of Ollama, expandPath and
-CreateRequest: a path is relative to its Modelfile, ~ is a home, and what is not there is a name.
+Source: `parser/parser.go` of Ollama, expandPath and CreateRequest. A path is relative to its
+Modelfile, and ~ is a home. A value at which nothing lies is the name of a model.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _WEIGHTS = (
 
 
 def path_of(modelfile: Path, value: str) -> Path | None:
-    """Return the file or folder that a value names, None where none is here or it is closed."""
+    """Return the file or folder that a value names, None where none is here or can be read."""
     path = _place(modelfile, value)
     return path if os.path.exists(path) else None  # noqa: PTH110 (Path's raises for closed folders)
 
 
 def identity(modelfile: Path, value: str) -> str:
-    """Return one text for all ways to name one thing: a real path, or a model's whole name.
+    """Return the same text for all ways to name one thing: a real path, or a model's whole name.
 
     A path at which nothing lies yet stays a path.
     """
@@ -42,7 +42,7 @@ def identity(modelfile: Path, value: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Tell whether two identities are one thing; files are when they hold the same bytes."""
+    """Tell whether two identities mean the same; files with the same bytes do."""
     paths = Path(one), Path(other)
     if one == other or not all(path.is_absolute() for path in paths):
         return one == other
@@ -61,10 +61,10 @@ def is_bare(modelfile: Path, value: str) -> bool:
 
 
 def weights(modelfile: Path, values: Sequence[str]) -> str | None:
-    """Return which of several FROM brings the weights, None where there is none.
+    """Return the value of FROM that brings the weights, None without a FROM.
 
-    It is the last name of a model, beside which Ollama takes no files, else the first file that
-    is no projector and no adapter, in whatever order they stand (`server/create.go`).
+    It is the last one that names a model; Ollama ignores all others then. Else it is the first
+    file that is neither a projector nor an adapter (`server/create.go`).
     """
     there = {value: path_of(modelfile, value) for value in values}
     names = [value for value, path in there.items() if path is None and not is_path(value)]
@@ -73,9 +73,9 @@ def weights(modelfile: Path, values: Sequence[str]) -> str | None:
 
 
 def located(modelfile: Modelfile, file: Path) -> Modelfile:
-    """Return the Modelfile of a file with identities in place of what it names.
+    """Return a Modelfile with identities in place of the values that name something.
 
-    Of several ADAPTERs Ollama takes the last.
+    Of several ADAPTERs Ollama takes the last one.
     """
     bases = [identity(file, base) for base in (modelfile.base, *modelfile.layers)]
     return replace(

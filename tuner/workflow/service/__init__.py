@@ -1,1 +1,1 @@
-"""A result into service under a name, and back."""
+"""Put a result into service under a name, and take it back."""

@@ -8,19 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.ollama.attached import OllamaAttached
+from tuner.engines.deployment import Deployment
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.spec.conversation import client_part
 from tuner.spec.errors import EngineDied
 from tuner.spec.study import Study
-from tuner.spec.values import Model, Slo
+from tuner.spec.values import Slo
 from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed
 from tuner.store.trial_folder import Measured, Place
 from tuner.workflow.measuring.measure import judged
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.service.apply import Proposal
+from tuner.workflow.service.proposal import Proposal
 
 
 def why_not(proposal: Proposal, study: Study | None) -> str | None:
@@ -33,18 +33,18 @@ def why_not(proposal: Proposal, study: Study | None) -> str | None:
 
 
 async def measure(
-    proposal: Proposal, study: Study, address: str, out: Path, requests: int
+    proposal: Proposal, study: Study, deployment: Deployment, out: Path, requests: int
 ) -> Measurement:
-    """Return a measurement of what now serves, sent as clients send: without what the model has.
+    """Return a measurement of what serves now, with requests as clients send them.
 
-    The targets are those of the result. Raises EngineDied where nothing came of it.
+    They carry only what the model does not hold itself. The targets are those of the result.
+    Raises EngineDied where no request is answered.
     """
     study = replace(study, slos=_targets(proposal.result))
     sent = client_part(proposal.result["best"]["candidate"])
     prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
     with claimed(out):
-        engine = OllamaAttached(address, Model(proposal.name, proposal.name), as_it_is=True)
-        session = Session(study, engine, out, math.inf)
+        session = Session(study, deployment.engine(proposal.name), out, math.inf)
         try:
             measured = await session.measure(
                 sent, prompts.prompts(study.seed), "0000", Place("measure"), n=requests
@@ -56,7 +56,7 @@ async def measure(
 
 
 def _ensure_served(measured: Measured) -> None:
-    """Raise EngineDied where no request was answered: however the client was, that is decided."""
+    """Raise EngineDied where no request was answered, even if the client was too slow."""
     failed, samples = measured.failed, measured.kept
     if not failed and not any(s.outcome == "ok" for s in samples):
         why = samples[0].error or samples[0].outcome if samples else "none was sent"

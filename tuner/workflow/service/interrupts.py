@@ -1,4 +1,4 @@
-"""What the signals that end a program do while something must not be left half done."""
+"""Handle the signals that end a program, while something must not be left half done."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Handler = Callable[[int, FrameType | None], None]
 
 
 def ending() -> list[signal.Signals]:
-    """Return the signals that end the program, less those that are ignored as nohup does it."""
+    """Return the signals that end the program, without those that nohup made it ignore."""
     return [number for number in ENDING if signal.getsignal(number) != signal.SIG_IGN]
 
 
 @contextlib.contextmanager
 def handled(handler: Handler) -> Iterator[None]:
-    """Have `handler` called for the signals that end the program, as long as the block lasts."""
+    """Call `handler` for the signals that end the program, until the block ends."""
     with restored():
         for number in ending():
             signal.signal(number, handler)
@@ -32,14 +32,14 @@ def handled(handler: Handler) -> Iterator[None]:
 
 
 def deafen() -> None:
-    """Ignore these signals from here on: the program is ending, and impatience changes nothing."""
+    """Ignore these signals from now on, since the program is ending already."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
 def restored() -> Iterator[None]:
-    """Let these signals do after the block what they did before it, unless they are ignored."""
+    """Restore the handlers of these signals after the block, except those ignored by then."""
     before = {number: signal.getsignal(number) for number in ENDING}
     try:
         yield
@@ -51,7 +51,7 @@ def restored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def put_off() -> Iterator[None]:
-    """Let the block end before a signal that came meanwhile takes effect."""
+    """Delay the signals that end the program until the block has ended."""
     caught: list[int] = []
     with handled(lambda number, frame: caught.append(number)):
         yield

@@ -1,8 +1,9 @@
-"""A name in service: changed by one process at a time, which writes down what it does first.
+"""Lock a name in service, and note down what is about to be done to it.
 
-Locks and notes lie in the user's state folder, for each server and name. A note is `unchecked`
-while an `apply` measures in place, so that the next `tune` learns of one that was killed there,
-and `made` where `apply` gave the name to its first model, which `rollback` can remove.
+Locks and notes lie in the user's state folder, one of each for every server and name. The note
+`unchecked` is there while an `apply` measures in place: if it is killed, the next `tune` reads it.
+The note `made` is there where `apply` made the first model of a name, so that `rollback` knows
+that it may remove it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _LOOPBACK = ("localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One `apply`: the digest that the name got, and what keeps the old model (None: nothing)."""
+    """One `apply`: the name that changes hands, the digest that it gets, and when.
+
+    `kept` is the name that keeps the old model, None where there was none.
+    """
 
     name: str
     digest: str
@@ -39,29 +43,29 @@ class Notes:
     base: Path
 
     def unchecked(self) -> Note | None:
-        """Return the `apply` whose check in place has not ended."""
+        """Return the `apply` whose check in place has not ended, None without one."""
         return _read(self._file("unchecked"))
 
-    def made(self) -> Note | None:
-        """Return the `apply` that gave the name to its first model."""
+    def first(self) -> Note | None:
+        """Return the `apply` that made the first model of the name, None without one."""
         return _read(self._file("made"))
 
     def begin(self, note: Note) -> None:
-        """Write down an `apply` before it changes anything; raise OutputError."""
+        """Write an `apply` down before it changes anything; raise OutputError."""
         with writing(self.base.parent):
             write_json(self._file("unchecked"), asdict(note))
 
-    def hold(self, note: Note) -> None:
-        """Write down that it stays, which takes no room on a disk."""
+    def settle(self, note: Note) -> None:
+        """Note that an `apply` stays in service; a full disk does not keep it from that."""
         with writing(self.base.parent):
             if note.kept is None:
                 self._file("unchecked").replace(self._file("made"))
             self._file("unchecked").unlink(missing_ok=True)
 
-    def forget(self, *, made: bool = False) -> None:
-        """Forget an `apply` that was taken back, and with `made` the first one as well."""
+    def forget(self, *, first: bool = False) -> None:
+        """Remove the note of an `apply` that was taken back; with `first` that of the first too."""
         with writing(self.base.parent):
-            for kind in ("unchecked", *(["made"] if made else [])):
+            for kind in ("unchecked", *(["made"] if first else [])):
                 self._file(kind).unlink(missing_ok=True)
 
     def _file(self, kind: str) -> Path:
@@ -69,8 +73,8 @@ class Notes:
 
 
 @contextlib.contextmanager
-def held(address: str, name: str) -> Iterator[Notes]:
-    """Hold a name of a server for this process alone; yield the notes on it.
+def locked(address: str, name: str) -> Iterator[Notes]:
+    """Lock a name of a server for this process; yield the notes on it.
 
     Raises Locked while another process changes it, InputError where no state can be written.
     """
@@ -93,13 +97,13 @@ def held(address: str, name: str) -> Iterator[Notes]:
 
 
 def _folder() -> Path:
-    """Return our state folder, as the XDG Base Directory Specification has it."""
+    """Return our state folder, where the XDG Base Directory Specification puts it."""
     told = Path(os.environ.get("XDG_STATE_HOME", ""))
     return (told if told.is_absolute() else Path.home() / ".local" / "state") / "modelfile-tuner"
 
 
 def _key(address: str, name: str) -> str:
-    """Return the same for all that the server takes for one name, on one server."""
+    """Return one key for all spellings of a name on a server."""
     parts = urlsplit(address)
     host = "127.0.0.1" if parts.hostname in _LOOPBACK else parts.hostname
     return hashlib.sha256(f"{host}:{parts.port} {name.casefold()}".encode()).hexdigest()[:20]

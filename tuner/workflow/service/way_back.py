@@ -1,77 +1,44 @@
-"""The way back: what served under a name before the last `apply`, or nothing where that is true.
+"""Bring back what served under a name before the last `apply`, or remove the name.
 
-What served before is kept by the server under a dated name.
+What served before stays under a dated name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from datetime import datetime
 
+from tuner.engines.deployment import Deployment
 from tuner.spec.errors import EngineError, EngineMissing, InputError
-from tuner.spec.model_name import shown
 from tuner.workflow.service.notes import Note, Notes
 
 BEFORE = "-before-"
+STAMP = "%Y%m%dT%H%M%S"
 
 
-class Models(Protocol):
-    """The models of a server, as `tuner.engines.ollama.models.OllamaModels` has them."""
-
-    @property
-    def address(self) -> str:
-        """Return the URL of the server."""
-        ...
-
-    def names(self) -> list[str]:
-        """Return the names of all models, each with its tag."""
-        ...
-
-    def digest(self, name: str) -> str | None:
-        """Return the digest of a model, None where it is not there."""
-        ...
-
-    def modelfile(self, name: str) -> str:
-        """Return the Modelfile of a model."""
-        ...
-
-    def create(self, name: str, body: Mapping[str, Any]) -> None:
-        """Create a model from the fields of its Modelfile."""
-        ...
-
-    def upload(self, file: Path) -> str:
-        """Send a file of weights to the server; return its digest."""
-        ...
-
-    def copy(self, source: str, destination: str) -> None:
-        """Give a model another name as well."""
-        ...
-
-    def delete(self, name: str) -> None:
-        """Remove a name."""
-        ...
+def dated(name: str, now: datetime) -> str:
+    """Return the name that keeps what serves under a name now."""
+    return f"{name}{BEFORE}{now.strftime(STAMP)}"
 
 
-def listed(name: str, models: Models) -> str:
-    """Return a name as the server has it: Ollama tells no case apart when it replaces a model."""
-    wanted = shown(name)
-    return next((n for n in models.names() if n.casefold() == wanted.casefold()), wanted)
+def kept_before(name: str, deployment: Deployment) -> str | None:
+    """Return the name that keeps what served before the last `apply`, None without one."""
+    pattern = re.compile(re.escape(f"{name}{BEFORE}") + r"\d{8}T\d{6}", re.IGNORECASE)
+    return max(filter(pattern.fullmatch, deployment.names()), key=str.casefold, default=None)
 
 
-def take_back(note: Note, models: Models, notes: Notes) -> str:
+def take_back(note: Note, deployment: Deployment, notes: Notes) -> str:
     """Undo an `apply`; return a sentence that says what serves now.
 
     Raises EngineError where that is impossible, with the command for later.
     """
     try:
-        ours = _undo(note, models)
+        ours = _undo(note, deployment)
     except EngineError as error:
         may = "may serve" if isinstance(error, EngineMissing) else "serves"
         raise EngineError(
             f"{note.name} {may} the new model, whose check did not end well, and could not be "
-            f"taken back ({error}); {_command(note, models)}"
+            f"taken back ({error}); {_command(note, deployment)}"
         ) from error
     notes.forget()
     if not ours:
@@ -81,55 +48,52 @@ def take_back(note: Note, models: Models, notes: Notes) -> str:
     return f"rolled back: {note.name} is what it was before"
 
 
-def _undo(note: Note, models: Models) -> bool:
-    """Give a name back what it served, whether or not it had changed hands already.
+def _undo(note: Note, deployment: Deployment) -> bool:
+    """Let a name serve what it did before, also where it has not changed hands yet.
 
-    Return False, and leave it, where it serves neither what it did nor what it was given.
+    Returns False for a name that somebody else has changed since, and leaves it as it is.
     """
-    serves = models.digest(note.name)
-    old = None if note.kept is None else models.digest(note.kept)
-    if note.kept is None or old is None:  # nothing is kept, so that nothing but `made` changed
+    serves = deployment.digest(note.name)
+    old = None if note.kept is None else deployment.digest(note.kept)
+    if note.kept is None or old is None:  # the old model is not kept: at most a first one was made
         if note.kept is None and serves == note.digest:
-            models.delete(note.name)
+            deployment.delete(note.name)
         return note.kept is not None or serves in (None, note.digest)
     if serves not in (old, note.digest):
         return False
     if serves != old:
-        models.copy(note.kept, note.name)
-    models.delete(note.kept)
+        deployment.copy(note.kept, note.name)
+    deployment.delete(note.kept)
     return True
 
 
-def _command(note: Note, models: Models) -> str:
+def _command(note: Note, deployment: Deployment) -> str:
     does = "removes it" if note.kept is None else f"brings back {note.kept}"
-    return f"`tune rollback {note.name} --attach {models.address}` {does}"
+    return f"`tune rollback {note.name} --attach {deployment.address}` {does}"
 
 
-def unfinished(models: Models, notes: Notes) -> str | None:
-    """Return a sentence where an `apply` of the name was cut off, and what it left serves."""
+def unfinished(deployment: Deployment, notes: Notes) -> str | None:
+    """Return a sentence where an `apply` was killed and its unchecked result serves, else None.
+
+    Where it was killed before the name changed hands, what it left is removed.
+    """
     note = notes.unchecked()
     if note is None:
         return None
-    if models.digest(note.name) == note.digest:
+    if deployment.digest(note.name) == note.digest:
         return (
             f"the check in place of the tune apply of {note.at} did not end: {note.name} serves "
-            f"what was not checked; {_command(note, models)}"
+            f"what was not checked; {_command(note, deployment)}"
         )
-    _undo(note, models)  # the name had not changed hands, or has changed them since
+    _undo(note, deployment)  # the name has not changed hands, or somebody changed it since
     notes.forget()
     return None
 
 
-def kept_before(name: str, models: Models) -> str | None:
-    """Return the name that keeps what served before the last `apply`, None without one."""
-    dated = re.compile(re.escape(f"{name}{BEFORE}") + r"\d{8}T\d{6}", re.IGNORECASE)
-    return max(filter(dated.fullmatch, models.names()), key=str.casefold, default=None)
-
-
-def made(name: str, models: Models, notes: Notes) -> Note:
-    """Return the `apply` that made what serves under a name; raise InputError without one."""
-    serves = models.digest(name)
-    for note in (notes.unchecked(), notes.made()):
+def first_apply(name: str, deployment: Deployment, notes: Notes) -> Note:
+    """Return the `apply` that made what serves, where nothing served before; raise InputError."""
+    serves = deployment.digest(name)
+    for note in (notes.unchecked(), notes.first()):
         if note is not None and note.kept is None and note.digest == serves:
             return note
     raise InputError(
@@ -137,14 +101,14 @@ def made(name: str, models: Models, notes: Notes) -> Note:
     )
 
 
-def bring_back(kept: str, name: str, models: Models, notes: Notes) -> None:
+def bring_back(kept: str, name: str, deployment: Deployment, notes: Notes) -> None:
     """Let a name serve again what is kept for it."""
-    models.copy(kept, name)
-    models.delete(kept)
+    deployment.copy(kept, name)
+    deployment.delete(kept)
     notes.forget()
 
 
-def remove(name: str, models: Models, notes: Notes) -> None:
+def remove(name: str, deployment: Deployment, notes: Notes) -> None:
     """Remove a name under which nothing served before."""
-    models.delete(name)
-    notes.forget(made=True)
+    deployment.delete(name)
+    notes.forget(first=True)
