@@ -66,8 +66,9 @@ def test_a_knob_is_documented_by_its_entry() -> None:
 
     assert len(found) > 40
     assert all(f"\n| `{k.name}` | {k.tier} | " in page for k in found)
-    new = {"new": Knob("new", "reload", 7, "environment")}
-    assert "| `new` | reload | `7` | ollama.env |" in knobs.section("title", "remark", new)
+    new = {"new": Knob("new", "reload", 7, "environment", least=1, about="What it does.")}
+    line = "| `new` | reload | whole number (≥ 1) | `7` | ollama.env | What it does. |"
+    assert line in knobs.section("title", "remark", new)
 
 
 def test_every_file_of_a_run_is_described(out: Path) -> None:

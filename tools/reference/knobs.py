@@ -49,11 +49,18 @@ The study declares the knobs of a server of your own: see
 def section(title: str, remark: str, knobs: Mapping[str, Knob]) -> str:
     """Return an engine's section: a line for each knob, the cheap ones first."""
     rows = [
-        (code(k.name), k.tier, _default(k), _WRITTEN[k.where], k.about)
+        (code(k.name), k.tier, _values(k), _default(k), _WRITTEN[k.where], k.about)
         for k in sorted(knobs.values(), key=lambda k: _TIERS.index(k.tier))
     ]
-    heads = ("knob", "tier", "default", "written to", "what it is")
+    heads = ("knob", "tier", "values", "default", "written to", "what it is")
     return f"## {title}\n\n{remark}\n\n{table(heads, rows)}"
+
+
+def _values(knob: Knob) -> str:
+    """Return what a knob takes."""
+    if knob.choices:
+        return ", ".join(map(code, knob.choices))
+    return knob.takes + ("" if knob.least is None else f" (≥ {knob.least:g})")
 
 
 def _default(knob: Knob) -> str:
