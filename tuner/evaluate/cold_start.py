@@ -17,7 +17,7 @@ class ColdStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Cold:
+class ColdStarts:
     """Cold starts, and the memory of the engine with the model and without it, in bytes."""
 
     starts: tuple[ColdStart, ...]
@@ -32,14 +32,14 @@ class Cold:
         return self.warm_bytes - self.cold_bytes
 
 
-def cold_document(cold: Cold | None) -> dict[str, Any] | None:
+def cold_document(cold: ColdStarts | None) -> dict[str, Any] | None:
     """Return cold starts as JSON."""
     if cold is None:
         return None
     return {"starts": [asdict(s) for s in cold.starts], "kept_bytes": cold.kept_bytes}
 
 
-def in_words(cold: Cold) -> str:
+def in_words(cold: ColdStarts) -> str:
     """Return cold starts as a sentence: so few have a range and no quantile."""
     text = (
         f"Cold start (the model was unloaded): first request {_range(s.e2e_s for s in cold.starts)}"

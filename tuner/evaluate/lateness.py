@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from tuner.evaluate.estimates import latencies
 from tuner.spec.study import Study
 from tuner.spec.values import Metric, Sample, Slo
 from tuner.stats.eprocess import Certificate, certify_observed, fail_bets, observed, pass_bets
@@ -86,15 +87,6 @@ class Lateness:
         if found.verdict == "PASS" and starts < self.terms.starts:
             return replace(found, verdict="UNDECIDED", bursts=0)
         return found
-
-
-def latencies(study: Study, metric: Metric, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
-    """Return latencies in seconds, inf for failed requests, NaN for what nobody knows.
-
-    In open loop they count from the plan.
-    """
-    scheduled = study.workload.load.open_loop
-    return np.array([s.latency_s(metric, scheduled=scheduled) for s in samples], dtype=np.float64)
 
 
 def strands_of(study: Study, samples: Sequence[Sample]) -> Strands:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from tuner.evaluate.lateness import by_block, ended_ns, latencies
+from tuner.evaluate.estimates import latencies
+from tuner.evaluate.lateness import by_block, ended_ns
 from tuner.evaluate.measurement import Measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Sample

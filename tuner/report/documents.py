@@ -11,14 +11,15 @@ from tuner import __version__
 from tuner.evaluate.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.evaluate.cold_start import cold_document
 from tuner.evaluate.counts import counts_document
+from tuner.evaluate.estimates import shares
 from tuner.evaluate.measurement import METRICS, Measurement
-from tuner.evaluate.result import BaselineDrift, FewerLate, Gain, Result, Screened
 from tuner.evaluate.scope import claim, scope, start_spread
 from tuner.guard.verdict import GuardReport
 from tuner.machine.disturbance import Disturbance, disturbed, sentences
 from tuner.machine.resources import resources_document
 from tuner.search.frontier import Point
-from tuner.search.trial import Trial, shares
+from tuner.search.result import BaselineDrift, FewerLate, Gain, Result, Screened
+from tuner.search.trial import Trial
 from tuner.spec.identity import declared
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, changes

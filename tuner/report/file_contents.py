@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuner.engines.registry import kind_of
-from tuner.evaluate.result import Result
+from tuner.search.result import Result
 from tuner.spec.values import LEFT_TO_ENGINE
 
 _SAYS_NOTHING = {

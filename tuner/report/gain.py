@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from tuner.evaluate.result import BaselineDrift, FewerLate, Gain, Result
 from tuner.report.cells import floor_percent
+from tuner.search.result import BaselineDrift, FewerLate, Gain, Result
 from tuner.spec.values import Slo
 from tuner.stats.noise import Drift
 

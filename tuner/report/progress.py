@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from tuner.search.trial import Trial, shares
+from tuner.evaluate.estimates import shares
+from tuner.search.trial import Trial
 from tuner.spec.values import Slo
 from tuner.stats.quantiles import quantile
 

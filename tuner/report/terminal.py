@@ -15,7 +15,6 @@ from tuner.evaluate.cold_start import in_words as cold_in_words
 from tuner.evaluate.counts import in_words as counts_in_words
 from tuner.evaluate.failures import in_words as failed_in_words
 from tuner.evaluate.measurement import Measurement
-from tuner.evaluate.result import Result, Screened
 from tuner.evaluate.scope import claim, scope, starts_text
 from tuner.machine.disturbance import sentences
 from tuner.machine.resources import in_words
@@ -25,6 +24,7 @@ from tuner.report.file_contents import holds, says_something
 from tuner.report.gain import drift_in_words, gain_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
+from tuner.search.result import Result, Screened
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
 

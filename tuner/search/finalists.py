@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tuner.search.trial import Trial, chance, p99_s, shares
+from tuner.evaluate.estimates import shares
+from tuner.search.trial import Trial, chance, p99_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, changes
 
@@ -63,7 +64,9 @@ def worth(study: Study, samples: Sequence[Sample], value: float) -> float:
     return (shares(samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
 
 
-def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
+def choose_finalists(
+    study: Study, trials: Sequence[Trial], base: Candidate, count: int
+) -> list[Trial]:
     """Return whom to prove, in order: of those as promising as the best the fastest first.
 
     Of those that are as fast the least changed comes first. Where some were looked at longer,

@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.search.trial import Trial, p99_s, shares, tokens_per_s
+from tuner.evaluate.estimates import shares, tokens_per_s
+from tuner.search.trial import Trial, p99_s
 from tuner.spec.study import Study
 
 

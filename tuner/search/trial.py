@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tuner.guard.classify import VALID
+from tuner.evaluate.estimates import served, shares, tokens_per_s, worst_latencies
+from tuner.guard.verdict import is_correct, is_valid
 from tuner.search.budget import LEAST_LOOK
 from tuner.search.provable import provable_drop, provable_floor
 from tuner.spec.study import Study
@@ -74,23 +74,6 @@ class Trial:
         return (not self.feasible, self.total_violation, math.inf if unknown else -self.value)
 
 
-def shares(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Return (valid share, correct share) of judged samples; 0 for none."""
-    if not samples:
-        return 0.0, 0.0
-    valid = sum(s.guard in VALID for s in samples)
-    return valid / len(samples), sum(s.guard == "correct" for s in samples) / len(samples)
-
-
-def latencies(samples: Sequence[Sample], slo: Slo, *, scheduled: bool) -> list[float]:
-    """Return the latencies of a metric in seconds, inf for requests that failed.
-
-    What nobody knows is infinite too: a search has nothing to gain from it.
-    """
-    found = (s.latency_s(slo.metric, scheduled=scheduled) for s in samples)
-    return [math.inf if math.isnan(seconds) else seconds for seconds in found]
-
-
 def violations(
     study: Study, samples: Sequence[Sample], baseline_correct: float | None
 ) -> dict[str, float]:
@@ -101,7 +84,7 @@ def violations(
     """
     found = {}
     for slo in study.slos:
-        values = latencies(samples, slo, scheduled=study.workload.load.open_loop)
+        values = worst_latencies(study, slo.metric, samples)
         found[str(slo)] = _log_ratio(MARGIN * _quantile(values, slo.quantile), slo.max_s)
     valid, correct = shares(samples)
     guard = study.guard
@@ -137,13 +120,13 @@ def hopeless(study: Study, samples: Sequence[Sample], planned: int) -> bool:
     slack = max(LEAST_LOOK, len(samples)) / 4
     late = max(
         (
-            sum(s > slo.max_s for s in latencies(samples, slo, scheduled=False))
+            sum(not s.latency_s(slo.metric) <= slo.max_s for s in samples)  # NaN is late as well
             for slo in study.slos
             if slo.quantile >= 0.9
         ),
         default=0,
     )
-    invalid = sum(s.guard not in VALID for s in samples)
+    invalid = sum(not is_valid(s) for s in samples)
     allowed = planned * (1 - (study.guard.min_valid or 0.0)) + slack
     return late >= slack or invalid >= allowed
 
@@ -160,7 +143,7 @@ def outraced(
     if incumbent is None:
         return False
     if study.objective == "correct":
-        missing = sum(s.guard != "correct" for s in samples) / planned
+        missing = sum(not is_correct(s) for s in samples) / planned
         return 1 - missing < shares(incumbent.samples)[1] - RACING_SLACK
     if study.objective not in ("e2e_p99", "ttft_p99"):
         return False
@@ -187,38 +170,7 @@ def value(study: Study, samples: Sequence[Sample], memory_bytes: int | None = No
 
 def p99_s(study: Study, samples: Sequence[Sample], metric: Metric = "e2e") -> float:
     """Return the p99 of a latency as searching estimates it, in seconds; inf without samples."""
-    scheduled = study.workload.load.open_loop
-    return _quantile(latencies(samples, Slo(metric, 0.99, 1.0), scheduled=scheduled), 0.99)
-
-
-def tokens_per_s(samples: Sequence[Sample]) -> float | None:
-    """Return output tokens a second while requests were in flight, None where one is unknown."""
-    served = _served(samples)
-    told = [s.output_tokens for s in served if s.output_tokens is not None]
-    if len(told) < len(served):
-        return None
-    busy_s = _busy_s(served)
-    return sum(told) / busy_s if busy_s > 0 else 0.0
-
-
-def requests_per_s(samples: Sequence[Sample]) -> float:
-    """Return served requests a second while requests were in flight."""
-    served = _served(samples)
-    busy_s = _busy_s(served)
-    return len(served) / busy_s if busy_s > 0 else 0.0
-
-
-def _served(samples: Sequence[Sample]) -> list[Sample]:
-    return [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
-
-
-def _busy_s(served: Sequence[Sample]) -> float:
-    """Return the seconds in which requests were in flight, without the pauses between starts."""
-    busy_s = 0.0
-    for _, group in groupby(served, key=lambda s: s.engine_start):
-        block = list(group)
-        busy_s += (max(s.last_ns or 0 for s in block) - min(s.sent_ns for s in block)) / 1e9
-    return busy_s
+    return _quantile(worst_latencies(study, metric, samples), 0.99)
 
 
 def chance(study: Study, trial: Trial) -> float:
@@ -241,7 +193,7 @@ def chance(study: Study, trial: Trial) -> float:
 
 def _timely(study: Study, slo: Slo, samples: Sequence[Sample]) -> float:
     """Return how likely a target is to be proven, as far as latencies tell."""
-    seconds = np.array(latencies(samples, slo, scheduled=study.workload.load.open_loop))
+    seconds = np.array(worst_latencies(study, slo.metric, samples))
     lengths = _by_length(samples) if slo.metric == "e2e" else np.ones_like(seconds)
     known = seconds > 0  # 0: no time for a token
     if not known.any():
@@ -254,12 +206,12 @@ def _by_length(samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
 
     The same for all where nobody knows how many tokens there were.
     """
-    served = _served(samples)
+    answered = served(samples)
     tokens = np.array([s.output_tokens or math.nan for s in samples])
-    paces = [s.latency_s("tpot") for s in served if (s.output_tokens or 0) > 1]
-    if not paces or any(s.output_tokens is None for s in served):
+    paces = [s.latency_s("tpot") for s in answered if (s.output_tokens or 0) > 1]
+    if not paces or any(s.output_tokens is None for s in answered):
         return np.ones(len(samples))
-    first = float(np.median([s.latency_s("ttft") for s in served]))
+    first = float(np.median([s.latency_s("ttft") for s in answered]))
     found = first + float(np.median(paces)) * np.maximum(tokens - 1, 0)
     return np.where(found > 0, found, 1.0)  # NaN: not served
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tests.workflow.worlds import Recorder, study, world
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, measurement
 from tuner.report.comparison import comparison_document, show_comparison
 from tuner.report.documents import measurement_document
@@ -21,7 +22,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Effective, Load, Sample
 from tuner.store import trial_folder
 from tuner.store.run_folder import write_json
-from tuner.store.trial_folder import KeptTrial, Measured, Place
+from tuner.store.trial_folder import Place, StoredTrial
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measuring.compare import compare
@@ -66,8 +67,10 @@ def kept(
     candidate = {"num_batch": round(ms)}
     measured = Measured(EFFECTIVE, samples, client or Client())
     (out / "trials").mkdir(parents=True)
-    trial_folder.write(out, KeptTrial("0000", Place("measure"), candidate, measured), {}, "")
-    found = measurement(made, candidate, EFFECTIVE, samples, client=measured.client)
+    trial_folder.write(out, StoredTrial("0000", Place("measure"), candidate, measured), {}, "")
+    found = measurement(
+        made, candidate, Measured(EFFECTIVE, tuple(samples), client=measured.client)
+    )
     document = measurement_document(found, made, environment(ENGINE, "v1"))
     document["environment"] |= {k: v for k, v in changes.items() if k in document["environment"]}
     write_json(out / "measurement.json", document | changes)
@@ -258,7 +261,7 @@ def test_runs_and_measurements_are_read_from_their_folders(tmp_path: Path) -> No
 def test_one_list_says_what_must_agree() -> None:
     """What --resume checks is part of it, and every document holds all of it."""
     made = study()
-    found = measurement(made, {}, EFFECTIVE, [asked(1, 1, 5.0)])
+    found = measurement(made, {}, Measured(EFFECTIVE, (asked(1, 1, 5.0),)))
     document = measurement_document(found, made, environment(ENGINE, "v1"))
 
     assert set(ALIKE_BEFORE) < set(ALIKE)

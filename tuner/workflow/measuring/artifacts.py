@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine
 from tuner.engines.registry import kind_of
@@ -13,11 +15,26 @@ from tuner.workflow.measuring.candidates import all_knobs
 UNPROVEN = "a candidate of a search; nothing is proven about it"
 
 
+class Rendering:
+    """The files of a candidate that is measured, rendered when they are first asked for.
+
+    The same files create its model and are written to its folder.
+    """
+
+    def __init__(self, study: Study, engine: Engine, candidate: Candidate) -> None:
+        self.study, self.engine, self.candidate = study, engine, candidate
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Return file name -> text; raise InputError for what no file can hold."""
+        evidence = Evidence(self.engine.name, str(self.study.workload.load), UNPROVEN)
+        return rendered(self.study, self.engine, self.candidate, evidence)
+
+
 def rendered(
-    study: Study, engine: Engine, candidate: Candidate, evidence: Evidence | None = None
+    study: Study, engine: Engine, candidate: Candidate, evidence: Evidence
 ) -> dict[str, str]:
-    """Return the artifacts of a candidate: file name -> text."""
-    evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN)
+    """Return the artifacts of a candidate, file name -> text, with `evidence` in their headers."""
     prompt = serving(study, candidate)
     return kind_of(study).artifacts(study, engine, candidate, prompt, evidence)
 

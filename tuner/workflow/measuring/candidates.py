@@ -26,30 +26,30 @@ class HasKnobs(Protocol):
         ...
 
 
-def fitted(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
+def fit_to_engine(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
     """Return a study as an engine takes it, and what is left out of it with the reason, by knob.
 
     An attached server does not let everything change. Numbers are whole where a knob's default
     is; whether they can be is for `baseline` to say.
     """
-    study, named = without(study, getattr(engine, "left_out", {}))
+    study, named = leave_out(study, getattr(engine, "left_out", {}))
     defaults = {name: knob.default for name, knob in all_knobs(engine).items()}
     space = {n: _like(defaults.get(n), d) for n, d in study.space.items()}
     return replace(study, space=space, baseline=_typed(study.baseline, defaults)), named
 
 
-async def taken(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
+async def without_refused(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
     """Return a study less what cannot be set where it is served, and why, by knob.
 
-    As `fitted`, and less what the server refuses when it is asked. Raises InputError as
+    As `fit_to_engine`, and less what the server refuses when it is asked. Raises InputError as
     `baseline` does.
     """
-    study, left_out = fitted(study, engine)
+    study, left_out = fit_to_engine(study, engine)
     baseline(study, engine)
     if not isinstance(engine, Refuses):
         return study, left_out
     settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != LIMIT}
-    study, refused = without(study, await engine.refused(settings))
+    study, refused = leave_out(study, await engine.refused(settings))
     return study, left_out | refused
 
 
@@ -60,7 +60,7 @@ def _named(study: Study) -> dict[str, Setting]:
     return {**study.baseline, **{n: values[0] for n, values in sent.items() if values}}
 
 
-def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
+def leave_out(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
     """Return a study less what is `fixed`, and what of that it named."""
     named = {n: fixed[n] for n in (*study.space, *study.baseline) if n in fixed}
     space = {n: d for n, d in study.space.items() if n not in fixed}

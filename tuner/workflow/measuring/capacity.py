@@ -19,10 +19,11 @@ from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed, write_json
 from tuner.store.trial_folder import Place
-from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 from tuner.workflow.measuring.environment import environment
-from tuner.workflow.measuring.measure import decided, judged
+from tuner.workflow.measuring.measure import decided, evaluated
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import TrialSpec
 
 ALPHA = 0.05
 """The chance that the highest load named is too high."""
@@ -94,7 +95,7 @@ async def capacity(
     levels: list[Level] = []
     with claimed(out):
         engine = engine or create(study, out / "engine")
-        study, _ = fitted(study, engine)
+        study, _ = fit_to_engine(study, engine)
         candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s)
         loads = path(lowest, highest, whole=not by_rate)
@@ -138,14 +139,10 @@ async def _level(
     study = session.study
     prompts = Supply(study.workload, held_out=False, seed=study.seed).prompts(study.seed + number)
     least = LEAST_WAVES * study.workload.load.concurrency
-    measured = await session.measure(
-        candidate,
-        prompts,
-        f"{number:04d}",
-        Place("measure"),
-        n=max(least, math.ceil(PATIENCE * proof_requests(study, terms.alpha))),
-        stop=decided(session, terms, least=least),
-    )
-    if number and failures.refused(measured.kept):
+    n = max(least, math.ceil(PATIENCE * proof_requests(study, terms.alpha)))
+    stop = decided(session, terms, least=least)
+    spec = TrialSpec(f"{number:04d}", Place("measure"), prompts, n, stop)
+    measured = await session.measure(candidate, spec)
+    if number and failures.refused(measured.counted):
         measured = replace(measured, failed=None)  # too much load: it served less
-    return Level(size, study, judged(study, candidate, measured, terms))
+    return Level(size, study, evaluated(study, candidate, measured, terms))

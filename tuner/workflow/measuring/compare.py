@@ -125,7 +125,7 @@ def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:
         for trial in kept
         if trial.place.phase in ("measure", "confirmation")
         and dict(trial.candidate) == document["candidate"]
-        for sample in trial.measured.kept
+        for sample in trial.measured.counted
     )
     return found if len(found) == document["n"] else ()
 

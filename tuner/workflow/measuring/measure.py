@@ -11,6 +11,7 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate import failures
 from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.report.documents import measurement_document
 from tuner.spec.errors import EngineDied, InputError
@@ -18,11 +19,12 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed, write_json
-from tuner.store.trial_folder import Measured, Place
-from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.store.trial_folder import Place
+from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 from tuner.workflow.measuring.environment import environment
-from tuner.workflow.measuring.looks import Looks
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
+from tuner.workflow.measuring.verdict_so_far import VerdictSoFar
 
 UNBOUNDED = 10**9
 
@@ -52,39 +54,28 @@ async def measure(
     terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
     with claimed(out):
         engine = engine or create(study, out / "engine")
-        study, left_out = fitted(study, engine)
+        study, left_out = fit_to_engine(study, engine)
         for name, why in left_out.items():
             progress(f"{name} is left out: {why}")
         candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s if until_decided else math.inf)
         stop = decided(session, terms, progress) if until_decided else _counting(progress)
         try:
-            measured = await session.measure(
-                candidate, prompts, "0000", Place("measure"), n=n, stop=stop
-            )
+            spec = TrialSpec("0000", Place("measure"), prompts, n, stop)
+            measured = await session.measure(candidate, spec)
         finally:
             await session.aclose(progress)
-    found = judged(study, candidate, measured, terms)
+    found = evaluated(study, candidate, measured, terms)
     facts = environment(engine, measured.effective.version if measured.effective else None)
     write_json(out / "measurement.json", measurement_document(found, study, facts))
     return found, facts
 
 
-def judged(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
-    """Return all that is said about a candidate measured once; raise EngineDied where it failed."""
+def evaluated(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
+    """Return the measurement of a candidate; raise EngineDied, with what helps, where it failed."""
     if measured.failed:
         raise EngineDied(failures.with_next_step(measured.failed, study))
-    return measurement(
-        study,
-        candidate,
-        measured.effective,
-        measured.samples,
-        terms=terms,
-        client=measured.client,
-        memory_bytes=measured.memory_bytes,
-        resources=measured.resources,
-        machine=measured.machine,
-    )
+    return measurement(study, candidate, measured, terms)
 
 
 def decided(
@@ -92,26 +83,27 @@ def decided(
     terms: Terms,
     progress: Callable[[str], None] = lambda line: None,
     least: int = 1,
-) -> Callable[[Sample], bool]:
+) -> StopRule:
     """Return a stop rule: after `least` samples every verdict has fallen, or time is up.
 
     The certificate allows any looks.
     """
-    looks = Looks(session.study, terms)
+    so_far = VerdictSoFar(session.study, terms)
 
     def stop(sample: Sample) -> bool:
-        looks.add(sample)
-        found = looks.verdicts() if len(looks.seen) >= least else None
+        so_far.add(sample)
+        n = len(so_far.seen)
+        found = so_far.verdicts() if n >= least else None
         if found and "UNDECIDED" not in found:
             return True
-        if found or len(looks.seen) % EVERY == 0:
-            progress(f"{len(looks.seen)} requests: {', '.join(found or ['UNDECIDED'])}")
+        if found or n % EVERY == 0:
+            progress(f"{n} requests: {', '.join(found or ['UNDECIDED'])}")
         return session.left_s() <= 0
 
     return stop
 
 
-def _counting(progress: Callable[[str], None]) -> Callable[[Sample], bool]:
+def _counting(progress: Callable[[str], None]) -> StopRule:
     count = 0
 
     def stop(sample: Sample) -> bool:

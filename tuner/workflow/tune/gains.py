@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tuner.evaluate.estimates import tokens_per_s
 from tuner.evaluate.lateness import by_block
 from tuner.evaluate.measurement import Measurement
-from tuner.evaluate.result import FewerLate, Gain
-from tuner.search.trial import tokens_per_s
+from tuner.search.result import FewerLate, Gain
 from tuner.spec.study import Study
 from tuner.spec.values import Metric, Sample
 from tuner.stats.gains import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuner.engines.base import Engine, Neighbour
 
 
-async def beside(engine: Engine) -> list[str]:
+async def production_warnings(engine: Engine) -> list[str]:
     """Return a sentence for each model that the server in production holds in memory now."""
     if not isinstance(engine, Neighbour):
         return []

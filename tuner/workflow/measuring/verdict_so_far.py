@@ -1,9 +1,13 @@
-"""When to look at the certificates of a measurement that goes on: it takes the client's time."""
+"""The verdict so far of a measurement that goes on, computed only when it can have changed.
+
+Computing a certificate takes the client's time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuner.evaluate.estimates import is_late
 from tuner.evaluate.lateness import Lateness, Terms
 from tuner.search.budget import strands
 from tuner.spec.study import Study
@@ -14,10 +18,11 @@ AGAIN = 50
 """After a look that decided nothing the next one waits for one request in so many more."""
 
 
-class Looks:
-    """The samples of a measurement that goes on, and whether a verdict can have fallen.
+class VerdictSoFar:
+    """The samples of a measurement that goes on, and the verdicts on its targets.
 
-    Only where it looks is decided here, which any certificate allows; what it sees is exact.
+    Verdicts are exact; only when to compute them is chosen here, and certificates hold at any
+    time.
     """
 
     def __init__(self, study: Study, terms: Terms) -> None:
@@ -30,10 +35,8 @@ class Looks:
     def add(self, sample: Sample) -> None:
         """Take a sample in."""
         self.seen.append(sample)
-        scheduled = self._study.workload.load.open_loop
         for slo in self._study.slos:
-            # what nobody knows may be late: NaN is not at or below the target
-            if not sample.latency_s(slo.metric, scheduled=scheduled) <= slo.max_s:
+            if is_late(self._study, slo, sample) is not False:  # what nobody knows may be late
                 self._late[slo] += 1
 
     def failed(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.evaluate.cold_start import Cold
+from tuner.evaluate.cold_start import ColdStarts
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import Disturbance
 from tuner.search.budget import Plan
@@ -111,7 +111,7 @@ class Result:
     knobs_where: Mapping[str, str]
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
-    cold: Cold | None = None
+    cold: ColdStarts | None = None
     mean_gain: Gain | None = None
     median_gain: Gain | None = None
     late_gain: FewerLate | None = None
