@@ -19,9 +19,9 @@ from statistics import median
 import numpy as np
 from scipy import stats
 
+from tuner.evaluate.comparison import Compared
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.report.comparison import Compared
 from tuner.report.documents import measurement_document
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Slo

@@ -10,10 +10,10 @@ import numpy as np
 
 from bench.dependent.draws import Floats, World
 from bench.dependent.judge import as_samples, study
+from tuner.evaluate.capacity import Capacity, Level
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
-from tuner.report.capacity import Capacity, Level
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.study import Study
 from tuner.spec.values import Load

@@ -10,8 +10,9 @@ from pathlib import Path
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate import failures
+from tuner.evaluate.capacity import Capacity, Level
 from tuner.evaluate.lateness import Terms
-from tuner.report.capacity import Capacity, Level, capacity_document
+from tuner.report.capacity import capacity_document
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study

@@ -8,14 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.evaluate.comparison import Compared, Comparison, Row
 from tuner.evaluate.failures import in_words, reasons
 from tuner.evaluate.measurement import METRICS
 from tuner.guard.verdict import first_answers, is_correct, paired
-from tuner.report.comparison import (
-    Compared,
-    Comparison,
-    Row,
-)
 from tuner.spec.differences import Difference, differences
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.values import Metric, Sample
