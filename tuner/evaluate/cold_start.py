@@ -1,4 +1,4 @@
-"""What cold starts cost: a sentence beside the warm figures, and a part of the documents."""
+"""What cold starts cost, as values, as a sentence and as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ColdStarts:
 
     @property
     def kept_bytes(self) -> int | None:
-        """Return what keeping the model loaded costs in memory."""
+        """Return the bytes that keeping the model loaded takes, None where unknown."""
         if self.warm_bytes is None or self.cold_bytes is None:
             return None
         return self.warm_bytes - self.cold_bytes

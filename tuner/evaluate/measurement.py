@@ -1,4 +1,4 @@
-"""Everything that is said about one candidate, computed from its samples and nothing else."""
+"""Compute everything that is said about one candidate, from its samples and nothing else."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ METRICS: tuple[Metric, ...] = ("e2e", "ttft", "tpot")
 
 LAG_LIMIT_S = 0.005
 LAG_LIMIT_SHARE = 0.05
-"""A client that sends or stamps later than this (seconds; share of the target) spoils the run."""
+"""A client that sends or stamps later than the larger of these (seconds; share of the tightest
+target) makes the run invalid."""
 
 CPU_LIMIT_SHARE = 0.9
-"""A client process that works for more of the time than this cannot keep up."""
+"""A client process that works for a larger share of the time than this cannot keep up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One candidate as measured: the numbers of `tuner.measurement/1`.
 
-    `confidence` is that of each verdict and of each end of an interval.
-    `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed. Of what is
-    unknown `throughput` holds None, and `quantiles` are those of the requests that are known.
+    `confidence` is that of each verdict and of each end of an interval. `slowest_warmup_s` is the
+    largest e2e latency of the `warmups`, infinite where one failed. An unknown rate in
+    `throughput` is None; `quantiles` are those of the known latencies. `saturated` says why the
+    client could not keep up, None where it could.
     """
 
     candidate: Candidate
@@ -70,7 +72,7 @@ class Measurement:
 
     @property
     def latency_verdict(self) -> Verdict:
-        """Return PASS when every SLO passed; a client that did not keep up leaves it open."""
+        """Return PASS when every SLO passed; UNDECIDED where the client did not keep up."""
         if not self.valid_run:
             return "UNDECIDED"
         return overall([c.verdict for c in self.certificates.values()])
@@ -125,10 +127,10 @@ def _guard(study: Study, samples: Sequence[Sample], terms: Terms) -> GuardReport
 
 
 def saturation(study: Study, client: Client) -> str | None:
-    """Say why the client could not keep up, so that the run is invalid and not slow; else None.
+    """Say why the client could not keep up, None where it could.
 
-    A client without time is slow in most rounds of its event loop. A few slow rounds are the
-    machine's: they make latencies longer, never shorter, and are reported beside them.
+    A client that lacks time is slow in most rounds of its event loop. A few slow rounds are the
+    machine's: they make latencies longer, never shorter, and are reported with them.
     """
     tightest = min((s.max_s for s in study.slos if s.metric != "tpot"), default=1.0)
     limit_s = max(LAG_LIMIT_S, LAG_LIMIT_SHARE * tightest)

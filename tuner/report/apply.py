@@ -67,7 +67,7 @@ _VERDICTS = {"PASS": "PROVEN", "FAIL": "NOT PROVEN (it failed)", "UNDECIDED": "N
 
 
 def show_in_place(measured: Measurement) -> list[str]:
-    """Return how it answers in place: each target, what leaves all open, what disturbed."""
+    """Say how it answers in place: each target, what leaves the verdict open, what disturbed."""
     told = [_in_place(slo, measured) for slo in measured.certificates]
     if measured.saturated:
         told.append(f"in place: that decides nothing, {measured.saturated}")

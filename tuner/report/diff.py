@@ -63,7 +63,7 @@ def cost(found: Sequence[Change]) -> Cost:
 
 
 def _short(text: str | None, what: str) -> str:
-    """Return a text on one line, its end cut off unless it is a path, which the end may tell."""
+    """Return a text on one line, cut at its end; a path stays whole."""
     if text is None:
         return "-"
     if what in _PATHS:

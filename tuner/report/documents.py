@@ -29,7 +29,7 @@ from tuner.stats.quantiles import Bound
 def measurement_document(
     measured: Measurement, study: Study, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a measurement as the one JSON object it is everywhere."""
+    """Return a measurement as JSON, `tuner.measurement/1`."""
     return {
         "schema": "tuner.measurement/1",
         "tuner_version": __version__,
@@ -70,7 +70,7 @@ def measurement_document(
 
 
 def result_document(result: Result) -> dict[str, Any]:
-    """Return the outcome of a run as JSON."""
+    """Return the result of a run as JSON, `tuner.result/1`."""
     study, env = result.study, result.environment
 
     def doc(m: Measurement | None) -> dict[str, Any] | None:
@@ -116,7 +116,7 @@ def result_document(result: Result) -> dict[str, Any]:
 
 
 def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
-    """Return what `--dry-run` says."""
+    """Return the plan of a run as JSON, `tuner.plan/1`: what `--dry-run` says."""
     return {
         "schema": "tuner.plan/1",
         "tuner_version": __version__,
@@ -164,7 +164,7 @@ def _prompts(measured: Measurement, study: Study) -> str | None:
 
 
 def _threads(measured: Measurement) -> Any:
-    """Return the threads in force as the engine says, None where it does not."""
+    """Return the number of threads that the engine says it uses, None where it does not say."""
     return measured.effective.settings.get("num_thread") if measured.effective else None
 
 
@@ -252,7 +252,7 @@ def _machine(window: Disturbance | None) -> dict[str, Any] | None:
 
 
 def _disturbances(windows: Mapping[str, Disturbance]) -> dict[str, Any]:
-    """Return what disturbed, in words, and the trials that it did, by their folders' names."""
+    """Return what disturbed the run, in sentences and by the names of the trials."""
     trials = {name: asdict(w) for name, w in windows.items() if disturbed(w)}
     return {"observed": len(windows), "sentences": sentences(windows), "trials": trials}
 

@@ -1,4 +1,4 @@
-"""What each file that a run writes holds, in words."""
+"""Say which settings each file that a run writes holds."""
 
 from __future__ import annotations
 

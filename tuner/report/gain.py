@@ -1,4 +1,4 @@
-"""What a run says of its gain over the baseline, and of the machine's pace meanwhile."""
+"""Say what a run gained over the baseline, and how the machine's pace moved meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuner.stats.noise import Drift
 
 
 def gain_in_words(result: Result) -> str:
-    """Say what is claimed beside the baseline's latency, and what was seen where nothing is."""
+    """Say which gains in latency are claimed, and what was counted where none is."""
     slo = result.study.slos[0]
     floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
     found = [g for g in (result.mean_gain, result.median_gain, result.gain) if g is not None]
@@ -49,7 +49,7 @@ def _late_text(gain: FewerLate) -> str:
 
 
 def _late_shares(result: Result, slo: Slo) -> str:
-    """Say how many of all requests were late on both sides, which is no claim."""
+    """Say how many requests were late on both sides, which is a count and no claim."""
     scheduled = result.study.workload.load.open_loop
     parts = [
         f"{sum(s.latency_s(slo.metric, scheduled=scheduled) > slo.max_s for s in m.samples)} of "

@@ -31,9 +31,9 @@ _MEASURED_FILES = ("candidate.json", "effective.json", "samples.jsonl")
 
 @dataclass(slots=True)
 class Spent:
-    """What a run has used up so far; `elapsed_s` counts the time in which it ran.
+    """What a run has used up so far; `elapsed_s` counts the seconds in which it ran.
 
-    `requests` holds the `warmups` too, of which there were some before each of `blocks` trials.
+    `requests` includes the `warmups`, which are sent before each of `blocks` trials.
     """
 
     requests: int = 0
@@ -49,8 +49,8 @@ class Spent:
 class Place:
     """Which part of its run a trial is.
 
-    `number` is the trial's, `of` the trial that it continues with another candidate; `side`
-    names a side of the confirmation; `planned` is how many requests it has when it is complete.
+    `number` is the trial's; `of` is the number of the trial whose second look it is; `side` names
+    a side of a proof; `planned` is how many requests it has when it is complete.
     """
 
     phase: str
@@ -63,10 +63,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class StoredTrial:
-    """A trial as its folder holds it; `spent` is what the run had used up when it ended.
+    """A trial as its folder holds it; `spent` is what the run had used up when the trial ended.
 
-    `run` tells to which run it belongs: the digest of what that is about, None for a single
-    measurement.
+    `run` is the digest of what its run is about, None for a single measurement.
     """
 
     name: str
@@ -116,7 +115,7 @@ def _facts(trial: StoredTrial, folder: Path) -> dict[str, Any]:
 
 
 def free_name(out: Path, name: str) -> str:
-    """Return a name for a trial; one that is taken, since another was moved away, is continued."""
+    """Return a free name for a trial: `name`, or `name_2` and so on where it is taken."""
     names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))
     return next(n for n in names if not (out / "trials" / n).exists())
 

@@ -1,4 +1,4 @@
-"""Render a candidate of a study, with what it was proven on."""
+"""Render the files that put a candidate into service, with what it was proven on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rendered(
 
 
 def places(study: Study, engine: Engine) -> dict[str, str]:
-    """Return for each knob which artifact holds it."""
+    """Return for each knob where it is written."""
     found = {name: str(knob.where) for name, knob in all_knobs(engine).items()}
     if kind_of(study).prompt_where == "client":  # no model of its own holds the prompt
         return {name: "client" if name in PROMPT_KNOBS else place for name, place in found.items()}
@@ -48,7 +48,7 @@ def places(study: Study, engine: Engine) -> dict[str, str]:
 
 
 def serving(study: Study, candidate: Candidate) -> Serving:
-    """Return what the prompt knobs of a candidate stand for."""
+    """Return the texts, shots and format that a candidate's prompt knobs choose."""
     workload = study.workload
     dynamic = candidate.get("shots") == "dynamic"
     by_id = {s.id: {"user": s.user, "assistant": s.assistant} for s in workload.shots}

@@ -1,4 +1,4 @@
-"""How much load one configuration carries: the highest at which its target is still proven."""
+"""Find the highest load at which a configuration is still proven to meet its target."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ ALPHA = 0.05
 """The chance that the highest load named is too high."""
 
 FINEST = 1.05
-"""Rates closer than this to each other are not told apart."""
+"""The least ratio of two rates that are told apart."""
 
 PATIENCE = 3.0
-"""A level that needs more than so many times the fewest requests of a PASS stays undecided."""
+"""A level stays undecided after this many times the fewest requests of a PASS."""
 
 
 def path(lowest: float, highest: float, *, whole: bool) -> Generator[float, bool, None]:
     """Yield loads to try, and be sent whether each met the target.
 
-    Doubles from `lowest` until one is not met or `highest` is, then halves the gap until
-    whole numbers are neighbours, or rates are within FINEST of each other. Where more load is
-    never better, the highest one met is the answer.
+    Doubles from `lowest` until a load fails or `highest` is met. Then it halves the gap until
+    whole numbers are neighbours, or rates are within FINEST of each other. The answer is the
+    highest load met, given that more load is never better.
     """
     met, size = None, lowest
     while (yield size):
@@ -66,8 +66,8 @@ def _between(met: float, failed: float, whole: bool) -> float | None:
 def alpha_of_each(highest: float, *, whole: bool) -> float:
     """Return the error of each level's verdict, so that the answer's is ALPHA.
 
-    Going up, only the first load that is too high can be named wrongly (a fixed sequence needs
-    no division); after it each halving may meet one more.
+    Going up, only the first load that is too high can be named wrongly, since a fixed sequence
+    needs no division of the error. After it each halving may try one more.
     """
     gap = highest / 2 if whole else math.log(2) / math.log(FINEST)
     return ALPHA / (1 + max(0, math.ceil(math.log2(gap))))
@@ -84,11 +84,12 @@ async def capacity(
     progress: Callable[[str], None] = lambda line: None,
     engine: Engine | None = None,
 ) -> tuple[Capacity, dict[str, object]]:
-    """Return the highest load that meets every SLO of the study, and the curve up to it.
+    """Return the levels that were measured, with the highest load that meets every SLO.
 
-    The configuration is the study's baseline with `settings` on top, the engine is started
-    once. Each level is measured until its verdict falls; an undecided one counts as not met.
-    Raises InputError without an SLO, EngineDied when the engine does not serve.
+    The configuration is the study's baseline with `settings` on top. The engine is started once.
+    Each level is measured until its verdict falls; an undecided one counts as not met. Raises
+    InputError without an SLO, EngineDied when the engine does not serve. Also returns the facts
+    of the environment.
     """
     if not study.slos:
         raise InputError("capacity needs a target: --target-p99 MS or slo in the study")

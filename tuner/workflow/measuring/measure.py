@@ -1,4 +1,4 @@
-"""Measure one candidate: exactly so many requests, or until its verdict falls."""
+"""Measure one candidate: a given number of requests, or until its verdict falls."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tuner.workflow.measuring.verdict_so_far import VerdictSoFar
 UNBOUNDED = 10**9
 
 EVERY = 25
-"""Progress is told after so many requests."""
+"""Progress is told each time after this many requests."""
 
 
 async def measure(
@@ -42,10 +42,10 @@ async def measure(
     progress: Callable[[str], None] = lambda line: None,
     engine: Engine | None = None,
 ) -> tuple[Measurement, dict[str, Any]]:
-    """Return a measurement and its environment: the baseline with `settings` on top.
+    """Measure the baseline with `settings` on top; return the measurement and its environment.
 
-    With `until_decided` the first verdict on every SLO ends it, or the study's budget.
-    Raises EngineDied when nothing came of it.
+    Sends `requests` prompts. With `until_decided` it ends instead when every SLO has a verdict or
+    the study's budget is used up. Raises InputError, and EngineDied when nothing was measured.
     """
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
@@ -84,9 +84,9 @@ def decided(
     progress: Callable[[str], None] = lambda line: None,
     least: int = 1,
 ) -> StopRule:
-    """Return a stop rule: after `least` samples every verdict has fallen, or time is up.
+    """Return a stop rule that ends a trial when every SLO has a verdict, or time is up.
 
-    The certificate allows any looks.
+    It waits for `least` samples. Certificates hold at any time, so it may look at each sample.
     """
     so_far = VerdictSoFar(session.study, terms)
 

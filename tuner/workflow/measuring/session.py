@@ -1,4 +1,4 @@
-"""One engine, one workload, one output folder: measure candidates and keep what was measured."""
+"""Measure candidates with one engine and one workload, and store each trial in one folder."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
 from tuner.workflow.measuring.warm_up import warm_up
 
 START_GRACE_S = 10.0
-"""So much longer than the budget may the last start of an engine take."""
+"""Seconds by which the last start of an engine may exceed the budget."""
 
 
 @dataclass(slots=True)
 class Session:
-    """The engine in use, and where its trials are kept; close it when done.
+    """The engine in use, and the folder of its trials; close it when done.
 
-    `budget_s` covers everything since the run began, and is infinite where nothing bounds it; a
+    `budget_s` covers everything since the run began; it is infinite where nothing bounds it. A
     continued run has already `spent` some of it and had `starts_before` engine starts. `version`
-    is the engine's, once known; `windows` what the machine did during each trial, by its name;
-    `run` the digest of what the run is about, which its trials tell.
+    is the engine's, once known. `windows` has what the machine did during each trial, by the
+    trial's name. `run` is the digest of what the run is about; each trial's folder names it.
     """
 
     study: Study
@@ -68,7 +68,7 @@ class Session:
         self._before_s = self.spent.elapsed_s
 
     def elapsed_s(self) -> float:
-        """Return the seconds in which the run has been running."""
+        """Return for how many seconds the run has been running, its earlier parts included."""
         return self._before_s + asyncio.get_running_loop().time() - self._began
 
     def left_s(self) -> float:
@@ -76,7 +76,7 @@ class Session:
         return self.budget_s - self.elapsed_s()
 
     def pace(self) -> Pace:
-        """Return what requests and restarts have taken so far, on average."""
+        """Return the average pace so far; what was not measured yet is as expected."""
         spent, expected = self.spent, expected_pace(self.study)
         return Pace(
             spent.busy_s / spent.requests if spent.requests else expected.request_s,
@@ -127,7 +127,7 @@ class Session:
             ) from None
 
     def start_s(self) -> float | None:
-        """Return the seconds that a start may take now, None where no budget bounds it."""
+        """Return how many seconds a start may take now, None where no budget bounds it."""
         left_s = self.left_s()
         return None if math.isinf(left_s) else max(left_s, 0.0) + START_GRACE_S
 
@@ -170,9 +170,9 @@ class Session:
         )
 
     def _counted(self, effective: Effective) -> Counters | None:
-        """Return what the machine has counted, None for an engine that cannot be told from others.
+        """Return the machine's counters, None where the engine's processes are unknown.
 
-        A simulated one is no process; one that we did not start may be out of sight.
+        A simulated engine is no process; one that we did not start may be out of sight.
         """
         if effective.pid is not None:
             return counters()
@@ -187,9 +187,9 @@ class Session:
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
     def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
-        """Yield calls whose prompts are no prompts of the workload: those stay unseen.
+        """Yield calls for warming up; the workload's own prompts stay unseen by the engine.
 
-        They begin as the workload's do, with each choice of shots in turn.
+        Each call begins as those of the workload do, with each choice of shots in turn.
         """
         workload = self.study.workload
         said, wanted = workload.templates[0].messages[-1], response_format(candidate, workload)
@@ -227,7 +227,7 @@ class Session:
         return measured
 
     async def aclose(self, note: Callable[[str], None] = lambda line: None) -> None:
-        """Stop the engine; what of it does not end is noted, and costs nothing measured."""
+        """Stop the engine; where it does not end, note that, since all trials are stored."""
         try:
             await self.engine.aclose()
         except EngineError as error:
@@ -235,7 +235,7 @@ class Session:
 
 
 def _being_ended() -> bool:
-    """Tell whether the run is being ended from outside, so that nothing more is to be measured."""
+    """Tell whether the run is being cancelled, so that nothing more should be measured."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -15,7 +15,7 @@ from tuner.spec.values import Sample, Slo, Verdict
 from tuner.stats.planning import requests_to_pass
 
 AGAIN = 50
-"""After a look that decided nothing the next one waits for one request in so many more."""
+"""After a look that decided nothing, the next one waits until n has grown by 1 in AGAIN."""
 
 
 class VerdictSoFar:
@@ -45,7 +45,7 @@ class VerdictSoFar:
         return bool(suspects) and self._due() and "FAIL" in self._looked(suspects)
 
     def verdicts(self) -> list[Verdict] | None:
-        """Return the verdict on each target, None where nothing can have changed."""
+        """Return the verdict on each target, None while no verdict can have changed."""
         slos = self._study.slos
         ripe = self._due() and all(
             self._may_have_failed(slo) or self._may_have_passed(slo) for slo in slos
@@ -70,7 +70,7 @@ class VerdictSoFar:
         return len(self.seen) >= self._needed[slo]
 
     def _to_pass(self, slo: Slo, late: int) -> int:
-        """Return how many requests a PASS takes with so many late ones, in all strands alike."""
+        """Return how many requests a PASS takes with `late` late ones, evenly over the strands."""
         each = late // self._together
         needed = each + requests_to_pass(each, each, slo.quantile, self._terms.alpha)
         return needed * self._together

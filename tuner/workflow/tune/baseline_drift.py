@@ -37,7 +37,7 @@ class BaselineRechecks:
     def of(
         cls, session: Session, base: Candidate, stored: Sequence[StoredTrial]
     ) -> BaselineRechecks:
-        """Return the rechecks of a run, with those of an earlier part of it."""
+        """Return the rechecks of a run, those of an earlier part included."""
         blocks = [t.measured.counted for t in stored if t.place.phase == "recheck"]
         return cls(session, base, blocks)
 

@@ -1,4 +1,4 @@
-"""Cold starts: what the first request costs after Ollama has let go of the model.
+"""Measure cold starts: what the first request costs after Ollama has unloaded the model.
 
 With `keep_alive` the model leaves the memory when nobody asked for so long; the next request
 waits until it is loaded again.
@@ -28,10 +28,11 @@ COLD_STARTS = 3
 async def cold_starts(
     session: Session, candidate: Candidate, count: int = COLD_STARTS
 ) -> ColdStarts | None:
-    """Return what cold starts cost a candidate, None where its engine cannot let go of a model.
+    """Return what cold starts cost a candidate, None where its engine cannot unload a model.
 
-    Each is one request after the model was unloaded. All of them get what is left of the budget
-    and a grace; those that ended by then are returned. Raises EngineError where none did.
+    Each is one request after the model was unloaded. All together may take what is left of the
+    budget and a short grace; those that ended by then are returned. Raises EngineError where none
+    did.
     """
     if not isinstance(session.engine, Unloads):
         return None
@@ -51,7 +52,7 @@ async def cold_starts(
 async def _one_by_one(
     session: Session, candidate: Candidate, count: int, tell: Callable[[ColdStarts], None]
 ) -> None:
-    """Tell what is known after each cold start."""
+    """Measure one cold start after the other, and tell what is known after each."""
     engine = session.engine
     assert isinstance(engine, Unloads)
     rendering = Rendering(session.study, engine, candidate)

@@ -1,4 +1,4 @@
-"""From what was proven to a result: the best, its gain over the baseline, its artifacts."""
+"""Turn what was measured into a result: the best, its gain over the baseline, its artifacts."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ def _drift(run: Finished, baseline: Measurement | None) -> BaselineDrift | None:
 def best_of(
     measured: Sequence[Measurement], worth: Callable[[Measurement], float] = lambda m: 0.0
 ) -> tuple[int, Measurement | None]:
-    """Return the proven finalist, else the undecided one with most evidence, else a failed one.
+    """Return the best measurement and its place in `measured`; (0, None) where there is none.
 
-    With its number, counted from 0; (0, None) where there is none. Of several proven ones it is
-    the one of most `worth`: the errors that they may spend hold together.
+    Proven ones come first, the one of most `worth` before the others: the errors of all proofs
+    hold together. Then come undecided ones, by their evidence, and failed ones last.
     """
     order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
 
@@ -138,7 +138,7 @@ def best_of(
 
 
 def worth_to(study: Study) -> Callable[[Measurement], float]:
-    """Return what a study's objective makes of a measurement, the least where it is unknown."""
+    """Return a function from a measurement to the objective's value, -inf where it is unknown."""
 
     def worth(m: Measurement) -> float:
         found = value(study, m.samples, m.memory_bytes)
@@ -160,7 +160,7 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
 
 
 def evidence(session: Session, m: Measurement) -> Evidence:
-    """Return what the header of an artifact says about its candidate."""
+    """Return the evidence that stands in the header of an artifact."""
     study = session.study
     lines = [_evidence_line(slo, m) for slo in m.certificates]
     shares = [_share("valid", m.guard.valid.value)]
@@ -224,7 +224,7 @@ def _screened(study: Study, trial: Trial, m: Measurement) -> Screened:
 
 
 def _saved_s(trials: Sequence[Trial]) -> float:
-    """Return the seconds that cutting hopeless trials saved, at the pace they had."""
+    """Return the seconds that cutting hopeless trials saved, at the pace of their own requests."""
     saved = 0.0
     for t in trials:
         served = [s.latency_s("e2e") for s in t.samples if s.outcome == "ok"]

@@ -21,7 +21,7 @@ USED_UP = (
 
 @dataclass(slots=True)
 class Continuation:
-    """What an earlier part of the run had, and in `words` what came after it.
+    """What an earlier part of the run had; `words` say what came after it.
 
     `trials_before` are the numbers of its trials, `sides_before` and `requests_before` count its
     finalists and what was sent to them.
@@ -41,7 +41,7 @@ class Continuation:
         return cls(finalists, numbers, len(finalists.sides), finalists.requests, now_s)
 
     def _say(self, text: str) -> None:
-        """Say what a continued run does; a new run has nothing to say."""
+        """Note what a continued run does; a new run notes nothing."""
         if self.sides_before:
             self.words.append(text)
             self.finalists.watcher.note(f"continued: {text}")
@@ -51,7 +51,7 @@ class Continuation:
         return [t for t in trials if t.number not in self.trials_before]
 
     def may_search(self, plan: Plan) -> bool:
-        """Tell whether to search: nobody is proven yet, or the new budget has time for it."""
+        """Tell whether to search: there is no finalist yet, or the new budget has time for it."""
         if not self.finalists.sides:
             return True
         if self.finalists.next_index >= MAX_FINALISTS:
@@ -60,22 +60,22 @@ class Continuation:
         return plan.search_s - self.finalists.session.elapsed_s() >= BATCH * plan.trial_s
 
     def may_prove(self, trials: Sequence[Trial]) -> bool:
-        """Tell whether a second may be looked for: not again where nothing new was measured."""
+        """Tell whether to look for a better second; it takes new trials in a continued run."""
         return not self.sides_before or bool(self.new_trials(trials))
 
     def say_searched(self, trials: Sequence[Trial]) -> None:
-        """Say what was searched with finalists there already."""
+        """Note how much a continued run searched."""
         took_s = self.finalists.session.elapsed_s() - self.began_s
         self._say(f"{len(self.new_trials(trials))} more trials in {took_s:.0f} s of searching")
 
     def say_proved(self) -> None:
-        """Say what was sent to prove the finalist that was there already."""
+        """Note how many requests the proof of an earlier finalist took."""
         more = self.finalists.requests - self.requests_before
         if more:
             self._say(f"{more} more requests for the proof")
 
     async def prove_better(self, trials: Sequence[Trial]) -> None:
-        """Prove what promises more than what is proven, best first, while time and error last."""
+        """Prove trials that promise more than what is proven, while time and error last."""
         finalists, session = self.finalists, self.finalists.session
         while (pick := finalists.better_second(trials)) is not None:
             if finalists.next_index >= MAX_FINALISTS:

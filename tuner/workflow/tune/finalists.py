@@ -1,4 +1,4 @@
-"""Prove finalists one after the other, until one is proven or time is up; name a better one."""
+"""Prove finalists one after the other, until one is proven or time is up."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Finalists:
     ) -> Finalists:
         """Return the finalists of a run, with the blocks of an earlier part of it.
 
-        The last one is taken up again: whether it was done shows when it is looked at.
+        The last one is measured again, which ends at once if it was decided.
         """
         blocks = [t for t in stored if t.place.phase == "confirmation"]
         by_side = {t.place.side: t for t in blocks if t.place.side != "baseline"}
@@ -67,7 +67,7 @@ class Finalists:
 
     @property
     def next_index(self) -> int:
-        """Return which finalist the next one is, counted from 0; each spends its error once."""
+        """Return the index of the next finalist; each index has its own error."""
         return max((side.index + 1 for side in self.sides), default=0)
 
     def alpha(self, place: int) -> float:
@@ -81,7 +81,7 @@ class Finalists:
 
     @property
     def unfinished(self) -> bool:
-        """Tell whether an earlier part of the run left a finalist that was not looked at again."""
+        """Tell whether an earlier part of the run left a finalist without a measurement."""
         return len(self.sides) > len(self.measured)
 
     @property
@@ -103,9 +103,9 @@ class Finalists:
             await self.prove(trial, trials)
 
     def better_second(self, trials: Sequence[Trial]) -> Trial | None:
-        """Return the trial to be proven beside what is proven already, None where none is better.
+        """Return the trial that promises more than what is proven, None where there is none.
 
-        What is proven counts by the requests of its proof.
+        The worth of what is proven comes from the requests of its proof.
         """
         study, base = self.session.study, self.baseline.candidate
         proven = (m for m in self.measured if m.verdict == "PASS")
@@ -126,7 +126,7 @@ class Finalists:
         await self._measure(side, trial, trials)
 
     async def prove_baseline(self) -> None:
-        """Prove the baseline itself in the time that is left, so that it can be kept as proven."""
+        """Prove the baseline itself in the time that is left; then the advice can be to keep it."""
         study, side = self.session.study, self.baseline
         terms = replace(terms_of(0, self.rhythm), alpha=BASELINE_ALPHA)
         now = side.evaluated(study, side, terms)
@@ -174,7 +174,7 @@ class Finalists:
 
 
 def _moved_away(side: Side) -> Trial:
-    """Return what stands for a finalist's trial whose folder was moved away."""
+    """Return a stand-in for a finalist's trial whose folder was moved away."""
     reason = "its folder was moved away"
     return Trial(side.trial_number or 0, side.candidate, "sampler", "pruned", reason)
 
@@ -185,7 +185,10 @@ def _side(session: Session, candidate: Candidate, name: str, number: int | None)
 
 
 def next_needs_s(study: Study, trial: Trial, index: int) -> float:
-    """Return the least seconds that proving another finalist as fast takes, inf after the last."""
+    """Return the least seconds that proving the finalist with this index takes, inf after the last.
+
+    Its requests are assumed to take as long as those of `trial`.
+    """
     served = [s.latency_s("e2e") for s in trial.samples if s.outcome == "ok"]
     if index >= MAX_FINALISTS or not served:
         return math.inf

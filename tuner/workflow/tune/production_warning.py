@@ -1,4 +1,4 @@
-"""What a server in production holds while another one is tuned beside it."""
+"""Warn of models that a server in production holds while another one is tuned beside it."""
 
 from __future__ import annotations
 

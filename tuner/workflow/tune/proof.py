@@ -31,15 +31,15 @@ from tuner.workflow.tune.turns import (
 )
 
 LEAST_REQUESTS = 10
-"""With time for fewer than so many, nothing more is started."""
+"""With time for fewer requests than this, no further block is started."""
 
 HOPELESS = 0.10
-"""A finalist whose predicted chance of a PASS in the time left is below this is dropped."""
+"""A finalist is dropped when its predicted chance of a PASS in the time left is below this."""
 
 
 @dataclass(slots=True)
 class Side:
-    """One candidate's blocks over several engine starts, and the prompts still to come.
+    """One side of a proof: a candidate, its blocks so far, and the prompts still to come.
 
     `trial_number` is the trial that the candidate comes from, `screened` that trial's samples.
     """
@@ -103,19 +103,19 @@ class Side:
 
 
 def terms_of(index: int, rhythm: Rhythm) -> Terms:
-    """Return the terms of a finalist, counted from 0."""
+    """Return the terms of the finalist with this index."""
     return Terms(alpha=ALPHAS[index], starts=rhythm.starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:
-    """Return held-out prompts in their fixed order; the same ones for every side."""
+    """Yield held-out prompts in their fixed order, which is the same for every side."""
     supply = Supply(session.study.workload, held_out=True, seed=session.study.seed)
     return supply.prompts(fill)
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The proof of one finalist beside the baseline, on the terms of its verdict.
+    """The proof of one finalist, interleaved with the baseline.
 
     `next_needs_s` is the least time, in seconds, in which the next finalist could be proven;
     infinite without a next one.
@@ -149,7 +149,7 @@ class Proof:
         return self.finalist.evaluated(self.session.study, self.baseline, self.terms)
 
     def _over(self, now: Measurement) -> bool:
-        """Tell whether the proof has come to its end."""
+        """Tell whether the proof is over: decided, out of time, or not worth its time."""
         session, templates = self.session, len(self.session.study.workload.part(held_out=True))
         if self.finalist.failed or now.verdict != "UNDECIDED":
             return True
@@ -166,7 +166,7 @@ class Proof:
         return floor_stays_open(now, templates) or self._unlikely(now, more)
 
     def _unlikely(self, now: Measurement, more: int) -> bool:
-        """Tell whether a PASS within so many more requests has become unlikely."""
+        """Tell whether a PASS within `more` further requests is unlikely."""
         rng = np.random.default_rng(self.session.study.seed)
         undecided = (
             (slo, c, c.late + now.counts.unknown_for(slo.metric))
@@ -184,15 +184,15 @@ class Proof:
         return any(chance < HOPELESS for chance in chances)
 
     def _late_in_search(self, slo: Slo) -> tuple[int, int]:
-        """Return (late, n) of the search's samples: they inform a prediction, never a verdict."""
+        """Return (late, n) of the search's samples, for predictions only, never for a verdict."""
         samples = self.finalist.screened
         return sum(is_late(self.session.study, slo, s) is True for s in samples), len(samples)
 
     async def _measure_blocks(self, due: Turn) -> None:
-        """Give each side what is due, the baseline the prompts that the finalist is asked.
+        """Send each side the requests that are due; the baseline gets the finalist's prompts.
 
-        They go first in turn, B F F B and so on, so that a machine that changes its pace steadily
-        is in nobody's favour.
+        The sides take turns at going first, B F F B and so on, so that a machine that changes its
+        pace steadily favours neither.
         """
         finalist, baseline = self.finalist, self.baseline
         finalist.prompts, same = itertools.tee(finalist.prompts)
@@ -210,7 +210,10 @@ class Proof:
             await measure_side()
 
     def _stop_at_fail(self) -> StopRule:
-        """Return a stop rule: an SLO has failed; a PASS waits for the guard at the block's end."""
+        """Return a stop rule that ends a block when an SLO has failed.
+
+        A PASS waits for the end of the block, where the guard is looked at as well.
+        """
         study, so_far = self.session.study, VerdictSoFar(self.session.study, self.terms)
         for sample in self.finalist.samples:
             so_far.add(sample)
@@ -226,7 +229,7 @@ class Proof:
 async def complete_baseline(
     session: Session, baseline: Side, rhythm: Rhythm, requests: int
 ) -> None:
-    """Give the baseline its blocks and so many requests in all, as far as time allows."""
+    """Give the baseline its planned blocks and at least `requests` requests, if time allows."""
     while not baseline.failed and session.left_s() > session.pace().restart_s:
         missing = requests - len(baseline.samples)
         if baseline.blocks >= rhythm.baseline_blocks and missing <= 0:
@@ -253,7 +256,7 @@ async def _measure_block(
 
 
 def fastest_proof_s(study: Study, alpha: float, answer_s: float) -> float:
-    """Return the seconds in which a finalist without any late request could be proven."""
+    """Return the seconds that a proof takes when no request is late and each takes `answer_s`."""
     return proof_requests(study, alpha) * request_s(study, answer_s)
 
 

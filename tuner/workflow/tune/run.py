@@ -39,10 +39,10 @@ from tuner.workflow.tune.shortlist import second_looks
 from tuner.workflow.tune.trials import restored
 
 MOST_SIBLINGS = 3
-"""Candidates that share an engine start with one that needs a new one, where starts are dear."""
+"""How many candidates at most share an engine start with the one that needs it."""
 
 WRAP_UP_S = 3.0
-"""Kept for stopping the engine and writing the result."""
+"""Seconds of the budget that are left for stopping the engine and writing the result."""
 
 
 def check(study: Study) -> None:
@@ -61,7 +61,7 @@ def check(study: Study) -> None:
 
 
 def unguarded(study: Study) -> tuple[str, ...]:
-    """Return a warning where nothing is asked of the answers."""
+    """Return a warning where the guard asks nothing of the answers."""
     if study.guard.asks:
         return ()
     return (
@@ -81,10 +81,10 @@ async def run(
 ) -> Result:
     """Tune a study into the folder `out`; `engine` and `strategy` replace the study's own.
 
-    However it ends, the engine is stopped and every finished trial stays in `out`; `resume`
-    goes on with those. Raises InputError, Locked while another run uses `out`, NotComparable
-    where `out` holds a run of something else, OutputError where `out` cannot be written, and
-    EngineError where the engine is missing or nothing could be measured.
+    However the run ends, the engine is stopped and every finished trial stays in `out`. With
+    `resume` it goes on with those. Raises InputError; Locked while another run uses `out`;
+    NotComparable where `out` holds a run of something else; OutputError where `out` cannot be
+    written; and EngineError where the engine is missing or nothing could be measured.
     """
     check(study)
     with claimed(out, resume=resume):
@@ -132,7 +132,7 @@ def _write(result: Result) -> None:
 def _session(
     study: Study, engine: Engine, out: Path, stored: Sequence[StoredTrial], about: str
 ) -> Session:
-    """Return the session, which goes on counting where an earlier part of the run ended."""
+    """Return the session; its counts go on where an earlier part of the run ended."""
     served = [t.measured.effective for t in stored if t.measured.effective]
     starts = 0 if study.one_start else max((e.engine_start for e in served), default=0)
     return Session(
@@ -158,7 +158,7 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
 
 
 def _planned(plan_: Plan) -> str:
-    """Say what the plan comes to at the pace that showed."""
+    """Say what the plan comes to at the measured pace."""
     pace = plan_.pace
     takes = f"a request takes {pace.request_s:.2f} s"
     trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
@@ -169,7 +169,7 @@ def _planned(plan_: Plan) -> str:
 
 @dataclass(slots=True)
 class _Job:
-    """One run on its way."""
+    """A run on its way: what its steps share."""
 
     session: Session
     proposer: Strategy
@@ -183,7 +183,7 @@ class _Job:
         self.rechecks = BaselineRechecks.of(self.session, self.base, self.stored)
 
     async def search_and_prove(self, trials: Sequence[Trial]) -> Finished:
-        """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
+        """Search, take second looks, prove, and measure what else the result needs."""
         trials = await self._controls(trials)
         finalists = Finalists.of(
             self.session, self.watcher, self.plan.rhythm, self.base, self.stored
@@ -246,7 +246,7 @@ class _Job:
             await finalists.prove_baseline()
 
     async def _cold_starts(self, finalists: Finalists) -> ColdStarts | None:
-        """Return what cold starts cost the best candidate; what fails here costs nothing else."""
+        """Return what cold starts cost the best candidate; a failure spoils nothing else."""
         _, best = best_of(finalists.measured, worth_to(self.session.study))
         try:
             return await cold_starts(self.session, best.candidate) if best else None
@@ -255,7 +255,7 @@ class _Job:
             return None
 
     async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:
-        """Measure what every study is compared with, and plan again at the pace that showed."""
+        """Measure the controls, and plan again at the pace that they show."""
         self.watcher.phase("search")
         screening = self._screening(trials)
         await screening.controls(self.base)
@@ -269,7 +269,7 @@ class _Job:
         )
 
     async def _until_met(self, trials: Sequence[Trial], finalists: Finalists) -> Sequence[Trial]:
-        """Search until a trial looks as if it met everything, prove it, and so on until one is."""
+        """Search until a trial seems to meet everything, prove it; repeat until one is proven."""
         study = self.session.study
 
         def looks_met(trial: Trial) -> bool:
@@ -290,7 +290,10 @@ class _Job:
         return trials
 
     async def _search(self, trials: Sequence[Trial], continuation: Continuation) -> Sequence[Trial]:
-        """Screen while time is planned for it; what is new is looked at again as if it were all."""
+        """Screen while time is planned for it, and give the best few a second look.
+
+        Where an earlier part of the run had second looks, new trials get as many of their own.
+        """
         trials = await self._screen(trials, lambda trial: False)
         earlier = [] if continuation.new_trials(trials) else trials
         count = SHORTLIST - sum(t.of is not None for t in earlier)

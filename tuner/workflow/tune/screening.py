@@ -22,13 +22,13 @@ from tuner.workflow.tune.baseline_drift import BaselineRechecks
 from tuner.workflow.tune.trials import screened, unmeasured
 
 BATCH = 4
-"""Candidates asked at once, so that those that share an engine start can follow each other."""
+"""How many candidates are asked for at once; those that share an engine start follow each other."""
 
 CONTROLS = ("baseline", "default")
 """Origins of the trials that every study has; they are not cut for being beaten."""
 
 CAP = 3.0
-"""A trial is cut when it takes so many times its expected time."""
+"""A trial is cut when it takes this many times its expected time."""
 
 
 class Watcher(Protocol):
@@ -45,7 +45,7 @@ class Watcher(Protocol):
 
 
 def engine_default(session: Session, base: Candidate) -> dict[str, Setting]:
-    """Return the defaults of engine and model under the baseline's prompt: the second control."""
+    """Return the second control: the engine's and model's defaults with the baseline's prompt."""
     prompt = {name: base[name] for name in PROMPT_KNOBS}
     return complete(prompt, all_knobs(session.engine))
 
@@ -81,7 +81,7 @@ class Screening:
                 await self.rechecks.when_due()
 
     def _ensure_measurable(self) -> None:
-        """Raise EngineDied where controls and a whole batch brought not one sample."""
+        """Raise EngineDied where controls and a whole batch brought no sample."""
         if not any(t.samples for t in self.trials):
             raise EngineDied(
                 f"no candidate could be measured; the first failed so: {self.trials[0].reason}"
@@ -91,7 +91,7 @@ class Screening:
         return self.session.elapsed_s() >= self.plan.search_s
 
     async def controls(self, base: Candidate) -> None:
-        """Measure what every study is compared with, where that was not done before."""
+        """Measure the baseline and the defaults, unless an earlier part of the run did."""
         there = {t.origin for t in self.trials if not failures.refused(t.samples)}
         default = engine_default(self.session, base)
         if "baseline" not in there:
@@ -122,16 +122,17 @@ class Screening:
         self.watcher.trial(trial, self.plan.trials, self.session.left_s())
 
     def _stop(self, origin: Origin, planned: int) -> StopRule:
-        """Return the stop rule of a trial; the baseline's ends with the time for searching alone.
+        """Return the stop rule of a trial.
 
-        All others are held against the baseline's answers, so that its first few will not do.
+        The baseline is only stopped when the time for searching ends: all other trials are
+        compared with its answers, so that its first few will not do.
         """
         if origin == "baseline":
             return lambda sample: self._over()
         return self._stop_when_hopeless(planned, racing=origin not in CONTROLS)
 
     def _stop_when_hopeless(self, planned: int, *, racing: bool) -> StopRule:
-        """Return a stop rule: beyond rescue, beaten, or so slow that its time is better spent."""
+        """Return a stop rule that ends a trial that is beyond rescue, beaten, or far too slow."""
         study = self.session.study
         incumbent = min((t for t in self.trials if t.feasible), key=Trial.rank, default=None)
         most_s = CAP * self.plan.pace.trial_s
@@ -150,7 +151,7 @@ class Screening:
 def _grouped(
     batch: Sequence[Proposal], session: Session, trials: Sequence[Trial]
 ) -> list[Proposal]:
-    """Return a batch with candidates of like restart and reload settings side by side.
+    """Return a batch sorted so that candidates with the same restart and reload settings meet.
 
     Those that the engine already serves come first.
     """

@@ -1,4 +1,4 @@
-"""Trials from what was measured: screened once, looked at longer, or read back from folders."""
+"""Make trials from what was measured: screened once, looked at longer, or read from folders."""
 
 from __future__ import annotations
 
