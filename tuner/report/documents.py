@@ -39,9 +39,7 @@ def measurement_document(
         "engine_starts": measured.starts,
         "warmups": measured.warmups,
         "slowest_warmup_s": _number(measured.slowest_warmup_s),
-        "load": str(study.workload.load),
-        "loop": study.workload.load.loop,
-        "counts_from": study.workload.load.counts_from,
+        **_load(study),
         "prompts": _prompts(measured, study),
         "threads": _threads(measured),
         "verdict": measured.verdict,
@@ -57,8 +55,7 @@ def measurement_document(
         "output": counts_document(measured.counts),
         "memory_bytes": measured.memory_bytes,
         "resources": resources_document(measured.resources, measured.memory_bytes),
-        "client": asdict(measured.client)
-        | {"cpu_share": measured.client.cpu_share, "valid": measured.valid_run},
+        "client": _client(measured),
         "machine": _machine(measured.machine),
         "environment": dict(environment),
         "certificate_checked": study.certificate_checked,
@@ -83,19 +80,14 @@ def result_document(result: Result) -> dict[str, Any]:
         "verdict": result.verdict,
         "target": [_slo(s) for s in study.slos],
         "objective": study.objective,
-        "load": str(study.workload.load),
-        "loop": study.workload.load.loop,
-        "counts_from": study.workload.load.counts_from,
+        **_load(study),
         "reasons": list(result.reasons),
         "scope": list(scope(study)),
         "baseline": doc(result.baseline),
         "best": doc(result.best),
         "changed": {knob: now for knob, (_, now) in result.changed.items()},
         "set_by_study": sorted({*study.space, *study.baseline}),
-        "gain": _gain(result.gain),
-        "mean_gain": _gain(result.mean_gain),
-        "median_gain": _gain(result.median_gain),
-        "late_gain": _late_gain(result.late_gain),
+        **_gains(result),
         "keeps_baseline": result.keeps_baseline,
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),
@@ -154,6 +146,16 @@ def _verdict(slo: Slo, measured: Measurement) -> dict[str, Any]:
 
 def _slo(slo: Slo) -> dict[str, Any]:
     return {"metric": slo.metric, "quantile": slo.quantile, "max_ms": round(slo.max_s * 1000, 6)}
+
+
+def _load(study: Study) -> dict[str, Any]:
+    load = study.workload.load
+    return {"load": str(load), "loop": load.loop, "counts_from": load.counts_from}
+
+
+def _client(measured: Measurement) -> dict[str, Any]:
+    client = measured.client
+    return asdict(client) | {"cpu_share": client.cpu_share, "valid": measured.valid_run}
 
 
 def _prompts(measured: Measurement, study: Study) -> str | None:
@@ -219,6 +221,15 @@ def _guard(guard: GuardReport) -> dict[str, Any]:
     }
 
 
+def _gains(result: Result) -> dict[str, Any]:
+    return {
+        "gain": _gain(result.gain),
+        "mean_gain": _gain(result.mean_gain),
+        "median_gain": _gain(result.median_gain),
+        "late_gain": _late_gain(result.late_gain),
+    }
+
+
 def _gain(gain: Gain | None) -> dict[str, Any] | None:
     if gain is None:
         return None
@@ -242,7 +253,7 @@ def _late_gain(gain: FewerLate | None) -> dict[str, Any] | None:
 def _drift(drift: BaselineDrift | None) -> dict[str, Any] | None:
     if drift is None:
         return None
-    return {"metric": drift.metric, "found": drift.trend.found, **asdict(drift.trend)}
+    return {"metric": drift.metric, "found": drift.trend.beyond_chance, **asdict(drift.trend)}
 
 
 def _machine(window: Disturbance | None) -> dict[str, Any] | None:

@@ -68,7 +68,7 @@ def drift_in_words(drift: BaselineDrift | None) -> list[str]:
     what = "time per output token" if drift.metric == "tpot" else "time to first token"
     size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
     chance = floor_percent(trend.chance, longer=changed > 0)
-    if not trend.found:
+    if not trend.beyond_chance:
         words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
         return [f"Drift: {words}, {_no_trend(trend)} (chance alone makes {chance})."]
     return [

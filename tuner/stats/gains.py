@@ -69,7 +69,7 @@ class Sides:
     prompt: Sequence[str]
     interleaved: bool = True
 
-    def kept(self, mask: npt.NDArray[np.bool_]) -> Sides:
+    def only(self, mask: npt.NDArray[np.bool_]) -> Sides:
         """Return the sides with these requests alone."""
         template, prompt = (list(np.asarray(n)[mask]) for n in (self.template, self.prompt))
         return Sides(self.ours[mask], self.block[mask], template, prompt, self.interleaved)

@@ -48,8 +48,8 @@ class Drift:
     blocks: int
 
     @property
-    def found(self) -> bool:
-        """Tell whether there is a trend, and one beyond chance."""
+    def beyond_chance(self) -> bool:
+        """Tell whether there is a trend, larger and steadier than chance makes one."""
         return self.p < TREND_P and abs(math.log(self.ratio)) > self.chance
 
 

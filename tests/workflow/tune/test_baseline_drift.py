@@ -106,7 +106,7 @@ def test_a_steady_machine_has_no_drift(tmp_path: Path) -> None:
     result = virtually(tuned)
 
     assert result.drift is not None
-    assert not result.drift.trend.found
+    assert not result.drift.trend.beyond_chance
     assert "Drift: none found" in as_text(show_result(result))
 
 

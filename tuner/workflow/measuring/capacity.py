@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
@@ -94,27 +95,56 @@ async def capacity(
     if not study.slos:
         raise InputError("capacity needs a target: --target-p99 MS or slo in the study")
     terms = Terms(alpha=alpha_of_each(highest, whole=not by_rate))
-    levels: list[Level] = []
     with claimed(out):
         engine = engine or create(study, out / "engine")
         study, _ = fit_to_engine(study, engine)
         candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s)
-        loads = path(lowest, highest, whole=not by_rate)
-        size: float | None = next(loads)
+        search = _Search(session, candidate, terms, by_rate, progress)
         try:
-            while size is not None and session.left_s() > 0:
-                session.study = _at(study, size, by_rate)
-                levels.append(await _level(session, candidate, size, terms, len(levels)))
-                progress(str(levels[-1]))
-                size = _next(loads, levels[-1].met)
-            complete = size is None and session.left_s() > 0  # else a level may have been cut
+            complete = await search.along(path(lowest, highest, whole=not by_rate))
         finally:
             await session.aclose(progress)
-    found = Capacity(tuple(levels), by_rate=by_rate, complete=complete)
+    found = Capacity(tuple(search.levels), by_rate=by_rate, complete=complete)
     facts = environment(engine, session.version)
     write_json(out / "capacity.json", capacity_document(found, study, facts))
     return found, facts
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search for the highest load; `levels` holds what was measured."""
+
+    session: Session
+    candidate: Candidate
+    terms: Terms
+    by_rate: bool
+    progress: Callable[[str], None]
+    levels: list[Level] = field(default_factory=list)
+
+    async def along(self, loads: Generator[float, bool, None]) -> bool:
+        """Measure loads until there is none left, which is True, or the budget is used up."""
+        study, size = self.session.study, cast(float | None, next(loads))
+        while size is not None and self.session.left_s() > 0:
+            self.session.study = _at(study, size, self.by_rate)
+            level = await self._level(size)
+            self.levels.append(level)
+            self.progress(str(level))
+            size = _next(loads, level.met)
+        return size is None and self.session.left_s() > 0  # else a level may have been cut
+
+    async def _level(self, size: float) -> Level:
+        study, number = self.session.study, len(self.levels)
+        supply = Supply(study.workload, held_out=False, seed=study.seed)
+        least = LEAST_WAVES * study.workload.load.concurrency
+        n = max(least, math.ceil(PATIENCE * proof_requests(study, self.terms.alpha)))
+        stop = decided(self.session, self.terms, least=least)
+        prompts = supply.prompts(study.seed + number)
+        spec = TrialSpec(f"{number:04d}", Place("measure"), prompts, n, stop)
+        measured = await self.session.measure(self.candidate, spec)
+        if number and failures.refused(measured.counted):
+            measured = replace(measured, failed=None)  # too much load: it served less
+        return Level(size, study, evaluated(study, self.candidate, measured, self.terms))
 
 
 def _next(loads: Generator[float, bool, None], met: bool) -> float | None:
@@ -133,18 +163,3 @@ def _at(study: Study, size: float, by_rate: bool) -> Study:
     else:
         load = replace(load, rate=None, concurrency=int(size))
     return replace(study, workload=replace(study.workload, load=load))
-
-
-async def _level(
-    session: Session, candidate: Candidate, size: float, terms: Terms, number: int
-) -> Level:
-    study = session.study
-    prompts = Supply(study.workload, held_out=False, seed=study.seed).prompts(study.seed + number)
-    least = LEAST_WAVES * study.workload.load.concurrency
-    n = max(least, math.ceil(PATIENCE * proof_requests(study, terms.alpha)))
-    stop = decided(session, terms, least=least)
-    spec = TrialSpec(f"{number:04d}", Place("measure"), prompts, n, stop)
-    measured = await session.measure(candidate, spec)
-    if number and failures.refused(measured.counted):
-        measured = replace(measured, failed=None)  # too much load: it served less
-    return Level(size, study, evaluated(study, candidate, measured, terms))

@@ -51,4 +51,4 @@ def latencies(
     known = seconds > 0
     if np.isnan(seconds).any() or not known.any():
         return None
-    return sides(ours, theirs, interleaved=interleaved).kept(known), seconds[known]
+    return sides(ours, theirs, interleaved=interleaved).only(known), seconds[known]
