@@ -19,8 +19,9 @@ from statistics import median
 import numpy as np
 from scipy import stats
 
+from tuner.evaluate.comparison import Compared
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.report.comparison import Compared
 from tuner.report.documents import measurement_document
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Slo
@@ -32,7 +33,7 @@ STUDY = Study("gains", "simulated", "m", Workload(()), slos=(Slo("e2e", 0.99, 0.
 ALPHA = 0.025
 """What the first finalist may spend."""
 
-EMPTY = measurement(STUDY, {}, None, ())
+EMPTY = measurement(STUDY, {}, Measured(None, ()))
 BASE_S = 0.4
 
 
@@ -179,7 +180,7 @@ def compared_alike(rng: np.random.Generator, apart: float, gain: float, other: b
             for start in range(1, 5)
             for sample in machine.block(start, _asked(start, side * other), pace)
         ]
-        found = measurement(STUDY, {"a": side}, None, samples)
+        found = measurement(STUDY, {"a": side}, Measured(None, tuple(samples)))
         document = measurement_document(found, STUDY, {})
         sides.append(Compared("x", document, tuple(samples)))
     a, b = sides

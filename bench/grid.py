@@ -23,15 +23,17 @@ from typing import Any
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
+from tuner.evaluate.measured import Measured
 from tuner.search.budget import LEAST_LOOK
 from tuner.spec.shipped import studies
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
-from tuner.store.trial_folder import Measured, Place
+from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import all_knobs, baseline
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import TrialSpec
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -100,10 +102,9 @@ async def record(table: Table, study: Study, engine: Engine, out: Path) -> dict[
     try:
         for number, candidate in enumerate(candidates(table, baseline(study, engine))):
             before_s = session.spent.restarting_s
-            measured = await session.measure(
-                candidate, supply.prompts(number), f"{number:04d}", Place("grid", number),
-                n=LEAST_LOOK,
-            )  # fmt: skip
+            name, place = f"{number:04d}", Place("grid", number)
+            spec = TrialSpec(name, place, supply.prompts(number), LEAST_LOOK)
+            measured = await session.measure(candidate, spec)
             shown = {name: candidate[name] for name in table.knobs}
             rows.append(_row(shown, measured, session.spent.restarting_s - before_s))
             print(number, shown, measured.failed or "", file=sys.stderr, flush=True)
@@ -130,7 +131,7 @@ def _row(shown: Candidate, measured: Measured, start_s: float) -> dict[str, Any]
         "changed": changed,
         "start_s": round(start_s, 3),
         "memory_bytes": measured.memory_bytes,
-        "samples": [_short(s) for s in measured.kept],
+        "samples": [_short(s) for s in measured.counted],
     }
 
 

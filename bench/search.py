@@ -31,7 +31,7 @@ from bench.strategies import COMPARED, STRATEGIES, missing
 from bench.worlds import worlds
 from bench.worlds.truth import feasible, late_where_sent, true_late_rate, true_p99
 from bench.worlds.world import Surroundings, World
-from tuner.evaluate.result import Result
+from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError
 from tuner.spec.values import Candidate
@@ -98,7 +98,7 @@ def made(task: Task) -> Run:
 def proof_sent_s(out: Path, candidate: Candidate) -> list[float]:
     """Return when each request was sent that a proof of a candidate rests on."""
     blocks = (k for k in read_all(out) if k.place.phase == "confirmation")
-    mine = (k.measured.kept for k in blocks if dict(k.candidate) == dict(candidate))
+    mine = (k.measured.counted for k in blocks if dict(k.candidate) == dict(candidate))
     return [sample.sent_ns / 1e9 for kept in mine for sample in kept]
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from bench.dependent.draws import Floats, World
 from bench.dependent.judge import as_samples, study
+from tuner.evaluate.capacity import Capacity, Level
 from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
-from tuner.report.capacity import Capacity, Level
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.study import Study
 from tuner.spec.values import Load
@@ -33,7 +34,7 @@ def level(asked: Study, world: World, rng: np.random.Generator, terms: Terms) ->
     seen = next((i for i in np.argsort(ended, kind="stable") if stop(samples[i])), None)
     # What is in flight when it stops is waited for, and nothing more is sent.
     kept = samples if seen is None else samples[: _sent_by(drew.sent_s, ended[seen])]
-    return Level(in_flight, asked, measurement(asked, {}, None, kept, terms=terms))
+    return Level(in_flight, asked, measurement(asked, {}, Measured(None, tuple(kept)), terms))
 
 
 def search(world: Callable[[int], World], highest: int, rng: np.random.Generator) -> Capacity:

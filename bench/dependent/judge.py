@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.dependent.draws import TARGET_S, Bools, Drawn, Traffic, World
 from tuner.evaluate.lateness import Lateness, Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import ALPHAS, Pace, Rhythm, rhythm
 from tuner.spec.study import Study
@@ -123,7 +124,7 @@ def prove(asked: Study, world: World, rng: np.random.Generator, pace: Pace = FOU
     """
     beat = rhythm(asked, pace)
     terms = Terms(alpha=ALPHA, starts=beat.starts)
-    now, block, sent = measurement(asked, {}, None, (), terms=terms), world(rng), Sending()
+    now, block, sent = measurement(asked, {}, Measured(None, ()), terms), world(rng), Sending()
     while not (sent.blocks and _over(asked, now)):
         due = turn(now, Sent(sent.n, len(sent.blocks)), _done(beat), terms, beat)
         sent.blocks.append(block(due.finalist))
@@ -136,7 +137,7 @@ def prove(asked: Study, world: World, rng: np.random.Generator, pace: Pace = FOU
 
 def in_full(asked: Study, proof: Proof) -> Measurement:
     """Return everything that is said about the samples of a proof."""
-    return measurement(asked, {}, None, proof.sent.samples(), terms=Terms(alpha=ALPHA))
+    return measurement(asked, {}, Measured(None, tuple(proof.sent.samples())), Terms(alpha=ALPHA))
 
 
 def as_samples(drew: Drawn, after: Sequence[Sample] = ()) -> list[Sample]:
@@ -182,7 +183,7 @@ def _look(asked: Study, sent: Sending, terms: Terms, last: Measurement) -> Measu
         lateness = Lateness.of(asked, samples, terms)
         found = {slo: lateness.certificate(slo) for slo in asked.slos}
         if asked.guard.asks or all(c.verdict != "UNDECIDED" for c in found.values()):
-            return measurement(asked, {}, None, samples, terms=terms)
+            return measurement(asked, {}, Measured(None, tuple(samples)), terms)
     else:
         n, count = late.size, int(late.sum())
         found = {slo: replace(c, n=n, late=count) for slo, c in last.certificates.items()}

@@ -18,6 +18,7 @@ from tuner.engines.command.engine import Command
 from tuner.engines.command.server import Server
 from tuner.engines.llamacpp import engine as llamacpp
 from tuner.engines.serving.launch import free_port
+from tuner.evaluate.measured import Measured
 from tuner.search.budget import plan
 from tuner.search.propose import Proposer
 from tuner.search.trial import Trial
@@ -27,11 +28,12 @@ from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Guard, Load, Slo
 from tuner.spec.workload import Supply
-from tuner.store.trial_folder import Measured, Place
+from tuner.store.trial_folder import Place
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.fake_server import running
 from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.tune.screening import Screening
 
 SLEEPER = (PROGRAM[0], "-c", "import time; time.sleep(60)")
@@ -82,9 +84,8 @@ def measured(server: Server, out: Path, timeout_s: float = 20.0) -> Measured:
         session = Session(bare, engine, out, budget_s=60)
         try:
             prompts = Supply(bare.workload, held_out=False, seed=0).prompts(0)
-            return await session.measure(
-                baseline(bare, engine), prompts, "0000", Place("measure"), n=4
-            )
+            spec = TrialSpec("0000", Place("measure"), prompts, 4)
+            return await session.measure(baseline(bare, engine), spec)
         finally:
             await session.aclose()
 
@@ -200,22 +201,22 @@ def test_an_answer_without_end_is_a_timeout(tmp_path: Path) -> None:
     found = measured(fake("--endless"), tmp_path / "o", timeout_s=0.3)
 
     assert found.failed is None
-    assert [s.outcome for s in found.kept] == ["timeout"] * 4
+    assert [s.outcome for s in found.counted] == ["timeout"] * 4
 
 
 def test_garbage_is_an_error_with_its_text(tmp_path: Path) -> None:
     """Frames that are no JSON make each request an error, never an answer."""
     found = measured(fake("--garbage-every", "1"), tmp_path / "o")
 
-    assert {s.outcome for s in found.kept} == {"error"}
-    assert all("cannot be read" in (s.error or "") for s in found.kept)
+    assert {s.outcome for s in found.counted} == {"error"}
+    assert all("cannot be read" in (s.error or "") for s in found.counted)
 
 
 def test_a_connection_that_closes_in_mid_stream_is_incomplete(tmp_path: Path) -> None:
     """Every second answer is cut: those are incomplete, the others whole."""
     found = measured(fake("--cut-every", "2"), tmp_path / "o")
 
-    assert sorted(s.outcome for s in found.kept) == ["incomplete", "incomplete", "ok", "ok"]
+    assert sorted(s.outcome for s in found.counted) == ["incomplete", "incomplete", "ok", "ok"]
 
 
 def test_a_server_that_ignores_a_knob_is_not_measured(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from tests.guard.test_classify import sample
 from tuner.evaluate.lateness import Lateness, Terms, in_order, strands_of
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Load, Sample, Slo
@@ -99,6 +100,8 @@ def test_samples_are_judged_in_the_order_of_sending() -> None:
 def test_the_interval_of_a_target_ends_at_or_below_it_where_it_has_passed() -> None:
     """PASS and the upper end beside it agree, also when all requests overlap."""
     study = under(Load(concurrency=8))
-    few, enough = (measurement(study, {}, None, waves(n * 8, 8), terms=TERMS) for n in (408, 409))
+    few, enough = (
+        measurement(study, {}, Measured(None, tuple(waves(n * 8, 8))), TERMS) for n in (408, 409)
+    )
     assert few.quantiles["e2e"][0.99].high is None
     assert enough.quantiles["e2e"][0.99].high == 0.1

@@ -12,6 +12,7 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tuner.evaluate.lateness import Terms, by_block
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, Measurement, measurement
 from tuner.report.documents import measurement_document
 from tuner.report.terminal import as_text, rows, show_measurement
@@ -37,7 +38,7 @@ def served(count: int, ms: float = 100.0, **changes: Any) -> list[Sample]:
 
 def measured(samples: list[Sample], **terms: Any) -> Measurement:
     """Return their measurement."""
-    return measurement(STUDY, {}, None, samples, terms=Terms(**terms))
+    return measurement(STUDY, {}, Measured(None, tuple(samples)), Terms(**terms))
 
 
 def document(m: Measurement) -> Any:
@@ -101,7 +102,7 @@ def test_a_saturated_client_decides_nothing(
     missed: dict[str, Any], spent: Client, told: str
 ) -> None:
     """A client that sent late, stamped late or had no time left makes the run invalid."""
-    found = measurement(STUDY, {}, None, served(1000, **missed), client=spent)
+    found = measurement(STUDY, {}, Measured(None, tuple(served(1000, **missed)), client=spent))
 
     assert told in str(found.saturated)
     assert f"--client-processes {2 * spent.processes}" in str(found.saturated)
@@ -112,7 +113,9 @@ def test_a_client_that_keeps_up_is_not_held_against_the_server() -> None:
     """Lags within the limit, and a few beyond it, leave the run valid."""
     samples = [*served(20, loop_lag_ns=10**9), *served(980)]
 
-    found = measurement(STUDY, {}, None, samples, client=Client(cpu_s=0.5, elapsed_s=1.0))
+    found = measurement(
+        STUDY, {}, Measured(None, tuple(samples), client=Client(cpu_s=0.5, elapsed_s=1.0))
+    )
 
     assert found.valid_run
     assert found.client.loop_lag_p99_s == 1.0
@@ -123,8 +126,12 @@ def test_open_loop_counts_from_the_plan() -> None:
     study = replace(STUDY, workload=Workload((), load=Load(rate=5.0)))
     late = [replace(s, sent_ns=10**9, last_ns=int(1.1e9), first_ns=int(1.05e9)) for s in served(50)]
 
-    assert measurement(study, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(1.1)
-    assert measurement(STUDY, {}, None, late).quantiles["e2e"][0.5].value == pytest.approx(0.1)
+    assert measurement(study, {}, Measured(None, tuple(late))).quantiles["e2e"][
+        0.5
+    ].value == pytest.approx(1.1)
+    assert measurement(STUDY, {}, Measured(None, tuple(late))).quantiles["e2e"][
+        0.5
+    ].value == pytest.approx(0.1)
 
 
 def shown(m: Measurement) -> str:
@@ -144,7 +151,7 @@ def test_a_report_says_which_loop_it_was(
 ) -> None:
     """JSON and table name the loop and the instant from which latencies count."""
     study = replace(STUDY, workload=Workload((), load=load))
-    found = measurement(study, {}, None, served(5))
+    found = measurement(study, {}, Measured(None, tuple(served(5))))
     told = measurement_document(found, study, {})
 
     assert (told["loop"], told["counts_from"]) == (loop, counts_from)
@@ -157,7 +164,7 @@ def test_several_slos_pass_only_together_and_each_at_its_own_5_percent() -> None
     study = replace(STUDY, slos=slos)
 
     def verdicts(samples: list[Sample]) -> tuple[str, list[str]]:
-        found = measurement(study, {}, None, samples)
+        found = measurement(study, {}, Measured(None, tuple(samples)))
         return found.verdict, [found.certificates[slo].verdict for slo in slos]
 
     assert verdicts(served(400)) == ("PASS", ["PASS"] * 3)
@@ -177,7 +184,7 @@ def test_ttft_and_tpot_are_certified_like_whole_answers(metric: Metric) -> None:
     def certificate_of(late: list[Sample]) -> Certificate:
         samples = [*late, *served(1000)]
         random.Random(1).shuffle(samples)
-        return measurement(study, {}, None, samples).certificates[slo]
+        return measurement(study, {}, Measured(None, tuple(samples))).certificates[slo]
 
     slow, failed = served(1, 5000.0), served(1, outcome="error", guard="error")
     assert [certificate_of(late).late for late in (slow, failed)] == [1, 1]
@@ -214,7 +221,7 @@ def test_a_verdict_on_tpot_stands_whatever_the_unknown_is(
     samples = [*served(unknown, output_tokens=None), *served(known, known_ms)]
     random.Random(0).shuffle(samples)
 
-    found = measurement(replace(STUDY, slos=(TPOT,)), {}, None, samples)
+    found = measurement(replace(STUDY, slos=(TPOT,)), {}, Measured(None, tuple(samples)))
 
     assert found.certificates[TPOT].verdict == verdict
     assert (found.counts.told, found.counts.unknown) == (known, unknown)
@@ -223,7 +230,7 @@ def test_a_verdict_on_tpot_stands_whatever_the_unknown_is(
 def test_what_is_unknown_is_not_zero() -> None:
     """Without counts there is no tpot and no token rate, but requests a second there are."""
     study = replace(STUDY, slos=(TPOT,))
-    found = measurement(study, {}, None, served(50, output_tokens=None))
+    found = measurement(study, {}, Measured(None, tuple(served(50, output_tokens=None))))
     told = json.loads(json.dumps(measurement_document(found, study, {}), allow_nan=False))
     shown = as_text(show_measurement(found, study))
 

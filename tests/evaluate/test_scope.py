@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.evaluate.test_lateness import SLO, under, waves
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
 from tuner.evaluate.scope import claim
 from tuner.spec.study import Study
@@ -15,7 +16,7 @@ from tuner.spec.values import Claim, Guard, Load, Sample
 
 def said(study: Study, samples: list[Sample]) -> str:
     """Return what is said of the verdicts on samples."""
-    return " ".join(claim(study, measurement(study, {}, None, samples)))
+    return " ".join(claim(study, measurement(study, {}, Measured(None, tuple(samples)))))
 
 
 def test_templates_like_them_are_meant_only_where_each_was_asked_once() -> None:
@@ -59,5 +60,5 @@ def test_floors_speak_of_templates() -> None:
     guarded = replace(under(Load()), guard=Guard(min_valid=0.9))
     assert "Floors on answers speak of templates like these" in said(guarded, waves(40, 1))
     assert "Floors" not in said(under(Load()), waves(40, 1))
-    assert claim(guarded, measurement(guarded, {}, None, [])) == []
+    assert claim(guarded, measurement(guarded, {}, Measured(None, ()))) == []
     assert SLO in guarded.slos

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.search.test_trial import STUDY, served, trial
-from tuner.search.finalists import better, finalists
+from tuner.search.finalists import better, choose_finalists
 from tuner.search.trial import value
 from tuner.spec.values import Guard
 
@@ -17,8 +17,8 @@ def test_a_longer_look_does_not_outrank_a_faster_candidate() -> None:
     once = replace(trial([served(200)] * 39 + [served(200, "wrong_fields")], 3, a=1), planned=20)
     demanding = replace(STUDY, guard=Guard(0.97, 0.9, 0.02))
 
-    assert finalists(demanding, [slow, fast], {"a": 0}, 2) == [fast, slow]
-    assert finalists(STUDY, [slow, once], {"a": 0}, 2) == [once, slow]
+    assert choose_finalists(demanding, [slow, fast], {"a": 0}, 2) == [fast, slow]
+    assert choose_finalists(STUDY, [slow, once], {"a": 0}, 2) == [once, slow]
 
 
 def test_a_second_proof_is_for_what_is_likely_and_better() -> None:

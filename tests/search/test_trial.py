@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
+from tuner.evaluate.estimates import requests_per_s, tokens_per_s
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan
 from tuner.search.finalists import (
     WORTH_A_LOOK,
     WORTH_A_PROOF,
-    finalists,
+    choose_finalists,
     promise,
     rank,
 )
@@ -28,8 +29,6 @@ from tuner.search.trial import (
     chance,
     hopeless,
     outraced,
-    requests_per_s,
-    tokens_per_s,
     value,
     violations,
 )
@@ -194,7 +193,7 @@ def test_among_equals_the_smallest_change_comes_first() -> None:
     samples = [served(300 + i) for i in range(20)]
     far, near = trial(samples, 1, a=1, b=1), trial(samples, 2, a=0, b=1)
 
-    assert [t.number for t in finalists(STUDY, [far, near], {"a": 0, "b": 0}, 2)] == [2, 1]
+    assert [t.number for t in choose_finalists(STUDY, [far, near], {"a": 0, "b": 0}, 2)] == [2, 1]
 
 
 def test_among_equals_the_faster_comes_before_the_less_changed() -> None:
@@ -203,7 +202,7 @@ def test_among_equals_the_faster_comes_before_the_less_changed() -> None:
     nearly = trial([served(210)] * 20, 3, a=0, b=1)
     loose = replace(STUDY, slos=(Slo("e2e", 0.99, 2.0),), guard=Guard())
 
-    found = finalists(loose, [near, far, nearly], {"a": 0, "b": 0}, 3)
+    found = choose_finalists(loose, [near, far, nearly], {"a": 0, "b": 0}, 3)
     assert [t.number for t in found] == [3, 2, 1]
 
 
@@ -244,8 +243,8 @@ def test_pruned_trials_are_no_finalists() -> None:
     whole = trial([served(400)] * 20)
     cut = replace(trial([served(300)] * 20, 1), state="pruned")
 
-    assert finalists(STUDY, [cut, whole], {}, 3) == [whole]
-    assert finalists(STUDY, [cut], {}, 3) == [cut]
+    assert choose_finalists(STUDY, [cut, whole], {}, 3) == [whole]
+    assert choose_finalists(STUDY, [cut], {}, 3) == [cut]
 
 
 def test_a_lucky_short_look_is_no_finalist_beside_longer_ones() -> None:
@@ -253,8 +252,8 @@ def test_a_lucky_short_look_is_no_finalist_beside_longer_ones() -> None:
     lucky = trial([served(200)] * 20, 1)
     longer = trial([served(350)] * 50 + [served(350, "wrong_fields")] * 10, 2)
 
-    assert finalists(STUDY, [lucky, longer], {}, 3) == [longer]
-    assert finalists(STUDY, [lucky], {}, 3) == [lucky]
+    assert choose_finalists(STUDY, [lucky, longer], {}, 3) == [longer]
+    assert choose_finalists(STUDY, [lucky], {}, 3) == [lucky]
 
 
 def test_the_plan_keeps_time_for_the_proof() -> None:
@@ -289,7 +288,7 @@ def test_a_chance_is_a_chance_whatever_the_guard_asks(
     )
 
     assert 0 <= chance(study, found) <= 1
-    assert finalists(study, [found, replace(found, number=1)], {}, 2)
+    assert choose_finalists(study, [found, replace(found, number=1)], {}, 2)
 
 
 @given(SHARES)

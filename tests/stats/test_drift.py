@@ -37,7 +37,7 @@ def test_noise_is_seldom_taken_for_drift(
     count: int, between: float, rng: np.random.Generator, worlds
 ) -> None:
     """Without a trend at most about one run in ten is said to have one."""
-    alarms = sum(found(worlds.blocks(rng, count, 20, between)).found for _ in range(40))
+    alarms = sum(found(worlds.blocks(rng, count, 20, between)).beyond_chance for _ in range(40))
 
     assert alarms <= 8  # more at a chance of 8 % come in 1 % of such tests
 
@@ -49,7 +49,7 @@ def test_a_clear_drift_is_found_with_its_size(
     """A machine that becomes half as slow again, or as fast, is found nearly always."""
     runs = [found(drifting(worlds.blocks(rng, 6, 50, 0.02), whole)) for _ in range(30)]
 
-    assert sum(run.found for run in runs) >= 28
+    assert sum(run.beyond_chance for run in runs) >= 28
     assert np.median([run.ratio for run in runs]) == pytest.approx(whole, rel=0.03)
     assert {run.blocks for run in runs} == {6}
 
@@ -60,12 +60,12 @@ def test_a_small_drift_is_nothing_even_where_it_is_orderly() -> None:
 
     assert result.p < 0.01
     assert result.chance == 0.03
-    assert not result.found
+    assert not result.beyond_chance
 
 
 def test_a_step_down_and_up_is_no_trend() -> None:
     """One disturbed block in the middle is no drift."""
-    assert not found([np.full(20, level) for level in (0.1, 0.1, 0.2, 0.1, 0.1)]).found
+    assert not found([np.full(20, level) for level in (0.1, 0.1, 0.2, 0.1, 0.1)]).beyond_chance
 
 
 def test_equal_levels_have_no_order() -> None:

@@ -13,16 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.evaluate.measurement import Client
+from tuner.evaluate.measured import Client, Measured
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import Gpu, Resources
 from tuner.spec.errors import InputError
 from tuner.spec.values import Effective, Sample
 from tuner.store.trial_folder import (
-    KeptTrial,
-    Measured,
     Place,
     Spent,
+    StoredTrial,
     free_name,
     read,
     read_all,
@@ -31,7 +30,7 @@ from tuner.store.trial_folder import (
 
 SAMPLE = Sample("p", "update", 0, 5, 7, 9, 1, 12, 2, "stop", "ok", None, '{"id": 1}')
 EFFECTIVE = Effective({"num_ctx": 512}, ("top_k",), (), "restart", 2, 77, "http://h", "v 1")
-WHOLE = KeptTrial(
+WHOLE = StoredTrial(
     "0007-more",
     Place("screening", 8, "tpe", 7, None, 20),
     {"num_ctx": 512, "format": "json", "temperature": 0.1},
@@ -53,7 +52,7 @@ for n in itertools.count():
 """
 
 
-def named(name: str, elapsed_s: float = 0.0) -> KeptTrial:
+def named(name: str, elapsed_s: float = 0.0) -> StoredTrial:
     """Return a trial of another name."""
     return dataclasses.replace(WHOLE, name=name, spent=Spent(elapsed_s=elapsed_s))
 
@@ -85,7 +84,7 @@ def test_samples_are_read_back_whatever_a_server_sent(
 ) -> None:
     """Answers hold any characters, line separators too, and times may be unknown."""
     out = tmp_path_factory.mktemp("o")
-    trial = KeptTrial(
+    trial = StoredTrial(
         "0", Place("measure"), {}, Measured(None, tuple(sent), Client(), None, failed)
     )
     write(out, trial, {}, "")

@@ -1,4 +1,4 @@
-"""Where the time of a request went: client, network, queue, prefill, decode.
+"""Say where the time of a request went: client, network, queue, prefill, decode.
 
 Every instant but the engine's own durations is on the client's clock (`spec.values.Sample`), so
 nothing is compared between clocks. For a served request, with `end` the arrival of the last byte:
@@ -35,8 +35,8 @@ from tuner.stats.quantiles import Bound, quantile_bounds
 
 Known = Literal["measured", "derived"]
 Detail = Literal["client", "phases", "queue"]
-"""How finely a request can be taken apart: by the client alone, by what the engine says of
-prefill and decode, and by what it says of its queue as well."""
+"""How finely a request can be divided: by the client alone, with the engine's times of prefill and
+decode, or with its time in the queue as well."""
 
 QUANTILES = (0.5, 0.99)
 
@@ -141,7 +141,7 @@ def _told(server: Mapping[str, Any], name: str, factor: float) -> float | None:
 
 
 def detail(sample: Sample) -> Detail:
-    """Return how finely a served request can be taken apart."""
+    """Return how finely a served request can be divided."""
     told = timings(sample.server)
     if told is None or sample.end_ns is None:
         return "client"
@@ -172,9 +172,9 @@ def _after_text_s(sample: Sample) -> float:
 
 
 def breakdown(samples: Sequence[Sample], *, scheduled: bool) -> Breakdown | None:
-    """Take all served requests apart, as finely as each of them allows; None without any.
+    """Divide all served requests into parts, as finely as all of them allow; None without any.
 
-    Quantiles of parts are each part's own: those of different parts do not add up.
+    The quantiles of different parts do not add up.
     """
     served = [s for s in samples if math.isfinite(s.latency_s("e2e"))]
     if not served:
@@ -209,7 +209,7 @@ def _part(name: str, fineness: Detail, values: Sequence[float], whole_s: float) 
 
 
 def _prefill_rate(served: Sequence[Sample], fineness: Detail) -> Rate | None:
-    """Return prompt tokens that were computed a second, where the engine tells both."""
+    """Return how many prompt tokens were computed a second, where the engine tells both."""
     told = [t for s in served if (t := timings(s.server)) and t.prefill_tokens]
     if fineness == "client":
         return None

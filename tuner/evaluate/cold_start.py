@@ -1,4 +1,4 @@
-"""What cold starts cost: a sentence beside the warm figures, and a part of the documents."""
+"""What cold starts cost, as values, as a sentence and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ColdStart:
 
 
 @dataclass(frozen=True, slots=True)
-class Cold:
+class ColdStarts:
     """Cold starts, and the memory of the engine with the model and without it, in bytes."""
 
     starts: tuple[ColdStart, ...]
@@ -26,21 +26,21 @@ class Cold:
 
     @property
     def kept_bytes(self) -> int | None:
-        """Return what keeping the model loaded costs in memory, None where that did not show."""
+        """Return the bytes that keeping the model loaded takes, None where unknown."""
         if self.warm_bytes is None or self.cold_bytes is None:
             return None
         kept = self.warm_bytes - self.cold_bytes
         return kept if kept > 0 else None
 
 
-def cold_document(cold: Cold | None) -> dict[str, Any] | None:
+def cold_document(cold: ColdStarts | None) -> dict[str, Any] | None:
     """Return cold starts as JSON."""
     if cold is None:
         return None
     return {"starts": [asdict(s) for s in cold.starts], "kept_bytes": cold.kept_bytes}
 
 
-def in_words(cold: Cold) -> str:
+def in_words(cold: ColdStarts) -> str:
     """Return cold starts as a sentence: so few have a range and no quantile."""
     text = (
         f"Cold start (the model was unloaded): first request {_range(s.e2e_s for s in cold.starts)}"

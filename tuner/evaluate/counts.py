@@ -1,4 +1,4 @@
-"""Who counted the output tokens, and which fields were taken for output: what rates rest on."""
+"""Count how output tokens are known, and which fields were taken for output."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tuner.spec.values import Metric, Sample
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Served requests by how their output tokens are known: told, as chunks, not at all.
+    """Served requests by how their output tokens are known: told, counted as chunks, or unknown.
 
-    `fields` are those that nobody told of and that were taken for output, with the number of
-    answers that had them.
+    `fields` are undocumented fields that were taken for output, with the number of answers that
+    had them.
     """
 
     told: int
@@ -24,7 +24,7 @@ class Counts:
     fields: Mapping[str, int]
 
     def unknown_for(self, metric: Metric) -> int:
-        """Return in how many served requests a latency is unknown for want of a count."""
+        """Return for how many served requests a latency is unknown, since their tokens are."""
         return self.unknown if metric == "tpot" else 0
 
 
@@ -46,7 +46,7 @@ def counts_document(found: Counts) -> dict[str, Any]:
 
 
 def in_words(found: Counts) -> list[str]:
-    """Return what has to be known about rates and first tokens, nothing where all is as usual."""
+    """Return sentences on what is unusual about the counts, none where all is as usual."""
     lines = []
     if found.by_chunks:
         lines.append(

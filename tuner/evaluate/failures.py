@@ -1,4 +1,4 @@
-"""Why requests failed: the most common reasons with their counts, and what helps."""
+"""Say why requests failed: the most common reasons with their counts, and what helps."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from tuner.spec.study import Study
 from tuner.spec.values import Sample
 
 LEAST = 5
-"""Fewer requests that all failed tell nothing of the next one."""
+"""Fewer failed requests than this tell nothing about the next one."""
 
 FIRST = 10
-"""When so many have failed and none was served, no more are sent."""
+"""After this many failures without a served request, no more are sent."""
 
 MOST_REASONS = 3
 
 _VARYING = re.compile(r"\b(?=\w*\d)[\w-]+\b|\d+")
-"""Numbers and ids, which may differ in reasons that are alike."""
+"""Numbers and ids, which may differ between reasons of the same kind."""
 
 
 def refused(samples: Sequence[Sample]) -> bool:
-    """Tell whether requests failed one and all, and not by being slow: nothing is measured so.
+    """Tell whether all requests failed, and none by its time limit.
 
-    A request that took longer than its time limit is late, and lateness is what is measured.
+    Then nothing is measured. A request that exceeds its time limit is late, which is a result.
     """
     return bool(samples) and all(s.outcome in ("error", "incomplete") for s in samples)
 
 
 def nothing_served(samples: Sequence[Sample], planned: int) -> str | None:
-    """Say that all of so many requests failed, and why; None where that cannot be said."""
+    """Say that all requests failed and why; None where one was served or there are too few."""
     if len(samples) < min(LEAST, planned) or not refused(samples):
         return None
     found = reasons(samples)
@@ -41,7 +41,7 @@ def nothing_served(samples: Sequence[Sample], planned: int) -> str | None:
 
 
 def with_next_step(failed: str, study: Study) -> str:
-    """Return why all failed, with what helps where the kind of engine knows it."""
+    """Return the reason of a failure, with what helps where the kind of engine knows it."""
     kind = engine_kinds().get(study.engine)
     hint = kind.next_step(failed) if kind else None
     return f"{failed}; {hint}" if hint else failed
@@ -66,11 +66,11 @@ def in_words(found: Mapping[str, int], n: int) -> str:
 
 
 def listed(found: Mapping[str, int], skip: int = 0) -> str:
-    """Return reasons with their counts, less the first `skip`; "" for none."""
+    """Return reasons with their counts, without the first `skip`; "" for none."""
     return "; ".join(f"{count} x {reason}" for reason, count in list(found.items())[skip:])
 
 
 def _alike(reason: str) -> str:
-    """Return a reason without what may differ; the status stays."""
+    """Return a reason without numbers and ids; an HTTP status stays."""
     status = re.match(r"HTTP \d+", reason)
     return (status[0] if status else "") + _VARYING.sub("#", reason)

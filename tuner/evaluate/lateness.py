@@ -1,4 +1,4 @@
-"""What requests say of their latency: certificates, and quantiles that agree with them."""
+"""Judge latencies: certificates on the targets, and quantiles that agree with them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from tuner.evaluate.estimates import latencies
 from tuner.spec.study import Study
 from tuner.spec.values import Metric, Sample, Slo
 from tuner.stats.eprocess import Certificate, certify_observed, fail_bets, observed, pass_bets
@@ -18,7 +19,11 @@ from tuner.stats.strands import Strands, in_flight, single, strands
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of a verdict: its error, and what it has to rest on."""
+    """The terms of a verdict.
+
+    `alpha` is its error, `starts` the fewest engine starts of a PASS, `baseline` the samples that
+    the answers are compared with.
+    """
 
     alpha: float = 0.05
     starts: int = 1
@@ -27,7 +32,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Lateness:
-    """The requests of one candidate, in the order of sending, divided by what was in flight."""
+    """One candidate's requests in the order of sending, divided into strands.
+
+    No two requests of a strand were in flight together.
+    """
 
     study: Study
     samples: Sequence[Sample]
@@ -43,8 +51,8 @@ class Lateness:
     def certificate(self, slo: Slo) -> Certificate:
         """Return the sequential verdict on one SLO, resting on at least `terms.starts` starts.
 
-        A request of which nobody knows whether it was late is late where a PASS is asked for, and
-        timely where a FAIL is: a verdict stands whatever the truth.
+        A request that may have been late counts as late against a PASS and as timely against a
+        FAIL, so that a verdict holds whatever the truth is.
         """
         seconds = latencies(self.study, slo.metric, self.samples)
         late, unknown = seconds > slo.max_s, np.isnan(seconds)
@@ -57,7 +65,7 @@ class Lateness:
         return replace(found, verdict="UNDECIDED", e_pass=worst.e_pass, bursts=0)
 
     def quantiles(self, metric: Metric, wanted: Iterable[float]) -> dict[float, Bound]:
-        """Return quantiles of what is known of a metric, those of its SLOs among them.
+        """Return quantiles of the known latencies of a metric, those of its SLOs among them.
 
         An SLO's interval is that of its certificate: a target at or above its upper end has
         passed, given enough starts.
@@ -88,20 +96,12 @@ class Lateness:
         return found
 
 
-def latencies(study: Study, metric: Metric, samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
-    """Return latencies in seconds, inf for failed requests, NaN for what nobody knows.
-
-    In open loop they count from the plan.
-    """
-    scheduled = study.workload.load.open_loop
-    return np.array([s.latency_s(metric, scheduled=scheduled) for s in samples], dtype=np.float64)
-
-
 def strands_of(study: Study, samples: Sequence[Sample]) -> Strands:
-    """Return samples divided so that those of a strand were not in flight together.
+    """Divide samples into strands, so that those of one strand were not in flight together.
 
-    As many as a closed loop has in flight, and in open loop as were there at 95 % of the times
-    of sending; one where the study takes requests in flight together as independent.
+    A closed loop has as many strands as requests in flight; an open loop as many as were in
+    flight at 95 % of the times of sending. There is one strand where the study takes requests in
+    flight together as independent.
     """
     load = study.workload.load
     if (
@@ -127,9 +127,9 @@ def by_block(samples: Sequence[Sample]) -> list[list[Sample]]:
 
 
 def _times(samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
-    """Return when each was sent and ended, in ns, each block after the one before.
+    """Return when each was sent and ended, in ns, with the blocks moved one after the other.
 
-    Stamps of blocks that were measured by different runs of `tune` have no common zero.
+    Blocks of different runs of `tune` have no common zero.
     """
     sent: list[int] = []
     ended: list[int] = []
@@ -141,5 +141,5 @@ def _times(samples: Sequence[Sample]) -> tuple[list[int], list[int]]:
 
 
 def ended_ns(sample: Sample) -> int:
-    """Return when a request ended: at its last byte, or when it was sent where nobody knows."""
+    """Return when a request ended: at its last byte, or when it was sent if that is unknown."""
     return max(sample.end_ns or sample.last_ns or sample.sent_ns, sample.sent_ns)

@@ -1,20 +1,19 @@
-"""Everything that is said about one candidate, computed from its samples and nothing else."""
+"""Compute everything that is said about one candidate, from its samples and nothing else."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from tuner.evaluate.counts import Counts, counts
+from tuner.evaluate.estimates import requests_per_s, tokens_per_s
 from tuner.evaluate.failures import reasons
 from tuner.evaluate.lateness import Lateness, Terms, in_order
+from tuner.evaluate.measured import Client, Measured
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import Resources
-from tuner.search.trial import requests_per_s, tokens_per_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Metric, Sample, Slo, Verdict
 from tuner.stats.eprocess import Certificate
@@ -25,59 +24,21 @@ METRICS: tuple[Metric, ...] = ("e2e", "ttft", "tpot")
 
 LAG_LIMIT_S = 0.005
 LAG_LIMIT_SHARE = 0.05
-"""A client that sends or stamps later than this (seconds; share of the target) spoils the run."""
+"""A client that sends or stamps later than the larger of these (seconds; share of the tightest
+target) makes the run invalid."""
 
 CPU_LIMIT_SHARE = 0.9
-"""A client process that works for more of the time than this cannot keep up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What the measuring side itself spent and missed.
-
-    `lag_p99_s`: how late requests were sent against their plan; `loop_lag_p50_s` and
-    `loop_lag_p99_s`: how long a round of the event loop took, and so how late an arrival may
-    have been stamped and the next request been sent.
-    """
-
-    cpu_s: float = 0.0
-    elapsed_s: float = 0.0
-    lag_p99_s: float = 0.0
-    loop_lag_p50_s: float = 0.0
-    loop_lag_p99_s: float = 0.0
-    processes: int = 1
-
-    @property
-    def cpu_share(self) -> float:
-        """Return the share of the time in which the client's processes worked."""
-        return self.cpu_s / self.elapsed_s / self.processes if self.elapsed_s else 0.0
-
-    def plus(self, other: Client) -> Client:
-        """Return what two runs of one client spent together."""
-        return replace(
-            other, cpu_s=self.cpu_s + other.cpu_s, elapsed_s=self.elapsed_s + other.elapsed_s
-        )
-
-    def lagging(self, samples: Sequence[Sample]) -> Client:
-        """Return the client with the lags that its samples show."""
-        late = [(s.sent_ns - s.planned_ns) / 1e9 for s in samples] or [0.0]
-        rounds = [s.loop_lag_ns / 1e9 for s in samples] or [0.0]
-        p50, p99 = np.quantile(rounds, (0.5, 0.99))
-        return replace(
-            self,
-            lag_p99_s=float(np.quantile(late, 0.99)),
-            loop_lag_p50_s=float(p50),
-            loop_lag_p99_s=float(p99),
-        )
+"""A client process that works for a larger share of the time than this cannot keep up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """One candidate as measured: the numbers of `tuner.measurement/1`.
 
-    `confidence` is that of each verdict and of each end of an interval.
-    `slowest_warmup_s` is the largest e2e of the `warmups`, infinite where one failed. Of what is
-    unknown `throughput` holds None, and `quantiles` are those of the requests that are known.
+    `confidence` is that of each verdict and of each end of an interval. `slowest_warmup_s` is the
+    largest e2e latency of the `warmups`, infinite where one failed. An unknown rate in
+    `throughput` is None; `quantiles` are those of the known latencies. `saturated` says why the
+    client could not keep up, None where it could.
     """
 
     candidate: Candidate
@@ -111,7 +72,7 @@ class Measurement:
 
     @property
     def latency_verdict(self) -> Verdict:
-        """Return PASS when every SLO passed; a client that did not keep up leaves it open."""
+        """Return PASS when every SLO passed; UNDECIDED where the client did not keep up."""
         if not self.valid_run:
             return "UNDECIDED"
         return overall([c.verdict for c in self.certificates.values()])
@@ -130,56 +91,46 @@ class Measurement:
 
 
 def measurement(
-    study: Study,
-    candidate: Candidate,
-    effective: Effective | None,
-    samples: Sequence[Sample],
-    *,
-    terms: Terms | None = None,
-    client: Client | None = None,
-    memory_bytes: int | None = None,
-    resources: Resources | None = None,
-    machine: Disturbance | None = None,
+    study: Study, candidate: Candidate, measured: Measured, terms: Terms | None = None
 ) -> Measurement:
     """Compute a measurement; warm-up samples are counted and left out of every number."""
     terms = terms or Terms()
-    kept = tuple(in_order([s for s in samples if not s.warmup]))
-    warmups = [s.latency_s("e2e") for s in samples if s.warmup]
-    client = (client or Client()).lagging(kept)
-    lateness = Lateness.of(study, kept, terms)
+    samples = tuple(in_order(measured.counted))
+    warmups = [s.latency_s("e2e") for s in measured.samples if s.warmup]
+    client = measured.client.lagging(samples)
+    lateness = Lateness.of(study, samples, terms)
     return Measurement(
         candidate=candidate,
-        effective=effective,
-        samples=kept,
+        effective=measured.effective,
+        samples=samples,
         certificates={slo: lateness.certificate(slo) for slo in study.slos},
         quantiles={m: lateness.quantiles(m, QUANTILES) for m in METRICS},
         confidence=1 - terms.alpha,
-        guard=report(
-            kept,
-            study.guard,
-            alpha=terms.alpha,
-            visits=study.workload.visits,
-            baseline=terms.baseline,
-        ),
-        failures=_failures(kept),
-        failure_reasons=reasons(kept),
-        throughput=_throughput(kept),
-        counts=counts(kept),
+        guard=_guard(study, samples, terms),
+        failures=_failures(samples),
+        failure_reasons=reasons(samples),
+        throughput=_throughput(samples),
+        counts=counts(samples),
         client=client,
         saturated=saturation(study, client),
-        memory_bytes=memory_bytes,
+        memory_bytes=measured.memory_bytes,
         warmups=len(warmups),
         slowest_warmup_s=max(warmups, default=None),
-        resources=resources,
-        machine=machine,
+        resources=measured.resources,
+        machine=measured.machine,
     )
 
 
-def saturation(study: Study, client: Client) -> str | None:
-    """Say why the client could not keep up, so that the run is invalid and not slow; else None.
+def _guard(study: Study, samples: Sequence[Sample], terms: Terms) -> GuardReport:
+    visits, baseline = study.workload.visits, terms.baseline
+    return report(samples, study.guard, alpha=terms.alpha, visits=visits, baseline=baseline)
 
-    A client without time is slow in most rounds of its event loop. A few slow rounds are the
-    machine's: they make latencies longer, never shorter, and are reported beside them.
+
+def saturation(study: Study, client: Client) -> str | None:
+    """Say why the client could not keep up, None where it could.
+
+    A client that lacks time is slow in most rounds of its event loop. A few slow rounds are the
+    machine's: they make latencies longer, never shorter, and are reported with them.
     """
     tightest = min((s.max_s for s in study.slos if s.metric != "tpot"), default=1.0)
     limit_s = max(LAG_LIMIT_S, LAG_LIMIT_SHARE * tightest)

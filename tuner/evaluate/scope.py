@@ -1,10 +1,11 @@
-"""What the figures of a run hold for, and what they cannot know."""
+"""Say what the figures of a run hold for, and what they cannot know."""
 
 from __future__ import annotations
 
 from itertools import groupby
 
-from tuner.evaluate.lateness import by_block, ended_ns, latencies
+from tuner.evaluate.estimates import latencies
+from tuner.evaluate.lateness import by_block, ended_ns
 from tuner.evaluate.measurement import Measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Sample
@@ -19,12 +20,12 @@ ONE_START = (
 
 
 def scope(study: Study) -> tuple[str, ...]:
-    """Return sentences that say what no figure of a study holds for."""
+    """Return sentences on what the figures of a study do not hold for."""
     return ONE_START if study.one_start else ()
 
 
 def claim(study: Study, m: Measurement) -> list[str]:
-    """Return sentences that say what the verdicts on a measurement speak of."""
+    """Return sentences on what the verdicts of a measurement hold for."""
     if not m.samples:
         return []
     templates = len({s.cluster for s in m.samples})
@@ -59,7 +60,7 @@ def _in_flight(study: Study, m: Measurement) -> list[str]:
 
 
 def _new_start(study: Study, m: Measurement) -> list[str]:
-    """Say how a start that was not measured would fare, where starts can be compared."""
+    """Say what to expect of a further engine start, where starts can be compared."""
     found = start_spread(study, m)
     slo = study.slos[0] if study.slos else None
     value = m.quantiles[slo.metric][slo.quantile].value if slo else None

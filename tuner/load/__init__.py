@@ -1,1 +1,1 @@
-"""Arrivals, the streaming client and its samples."""
+"""Send requests as a load asks, and make a sample of each."""

@@ -1,4 +1,4 @@
-"""What is to be sent, and when: one plan for all arrivals, however many processes send them."""
+"""Plan what is sent and when; there is one plan, however many processes send the requests."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """One connection of the measured path: an asyncio.Protocol, stamped before anything is parsed.
 
-A general client's stream reader is what spoils a measured tail (it wakes a task for every
-chunk). Here `data_received` takes the time first, httptools splits the bytes, and what the
-body means is read after the request has ended; only its last line is looked for.
+The stream reader of a general client wakes a task for every chunk, which spoils a measured tail.
+Here `data_received` takes the time first and httptools splits the bytes. The body is read after
+the request has ended; until then only its last line is looked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeAlias
 import httptools
 
 LastLine: TypeAlias = Callable[[bytes], bool]
-"""Tells of a line of a body that nothing comes after it."""
+"""Tells whether a line of a body is its last one."""
 
 _LINE_END = re.compile(rb"[\r\n]+")
 
@@ -24,8 +24,8 @@ _LINE_END = re.compile(rb"[\r\n]+")
 class Connection(asyncio.Protocol):
     """One kept-alive connection with at most one request in flight.
 
-    A body is `pending` until HTTP's rules end it, which may be after the request's own end;
-    `on_end` is told.
+    A body is `pending` until HTTP's rules end it, which may be after the request has ended;
+    `on_end` is called then.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     # httptools callbacks
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note whether the body has an end of its own, what it is, and where to ask instead."""
+        """Note whether the body has a known length, its type, and where a redirect points."""
         known = name.lower()
         if known in (b"content-length", b"transfer-encoding"):
             self._framed = True

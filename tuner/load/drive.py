@@ -41,9 +41,9 @@ async def drive(
 ) -> Driven:
     """Send the calls as the load says until they or `stop` end it.
 
-    `stop` sees each sample as it ends; requests in flight are always waited for, so that
-    none is lost and the slow ones are not the missing ones. With several client processes
-    `read` has to be a function that they can import.
+    `stop` sees each sample as it ends. Requests in flight are always awaited: otherwise the slow
+    ones would be missing. With several client processes `read` has to be a function that they can
+    import.
     """
     job, run = Job(load, read, engine_start, warmup), _Run(stop)
     plan = _plan(calls, load, rng or np.random.default_rng())
@@ -60,7 +60,7 @@ async def drive(
 
 @dataclass(slots=True)
 class _Run:
-    """What has come back so far, and whether that is enough."""
+    """The samples so far, and whether they are enough."""
 
     stop: Stop
     stopped: bool = False

@@ -59,7 +59,7 @@ Done = Callable[[Sample], None]
 
 
 async def issue(source: Source, job: Job, transport: Transport, done: Done) -> None:
-    """Send what the source gives until it gives no more, and wait for all answers.
+    """Send all calls that the source gives, and wait for all answers.
 
     Closed loop: `concurrency` requests in flight. Open loop: each is sent when the source
     gives it, however many are still unanswered.

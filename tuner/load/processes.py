@@ -1,4 +1,4 @@
-"""Several client processes for loads that one cannot keep up with, on one merged clock.
+"""Send a load from several client processes, where one cannot keep up.
 
 `tune` plans every arrival and hands calls out in turn; `tuner.load.worker` sends them and
 returns samples. Stamps are of the machine's monotonic clock, which all processes share. A

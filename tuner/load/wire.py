@@ -24,8 +24,8 @@ LINGER_S = 0.25
 class Request:
     """One HTTP request, ready to be sent.
 
-    `is_last` tells of a line of the body that nothing comes after it, so that nobody waits for
-    a server that keeps the body open. A function that another process can import.
+    `is_last` tells whether a line is the last one of the body, so that nobody waits for a server
+    that keeps the body open. It has to be a function that another process can import.
     """
 
     method: str
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What one request brought back, undecoded; of its headers those that say what came instead.
+    """What one request brought back, undecoded, with the headers that explain a wrong answer.
 
     `chunks` are (arrival in ns, body bytes). `outcome` speaks of HTTP alone: `ok` is a
     complete response of any status, or one whose last line came; `incomplete` one whose
@@ -86,8 +86,8 @@ class Transport(Protocol):
 class HttpTransport:
     """Real sockets to one server: connections are kept, and one is opened ahead.
 
-    A kept connection that the server closed before it saw the request costs no failure: the
-    request goes out once more on a new one, its clock still running from the first try.
+    Where the server closed a kept connection before it saw the request, the request is sent once
+    more on a new connection. Its clock runs on from the first try.
     """
 
     def __init__(self, address: Address) -> None:

@@ -2,8 +2,9 @@
 
     python -m tuner.load.worker
 
-The messages are those of `tuner.load.processes`: first the job and the server, then calls,
-then whether to drop what is still to be sent. The last one written is the CPU time used.
+The messages are those of `tuner.load.processes`. It reads the job and the server first, then
+calls, and at last whether to drop the calls that were not sent. It writes samples, and at last the
+CPU time that it used.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ WIDTH = 60
 
 _MARKS: Mapping[str, str] = {"client": "·.", "queue": "▒=", "prefill": "▓+", "decode": "█#"}
 _OTHER = "░-"
-"""What a part is drawn with: as a block, and in plain ASCII; all that holds the network alike."""
+"""How each part is drawn, as a block and in plain ASCII; all parts with the network look alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _mark(part: Part, plain: bool) -> str:
 
 
 def bar(parts: Sequence[Part], *, plain: bool, width: int = WIDTH) -> str:
-    """Return one line in which each part has the room of its share; negative ones have none.
+    """Return a bar of one line, divided by the shares of the parts; negative ones have no room.
 
     Cumulated shares are rounded, so that the line is as wide as asked for and no cell is lost.
     """

@@ -1,4 +1,4 @@
-"""What stands in the cells of tables: a number with its interval, in the unit of its row."""
+"""Write the cells of tables: a number with its interval, in the unit of its row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def percent(share: Bound) -> str:
 
 
 def left_out(warmups: int, slowest_s: float | None) -> str:
-    """Return what was sent before measuring, and how long who comes first may wait."""
+    """Say how many requests warmed the engine up, and how long the slowest took."""
     if slowest_s is None:
         return "Warm-up: none."
     slowest = f"{slowest_s * 1000:.0f} ms" if math.isfinite(slowest_s) else "failed"
@@ -37,9 +37,9 @@ def left_out(warmups: int, slowest_s: float | None) -> str:
 
 
 def floor_percent(floor: float, *, longer: bool = False) -> str:
-    """Return a noise floor, a |log ratio|, as the change in percent that it stands for.
+    """Return a noise floor, a |log ratio|, as a change in percent.
 
-    A ratio can fall by less than 100 % but rise by any, so that both ends are not alike.
+    A ratio can fall by at most 100 % but rise without bound, so that both directions differ.
     """
     if math.isinf(floor):
         return "unbounded"

@@ -1,99 +1,34 @@
-"""Two measurements side by side: what differs, by how much, and whether it can be claimed."""
+"""Show two measurements side by side: as a table with sentences, and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from tuner import __version__
+from tuner.evaluate.comparison import Compared, Comparison, Row
 from tuner.report.cells import COUNTS_FROM, floor_percent, interval, percent
 from tuner.report.documents import bound_document
-from tuner.spec.differences import Difference
-from tuner.spec.values import Metric, Sample
-from tuner.stats.noise import ALLOWANCE, beyond_noise
+from tuner.stats.noise import ALLOWANCE
 from tuner.stats.quantiles import Bound
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One of the two: where it comes from, its `tuner.measurement/1`, and its samples.
-
-    `samples` is empty where they do not lie beside the document.
-    """
-
-    path: str
-    document: Mapping[str, Any]
-    samples: tuple[Sample, ...] = ()
-
-    @property
-    def scheduled(self) -> bool:
-        """Tell whether latencies count from the planned time."""
-        return bool(self.document.get("loop") == "open")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A quantile of a latency on both sides, in seconds, and the ratio of B's to A's.
-
-    `noise_floor` is the |log ratio| that like sides reach: what their starts and requests leave
-    open, and the allowance for two occasions. None where nothing can be claimed.
-    """
-
-    metric: Metric
-    quantile: float
-    a: Bound
-    b: Bound
-    ratio: Bound
-    noise_floor: float | None
-
-    @property
-    def name(self) -> str:
-        """Return the name of the quantile."""
-        return f"{self.metric} p{self.quantile * 100:g}"
-
-    @property
-    def claim(self) -> Literal["lower", "higher"] | None:
-        """Return on which side B lies, None where interval or noise do not support a claim."""
-        return None if self.noise_floor is None else beyond_noise(self.ratio, self.noise_floor)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """B against A.
-
-    `unlike` is what should have agreed, `changed` the settings (A's, B's) that differ. `correct`
-    is B's share of correct answers minus A's on `pairs` same prompts. Each interval holds at
-    `confidence`, all of them together at 95 %. `reasons` says why differences are not claimed.
-    """
-
-    a: Compared
-    b: Compared
-    unlike: tuple[Difference, ...]
-    changed: Mapping[str, tuple[Any, Any]]
-    rows: tuple[Row, ...]
-    correct: Bound
-    pairs: int
-    confidence: float
-    reasons: tuple[str, ...]
-
-    @property
-    def claims(self) -> tuple[str, ...]:
-        """Return a sentence for each difference that is claimed."""
-        found = [
-            f"B's {row.name} is {row.claim} than A's by {_change(row.ratio)}"
-            for row in self.rows
-            if row.claim
-        ]
-        low, high = self.correct.low, self.correct.high
-        if low is not None and high is not None and (low > 0 or high < 0):
-            points = interval(self.correct, 100.0, 1)
-            found.append(f"B's share of correct answers differs from A's by {points} points")
-        return tuple(found)
+def claims(found: Comparison) -> tuple[str, ...]:
+    """Return a sentence for each difference that is claimed."""
+    told = [
+        f"B's {row.name} is {row.claim} than A's by {_change(row.ratio)}"
+        for row in found.rows
+        if row.claim
+    ]
+    low, high = found.correct.low, found.correct.high
+    if low is not None and high is not None and (low > 0 or high < 0):
+        points = interval(found.correct, 100.0, 1)
+        told.append(f"B's share of correct answers differs from A's by {points} points")
+    return tuple(told)
 
 
 def _change(ratio: Bound) -> str:
@@ -120,7 +55,7 @@ def comparison_document(found: Comparison) -> dict[str, Any]:
         "allowance": ALLOWANCE,
         "latencies": [_row(row) for row in found.rows],
         "correct_b_minus_a": bound_document(found.correct) | {"pairs": found.pairs},
-        "claims": list(found.claims),
+        "claims": list(claims(found)),
         "reasons": list(found.reasons),
     }
 
@@ -211,8 +146,9 @@ def _words(found: Comparison) -> Sequence[str]:
     if found.pairs:
         points = interval(found.correct, 100.0, 1)
         lines.append(f"Correct answers, B minus A on {found.pairs} same prompts: {points} points.")
-    lines += [f"{claim}." for claim in found.claims]
-    if not found.claims:
+    claimed = claims(found)
+    lines += [f"{claim}." for claim in claimed]
+    if not claimed:
         within = "" if found.reasons else ": each lies within its interval or the noise"
         lines.append(f"No difference is claimed{within}.")
     lines += [f"  - {reason}" for reason in found.reasons]

@@ -11,14 +11,15 @@ from tuner import __version__
 from tuner.evaluate.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.evaluate.cold_start import cold_document
 from tuner.evaluate.counts import counts_document
+from tuner.evaluate.estimates import shares
 from tuner.evaluate.measurement import METRICS, Measurement
-from tuner.evaluate.result import BaselineDrift, FewerLate, Gain, Result, Screened
 from tuner.evaluate.scope import claim, scope, start_spread
 from tuner.guard.verdict import GuardReport
 from tuner.machine.disturbance import Disturbance, disturbed, sentences
 from tuner.machine.resources import resources_document
 from tuner.search.frontier import Point
-from tuner.search.trial import Trial, shares
+from tuner.search.result import BaselineDrift, FewerLate, Gain, Result, Screened
+from tuner.search.trial import Trial
 from tuner.spec.identity import declared
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, changes
@@ -28,7 +29,7 @@ from tuner.stats.quantiles import Bound
 def measurement_document(
     measured: Measurement, study: Study, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a measurement as the one JSON object it is everywhere."""
+    """Return a measurement as JSON, `tuner.measurement/1`."""
     return {
         "schema": "tuner.measurement/1",
         "tuner_version": __version__,
@@ -38,9 +39,7 @@ def measurement_document(
         "engine_starts": measured.starts,
         "warmups": measured.warmups,
         "slowest_warmup_s": _number(measured.slowest_warmup_s),
-        "load": str(study.workload.load),
-        "loop": study.workload.load.loop,
-        "counts_from": study.workload.load.counts_from,
+        **_load(study),
         "prompts": _prompts(measured, study),
         "threads": measured.effective.threads if measured.effective else None,
         "verdict": measured.verdict,
@@ -56,8 +55,7 @@ def measurement_document(
         "output": counts_document(measured.counts),
         "memory_bytes": measured.memory_bytes,
         "resources": resources_document(measured.resources, measured.memory_bytes),
-        "client": asdict(measured.client)
-        | {"cpu_share": measured.client.cpu_share, "valid": measured.valid_run},
+        "client": _client(measured),
         "machine": _machine(measured.machine),
         "environment": dict(environment),
         "certificate_checked": study.certificate_checked,
@@ -69,7 +67,7 @@ def measurement_document(
 
 
 def result_document(result: Result) -> dict[str, Any]:
-    """Return the outcome of a run as JSON."""
+    """Return the result of a run as JSON, `tuner.result/1`."""
     study, env = result.study, result.environment
 
     def doc(m: Measurement | None) -> dict[str, Any] | None:
@@ -82,19 +80,14 @@ def result_document(result: Result) -> dict[str, Any]:
         "verdict": result.verdict,
         "target": [_slo(s) for s in study.slos],
         "objective": study.objective,
-        "load": str(study.workload.load),
-        "loop": study.workload.load.loop,
-        "counts_from": study.workload.load.counts_from,
+        **_load(study),
         "reasons": list(result.reasons),
         "scope": list(scope(study)),
         "baseline": doc(result.baseline),
         "best": doc(result.best),
         "changed": {knob: now for knob, (_, now) in result.changed.items()},
         "set_by_study": sorted({*study.space, *study.baseline}),
-        "gain": _gain(result.gain),
-        "mean_gain": _gain(result.mean_gain),
-        "median_gain": _gain(result.median_gain),
-        "late_gain": _late_gain(result.late_gain),
+        **_gains(result),
         "keeps_baseline": result.keeps_baseline,
         "noise_floor": _number(result.noise_floor),
         "drift": _drift(result.drift),
@@ -115,7 +108,7 @@ def result_document(result: Result) -> dict[str, Any]:
 
 
 def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
-    """Return what `--dry-run` says."""
+    """Return the plan of a run as JSON, `tuner.plan/1`: what `--dry-run` says."""
     return {
         "schema": "tuner.plan/1",
         "tuner_version": __version__,
@@ -153,6 +146,16 @@ def _verdict(slo: Slo, measured: Measurement) -> dict[str, Any]:
 
 def _slo(slo: Slo) -> dict[str, Any]:
     return {"metric": slo.metric, "quantile": slo.quantile, "max_ms": round(slo.max_s * 1000, 6)}
+
+
+def _load(study: Study) -> dict[str, Any]:
+    load = study.workload.load
+    return {"load": str(load), "loop": load.loop, "counts_from": load.counts_from}
+
+
+def _client(measured: Measurement) -> dict[str, Any]:
+    client = measured.client
+    return asdict(client) | {"cpu_share": client.cpu_share, "valid": measured.valid_run}
 
 
 def _prompts(measured: Measurement, study: Study) -> str | None:
@@ -213,6 +216,15 @@ def _guard(guard: GuardReport) -> dict[str, Any]:
     }
 
 
+def _gains(result: Result) -> dict[str, Any]:
+    return {
+        "gain": _gain(result.gain),
+        "mean_gain": _gain(result.mean_gain),
+        "median_gain": _gain(result.median_gain),
+        "late_gain": _late_gain(result.late_gain),
+    }
+
+
 def _gain(gain: Gain | None) -> dict[str, Any] | None:
     if gain is None:
         return None
@@ -236,7 +248,7 @@ def _late_gain(gain: FewerLate | None) -> dict[str, Any] | None:
 def _drift(drift: BaselineDrift | None) -> dict[str, Any] | None:
     if drift is None:
         return None
-    return {"metric": drift.metric, "found": drift.trend.found, **asdict(drift.trend)}
+    return {"metric": drift.metric, "found": drift.trend.beyond_chance, **asdict(drift.trend)}
 
 
 def _machine(window: Disturbance | None) -> dict[str, Any] | None:
@@ -246,7 +258,7 @@ def _machine(window: Disturbance | None) -> dict[str, Any] | None:
 
 
 def _disturbances(windows: Mapping[str, Disturbance]) -> dict[str, Any]:
-    """Return what disturbed, in words, and the trials that it did, by their folders' names."""
+    """Return what disturbed the run, in sentences and by the names of the trials."""
     trials = {name: asdict(w) for name, w in windows.items() if disturbed(w)}
     return {"observed": len(windows), "sentences": sentences(windows), "trials": trials}
 

@@ -1,11 +1,11 @@
-"""What each file that a run writes holds, in words."""
+"""Say which settings each file that a run writes holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from tuner.engines.registry import kind_of
-from tuner.evaluate.result import Result
+from tuner.search.result import Result
 from tuner.spec.knobs import Knob
 
 

@@ -1,17 +1,17 @@
-"""What a run says of its gain over the baseline, and of the machine's pace meanwhile."""
+"""Say what a run gained over the baseline, and how the machine's pace moved meanwhile."""
 
 from __future__ import annotations
 
 import math
 
-from tuner.evaluate.result import BaselineDrift, FewerLate, Gain, Result
 from tuner.report.cells import floor_percent
+from tuner.search.result import BaselineDrift, FewerLate, Gain, Result
 from tuner.spec.values import Slo
 from tuner.stats.noise import Drift
 
 
 def gain_in_words(result: Result) -> str:
-    """Say what is claimed beside the baseline's latency, and what was seen where nothing is."""
+    """Say which gains in latency are claimed, and what was counted where none is."""
     slo = result.study.slos[0]
     floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
     found = [g for g in (result.mean_gain, result.median_gain, result.gain) if g is not None]
@@ -51,7 +51,7 @@ def _late_text(gain: FewerLate) -> str:
 
 
 def _late_shares(result: Result, slo: Slo) -> str:
-    """Say how many of all requests were late on both sides, which is no claim."""
+    """Say how many requests were late on both sides, which is a count and no claim."""
     scheduled = result.study.workload.load.open_loop
     parts = [
         f"{sum(s.latency_s(slo.metric, scheduled=scheduled) > slo.max_s for s in m.samples)} of "
@@ -70,7 +70,7 @@ def drift_in_words(drift: BaselineDrift | None) -> list[str]:
     what = "time per output token" if drift.metric == "tpot" else "time to first token"
     size = f"{abs(changed):.1%} {'longer' if changed > 0 else 'shorter'}"
     chance = floor_percent(trend.chance, longer=changed > 0)
-    if not trend.found:
+    if not trend.beyond_chance:
         words = f"none found; the baseline's {what} became {size} over {trend.blocks} blocks"
         return [f"Drift: {words}, {_no_trend(trend)} (chance alone makes {chance})."]
     return [

@@ -1,4 +1,4 @@
-"""How a run goes: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Show how a run goes: a bar with the time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from tuner.search.trial import Trial, shares
+from tuner.evaluate.estimates import shares
+from tuner.search.trial import Trial
 from tuner.spec.values import Slo
 from tuner.stats.quantiles import quantile
 
@@ -18,7 +19,7 @@ _E2E_P99 = Slo("e2e", 0.99, 1.0)
 class Lines:
     """Writes a line for each finished trial and each note.
 
-    `judged` where answers can be wrong; `target` is the bound whose quantile is shown.
+    `judged` says whether answers can be wrong; `target` is the bound whose quantile is shown.
     """
 
     def __init__(

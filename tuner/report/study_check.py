@@ -84,7 +84,7 @@ def show_check(found: StudyCheck) -> str:
 
 
 def _claims(cost: Price, found: StudyCheck) -> list[str]:
-    """Return what a proof takes and speaks of, and what a stronger claim or a weaker one takes."""
+    """Say what a proof costs and holds for, and what a stronger or a weaker claim costs."""
     study, kept = found.study, len(found.study.workload.part(held_out=True))
     lines = [
         f"proof: {cost.requests:,} requests or more without a late one ({cost.seconds / 60:.1f} "

@@ -1,4 +1,4 @@
-"""The closing table and its words, for people."""
+"""Show results and measurements on the terminal: tables and sentences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from tuner.evaluate.cold_start import in_words as cold_in_words
 from tuner.evaluate.counts import in_words as counts_in_words
 from tuner.evaluate.failures import in_words as failed_in_words
 from tuner.evaluate.measurement import Measurement
-from tuner.evaluate.result import Result, Screened
 from tuner.evaluate.scope import claim, scope, starts_text
 from tuner.machine.disturbance import sentences
 from tuner.machine.resources import in_words
@@ -25,6 +24,7 @@ from tuner.report.file_contents import holds
 from tuner.report.gain import drift_in_words, gain_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
+from tuner.search.result import Result, Screened
 from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
@@ -33,7 +33,7 @@ STYLE = {"PASS": "bold green", "FAIL": "bold red", "UNDECIDED": "bold yellow"}
 
 
 def show_plan(plan: Plan, study: Study) -> Text:
-    """Return what is going to happen, before it does."""
+    """Return the plan of a run in words."""
     targets = ", ".join(map(str, study.slos))
     return Text(
         f"Study {study.name}: {targets}; {study.workload.load}; seed {study.seed}.\n"
@@ -46,7 +46,7 @@ def show_plan(plan: Plan, study: Study) -> Text:
 
 
 def _sent(plan: Plan) -> str:
-    """Say what a plan asks of the server: what is somebody else's may cost money."""
+    """Say how many requests or starts a plan takes; a server of somebody else may cost money."""
     if not plan.rhythm.one_start:
         return f"up to {plan.restarts} engine starts."
     return (
@@ -57,7 +57,7 @@ def _sent(plan: Plan) -> str:
 
 
 def show_result(result: Result) -> Group:
-    """Return the closing words: verdict, baseline against best, where it holds, the files."""
+    """Return a result for people: verdict, baseline against best, what it holds for, the files."""
     parts: list[RenderableType] = [_headline(result)]
     if result.best is not None:
         parts.append(_table(result))
@@ -70,7 +70,7 @@ def show_result(result: Result) -> Group:
 
 
 def _failed(result: Result) -> list[str]:
-    """Return why requests of the two sides failed, where some did."""
+    """Say why requests of baseline and best failed, where some did."""
     sides = {"baseline": result.baseline, "best": result.best}
     return [
         f"{name}: {failed_in_words(m.failure_reasons, m.n)}"
@@ -203,7 +203,7 @@ def _closing(result: Result) -> str:
 
 
 def _load(study: Study) -> str:
-    """Return how requests came, and from which instant latencies count."""
+    """Say how requests were sent, and from which instant latencies count."""
     load = study.workload.load
     said = f"Load: {load}; {COUNTS_FROM[load.counts_from]}."
     if study.url and study.certificate_checked is False:
@@ -212,7 +212,7 @@ def _load(study: Study) -> str:
 
 
 def _frontier(result: Result) -> str:
-    """Return the two or three most different things that could be had instead."""
+    """Say which candidates are fastest, most correct and smallest, by the search's estimates."""
     met = [p for p in result.frontier if p.trial.feasible]
     if not met:
         return "Frontier: no screened candidate met all estimates."
@@ -274,7 +274,7 @@ def ends_text(m: Measurement) -> str:
 
 
 def _on_trust(best: Measurement, knobs: Mapping[str, Knob]) -> list[str]:
-    """Return what was sent and could not be read back from the engine."""
+    """Say which settings were sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
     names = [n for n in unread if not knobs[n].says_nothing(best.candidate.get(n))]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []

@@ -1,4 +1,4 @@
-"""The time budget: what the search may use, and what is kept for the proof."""
+"""The time budget: how much of it the search may use, and how much the proof keeps."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ LEAST_WAVES = 4
 
 TYPICAL_LATE_RATE = 0.002
 WARMUP_REQUESTS = 2
-"""The fewest that are sent before a trial, and what is planned until it was seen."""
+"""The fewest requests that are sent before a trial; a plan assumes so many at first."""
 
 RESTART_S = 1.5
-"""Allowance for a restart with its read-back until one was measured."""
+"""Seconds that a plan allows for a restart with its read-back, until one was measured."""
 
 LEAST_S = 1e-6
-"""What is divided by is not less: a request that is refused at once takes no time at all."""
+"""The least seconds to divide by: a request that is refused at once takes no time at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How many requests a block of a proof has, and how many blocks each side gets.
 
-    Each block has an engine start of its own, but with `one_start`: there they only take turns.
-    Without `beside` the baseline has its blocks after the verdict.
+    Each block has an engine start of its own. With `one_start` the server cannot be started
+    again, and the sides only take turns. With `interleaved` the baseline has its blocks between
+    the finalist's, without it after the verdict.
     """
 
     finalist_block: int
@@ -55,7 +56,7 @@ class Rhythm:
     baseline_block: int
     baseline_blocks: int
     one_start: bool = False
-    beside: bool = True
+    interleaved: bool = True
 
     @property
     def starts(self) -> int:
@@ -70,17 +71,17 @@ class Rhythm:
     @property
     def to_verdict(self) -> tuple[int, int]:
         """Return how many requests of the baseline, and starts of both, come before the verdict."""
-        if not self.beside:
+        if not self.interleaved:
             return 0, self.finalist_blocks
         return self.baseline_requests, self.finalist_blocks + self.baseline_blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What things take, in seconds: a request at the study's load, and a restart.
+    """How long a request at the study's load and a restart take, in seconds.
 
-    `warmups` is how many requests it takes before a trial until the engine is steady, `in_flight`
-    how many there are at a time.
+    `warmups` is how many requests the engine needs before a trial until it is steady; `in_flight`
+    is how many requests are sent at a time.
     """
 
     request_s: float
@@ -90,10 +91,11 @@ class Pace:
 
     @property
     def look(self) -> int:
-        """Return the requests of a screening trial: as long as a restart, within bounds.
+        """Return how many requests a screening trial has: it takes as long as a restart.
 
-        A shorter look behind a dear start would leave the engine idle for most of the time, and
-        one of few waves would not see the load.
+        After a slow start a shorter look would leave the engine idle for most of the time. The
+        number lies between LEAST_LOOK and MOST_LOOK, but is never below LEAST_WAVES times the
+        requests in flight, since fewer would not see the load.
         """
         worth = self.restart_s / max(self.request_s, LEAST_S)
         waves = math.ceil(LEAST_WAVES * self.in_flight)
@@ -116,19 +118,20 @@ class Pace:
 
 
 BASELINE_REQUESTS = 200
-"""What the baseline gets at least; it gets more while a comparison of answers is open."""
+"""The fewest requests of the baseline; it gets more while a comparison of answers is open."""
 
 BASELINE_BESIDE = 80
-"""What it gets beside a finalist with which no answers are compared."""
+"""The baseline's requests between a finalist's where the guard compares no answers."""
 
 
 def rhythm(study: Study, pace: Pace) -> Rhythm:
     """Return how a proof alternates between its sides.
 
-    Where a restart takes as long as a screening trial there are the fewest starts that show
-    their spread, unless the study asks for more. Where the guard compares no answers with the
-    baseline's, the baseline gets a few requests beside the finalist and the others after the
-    verdict; all of them where the run is to end with the first proof.
+    A proof has four starts a side. It has two, the fewest that show a spread, where a restart
+    takes longer than a screening trial, unless the study asks for more. Where the guard compares
+    no answers with the baseline's, the baseline gets a few requests between the finalist's and
+    the others after the verdict; it gets all after the verdict where the run ends with the first
+    proof.
     """
     dear = pace.trials_per_restart > 1
     usual = 2 if dear else 4
@@ -139,8 +142,8 @@ def rhythm(study: Study, pace: Pace) -> Rhythm:
     finalist_block, baseline_block = (
         max(math.ceil(n / blocks), least) for n in (finalist, baseline)
     )
-    beside = study.guard.max_drop is not None or not study.stop_when_met
-    return Rhythm(finalist_block, blocks, baseline_block, blocks, study.one_start, beside)
+    interleaved = study.guard.max_drop is not None or not study.stop_when_met
+    return Rhythm(finalist_block, blocks, baseline_block, blocks, study.one_start, interleaved)
 
 
 def in_flight(study: Study) -> float:
@@ -154,9 +157,10 @@ def in_flight(study: Study) -> float:
 
 
 def strands(study: Study) -> int:
-    """Return by how many times a proof takes more requests for those that are in flight together.
+    """Return how many times more requests a proof takes because some are in flight together.
 
-    In open loop as many as Poisson arrivals have in flight at 95 % of the times of sending.
+    In closed loop this is the concurrency; in open loop it is the number that Poisson arrivals
+    have in flight at 95 % of the times of sending.
     """
     if study.claim.in_flight == "apart":
         return 1
@@ -203,13 +207,13 @@ class Plan:
 
     @property
     def requests(self) -> int:
-        """Return about how many requests fit into the budget, beside the engine starts."""
+        """Return about how many requests fit into the budget, less the time of engine starts."""
         starting_s = min(self.restarts * self.pace.restart_s, self.budget_s)
         return round((self.budget_s - starting_s) / max(self.pace.request_s, LEAST_S))
 
 
 def plan(study: Study, pace: Pace | None = None) -> Plan:
-    """Return the plan at a measured pace, or at the one that the study suggests."""
+    """Return the plan for a measured pace, by default for the pace that the study suggests."""
     pace = pace or expected_pace(study)
     beat = rhythm(study, pace)
     baseline, starts = beat.to_verdict
@@ -224,30 +228,30 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
 
 
 def expected_pace(study: Study) -> Pace:
-    """Return the pace that is expected before anything has been measured.
+    """Return the pace to expect before anything has been measured.
 
-    An answer is taken to need four fifths of the tightest e2e target, and as many come by in that
-    time as are in flight; or what the arrival rate gives. Where no start can be asked for, none
-    takes time.
+    It assumes that an answer takes four fifths of the tightest e2e target. In closed loop as many
+    requests end in that time as are in flight; in open loop the arrival rate says how many. A
+    server that cannot be started again takes no time for starts.
     """
     restart_s = 0.0 if study.one_start else RESTART_S
     return Pace(request_s(study, _answer_s(study)), restart_s, in_flight=in_flight(study))
 
 
 def request_s(study: Study, answer_s: float) -> float:
-    """Return the seconds in which one more request comes by, where an answer takes `answer_s`."""
+    """Return the seconds from one request to the next, where an answer takes `answer_s`."""
     load = study.workload.load
     return answer_s / load.concurrency if load.rate is None else 1.0 / load.rate
 
 
 def finalist_requests(study: Study) -> float:
-    """Return the requests that proving one finalist takes, as expected."""
+    """Return how many requests proving one finalist is expected to take."""
     late = 0.0 if study.stop_when_met else TYPICAL_LATE_RATE / 0.01
     return proof_requests(study, ALPHAS[0], late)
 
 
 def proof_requests(study: Study, alpha: float, late: float = 0.0) -> float:
-    """Return the requests that a PASS of every target takes, 100 without a target.
+    """Return how many requests a PASS of every target takes, 100 without a target.
 
     `late` is the late rate as a share of the one allowed.
     """
@@ -262,10 +266,10 @@ def proof_requests(study: Study, alpha: float, late: float = 0.0) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What proving one finalist takes at least, and what it then rests on.
+    """What proving one finalist costs, and what the proof then rests on.
 
-    `requests` without a late one, `requests_typical` at TYPICAL_LATE_RATE; `in_flight` of them
-    count as one.
+    It takes `requests` if none is late, and `requests_typical` at TYPICAL_LATE_RATE; `in_flight`
+    requests count as one.
     """
 
     requests: int
@@ -276,7 +280,7 @@ class Price:
 
 
 def price(study: Study, pace: Pace) -> Price:
-    """Return what a proof takes at a pace."""
+    """Return what a proof costs at a pace."""
     least = math.ceil(proof_requests(study, ALPHAS[0]))
     typical = math.ceil(proof_requests(study, ALPHAS[0], TYPICAL_LATE_RATE / 0.01))
     starts = rhythm(study, pace).starts
@@ -285,5 +289,5 @@ def price(study: Study, pace: Pace) -> Price:
 
 
 def confirmation_requests(study: Study, beat: Rhythm) -> float:
-    """Return the requests that proving one finalist beside the baseline takes, as expected."""
+    """Return how many requests proving one finalist and its baseline is expected to take."""
     return finalist_requests(study) + beat.baseline_requests

@@ -1,4 +1,4 @@
-"""Dimensions of a space in Optuna's terms: numeric choices are an ordered index, no category."""
+"""Translate dimensions and settings to Optuna's terms and back."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from tuner.spec.values import Candidate, Setting
 
 
 def distribution(dimension: Dimension) -> BaseDistribution:
-    """Return Optuna's distribution: numeric choices are an ordered index, not a category.
+    """Return Optuna's distribution of a dimension.
 
-    So are steps with fractions, of which Optuna asks that they add up to the end exactly.
+    Numeric choices become an ordered index, not a category. So do ranges with fractional steps,
+    since Optuna wants steps to add up to the end exactly.
     """
     if _indexed(dimension):
         return IntDistribution(0, len(dimension) - 1)

@@ -1,11 +1,12 @@
-"""Choose who is looked at again and who is proven, and which of the proven is taken."""
+"""Choose the trials for second looks, for proofs, and for a proof beside a proven one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from tuner.search.trial import Trial, chance, p99_s, shares
+from tuner.evaluate.estimates import shares
+from tuner.search.trial import Trial, chance, p99_s
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, changes
 
@@ -19,23 +20,23 @@ _PRIOR_REQUESTS = 8
 """Weight of the prior that pulls a share seen on few requests towards the middle."""
 
 _UNKNOWN = 1e-9
-"""The worth of a trial of which the objective knows nothing: it is never the best."""
+"""The worth of a trial whose objective is unknown: it is never the best."""
 
 WORTH_A_LOOK, WORTH_A_PROOF = 0.15, 0.4
-"""Chances of meeting every constraint from which on a second look, and a proof, pay."""
+"""The least chance of being proven at which a second look, and a proof, are worth their time."""
 
 
 def promising(study: Study, trial: Trial, least: float) -> bool:
-    """Tell whether a trial that was measured in full has such a chance to be proven."""
+    """Tell whether a trial was measured in full and its chance to be proven is at least `least`."""
     return trial.state == "complete" and chance(study, trial) >= least
 
 
 def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
-    """Return trials measured in full, the most promising first, with cut ones where all others are.
+    """Return the trials that were measured in full, the most promising first.
 
-    Promise is the chance of meeting every constraint times what the objective gains, the
-    latter shrunk against the winner's curse; among equals (to three digits, since promises of a
-    hard study are all small) the fastest comes first, then the smallest change.
+    Cut trials come in where only the baseline was measured in full. See `promise`; among equals
+    (to three digits, since promises of a hard study are all small) the fastest comes first, then
+    the smallest change.
     """
     measured = [t for t in trials if t.state == "complete"]
     if all(t.origin == "baseline" for t in measured):  # it is never cut, however late it is
@@ -51,23 +52,29 @@ def rank(study: Study, trials: Sequence[Trial], base: Candidate) -> list[Trial]:
 
 
 def promise(study: Study, trial: Trial) -> float:
-    """Return the rank of a trial: chance times shrunk worth."""
+    """Return how much a trial promises: its chance to be proven times its worth."""
     return chance(study, trial) * worth(study, trial.samples, trial.value)
 
 
 def worth(study: Study, samples: Sequence[Sample], value: float) -> float:
-    """Return what the objective makes of samples and their value, above 0 and by ratio."""
+    """Return the objective as a number above 0, of which ratios can be compared.
+
+    A share of right answers is pulled towards the middle, against the winner's curse.
+    """
     if study.objective != "correct":
         return _UNKNOWN if math.isnan(value) else math.exp(min(value, 50.0))
     n = len(samples)
     return (shares(samples)[1] * n + 0.5 * _PRIOR_REQUESTS) / (n + _PRIOR_REQUESTS)
 
 
-def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int) -> list[Trial]:
-    """Return whom to prove, in order: of those as promising as the best the fastest first.
+def choose_finalists(
+    study: Study, trials: Sequence[Trial], base: Candidate, count: int
+) -> list[Trial]:
+    """Return up to `count` trials to prove, in order.
 
-    Of those that are as fast the least changed comes first. Where some were looked at longer,
-    only they come into question: the best of many short looks is mostly the luckiest.
+    Of the trials that promise as much as the best, the fastest come first, and of those the least
+    changed. Where some had a second look, only they are chosen: the best of many short looks is
+    mostly the luckiest.
     """
     left = rank(study, _looked_at_longest(trials), base)
     chosen: list[Trial] = []
@@ -80,9 +87,10 @@ def finalists(study: Study, trials: Sequence[Trial], base: Candidate, count: int
 
 
 def better(study: Study, trials: Sequence[Trial], proven: float) -> Trial | None:
-    """Return whom to prove beside something of so much worth, by chance times gain, or None.
+    """Return the trial to prove beside one of worth `proven`, None where there is none.
 
-    It has to be worth a proof, and more than what is proven beyond the noise of screening.
+    It has the largest chance times gain of those that are worth a proof and promise more than
+    what is proven, beyond the noise of screening.
     """
 
     def gain(trial: Trial) -> float:
@@ -101,9 +109,9 @@ def _looked_at_longest(trials: Sequence[Trial]) -> Sequence[Trial]:
 def _as_good(study: Study, trial: Trial, best: Trial) -> bool:
     """Tell whether a trial promises as much as the best within the noise of screening.
 
-    Shares of right answers differ by chance by a standard error (the rule of Breiman and others,
-    Classification and Regression Trees, 1984, section 3.4.3), and of two that are worth a proof
-    the surer one is mostly the one that was looked at longer.
+    Shares of right answers within a standard error count as equal (the rule of Breiman and
+    others, Classification and Regression Trees, 1984, section 3.4.3). So do chances that are both
+    worth a proof: the surer one is mostly the one that was looked at longer.
     """
     if promise(study, trial) >= EQUAL * promise(study, best):
         return True

@@ -1,7 +1,7 @@
-"""What was measured and nothing else measured beats in everything: the Pareto set.
+"""The Pareto set: the trials that no other trial beats in everything.
 
-From screening and shortlist samples, so no verdict: it shows what could be had instead, and
-`--objective` picks along it under the same SLO.
+Its points are estimates of the search, no verdicts. They show what could be had instead;
+`--objective` picks among them under the same SLO.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuner.search.trial import Trial, p99_s, shares, tokens_per_s
+from tuner.evaluate.estimates import shares, tokens_per_s
+from tuner.search.trial import Trial, p99_s
 from tuner.spec.study import Study
 
 
@@ -29,7 +30,7 @@ class Point:
 
     @property
     def costs(self) -> tuple[float, ...]:
-        """Return what is to be small: latency and memory as they are, the others negated."""
+        """Return what should be small: latency and memory as they are, the others negated."""
         rate = -math.inf if self.tokens_per_s is None else self.tokens_per_s
         memory = math.inf if self.memory_bytes is None else float(self.memory_bytes)
         return (self.e2e_p99_s, -self.correct, -rate, memory)

@@ -32,7 +32,7 @@ _ENOUGH = (0.95, 1.0)
 def values(
     study: Study, knobs: Mapping[str, Knob], trial: Trial, name: str, dimension: Dimension
 ) -> tuple[Setting, ...]:
-    """Return values of a knob that are suggested for a trial's candidate; none for most knobs."""
+    """Return the values of a knob that a trial's samples suggest; none for most knobs."""
     knob = knobs.get(name)
     if knob is None or not _counts(dimension):
         return ()
@@ -51,10 +51,10 @@ def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting,
 
 
 def tightened(study: Study, trial: Trial, space: Space, knobs: Mapping[str, Knob]) -> Candidate:
-    """Return a trial's candidate with an output limit that keeps the target, as far as is cheap.
+    """Return a trial's candidate with a lower output limit, where that keeps the target cheaply.
 
-    Cheap means that the limit cuts no more answers than a quarter of what the guard lets be
-    invalid, so that the floor can still be shown; without a floor on valid answers, none.
+    The limit may cut a quarter of the answers that the guard lets be invalid, so that the floor
+    can still be shown. Without a floor on valid answers it may cut none.
     """
     limit = name_of(knobs, "limit") or ""
     served, now = _served(trial), trial.candidate.get(limit)
@@ -94,7 +94,7 @@ def _cut(sample: Sample, limit: int) -> Sample:
 
 
 def _served(trial: Trial) -> list[Sample]:
-    """Return the samples that were served and of which is known how long they are."""
+    """Return the samples that were served and whose number of tokens is known."""
     return [s for s in trial.samples if s.outcome == "ok" and s.output_tokens]
 
 

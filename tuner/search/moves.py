@@ -45,7 +45,7 @@ class Moves:
     def neighbours(
         self, best: Sequence[Trial], tried: Iterable[str] = ()
     ) -> Iterator[dict[str, Setting]]:
-        """Yield what is one knob away from the best, knobs that were moved least often first."""
+        """Yield candidates one knob away from the best, knobs moved least often so far first."""
         before = [json.loads(text) for text in tried]
         for origin in (t.candidate for t in best):
             moved = {name: sum(c[name] != origin[name] for c in before) for name in self.space}
@@ -80,7 +80,7 @@ class Moves:
 
 
 def neighbours(candidate: Candidate, space: Space, base: Candidate) -> Iterator[dict[str, Setting]]:
-    """Yield candidates that differ in one knob: a step away, or back at the baseline's value."""
+    """Yield candidates that differ in one knob: by a step, or by taking the baseline's value."""
     for name, dimension in space.items():
         values = dimension.neighbours(candidate[name])
         for value in dict.fromkeys((*values, base[name])):

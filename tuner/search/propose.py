@@ -68,13 +68,12 @@ class Strategy(Protocol):
 class Proposer:
     """Asks Optuna for candidates and tells it what became of them.
 
-    Only the knobs of the space are proposed; the others keep the value of `base`. The
-    study is kept by Optuna's own rules: a crash is PRUNED with a large finite violation,
-    constraints are set once, at the end. It lives in memory, since in SQLite each trial would
-    cost 0.1 to 0.3 s of the budget, and begins with the `finished` trials of the same run's
-    earlier part.
-    `free` are the knobs that cost nothing to change; `siblings` says how many candidates that
-    differ in those alone are worth measuring beside one that needs an engine start.
+    Only the knobs of the space are proposed; the others keep the value of `base`. The study
+    follows Optuna's own rules: a crash is PRUNED with a large finite violation, and constraints
+    are set once, at the end. It lives in memory, since in SQLite each trial would cost 0.1 to
+    0.3 s of the budget. It begins with the `finished` trials of the same run's earlier part.
+    Changing a knob in `free` costs nothing. `siblings` says how many candidates that differ in
+    those alone are worth measuring on an engine start that another candidate needs.
     """
 
     def __init__(
@@ -120,7 +119,8 @@ class Proposer:
     def save(self, file: Path) -> None:
         """Write the study as an SQLite database; raise OutputError or OSError where that fails.
 
-        It is made where no folder's name can be taken for a part of its URL.
+        The database is made in a temporary folder, whose name cannot be mistaken for a part of
+        its URL, and then moved.
         """
         with tempfile.TemporaryDirectory() as folder, _quiet():
             made = Path(folder) / file.name
@@ -140,11 +140,10 @@ class Proposer:
     def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
 
-        They come from the sampler, and once something is feasible in turn from it, as a neighbour
-        of the best trials (one knob moved a step, or put back to what the baseline has) and as a
-        mutant of them (several knobs moved, hints taken); the best trial with all its hints comes
-        before any.
-        `--sampler random` draws, and nothing else.
+        First they come from the sampler. Once a trial is feasible, three sources take turns: the
+        sampler, neighbours of the best trials (one knob moved a step, or back to the baseline's
+        value) and mutants of them (several knobs moved, hints taken). The best trial with all its
+        hints comes before these. With `--sampler random` all are drawn at random.
         """
         proposals: list[Proposal] = []
         for _ in range(size):
@@ -156,7 +155,7 @@ class Proposer:
         return proposals
 
     def _beside(self, candidate: Candidate, trials: Sequence[Trial]) -> list[Proposal]:
-        """Return candidates that the same engine start can serve, where starts are dear.
+        """Return candidates that the same engine start can serve, where starts are slow.
 
         They take the free knobs of the best trials, each with some of them moved.
         """
@@ -182,7 +181,7 @@ class Proposer:
         return None
 
     def _turn(self, turn: str, best: Sequence[Trial]) -> Iterator[dict[str, Setting]]:
-        """Yield the candidates of whose turn it is; nothing where it is the sampler's."""
+        """Yield the candidates of the source whose turn it is; none where it is the sampler's."""
         if turn == "m":
             yield from self._moves.mutants(best)
         elif turn == "n":
@@ -232,7 +231,10 @@ class Proposer:
         return self._left()
 
     def _left(self) -> Proposal | None:
-        """Return an untried candidate from anywhere; a sampler may avoid what it takes for poor."""
+        """Return an untried candidate from anywhere in the space.
+
+        A sampler may avoid what it thinks poor, even where nothing else is left.
+        """
         drawn = self._moves.anywhere(ANYWHERE)
         found = next((candidate for candidate in drawn if self._new(candidate)), None)
         return self.fixed(found, "sampler") if found is not None else None
@@ -256,7 +258,7 @@ def tell(study: optuna.Study, asked: optuna.Trial, trial: Trial) -> None:
 
 
 def _hurry(storage: optuna.storages.RDBStorage) -> None:
-    """Let SQLite not wait for the disk: the file is a copy of what the trials' folders hold."""
+    """Keep SQLite from waiting for the disk; the file only copies what the trials' folders hold."""
     sqlalchemy.event.listen(
         storage.engine, "connect", lambda c, record: c.execute("PRAGMA synchronous = OFF")
     )

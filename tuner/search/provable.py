@@ -1,4 +1,4 @@
-"""Which share of good answers a proof is likely to show: what the search aims at."""
+"""Which share of good answers the search aims at, so that a proof is likely to show the floor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.stats.shares import MIXTURE_COST
 
 
 def provable_floor(study: Study, floor: float) -> float:
-    """Return the share of good answers from which on a floor is likely to be shown in a proof.
+    """Return the share of good answers at which a proof is likely to show a floor.
 
     floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
     count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
@@ -22,10 +22,10 @@ def provable_floor(study: Study, floor: float) -> float:
 
 
 def provable_drop(study: Study, least: float) -> float:
-    """Return the share of right answers from which on `max_drop` is likely to be shown.
+    """Return the share of right answers at which `max_drop` is likely to be shown.
 
-    `least` is the share that it allows: the baseline's less the margin. The two are taken to err
-    independently of each other; what pairs then take is `stats.paired.pairs_needed`.
+    `least` is the share that it allows: the baseline's less the margin. Both sides are assumed to
+    err independently; `stats.paired.pairs_needed` says how many pairs that takes.
     """
     margin = study.guard.max_drop or 0.0
     found = _least_share(round(least + margin, 3), margin, _counted_answers(study))
@@ -63,5 +63,5 @@ def _provable(floor: float, variance: float, n: int) -> float:
 
 
 def _counted_answers(study: Study) -> int:
-    """Return how many answers of a proof its guard looks at: the first one to each template."""
+    """Return how many answers of a proof the guard counts: the first one to each template."""
     return min(len(study.workload.part(held_out=True)), PROOF_ANSWERS)

@@ -1,6 +1,6 @@
-"""What a trial brought, as point estimates for the sampler.
+"""A trial of the search, and the point estimates that rank it.
 
-Screening numbers rank candidates and teach the sampler; no verdict is ever drawn from them.
+These numbers rank candidates and teach the sampler; no verdict is ever drawn from them.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from tuner.guard.classify import VALID
+from tuner.evaluate.estimates import served, shares, tokens_per_s, worst_latencies
+from tuner.guard.verdict import is_correct, is_valid
 from tuner.search.budget import LEAST_LOOK
 from tuner.search.provable import provable_drop, provable_floor
 from tuner.spec.study import Study
@@ -25,25 +25,25 @@ State = Literal["complete", "pruned"]
 Origin = Literal["baseline", "default", "neighbour", "sampler", "tightened"]
 
 MARGIN = 1.05
-"""Latencies count this much longer while searching: the largest of twenty requests mostly lies
-below the p99, and a machine's pace drifts between search and proof."""
+"""The search multiplies latencies by this: the largest of twenty requests mostly lies below the
+p99, and a machine's pace drifts between search and proof."""
 
 RACING_SLACK = 0.15
 """How much worse than the best so far (share of correct answers, or ratio of latencies) a trial
 must be before it is cut: the best of many short looks is mostly the luckiest."""
 
 WORST_VIOLATION = 10.0
-"""What a crash, a failed start or an ignored knob counts: large, but finite, so that TPE
-can still rank it; real violations are log ratios and differences of shares, below 5."""
+"""The violation of a crash, a failed start or an ignored knob: large, but finite, so that TPE can
+still rank it. Real violations are log ratios and differences of shares, below 5."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One candidate measured once. `reason` says why a pruned one has no full measurement.
+    """One candidate measured in the search. `reason` says why a pruned one was not measured fully.
 
-    `planned` is how many requests a full measurement has. `violations` are zero or less where
-    a constraint holds, all of comparable scale; `value` is NaN where the objective is unknown.
-    `of` is the trial that this one continues with another output limit.
+    `planned` is how many requests a full measurement has. `violations` has a number for each
+    constraint, zero or less where it holds, all of comparable scale. `value` is NaN where the
+    objective is unknown. `of` is the number of the trial whose second look this is.
     """
 
     number: int
@@ -60,12 +60,12 @@ class Trial:
 
     @property
     def feasible(self) -> bool:
-        """Tell whether it was fully measured and no point estimate breaks a constraint."""
+        """Tell whether it was measured in full and its estimates meet every constraint."""
         return self.state == "complete" and all(v <= 0 for v in self.violations.values())
 
     @property
     def total_violation(self) -> float:
-        """Return the sum of what is broken, as TPE ranks infeasible trials."""
+        """Return the sum of all violations above zero, by which TPE ranks infeasible trials."""
         return sum(max(0.0, v) for v in self.violations.values())
 
     def rank(self) -> tuple[bool, float, float]:
@@ -74,34 +74,18 @@ class Trial:
         return (not self.feasible, self.total_violation, math.inf if unknown else -self.value)
 
 
-def shares(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Return (valid share, correct share) of judged samples; 0 for none."""
-    if not samples:
-        return 0.0, 0.0
-    valid = sum(s.guard in VALID for s in samples)
-    return valid / len(samples), sum(s.guard == "correct" for s in samples) / len(samples)
-
-
-def latencies(samples: Sequence[Sample], slo: Slo, *, scheduled: bool) -> list[float]:
-    """Return the latencies of a metric in seconds, inf for requests that failed.
-
-    What nobody knows is infinite too: a search has nothing to gain from it.
-    """
-    found = (s.latency_s(slo.metric, scheduled=scheduled) for s in samples)
-    return [math.inf if math.isnan(seconds) else seconds for seconds in found]
-
-
 def violations(
     study: Study, samples: Sequence[Sample], baseline_correct: float | None
 ) -> dict[str, float]:
-    """Return each constraint's violation: log ratio to an SLO's bound, missing share.
+    """Return the violation of each constraint, by its name.
 
-    Shares are held against what a proof is likely to show: candidates that only just keep a floor
-    draw a search to where nothing can be proven.
+    For a target it is the log ratio of the estimated quantile to the bound; for the guard it is
+    the share that is missing. Shares are compared with what a proof is likely to show, since
+    candidates that only just keep a floor draw a search to where nothing can be proven.
     """
     found = {}
     for slo in study.slos:
-        values = latencies(samples, slo, scheduled=study.workload.load.open_loop)
+        values = worst_latencies(study, slo.metric, samples)
         found[str(slo)] = _log_ratio(MARGIN * _quantile(values, slo.quantile), slo.max_s)
     valid, correct = shares(samples)
     guard = study.guard
@@ -131,19 +115,20 @@ def _least_correct(study: Study, baseline_correct: float | None) -> float | None
 def hopeless(study: Study, samples: Sequence[Sample], planned: int) -> bool:
     """Tell whether a trial is beyond rescue, so that the rest of it would teach nothing.
 
-    So it is when a quarter of a short look was late, or of what was sent where that is more, or
-    when too many answers were invalid for the floor to be met, with as many to spare.
+    It is when a quarter of its requests were late, counted over at least LEAST_LOOK. It is also
+    when more answers were invalid than the floor allows, with a quarter of the requests to spare.
+    Latencies count from sending here.
     """
     slack = max(LEAST_LOOK, len(samples)) / 4
     late = max(
         (
-            sum(s > slo.max_s for s in latencies(samples, slo, scheduled=False))
+            sum(not s.latency_s(slo.metric) <= slo.max_s for s in samples)  # NaN is late as well
             for slo in study.slos
             if slo.quantile >= 0.9
         ),
         default=0,
     )
-    invalid = sum(s.guard not in VALID for s in samples)
+    invalid = sum(not is_valid(s) for s in samples)
     allowed = planned * (1 - (study.guard.min_valid or 0.0)) + slack
     return late >= slack or invalid >= allowed
 
@@ -153,14 +138,13 @@ def outraced(
 ) -> bool:
     """Tell whether a trial can no longer beat the best feasible one, whatever still comes.
 
-    Its largest latencies cannot become smaller, and its share of correct answers cannot
-    exceed what it would be if all that is left were right. SLACK allows for the
-    incumbent's luck.
+    Its largest latencies cannot become smaller, and its share of correct answers is at most what
+    it would be if all answers to come were right. RACING_SLACK allows for the luck of the best.
     """
     if incumbent is None:
         return False
     if study.objective == "correct":
-        missing = sum(s.guard != "correct" for s in samples) / planned
+        missing = sum(not is_correct(s) for s in samples) / planned
         return 1 - missing < shares(incumbent.samples)[1] - RACING_SLACK
     if study.objective not in ("e2e_p99", "ttft_p99"):
         return False
@@ -170,10 +154,10 @@ def outraced(
 
 
 def value(study: Study, samples: Sequence[Sample], memory_bytes: int | None = None) -> float:
-    """Return what the objective makes of the samples; greater is better, NaN is unknown.
+    """Return the value of the objective; greater is better, NaN is unknown.
 
-    With `correct`, latency breaks ties between equal shares; all else counts as logarithms,
-    so that equal ratios weigh the same. Memory is in GiB.
+    With `correct` it is the share of right answers, and latency breaks ties. All other
+    objectives are logarithms, so that equal ratios weigh the same. Memory is in GiB.
     """
     if study.objective == "memory":
         return -math.log(memory_bytes / 2**30) if memory_bytes else math.nan
@@ -186,46 +170,15 @@ def value(study: Study, samples: Sequence[Sample], memory_bytes: int | None = No
 
 
 def p99_s(study: Study, samples: Sequence[Sample], metric: Metric = "e2e") -> float:
-    """Return the p99 of a latency as searching estimates it, in seconds; inf without samples."""
-    scheduled = study.workload.load.open_loop
-    return _quantile(latencies(samples, Slo(metric, 0.99, 1.0), scheduled=scheduled), 0.99)
-
-
-def tokens_per_s(samples: Sequence[Sample]) -> float | None:
-    """Return output tokens a second while requests were in flight, None where one is unknown."""
-    served = _served(samples)
-    told = [s.output_tokens for s in served if s.output_tokens is not None]
-    if len(told) < len(served):
-        return None
-    busy_s = _busy_s(served)
-    return sum(told) / busy_s if busy_s > 0 else 0.0
-
-
-def requests_per_s(samples: Sequence[Sample]) -> float:
-    """Return served requests a second while requests were in flight."""
-    served = _served(samples)
-    busy_s = _busy_s(served)
-    return len(served) / busy_s if busy_s > 0 else 0.0
-
-
-def _served(samples: Sequence[Sample]) -> list[Sample]:
-    return [s for s in samples if s.outcome == "ok" and s.last_ns is not None]
-
-
-def _busy_s(served: Sequence[Sample]) -> float:
-    """Return the seconds in which requests were in flight, without the pauses between starts."""
-    busy_s = 0.0
-    for _, group in groupby(served, key=lambda s: s.engine_start):
-        block = list(group)
-        busy_s += (max(s.last_ns or 0 for s in block) - min(s.sent_ns for s in block)) / 1e9
-    return busy_s
+    """Return the search's estimate of a p99 in seconds; inf without samples."""
+    return _quantile(worst_latencies(study, metric, samples), 0.99)
 
 
 def chance(study: Study, trial: Trial) -> float:
-    """Return how likely a trial's candidate is to meet every constraint with margin.
+    """Return how likely it is that a trial's candidate can be proven.
 
-    A rank for choosing finalists, from few samples; never a verdict. A share of good answers has
-    to lie as far above its floor as a proof needs.
+    It ranks trials for choosing finalists, from few samples; it is never a verdict. A share of
+    good answers has to lie as far above its floor as a proof needs.
     """
     result = math.prod(_timely(study, slo, trial.samples) for slo in study.slos)
     n = len(trial.samples)
@@ -241,7 +194,7 @@ def chance(study: Study, trial: Trial) -> float:
 
 def _timely(study: Study, slo: Slo, samples: Sequence[Sample]) -> float:
     """Return how likely a target is to be proven, as far as latencies tell."""
-    seconds = np.array(latencies(samples, slo, scheduled=study.workload.load.open_loop))
+    seconds = np.array(worst_latencies(study, slo.metric, samples))
     lengths = _by_length(samples) if slo.metric == "e2e" else np.ones_like(seconds)
     known = seconds > 0  # 0: no time for a token
     if not known.any():
@@ -250,24 +203,25 @@ def _timely(study: Study, slo: Slo, samples: Sequence[Sample]) -> float:
 
 
 def _by_length(samples: Sequence[Sample]) -> npt.NDArray[np.float64]:
-    """Return what each request would take by its tokens alone, at the median pace of all.
+    """Return the seconds that each request would take at the median pace, given its tokens.
 
-    The same for all where nobody knows how many tokens there were.
+    All are 1 where the number of tokens is unknown.
     """
-    served = _served(samples)
+    answered = served(samples)
     tokens = np.array([s.output_tokens or math.nan for s in samples])
-    paces = [s.latency_s("tpot") for s in served if (s.output_tokens or 0) > 1]
-    if not paces or any(s.output_tokens is None for s in served):
+    paces = [s.latency_s("tpot") for s in answered if (s.output_tokens or 0) > 1]
+    if not paces or any(s.output_tokens is None for s in answered):
         return np.ones(len(samples))
-    first = float(np.median([s.latency_s("ttft") for s in served]))
+    first = float(np.median([s.latency_s("ttft") for s in answered]))
     found = first + float(np.median(paces)) * np.maximum(tokens - 1, 0)
     return np.where(found > 0, found, 1.0)  # NaN: not served
 
 
 def _quantile(values: Sequence[float], q: float) -> float:
-    """Return a quantile as a look of the least length estimates it, the largest of its values.
+    """Return an estimate of a quantile that does not depend on how long the look was.
 
-    The largest of more values would be larger, and a longer look at the same candidate worse.
+    For LEAST_LOOK values a high quantile is the largest of them. The largest of more values would
+    be larger, and a longer look at the same candidate would seem worse; so the level is bounded.
     """
     level = min(q, 1 - 0.5 / LEAST_LOOK)
     # the upper neighbour instead of interpolation: inf - inf has no value

@@ -1,4 +1,4 @@
-"""How far lateness hangs together, measured on the late requests themselves."""
+"""How long bursts of late requests are, as the late requests themselves show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import special
 
 MAX_LAG = 32
-"""The longest dependence, in requests, that is looked for."""
+"""The longest dependence, in requests, that can be found."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -15,8 +15,8 @@ Bools = npt.NDArray[np.bool_]
 def dependence(late: npt.ArrayLike, level: float = 0.05) -> int:
     """Return over how many requests lateness hangs together, as far as it was observed.
 
-    `late`: booleans of shape (n,), in time order. For each lag k up to min(MAX_LAG, n // 4)
-    the pairs of late requests k apart are counted; under independence they are about
+    `late`: booleans of shape (n,), in time order. For each lag k up to min(MAX_LAG, n // 4) it
+    counts the pairs of late requests that are k apart. Under independence the count is about
     Poisson with mean L (L - 1) (n - k) / (n (n - 1)) for L late ones. Lag k is tested at
     level / (k (k + 1)), which sums to `level`: short lags, where bursts show first, get most.
     With no lag significant, or fewer than two late, the result is 0 (it exceeds 0 in about

@@ -39,7 +39,7 @@ from tuner.stats.dependence import MAX_LAG, dependence, longest_chain
 from tuner.stats.strands import Strands, single
 
 PASS_SHARES = {0.0: 0.4, 0.1: 0.2, 0.2: 0.2, 0.4: 0.2}
-"""Where PASS bets: late rates as shares of 1 - q, with their masses."""
+"""The late rates that PASS bets on, as shares of 1 - q, each with its part of the stake."""
 
 FAIL_RATES = {0.02: 0.3, 0.04: 0.3, 0.10: 0.2, 0.30: 0.1, 0.90: 0.1}
 """Where FAIL bets for p99, with masses; one late request makes 15.8, which is no FAIL."""
@@ -52,7 +52,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bets:
-    """Late rates that are bet on against `bound`, each with its part of the stake."""
+    """Late rates to bet on against `bound`, each with its part of the stake."""
 
     bound: float
     rates: Floats
@@ -63,10 +63,10 @@ class Bets:
 class Certificate:
     """A verdict on a late rate, with its evidence.
 
-    `n` is how many requests were looked at; `late` counts among them. `e_pass` and `e_fail` are
-    the e-values after all of them (finite). `m` is the dependence allowed for: lateness may hang
-    together over so many further requests. `bursts` is the longest burst of late requests for
-    which a PASS stands (0 without a PASS).
+    `late` of `n` requests were late. `e_pass` and `e_fail` are the e-values after all of them
+    (finite). `m` is the dependence that is allowed for: a request may be late together with the
+    next `m`. `bursts` is the longest burst of late requests for which a PASS stands (0 without a
+    PASS).
     """
 
     verdict: Verdict
@@ -88,9 +88,9 @@ def pass_bets(quantile: float) -> Bets:
 def fail_bets(quantile: float) -> Bets:
     """Return the bets of FAIL, on late rates above 1 - quantile.
 
-    FAIL_RATES for p99; elsewhere the odds keep their ratio to the odds of the bound, so that
-    every rate stays between the bound and 1, and at most 90 times the bound, so that one
-    late request alone makes no FAIL.
+    For p99 they are FAIL_RATES. For other quantiles their odds keep the ratio to the odds of the
+    bound, so that every rate stays between the bound and 1. No rate is more than 90 times the
+    bound, so that one late request alone makes no FAIL.
     """
     for_p99, masses = np.array(list(FAIL_RATES.items())).T
     ratios = special.logit(for_p99) - special.logit(0.01)
@@ -152,13 +152,13 @@ def certify_observed(
 ) -> Certificate:
     """Judge a late rate with the dependence that the late requests themselves show.
 
-    `strands` divides requests by what is known beforehand, `observed` further by how far
-    lateness hangs together. Too few requests a part cannot reach the bar and leave UNDECIDED;
-    so does clustering that reaches the longest lag looked for, since it may reach farther. A
-    FAIL must also stand when every run of consecutive late requests counts as one burst,
-    significant or not: a few requests cannot tell. And since parts are chosen by looking, the
-    e-value over the strands as stated, which were not, must have reached the bar as well.
-    `bursts` is the longest burst for which the PASS stands.
+    `strands` divides requests by what is known beforehand; `observed` divides them further by how
+    far lateness hangs together. The verdict stays UNDECIDED where a part has too few requests,
+    and where clustering reaches the longest lag that can be found, since it may reach farther.
+    A FAIL must also stand when every run of consecutive late requests counts as one burst, since
+    a few requests cannot tell. The finer parts are chosen by looking at the data, so the e-value
+    over the given strands has to reach the bar as well. `bursts` is the longest burst for which
+    the PASS stands.
 
     Promised for dependence within what `strands` separates: false PASS and false FAIL at most
     alpha each, as in `certify`, since what is looked for only takes away. For longer bursts,
@@ -186,8 +186,9 @@ def observed(late: Bools, strands: Strands) -> Strands:
 def evidence(late: Bools, bets: Bets, strands: Strands) -> float:
     """Return the e-value of bets after all requests, averaged over the parts of strands.
 
-    Where strands are divided, the undivided ones must say it too: the smaller of the two. 0 for
-    what bets on a low rate where lateness may hang together for longer than was looked for.
+    Where strands were divided further, the result is the smaller of both e-values, before and
+    after. For bets on a low rate it is 0 where lateness may hang together for longer than can be
+    found.
     """
     if not strands.closed and bets.rates.max() < bets.bound:
         return 0.0

@@ -1,9 +1,10 @@
-"""How two sides differ that answered the same prompts in blocks: the one estimator of gains.
+"""Estimate how two sides differ that answered the same prompts in blocks.
 
 Each side has several blocks (engine starts, or times of one start), and blocks of one side differ
-by more than their requests tell. So a difference is one of block levels, prompts' effects taken
-out (`tuner.stats.levels`), and its interval is Student's t over blocks: its error does not depend
-on how many requests a block has. How far it reaches is the noise floor: what like sides differ by.
+by more than their requests show. So a difference is taken between block levels, without the
+effects of prompts (`tuner.stats.levels`). Its interval is Student's t over blocks, whose error does
+not depend on how many requests a block has. Half its width is the noise floor: the difference that
+equal sides may show.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from tuner.stats.levels import Floats, Ints, levels
 from tuner.stats.quantiles import Bound, quantile, quantile_bounds
 
 LEAST_BLOCKS = 2
-"""What differs between blocks of a side cannot be seen in fewer."""
+"""The fewest blocks of a side that show how its blocks differ."""
 
 BLOCKS_FOR_TREND = 6
-"""With so many blocks a steady trend is told apart; with fewer it counts as noise."""
+"""The fewest blocks in which a steady trend can be seen; in fewer it counts as noise."""
 
 _SPREADS = np.geomspace(1e-4, 10.0, 120)
 """How far like blocks may lie apart, in logarithms or shares."""
@@ -31,7 +32,7 @@ _SPREADS = np.geomspace(1e-4, 10.0, 120)
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A difference, ours minus theirs, whose bounds each err in at most a stated share of cases."""
+    """A difference, ours minus theirs; each bound errs in at most a stated share of cases."""
 
     value: float
     low: float
@@ -68,7 +69,7 @@ class Sides:
     prompt: Sequence[str]
     interleaved: bool = True
 
-    def kept(self, mask: npt.NDArray[np.bool_]) -> Sides:
+    def only(self, mask: npt.NDArray[np.bool_]) -> Sides:
         """Return the sides with these requests alone."""
         template, prompt = (list(np.asarray(n)[mask]) for n in (self.template, self.prompt))
         return Sides(self.ours[mask], self.block[mask], template, prompt, self.interleaved)
@@ -85,11 +86,11 @@ def mean_and_median(
 ) -> tuple[Estimate | None, Estimate | None]:
     """Return the log ratios, ours to theirs, of geometric mean and median latencies, by prompts.
 
-    `seconds`: shape (n,), positive, inf for requests that failed; each bound of the two errs with
-    its part of `errors`. The mean leaves failed requests out, so whoever claims that a side is
-    faster has to see that it has none; the median, that of each block once prompts' effects are
-    taken out, counts them as infinitely late. None for fewer than two blocks on a side, the median
-    also where half of a block failed.
+    `seconds`: shape (n,), positive, inf for requests that failed. `errors` are the errors of the
+    mean's bounds and of the median's. The mean leaves failed requests out, so a caller may claim it
+    only for a side without any. The median of each block, without the effects of prompts, counts
+    them as infinitely late. Both are None for fewer than two blocks on a side; the median is also
+    None where half of a block failed.
     """
     known = np.asarray(seconds, dtype=np.float64)
     served = np.isfinite(known)
@@ -114,9 +115,9 @@ def mean_and_median(
 def fewer_late(sides: Sides, late: npt.NDArray[np.bool_], error: float) -> Estimate | None:
     """Return our share of late requests minus theirs where ours is shown to be smaller, else None.
 
-    Two marks are asked for, each at `error`. The sign test over prompts that were late on one side
-    alone (McNemar 1947) is exact where few are late, but sees no blocks; the estimate's bound, as
-    that of a mean by prompts over blocks, sees them.
+    Both of two tests have to show it, each at `error`. The sign test over prompts that were late on
+    one side alone (McNemar 1947) is exact where few are late, but does not see blocks. The bound of
+    the mean difference over blocks does.
     """
     if _sign_test(sides, late) > error:
         return None
@@ -147,11 +148,11 @@ def quantile_log_ratio(
 ) -> Estimate | None:
     """Return the log ratio of a quantile of all latencies, ours to theirs, failures as inf.
 
-    Its interval is the wider of two: Student's t over the jackknife's values, a block left out at
-    a time (Quenouille 1956, Tukey 1958), which sees what blocks differ by; and what the order
-    statistics of each side leave open, which a jackknife misses where few requests are beyond the
-    quantile. A bound that so few requests do not give is infinite. None for fewer than two blocks
-    on a side, and where a quantile is infinite.
+    Its interval is the wider of two. Student's t over the jackknife's values, with one block left
+    out at a time (Quenouille 1956, Tukey 1958), shows how blocks differ. The order statistics of
+    each side show what a jackknife misses where few requests lie beyond the quantile; a bound that
+    too few requests give is infinite. None for fewer than two blocks on a side, and where a
+    quantile is infinite.
     """
     known = np.asarray(seconds, dtype=np.float64)
     codes, ours = sides.blocks

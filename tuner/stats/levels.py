@@ -1,9 +1,9 @@
-"""The level of each block of requests, with what prompts differ by taken out.
+"""Estimate the level of each block of requests, without the effects of its prompts.
 
 A value is the level of its block, plus what its template adds, plus what its prompt adds to that,
-plus noise. What templates and prompts add is drawn at random, with spreads that the values tell.
-So blocks that answered the same prompts are compared prompt by prompt, blocks with other prompts of
-the same templates by template, and others by their means, each as far as it helps.
+plus noise. What templates and prompts add is random, with spreads that are estimated from the
+values. So blocks that answered the same prompts are compared prompt by prompt, blocks with other
+prompts of the same templates by template, and others by their means, each as far as it helps.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Group:
         return self.first.size < self.run.size
 
     def without(self, columns: Floats, loads: Floats, weight: Floats) -> Floats:
-        """Take so much of what a run shares out of each column that what is left is independent.
+        """Remove from each column what the rows of a run share, so that the rest is independent.
 
         Multiplies by the root of the inverse of I + ratio * loads loads' within each run.
         """

@@ -1,8 +1,8 @@
-"""What is told from levels of blocks: a trend, two levels that differ, and what is claimed of it.
+"""Judge levels of blocks: whether they drift, whether two differ, and whether to claim it.
 
 A block is one uninterrupted run of requests; blocks come from several engine starts, or from
-several times of the one that there is. What differs between blocks (where memory landed, the
-machine's other work) does not average out within one, so blocks are what is repeated.
+several times of the only one. What differs between blocks (where memory landed, the machine's
+other work) does not average out within a block, so blocks are the repetitions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Statistic: TypeAlias = Callable[[Floats], float]
 LEAST_BLOCKS = 4
 
 LEAST_CHANGE = 0.03
-"""What differs by less than this share is called equal, however clearly it does."""
+"""A difference below this share is called none, however clear it is."""
 
 ALLOWANCE = 0.05
 """Two occasions differ by up to this share without any change, as the starts of one do not show;
@@ -48,15 +48,15 @@ class Drift:
     blocks: int
 
     @property
-    def found(self) -> bool:
-        """Tell whether there is a trend, and one beyond chance."""
+    def beyond_chance(self) -> bool:
+        """Tell whether there is a trend, larger and steadier than chance makes one."""
         return self.p < TREND_P and abs(math.log(self.ratio)) > self.chance
 
 
 def beyond_noise(ratio: Bound, floor: float) -> Literal["lower", "higher"] | None:
-    """Tell on which side of 1 a ratio and its interval lie, None where the floor reaches further.
+    """Tell on which side of 1 a ratio and its interval lie, None within the noise floor.
 
-    This is the one rule by which a difference of two candidates is claimed.
+    `run` and `compare` claim a difference of two candidates by this rule alone.
     """
     if ratio.value is None or ratio.value <= 0 or abs(math.log(ratio.value)) <= floor:
         return None
@@ -68,9 +68,9 @@ def beyond_noise(ratio: Bound, floor: float) -> Literal["lower", "higher"] | Non
 def level_ratio(ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95) -> Bound:
     """Return the ratio of two levels that were seen once for each engine start.
 
-    The geometric means' ratio with Student's interval for the difference of two means of
-    logarithms with one variance (Student 1908). Three None for fewer than two starts on a side,
-    or a level that is not finite and positive.
+    It is the ratio of the geometric means. Its interval is Student's for the difference of two
+    means of logarithms with one variance (Student 1908). All three are None for fewer than two
+    starts on a side, or a level that is not finite and positive.
     """
     logs = [np.log(np.asarray(levels, dtype=np.float64)) for levels in (ours, theirs)]
     sizes = [side.size for side in logs]

@@ -1,4 +1,4 @@
-"""Paired comparisons: whether a candidate is at most a margin worse than the baseline.
+"""Judge by pairs of answers whether a candidate is at most a margin worse than the baseline.
 
 Both answered the same prompts, one of each template. The difference of each pair lies in
 [-1, 1]; it is rescaled to [0, 1] and judged by the betting e-processes of `tuner.stats.shares`,

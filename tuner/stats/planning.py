@@ -1,4 +1,4 @@
-"""How many requests a verdict takes: for planning, never for a verdict. Lateness is independent."""
+"""Plan how many requests a verdict takes, as if lateness were independent; never for a verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MIXTURE_COST = 1.1
 
 
 def sprt_bound(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) -> float:
-    """Return the fewest requests that a right verdict can take on average; inf at 1 - quantile.
+    """Return the least average number of requests of a right verdict; inf at 1 - quantile.
 
     log(1 / alpha) / KL(late_rate || 1 - quantile): what Wald's SPRT (1945) needs, which knows
     the rate. Below 1 - quantile for a PASS, above it for a FAIL. Independent lateness. Raises
@@ -68,11 +68,11 @@ def pass_probability(
 ) -> float:
     """Predict the chance that PASS falls within `n_more` further requests.
 
-    Late rates are drawn from the Jeffreys posterior Beta(late + 1/2, n - late + 1/2), futures
-    from each, and the e-processes (m = 0) continued from the counts; a FAIL first counts
-    against. `seen_before` (late, n) are requests of the same candidate that inform the rate
-    but are no part of the evidence. For dropping a finalist, not for a verdict. Raises
-    ValueError for impossible counts, or quantile or alpha outside (0, 1).
+    It draws late rates from the Jeffreys posterior Beta(late + 1/2, n - late + 1/2), draws futures
+    from each, and continues the e-processes (m = 0) from the counts. A future in which FAIL falls
+    first has no PASS. `seen_before` (late, n) are further requests of the candidate: they inform
+    the rate but are no evidence. For dropping a finalist, not for a verdict. Raises ValueError for
+    impossible counts, or quantile or alpha outside (0, 1).
     """
     check_levels(quantile, alpha)
     if not 0 <= late_so_far <= n_so_far or n_more < 0 or draws < 1:

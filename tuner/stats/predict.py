@@ -1,8 +1,8 @@
-"""Predictions from few requests, with which a search ranks its finalists.
+"""Predict from few requests, for ranking the finalists of a search.
 
-Never for verdicts: they assume a shape of the latencies, or independent answers, and are
-looked at after every trial. What is claimed in the end comes from `eprocess`, `shares` and
-`paired`, on fresh requests.
+Never for verdicts: predictions assume a shape of the latencies, or independent answers, and are
+looked at after every trial. Verdicts come from `eprocess`, `shares` and `paired`, on fresh
+requests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PACE = 0.05
 """Standard deviation of the logarithm of a machine's pace from a look to the proof."""
 
 PROOF, BEARS = 10, 3
-"""A proof that takes PROOF / (1 - quantile) requests bears so many late ones (`eprocess`)."""
+"""The late requests that a proof of PROOF / (1 - quantile) requests can bear (`eprocess`)."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def late_rates(
 
 
 def proof_chance(rates: npt.ArrayLike, allowed: float) -> float:
-    """Return how likely a proof is that fewer than `allowed` of its requests are late.
+    """Return the chance of a proof that less than a share `allowed` of requests is late.
 
     `rates` are equally likely late rates. At each of them the late requests of a proof are
     Poisson. For ranking candidates while searching, never for verdicts.

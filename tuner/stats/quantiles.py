@@ -1,7 +1,7 @@
-"""Quantiles of latencies with bounds that assume no distribution.
+"""Estimate quantiles of latencies, with bounds that assume no distribution.
 
-A failed request is infinitely late, so values may hold `inf`; a quantile that falls on it
-has no value, and a bound that falls on it is no bound.
+A failed request is infinitely late, so values may hold `inf`. A quantile or a bound that falls on
+it is None.
 """
 
 from __future__ import annotations
@@ -41,13 +41,15 @@ def quantile_bounds(
     """Return the q-quantile of latencies with an interval that holds at every n at once.
 
     `values`: shape (n,), seconds, in the order of sending; `inf` is a failed request. `value` is
-    numpy's linear interpolation, None only when infinite. `high` is the least of the values
-    above which a share below 1 - q is shown to lie, `low` the largest from which on a share above
-    1 - q is shown to lie, each wrong in at most `alpha` of cases; None where n shows neither,
-    and `high` also where it or the value is infinite. What counts as shown are the e-values of
-    `tuner.stats.eprocess` over `strands`, with `bets` (by default `interval_bets`); with those of
-    a certificate a target is at or above `high` where the certificate is a PASS. The value itself
-    stands in for a bound where it lies outside of it. No values give three None.
+    numpy's linear interpolation, None only when infinite. `high` is the least value above which
+    less than a share 1 - q is shown to lie; `low` is the largest value from which on more than
+    1 - q is shown to lie. Each is wrong in at most `alpha` of cases. A bound is None where n shows
+    none; `high` is also None where it or the value is infinite. Where a bound would cut off the
+    value, the value takes its place. No values give three None.
+
+    The e-values of `tuner.stats.eprocess` over `strands` decide what is shown, with `bets` (by
+    default `interval_bets`). With the bets of a certificate, a target is at or above `high` where
+    the certificate is a PASS.
 
     Raises ValueError for q or alpha outside (0, 1), for NaN and for -inf. Source: a confidence
     sequence by inverting e-processes, as Howard and Ramdas, Sequential estimation of quantiles
@@ -79,7 +81,7 @@ def quantile_bounds(
 def interval_bets(q: float) -> tuple[Bets, Bets]:
     """Return the bets of an interval, below and above 1 - q: those of a certificate from p90 on.
 
-    Below it, rates whose odds are by NEAR times smaller and larger than those of the bound.
+    Below p90 they are rates whose odds are NEAR times smaller and larger than the bound's.
     """
     if q >= 0.9:
         return pass_bets(q), fail_bets(q)

@@ -1,4 +1,4 @@
-"""Shares of good answers: betting e-processes for means of values in [0, 1].
+"""Judge shares of good answers: betting e-processes for means of values in [0, 1].
 
 Answers to one template are not independent, so each template is one observation: its first
 answer, which weighs as much as the template does in the traffic. The estimand is the weighted
@@ -114,7 +114,7 @@ def judge_share(
 
 
 def answers_needed(share: float | None, floor: float, alpha: float = 0.05) -> float:
-    """Return about how many independent answers it takes to show a share above its floor.
+    """Return about how many independent answers show that a share lies above its floor.
 
     log(1 / alpha) over the relative entropy of share to floor, which is what the best stake
     needs, times MIXTURE_COST; infinite where the share is unknown or not above the floor.

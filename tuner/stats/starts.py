@@ -1,4 +1,4 @@
-"""How far engine starts differ from each other, and what a further one would be like."""
+"""Estimate how engine starts differ, and what to expect of a further one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import numpy.typing as npt
 from scipy import special
 
 LEAST_REQUESTS = 10
-"""Fewer requests of a start say nothing of its level."""
+"""The fewest requests of a start that show its level."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
     """The spread of `starts` levels: the standard deviation of their logarithms.
 
-    `slower` is the factor by which the level of a further start lies above the mean at most, at
-    a confidence of 95 %.
+    With a confidence of 95 % the level of a further start is at most `slower` times the mean.
     """
 
     starts: int

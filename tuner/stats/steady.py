@@ -13,11 +13,11 @@ def steady(latencies: npt.ArrayLike, k: int, faster: float = FASTER) -> bool:
     """Tell whether the last `k` latencies are not clearly shorter than the `k` before them.
 
     `latencies`: shape (n,), seconds, in time order, infinite for failed requests; False for
-    n < 2 k. Medians are compared and in one direction only: caches that fill, kernels that
-    are compiled and pages that are touched for the first time make requests faster, so that
-    slower ones are noise. With a lognormal spread of 5 % between requests that are steady it
-    asks for more in 0.1 % of cases at k = 1, with 10 % in 6 %, with 20 % in 22 %. What is
-    still cold after 2 k requests and has not begun to get faster is taken for steady.
+    n < 2 k. Medians are compared in one direction only: caches that fill, kernels that are
+    compiled and pages that are touched for the first time make requests faster, so slower ones
+    are noise. Steady requests with a lognormal spread of 5 % are called unsteady in 0.1 % of
+    cases at k = 1, with 10 % in 6 %, with 20 % in 22 %. An engine that has not begun to get
+    faster after 2 k requests is called steady.
 
     Raises ValueError for k < 1 or `faster` outside (0, 1).
     Source: the comparison of neighbouring windows by which Georges, Buytaert and Eeckhout

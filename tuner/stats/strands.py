@@ -1,8 +1,8 @@
-"""Strands: requests divided so that no two of one strand were in flight together.
+"""Divide requests into strands, so that no two of one strand were in flight together.
 
-What stalls a server makes all late that is in flight. Within a strand that can hit one request
-alone, so that its requests are evidence of their own; an average over strands is evidence about
-all of them, whatever they have in common (an average of e-values is one).
+A stall of the server makes all requests late that are in flight. It can hit only one request of a
+strand, so each request of a strand is evidence of its own. The average of e-values over strands is
+an e-value, whatever the strands have in common.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Bools = npt.NDArray[np.bool_]
 class Strands:
     """The strand of each request, 0 to `count` - 1, in the order in which they were sent.
 
-    `apart` divides each strand further, into so many that take turns, where lateness was seen
-    to hang together for longer than requests are in flight. `closed` is False where it reached
-    as far as was looked for, and so perhaps farther.
+    Where lateness hangs together for longer than requests are in flight, each strand is divided
+    into `apart` parts that take turns. `closed` is False where it reached the longest lag that
+    can be found, and so perhaps farther.
     """
 
     index: Ints
@@ -64,10 +64,10 @@ def single(n: int) -> Strands:
 
 
 def in_flight(sent: npt.ArrayLike, ended: npt.ArrayLike, share: float = 0.95) -> int:
-    """Return how many requests were in flight together, at most, for this share of requests.
+    """Return the number of requests in flight that was not exceeded for a share of the requests.
 
-    Each is counted when it was sent, itself included. Times of shape (n,) in one unit, those of
-    sending ascending. 1 for no requests.
+    It is counted when each request is sent, that one included. `sent` and `ended` have shape (n,)
+    and one unit; `sent` ascends. 1 for no requests.
     """
     starts, ends = np.asarray(sent), np.sort(np.asarray(ended))
     if starts.size == 0:
@@ -79,9 +79,9 @@ def in_flight(sent: npt.ArrayLike, ended: npt.ArrayLike, share: float = 0.95) ->
 def strands(sent: Sequence[int], ended: Sequence[int], count: int) -> Strands:
     """Divide requests into `count` strands by the times at which they were sent and ended.
 
-    Times of shape (n,) in one unit, those of sending ascending. Each request goes to the strand
-    that has been free for longest; where more are in flight than there are strands, to the one
-    that becomes free first.
+    `sent` and `ended` have shape (n,) and one unit; `sent` ascends. Each request goes to the
+    strand that has been free for longest. Where no strand is free, it goes to the one that
+    becomes free first.
     """
     if count == 1:
         return single(len(sent))

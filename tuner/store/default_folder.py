@@ -1,4 +1,4 @@
-"""Where a run goes that is told no folder: out/<study>/<time>, and `latest` beside it."""
+"""The folder of a run without --out: out/<study>/<time>, with the link `latest` beside it."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def latest_out(name: str) -> Path:
 def point_latest(out: Path) -> None:
     """Point `latest` at the newest folder that holds something, if `out` is one of those.
 
-    A folder that was named by --out is none. Where the file system knows no links, or something
-    else is called so, there is none.
+    Does nothing for a folder that was named by --out, where the file system has no links, or
+    where `latest` is something else.
     """
     ours = _STAMP.fullmatch(out.name) and out.parent.parent.name == _ROOT
     newest, link = _newest(out.parent) if ours else None, out.parent / _LINK
@@ -52,7 +52,7 @@ def point_latest(out: Path) -> None:
 
 
 def _newest(base: Path) -> Path | None:
-    """Return the folder that began last of those in which something was measured."""
+    """Return the newest folder in which something was measured, None without one."""
     found = (f for f in base.glob("*") if _STAMP.fullmatch(f.name) and _holds_something(f))
     return max(found, default=None)
 

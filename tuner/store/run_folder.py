@@ -1,4 +1,4 @@
-"""The output folder of a run: held by one process, and nothing in it is ever half written."""
+"""The output folder of a run: one process holds it, and no file in it is ever half written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.spec.identity import digest
 
 RUN_FILE = "run.json"
 RUN_SCHEMA = "tuner.run/2"
-"""Its `declared` holds what a study says of its engine and its load; version 1 had not that."""
+"""Since version 2 `declared` holds what a study says of its engine and its load."""
 
 
 @contextlib.contextmanager
@@ -42,7 +42,7 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
-    """Write artifacts into a folder, scripts so that they can be run; return where each lies."""
+    """Write artifacts into a folder, scripts as executable; return the path of each."""
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
         if name.endswith(".sh"):
@@ -52,12 +52,12 @@ def write_files(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
 
 @contextlib.contextmanager
 def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
-    """Hold the output folder for this process alone; it is made where it is not there.
+    """Hold the output folder for this process alone; make it where it is missing.
 
-    Claim it before the engine is created, which may put files there. A folder in which nothing
-    was begun is given back empty. Raises Locked while another process holds it, and InputError
-    where it cannot be written, or where it holds a run and `resume` does not ask to continue that
-    (or the other way).
+    Claim it before the engine is created, which may put files there. An empty `trials` folder is
+    removed at the end. Raises Locked while another process holds it. Raises InputError where it
+    cannot be written, where it holds a run and `resume` is false, and where it holds none and
+    `resume` is true.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -114,11 +114,11 @@ def _check_use(out: Path, resume: bool) -> None:
 
 
 def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | None]) -> None:
-    """Write down what a run is about, or check that it is the same as when it began.
+    """Write down what a run is about, or check that it is the same as when the run began.
 
-    `trials` holds for each finished trial the digest of the run that it belongs to. Raises
-    NotComparable with the first difference: samples of unlike runs are never pooled; and
-    InputError for a file or a trial that is not this run's.
+    `trials` has for each finished trial the digest of the run that it belongs to. Raises
+    NotComparable with the first difference, or for a trial of another run: samples of unlike runs
+    are never pooled. Raises InputError for a file that cannot be read.
     """
     now = json.loads(json.dumps(identity))
     before = _before(out / RUN_FILE)
@@ -138,7 +138,7 @@ def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | 
 
 
 def run_digest(identity: Mapping[str, Any]) -> str:
-    """Return the digest by which a trial tells to which run it belongs."""
+    """Return the digest that each trial of a run stores, which tells to which run it belongs."""
     return digest(identity)
 
 

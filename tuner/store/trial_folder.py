@@ -16,46 +16,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.evaluate.measurement import Client
+from tuner.evaluate.measured import Client, Measured
 from tuner.load import samples as sample_file
 from tuner.machine.disturbance import Disturbance
-from tuner.machine.resources import Resources, from_document
+from tuner.machine.resources import from_document
 from tuner.search.budget import LEAST_LOOK
 from tuner.spec.errors import InputError
-from tuner.spec.values import Candidate, Effective, Sample
+from tuner.spec.values import Candidate, Effective
 from tuner.store.default_folder import point_latest
 from tuner.store.run_folder import write_files, write_json, writing
 
 _MEASURED_FILES = ("candidate.json", "effective.json", "samples.jsonl")
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What measuring a candidate once brought; `failed` says why there is nothing to compare.
-
-    `machine` is what disturbed the measured requests, None where the engine's processes
-    cannot be told from others, or the system does not tell.
-    """
-
-    effective: Effective | None
-    samples: tuple[Sample, ...]
-    client: Client
-    memory_bytes: int | None = None
-    failed: str | None = None
-    resources: Resources | None = None
-    machine: Disturbance | None = None
-
-    @property
-    def kept(self) -> tuple[Sample, ...]:
-        """Return the samples without the warm-up."""
-        return tuple(s for s in self.samples if not s.warmup)
-
-
 @dataclass(slots=True)
 class Spent:
-    """What a run has used up so far; `elapsed_s` counts the time in which it ran.
+    """What a run has used up so far; `elapsed_s` counts the seconds in which it ran.
 
-    `requests` holds the `warmups` too, of which there were some before each of `blocks` trials.
+    `requests` includes the `warmups`, which are sent before each of `blocks` trials.
     """
 
     requests: int = 0
@@ -71,8 +49,8 @@ class Spent:
 class Place:
     """Which part of its run a trial is.
 
-    `number` is the trial's, `of` the trial that it continues with another candidate; `side`
-    names a side of the confirmation; `planned` is how many requests it has when it is complete.
+    `number` is the trial's; `of` is the number of the trial whose second look it is; `side` names
+    a side of a proof; `planned` is how many requests it has when it is complete.
     """
 
     phase: str
@@ -84,11 +62,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTrial:
-    """A trial as its folder holds it; `spent` is what the run had used up when it ended.
+class StoredTrial:
+    """A trial as its folder holds it; `spent` is what the run had used up when the trial ended.
 
-    `run` tells to which run it belongs: the digest of what that is about, None for a single
-    measurement.
+    `run` is the digest of what its run is about, None for a single measurement.
     """
 
     name: str
@@ -99,7 +76,7 @@ class KeptTrial:
     run: str | None = None
 
 
-def write(out: Path, trial: KeptTrial, files: Mapping[str, str], log: str) -> None:
+def write(out: Path, trial: StoredTrial, files: Mapping[str, str], log: str) -> None:
     """Write a trial's folder in one step, `files` being its artifacts: whole, or not at all.
 
     Raises OutputError where it cannot be written.
@@ -120,7 +97,7 @@ def write(out: Path, trial: KeptTrial, files: Mapping[str, str], log: str) -> No
     point_latest(out)
 
 
-def _facts(trial: KeptTrial, folder: Path) -> dict[str, Any]:
+def _facts(trial: StoredTrial, folder: Path) -> dict[str, Any]:
     measured = trial.measured
     return {
         "schema": "tuner.trial/1",
@@ -138,12 +115,12 @@ def _facts(trial: KeptTrial, folder: Path) -> dict[str, Any]:
 
 
 def free_name(out: Path, name: str) -> str:
-    """Return a name for a trial; one that is taken, since another was moved away, is continued."""
+    """Return a free name for a trial: `name`, or `name_2` and so on where it is taken."""
     names = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(2)))
     return next(n for n in names if not (out / "trials" / n).exists())
 
 
-def read_all(out: Path) -> list[KeptTrial]:
+def read_all(out: Path) -> list[StoredTrial]:
     """Return the finished trials of a run in the order in which they ended.
 
     What a killed run left half-written is removed. Raises InputError, naming the folder, for
@@ -155,12 +132,12 @@ def read_all(out: Path) -> list[KeptTrial]:
     return in_order(read(f) for f in (out / "trials").glob("[!.]*"))
 
 
-def in_order(trials: Iterable[KeptTrial]) -> list[KeptTrial]:
+def in_order(trials: Iterable[StoredTrial]) -> list[StoredTrial]:
     """Return trials in the order in which they ended."""
     return sorted(trials, key=lambda trial: trial.spent.elapsed_s)
 
 
-def read(folder: Path) -> KeptTrial:
+def read(folder: Path) -> StoredTrial:
     """Return the trial that a folder holds; raise InputError where it is not as it was written."""
     try:
         facts = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
@@ -182,7 +159,7 @@ def read(folder: Path) -> KeptTrial:
             f"{folder}: not a trial as it was written ({broken}); move it out of "
             f"{folder.parent} to go on without it"
         ) from None
-    return KeptTrial(folder.name, place, candidate, measured, spent, facts.get("run"))
+    return StoredTrial(folder.name, place, candidate, measured, spent, facts.get("run"))
 
 
 def _ensure_as_written(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Dimension, Range
 from tuner.spec.workload import Shot
 from tuner.testing.fake_engine import FakeEngine
-from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 
 ALL = KNOBS | {
     "flash": Knob("flash", "restart", False, "command"),
@@ -64,7 +64,7 @@ def test_whole_numbers_are_written_whole(tmp_path: Path) -> None:
     """64.0 is 64 to a knob of whole numbers, in a baseline, a space and --set alike."""
     engine = Command(fake(knobs=ALL), "default", tmp_path)
     space = {"num_batch": Range(4.0, 64.0), "num_predict": Choices((8.0, 16.0, 0))}
-    found, _ = fitted(study(baseline={"num_batch": 32.0}, space=space), engine)
+    found, _ = fit_to_engine(study(baseline={"num_batch": 32.0}, space=space), engine)
 
     assert repr(found.baseline["num_batch"]) == "32"
     assert found.space["num_batch"] == Range(4, 64)
@@ -88,7 +88,7 @@ def test_fractions_in_the_space_of_a_whole_knob(
 ) -> None:
     """They would end a search in its middle; they are refused before it."""
     engine = Command(fake(knobs=ALL), "default", tmp_path)
-    found, _ = fitted(study(baseline={}, space={"num_batch": dimension}), engine)
+    found, _ = fit_to_engine(study(baseline={}, space={"num_batch": dimension}), engine)
 
     with pytest.raises(InputError, match=words):
         baseline(found, engine)
@@ -159,7 +159,7 @@ def test_settings_that_no_modelfile_holds(tmp_path: Path, value: str) -> None:
 def test_a_model_s_own_whole_number_does_not_make_a_knob_whole() -> None:
     """Ollama keeps a temperature of 1.0 as 1."""
     own = knobs((0, 33), "m", {"temperature": 1, "num_ctx": 2048})
-    found, _ = fitted(study(baseline={}, space={"temperature": Range(0, 2)}), Preview(own))
+    found, _ = fit_to_engine(study(baseline={}, space={"temperature": Range(0, 2)}), Preview(own))
 
     assert found.space["temperature"] == Range(0.0, 2.0)
     assert not found.space["temperature"].integer  # type: ignore[union-attr]
@@ -182,7 +182,7 @@ def test_what_is_left_out_is_named_once_with_its_reason() -> None:
     """It is taken out of baseline and space; what the study does not name is not spoken of."""
     engine = Preview({}, left_out={"num_ctx": "why", "num_batch": "why", "num_gpu": "why"})
     made = study(baseline={"num_ctx": 1, "num_batch": 2}, space={"num_ctx": Choices((1, 2))})
-    fit, named = fitted(made, engine)
+    fit, named = fit_to_engine(made, engine)
 
     assert (fit.baseline, fit.space) == ({}, {})
     assert named == {"num_ctx": "why", "num_batch": "why"}

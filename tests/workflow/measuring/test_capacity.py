@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workflow.worlds import study
-from tuner.report.capacity import Capacity, show_capacity
+from tuner.evaluate.capacity import Capacity
+from tuner.report.capacity import show_capacity
 from tuner.report.terminal import as_text
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Claim, Slo

@@ -12,8 +12,9 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tests.workflow.worlds import Recorder, study, world
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, measurement
-from tuner.report.comparison import comparison_document, show_comparison
+from tuner.report.comparison import claims, comparison_document, show_comparison
 from tuner.report.documents import measurement_document
 from tuner.report.terminal import as_text
 from tuner.spec.errors import InputError, NotComparable
@@ -21,7 +22,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Effective, Load, Sample
 from tuner.store import trial_folder
 from tuner.store.run_folder import write_json
-from tuner.store.trial_folder import KeptTrial, Measured, Place
+from tuner.store.trial_folder import Place, StoredTrial
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measuring.compare import compare
@@ -66,8 +67,10 @@ def kept(
     candidate = {"num_batch": round(ms)}
     measured = Measured(EFFECTIVE, samples, client or Client())
     (out / "trials").mkdir(parents=True)
-    trial_folder.write(out, KeptTrial("0000", Place("measure"), candidate, measured), {}, "")
-    found = measurement(made, candidate, EFFECTIVE, samples, client=measured.client)
+    trial_folder.write(out, StoredTrial("0000", Place("measure"), candidate, measured), {}, "")
+    found = measurement(
+        made, candidate, Measured(EFFECTIVE, tuple(samples), client=measured.client)
+    )
     document = measurement_document(found, made, environment(ENGINE, "v1"))
     document["environment"] |= {k: v for k, v in changes.items() if k in document["environment"]}
     write_json(out / "measurement.json", document | changes)
@@ -82,7 +85,7 @@ def test_a_clear_difference_is_claimed_with_its_interval(tmp_path: Path) -> None
     assert p99.claim == "lower"
     assert p99.ratio.high is not None
     assert 0.4 < (p99.ratio.low or 0) < 0.5 < p99.ratio.high < 0.6
-    assert any(c.startswith("B's e2e p99 is lower than A's by 5") for c in found.claims)
+    assert any(c.startswith("B's e2e p99 is lower than A's by 5") for c in claims(found))
     assert found.changed == {"num_batch": (100, 50)}
     assert found.reasons == ()
     assert json.loads(json.dumps(comparison_document(found), allow_nan=False))["comparable"]
@@ -94,7 +97,7 @@ def test_like_runs_claim_nothing(tmp_path: Path, seed: int) -> None:
     """Two runs of one candidate differ by chance, which is no gain and is said to be none."""
     found = compare(kept(tmp_path / "a", 100.0), kept(tmp_path / "b", 100.0, seed=seed))
 
-    assert found.claims == ()
+    assert claims(found) == ()
     assert "each lies within its interval or the noise" in as_text(show_comparison(found))
 
 
@@ -104,7 +107,7 @@ def test_occasions_that_lie_a_twentieth_apart_claim_nothing(tmp_path: Path, ms: 
     a, b = (kept(tmp_path / str(t), t, spread=0.001) for t in (100.0, ms))
     found = compare(a, b)
 
-    assert found.claims == ()
+    assert claims(found) == ()
     assert found.rows[0].ratio.value == pytest.approx(ms / 100, rel=1e-3)
     assert comparison_document(found)["allowance"] == 0.05
     said = " ".join(as_text(show_comparison(found)).split())
@@ -124,7 +127,7 @@ def test_where_starts_differ_more_nothing_is_claimed(tmp_path: Path) -> None:
         kept(tmp_path / "a", 100.0, between=0.1), kept(tmp_path / "b", 88.0, seed=1, between=0.1)
     )
 
-    assert found.claims == ()
+    assert claims(found) == ()
 
 
 def test_other_prompts_are_compared_by_their_starts(tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_one_engine_start_proves_no_difference(tmp_path: Path) -> None:
     """However large it is: what differs between starts was not seen, and the table says so."""
     found = compare(kept(tmp_path / "a", 100.0, starts=1), kept(tmp_path / "b", 50.0, seed=1))
 
-    assert found.claims == ()
+    assert claims(found) == ()
     assert found.rows[0].ratio.value == pytest.approx(0.5, abs=0.05)
     assert "A comes from 1 engine start" in as_text(show_comparison(found))
 
@@ -153,7 +156,7 @@ def test_answers_are_compared_on_the_same_prompts(tmp_path: Path) -> None:
 
     assert found.pairs == 40
     assert found.correct.value == pytest.approx(-1.0)
-    assert any("share of correct answers" in claim for claim in found.claims)
+    assert any("share of correct answers" in claim for claim in claims(found))
 
 
 @pytest.mark.parametrize("fact", ALIKE)
@@ -178,7 +181,7 @@ def test_open_against_closed_loop_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotComparable, match='loop: A has "closed", B has "open"'):
         compare(a, b)
     forced = compare(a, b, force=True)
-    assert forced.claims == ()
+    assert claims(forced) == ()
     assert "one is an open loop and the other a closed one" in as_text(show_comparison(forced))
 
 
@@ -204,7 +207,7 @@ def test_a_late_client_is_said(tmp_path: Path) -> None:
     late = kept(tmp_path / "b", 50.0, client=Client(cpu_s=1.0, elapsed_s=1.0))
     found = compare(kept(tmp_path / "a", 100.0), late)
 
-    assert found.claims == ()
+    assert claims(found) == ()
     assert "B: its client could not keep up" in found.reasons[0]
 
 
@@ -215,7 +218,7 @@ def test_without_samples_there_is_no_interval(tmp_path: Path) -> None:
     (b / "measurement.json").rename(alone)
     found = compare(a, alone)
 
-    assert found.claims == ()
+    assert claims(found) == ()
     assert found.rows[0].ratio.value is None
     assert found.rows[0].b.value == pytest.approx(0.05, rel=0.1)
     assert "B: its samples are not all in trials/" in found.reasons[0]
@@ -250,7 +253,7 @@ def test_runs_and_measurements_are_read_from_their_folders(tmp_path: Path) -> No
 
     assert result.best is not None
     assert len(same.a.samples) == len(same.b.samples) == result.best.n
-    assert same.claims == ()
+    assert claims(same) == ()
     assert same.pairs == result.best.guard.templates
     assert [d.fact for d in forced.unlike] == ["prompts"]  # search prompts against held-out ones
 
@@ -258,7 +261,7 @@ def test_runs_and_measurements_are_read_from_their_folders(tmp_path: Path) -> No
 def test_one_list_says_what_must_agree() -> None:
     """What --resume checks is part of it, and every document holds all of it."""
     made = study()
-    found = measurement(made, {}, EFFECTIVE, [asked(1, 1, 5.0)])
+    found = measurement(made, {}, Measured(EFFECTIVE, (asked(1, 1, 5.0),)))
     document = measurement_document(found, made, environment(ENGINE, "v1"))
 
     assert set(ALIKE_BEFORE) < set(ALIKE)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
-from tuner.evaluate.result import Result
 from tuner.report.documents import result_document
 from tuner.report.terminal import as_text, show_result
+from tuner.search.result import Result
 from tuner.spec.values import Candidate, Guard
 from tuner.store import trial_folder
-from tuner.store.trial_folder import KeptTrial
+from tuner.store.trial_folder import StoredTrial
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.tune.baseline_drift import REQUESTS, SHARE
@@ -36,7 +36,7 @@ def slowing(settings: Candidate, text: str, rng: np.random.Generator) -> Answere
     return replace(answered, ttft_s=answered.ttft_s * pace, tpot_s=answered.tpot_s * pace)
 
 
-def looks(out: Path) -> list[KeptTrial]:
+def looks(out: Path) -> list[StoredTrial]:
     """Return the looks at the baseline that a run kept."""
     return [k for k in trial_folder.read_all(out) if k.place.phase == "recheck"]
 
@@ -57,9 +57,9 @@ def test_the_baseline_is_looked_at_between_trials(drifting: tuple[Result, Path])
 
     assert kept
     assert [k.name for k in kept] == [f"recheck-{n + 1}" for n in range(len(kept))]
-    assert all(len(k.measured.kept) == REQUESTS for k in kept)
+    assert all(len(k.measured.counted) == REQUESTS for k in kept)
     assert {json.dumps(k.candidate) for k in kept} == {json.dumps(result.trials[0].candidate)}
-    assert {s.cluster for k in kept for s in k.measured.kept} <= searched
+    assert {s.cluster for k in kept for s in k.measured.counted} <= searched
 
 
 def test_looking_is_cheap(drifting: tuple[Result, Path]) -> None:
@@ -106,7 +106,7 @@ def test_a_steady_machine_has_no_drift(tmp_path: Path) -> None:
     result = virtually(tuned)
 
     assert result.drift is not None
-    assert not result.drift.trend.found
+    assert not result.drift.trend.beyond_chance
     assert "Drift: none found" in as_text(show_result(result))
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
-from tuner.evaluate.result import Result
 from tuner.report.documents import result_document
 from tuner.report.terminal import as_text, show_result
 from tuner.search.budget import ALPHAS
+from tuner.search.result import Result
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Candidate, Guard, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine

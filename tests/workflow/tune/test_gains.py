@@ -14,9 +14,10 @@ from tests.workflow.tune.test_run import tuned
 from tests.workflow.tune.test_turns import STUDY, answered
 from tests.workflow.worlds import Recorder, study
 from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.evaluate.result import Result
 from tuner.search.budget import BASELINE_ALPHA
+from tuner.search.result import Result
 from tuner.spec.space import Choices
 from tuner.spec.values import Candidate, Guard, Sample, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
@@ -72,7 +73,7 @@ def test_a_baseline_that_misses_the_target_is_not_kept(tmp_path: Path) -> None:
 
 def of(samples: tuple[Sample, ...], a: int) -> Measurement:
     """Return a measurement of samples."""
-    return measurement(STUDY, {"a": a}, None, samples, terms=Terms())
+    return measurement(STUDY, {"a": a}, Measured(None, tuple(samples)), Terms())
 
 
 def stalling(samples: tuple[Sample, ...], every: int) -> tuple[Sample, ...]:

@@ -12,13 +12,13 @@ import pytest
 from tests.ollama import faked
 from tests.workflow.worlds import Recorder
 from tuner.engines.ollama.engine import Ollama
-from tuner.evaluate.result import Result
 from tuner.modelfile.document import load as load_modelfile
+from tuner.search.result import Result
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices
 from tuner.spec.study import load
 from tuner.spec.values import Guard, Model, Slo
-from tuner.workflow.tune.production_warning import beside
+from tuner.workflow.tune.production_warning import production_warnings
 from tuner.workflow.tune.run import run
 
 STUDY = replace(
@@ -103,7 +103,7 @@ def test_a_loaded_server_in_production_is_named(
         monkeypatch.setenv("OLLAMA_HOST", host)
         if load:
             await ollama_api.load(host, faked.MODEL, {})
-        return await beside(engine)
+        return await production_warnings(engine)
 
     with faked.running() as url:
         assert asyncio.run(said(url, load=False)) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -15,18 +14,17 @@ import pytest
 from tests.workflow.tune.test_resume import Killed, Killer
 from tests.workflow.worlds import Recorder, study
 from tuner.evaluate.lateness import by_block
-from tuner.evaluate.result import Result
 from tuner.evaluate.scope import ONE_START
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.report.documents import plan_document
 from tuner.report.terminal import as_text, show_plan, show_result
 from tuner.search.budget import Pace, plan
+from tuner.search.result import Result
 from tuner.spec.address import Address, Url
 from tuner.spec.space import Range
 from tuner.spec.values import Candidate, Effective, Load, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.proof import terms_of
 from tuner.workflow.tune.run import run
 
@@ -195,13 +193,12 @@ def test_a_server_that_refuses_at_once_can_be_planned_for() -> None:
     assert planned.requests > 0
 
 
-def test_a_proof_on_several_starts_needs_them_all_the_same(tmp_path: Path) -> None:
+def test_a_proof_on_several_starts_needs_them_all_the_same() -> None:
     """What a server of ours has to show is not softened."""
 
-    async def starts(engine: str) -> int:
+    def starts(engine: str) -> int:
         made = replace(STUDY, engine=engine)
-        session = Session(made, SimulatedEngine(world), tmp_path, 1.0)
-        return terms_of(session, 0, plan(made).rhythm).starts
+        return terms_of(0, plan(made).rhythm).starts
 
-    assert asyncio.run(starts("simulated")) == 4
-    assert asyncio.run(starts("openai")) == 1
+    assert starts("simulated") == 4
+    assert starts("openai") == 1

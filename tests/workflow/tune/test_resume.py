@@ -11,8 +11,8 @@ import optuna
 import pytest
 
 from tests.workflow.worlds import Recorder, study, trial_folders, world
-from tuner.evaluate.result import Result
 from tuner.search.budget import ALPHAS
+from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError, Locked, NotComparable
 from tuner.spec.values import Slo

@@ -12,11 +12,12 @@ import pytest
 
 from tests.workflow.worlds import Recorder, study, trial_folders, world
 from tuner.evaluate.lateness import Terms, by_block
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
-from tuner.evaluate.result import Result
 from tuner.load import samples as sample_file
 from tuner.report.documents import measurement_document, result_document
 from tuner.search.budget import ALPHAS
+from tuner.search.result import Result
 from tuner.spec.address import url
 from tuner.spec.errors import EngineDied, InputError
 from tuner.spec.space import Choices
@@ -118,11 +119,11 @@ def test_the_best_s_numbers_are_recomputed_from_its_samples(proven: tuple[Result
     assert result.best is not None
     terms = Terms(alpha=ALPHAS[0], starts=4,
                   baseline=tuple(s for s in theirs if not s.warmup))  # fmt: skip
-    again = measurement(
-        result.study, result.best.candidate, result.best.effective, samples, terms=terms,
-        client=result.best.client, memory_bytes=result.best.memory_bytes,
-        resources=result.best.resources,
-    )  # fmt: skip
+    best = result.best
+    measured = Measured(
+        best.effective, tuple(samples), best.client, best.memory_bytes, resources=best.resources
+    )
+    again = measurement(result.study, best.candidate, measured, terms)
     assert (
         json.loads(json.dumps(measurement_document(again, result.study, result.environment)))
         == document["best"]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import Rhythm
 from tuner.spec.study import Study
@@ -46,7 +47,7 @@ def answered(count: int, starts: int = 4, ms: float = 100.0, wrong: int = 0) -> 
 def seen(ours: int, theirs: int, **changes: Any) -> Measurement:
     """Return a finalist's measurement beside a baseline that is always right."""
     terms = replace(TERMS, baseline=answered(theirs))
-    return measurement(STUDY, {"a": 1}, None, answered(ours, **changes), terms=terms)
+    return measurement(STUDY, {"a": 1}, Measured(None, tuple(answered(ours, **changes))), terms)
 
 
 def test_the_baseline_gets_no_more_than_planned_while_the_finalist_is_open() -> None:

@@ -1,8 +1,9 @@
-"""Render a candidate of a study, with what it was proven on."""
+"""Render the files that put a candidate into service, with what it was proven on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine
@@ -16,17 +17,32 @@ from tuner.workflow.measuring.candidates import all_knobs
 UNPROVEN = "a candidate of a search; nothing is proven about it"
 
 
+class Rendering:
+    """The files of a candidate that is measured, rendered when they are first asked for.
+
+    The same files create its model and are written to its folder.
+    """
+
+    def __init__(self, study: Study, engine: Engine, candidate: Candidate) -> None:
+        self.study, self.engine, self.candidate = study, engine, candidate
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """Return file name -> text; raise InputError for what no file can hold."""
+        evidence = Evidence(self.engine.name, str(self.study.workload.load), UNPROVEN)
+        return rendered(self.study, self.engine, self.candidate, evidence)
+
+
 def rendered(
-    study: Study, engine: Engine, candidate: Candidate, evidence: Evidence | None = None
+    study: Study, engine: Engine, candidate: Candidate, evidence: Evidence
 ) -> dict[str, str]:
-    """Return the artifacts of a candidate: file name -> text."""
-    evidence = evidence or Evidence(engine.name, str(study.workload.load), UNPROVEN)
+    """Return the artifacts of a candidate, file name -> text, with `evidence` in their headers."""
     prompt = serving(study, candidate)
     return kind_of(study).artifacts(study, engine, candidate, prompt, evidence)
 
 
 def placed(study: Study, engine: Engine) -> dict[str, Knob]:
-    """Return each knob with the place that holds it where this engine serves."""
+    """Return each knob with the place where it is written, as this engine serves."""
     by_client = kind_of(study).prompt_where == "client"  # no model of its own holds the prompt
     return {
         name: replace(knob, where="client") if by_client and name in PROMPT_KNOBS else knob
@@ -35,7 +51,7 @@ def placed(study: Study, engine: Engine) -> dict[str, Knob]:
 
 
 def serving(study: Study, candidate: Candidate) -> Serving:
-    """Return what the prompt knobs of a candidate stand for."""
+    """Return the texts, shots and format that a candidate's prompt knobs choose."""
     workload = study.workload
     dynamic = candidate.get("shots") == "dynamic"
     by_id = {s.id: {"user": s.user, "assistant": s.assistant} for s in workload.shots}

@@ -1,4 +1,4 @@
-"""Candidates as a study writes them, made whole and checked against what the engine has."""
+"""Complete the candidates of a study, and check them against the engine's knobs."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ class HasKnobs(Protocol):
         ...
 
 
-def fitted(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
-    """Return a study as an engine takes it, and what is left out of it with the reason, by knob.
+def fit_to_engine(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]]:
+    """Return a study without the knobs that its engine fixes, and why they are left out, by knob.
 
-    An attached server does not let everything change. Numbers are whole where a knob's default
-    is; whether they can be is for `baseline` to say.
+    An attached server does not let everything change. Numbers become whole where a knob's default
+    is whole; `baseline` checks whether they can be.
     """
-    study, named = without(study, getattr(engine, "left_out", {}))
+    study, named = leave_out(study, getattr(engine, "left_out", {}))
     defaults = {name: knob.default for name, knob in all_knobs(engine).items()}
     space = {n: _like(defaults.get(n), d) for n, d in study.space.items()}
     return replace(study, space=space, baseline=_typed(study.baseline, defaults)), named
 
 
-async def taken(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
-    """Return a study less what cannot be set where it is served, and why, by knob.
+async def without_refused(study: Study, engine: Engine) -> tuple[Study, dict[str, str]]:
+    """Return a study without the knobs that its server refuses, and why, by knob.
 
-    As `fitted`, and less what the server refuses when it is asked. Raises InputError as
-    `baseline` does.
+    Does what `fit_to_engine` does, and asks the server as well. Raises InputError as `baseline`
+    does.
     """
-    study, left_out = fitted(study, engine)
+    study, left_out = fit_to_engine(study, engine)
     baseline(study, engine)
     if not isinstance(engine, Refuses):
         return study, left_out
     limit = name_of(engine.knobs, "limit")  # how refusals are asked for: it is always sent
     settings = {n: v for n, v in _named(study).items() if n in engine.knobs and n != limit}
-    study, refused = without(study, await engine.refused(settings))
+    study, refused = leave_out(study, await engine.refused(settings))
     return study, left_out | refused
 
 
@@ -61,8 +61,8 @@ def _named(study: Study) -> dict[str, Setting]:
     return {**study.baseline, **{n: values[0] for n, values in sent.items() if values}}
 
 
-def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
-    """Return a study less what is `fixed`, and what of that it named."""
+def leave_out(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, str]]:
+    """Return a study without the `fixed` knobs, and those of them that it named."""
     named = {n: fixed[n] for n in (*study.space, *study.baseline) if n in fixed}
     space = {n: d for n, d in study.space.items() if n not in fixed}
     base = {n: v for n, v in study.baseline.items() if n not in fixed}
@@ -70,7 +70,7 @@ def without(study: Study, fixed: Mapping[str, str]) -> tuple[Study, dict[str, st
 
 
 def _like(default: Setting | None, dimension: Dimension) -> Dimension:
-    """Return a dimension with the numbers that a knob of this default takes."""
+    """Return a dimension whose numbers are whole where the knob's default is whole."""
     if default is None:
         return dimension
     if isinstance(dimension, Choices):
@@ -88,7 +88,7 @@ def all_knobs(engine: HasKnobs) -> dict[str, Knob]:
 
 
 def complete(candidate: Mapping[str, Any], knobs: Mapping[str, Knob]) -> dict[str, Any]:
-    """Return a candidate with every knob: what it leaves open stands at its default."""
+    """Return a candidate with every knob; those that it leaves open have their defaults."""
     return {name: knob.default for name, knob in knobs.items()} | dict(candidate)
 
 
@@ -125,7 +125,7 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
 
 
 def _expected(knob: Knob, value: Setting) -> str | None:
-    """Return what is expected where a value is of another kind than the knob's, else None."""
+    """Say what is expected where a value does not suit the knob, None where it does."""
     takes_more = knob.takes == "number" and value not in LEFT_TO_ENGINE
     default = 0.0 if takes_more else knob.default
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
@@ -151,7 +151,7 @@ def _kind(default: Setting) -> str:
 
 
 def _check_prompt(study: Study, settings: Mapping[str, Setting], where: str) -> None:
-    """Raise InputError where a prompt knob is given a value that the workload does not have."""
+    """Raise InputError for a value of a prompt knob that the workload does not have."""
     for name, there in allowed(study.workload).items():
         used = some_values(study.space[name]) if name in study.space else ()
         given = [source[name] for source in (study.baseline, settings) if name in source]

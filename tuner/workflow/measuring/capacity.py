@@ -1,17 +1,19 @@
-"""How much load one configuration carries: the highest at which its target is still proven."""
+"""Find the highest load at which a configuration is still proven to meet its target."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate import failures
+from tuner.evaluate.capacity import Capacity, Level
 from tuner.evaluate.lateness import Terms
-from tuner.report.capacity import Capacity, Level, capacity_document
+from tuner.report.capacity import capacity_document
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
@@ -19,27 +21,28 @@ from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed, write_json
 from tuner.store.trial_folder import Place
-from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 from tuner.workflow.measuring.environment import environment
-from tuner.workflow.measuring.measure import decided, judged
+from tuner.workflow.measuring.measure import decided, evaluated
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import TrialSpec
 
 ALPHA = 0.05
 """The chance that the highest load named is too high."""
 
 FINEST = 1.05
-"""Rates closer than this to each other are not told apart."""
+"""The least ratio of two rates that are told apart."""
 
 PATIENCE = 3.0
-"""A level that needs more than so many times the fewest requests of a PASS stays undecided."""
+"""A level stays undecided after this many times the fewest requests of a PASS."""
 
 
 def path(lowest: float, highest: float, *, whole: bool) -> Generator[float, bool, None]:
     """Yield loads to try, and be sent whether each met the target.
 
-    Doubles from `lowest` until one is not met or `highest` is, then halves the gap until
-    whole numbers are neighbours, or rates are within FINEST of each other. Where more load is
-    never better, the highest one met is the answer.
+    Doubles from `lowest` until a load fails or `highest` is met. Then it halves the gap until
+    whole numbers are neighbours, or rates are within FINEST of each other. The answer is the
+    highest load met, given that more load is never better.
     """
     met, size = None, lowest
     while (yield size):
@@ -64,8 +67,8 @@ def _between(met: float, failed: float, whole: bool) -> float | None:
 def alpha_of_each(highest: float, *, whole: bool) -> float:
     """Return the error of each level's verdict, so that the answer's is ALPHA.
 
-    Going up, only the first load that is too high can be named wrongly (a fixed sequence needs
-    no division); after it each halving may meet one more.
+    Going up, only the first load that is too high can be named wrongly, since a fixed sequence
+    needs no division of the error. After it each halving may try one more.
     """
     gap = highest / 2 if whole else math.log(2) / math.log(FINEST)
     return ALPHA / (1 + max(0, math.ceil(math.log2(gap))))
@@ -82,36 +85,66 @@ async def capacity(
     progress: Callable[[str], None] = lambda line: None,
     engine: Engine | None = None,
 ) -> tuple[Capacity, dict[str, object]]:
-    """Return the highest load that meets every SLO of the study, and the curve up to it.
+    """Return the levels that were measured, with the highest load that meets every SLO.
 
-    The configuration is the study's baseline with `settings` on top, the engine is started
-    once. Each level is measured until its verdict falls; an undecided one counts as not met.
-    Raises InputError without an SLO, EngineDied when the engine does not serve.
+    The configuration is the study's baseline with `settings` on top. The engine is started once.
+    Each level is measured until its verdict falls; an undecided one counts as not met. Raises
+    InputError without an SLO, EngineDied when the engine does not serve. Also returns the facts
+    of the environment.
     """
     if not study.slos:
         raise InputError("capacity needs a target: --target-p99 MS or slo in the study")
     terms = Terms(alpha=alpha_of_each(highest, whole=not by_rate))
-    levels: list[Level] = []
     with claimed(out):
         engine = engine or create(study, out / "engine")
-        study, _ = fitted(study, engine)
+        study, _ = fit_to_engine(study, engine)
         candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s)
-        loads = path(lowest, highest, whole=not by_rate)
-        size: float | None = next(loads)
+        search = _Search(session, candidate, terms, by_rate, progress)
         try:
-            while size is not None and session.left_s() > 0:
-                session.study = _at(study, size, by_rate)
-                levels.append(await _level(session, candidate, size, terms, len(levels)))
-                progress(str(levels[-1]))
-                size = _next(loads, levels[-1].met)
-            complete = size is None and session.left_s() > 0  # else a level may have been cut
+            complete = await search.along(path(lowest, highest, whole=not by_rate))
         finally:
             await session.aclose(progress)
-    found = Capacity(tuple(levels), by_rate=by_rate, complete=complete)
+    found = Capacity(tuple(search.levels), by_rate=by_rate, complete=complete)
     facts = environment(engine, session.version)
     write_json(out / "capacity.json", capacity_document(found, study, facts))
     return found, facts
+
+
+@dataclass(slots=True)
+class _Search:
+    """The search for the highest load; `levels` holds what was measured."""
+
+    session: Session
+    candidate: Candidate
+    terms: Terms
+    by_rate: bool
+    progress: Callable[[str], None]
+    levels: list[Level] = field(default_factory=list)
+
+    async def along(self, loads: Generator[float, bool, None]) -> bool:
+        """Measure loads until there is none left, which is True, or the budget is used up."""
+        study, size = self.session.study, cast(float | None, next(loads))
+        while size is not None and self.session.left_s() > 0:
+            self.session.study = _at(study, size, self.by_rate)
+            level = await self._level(size)
+            self.levels.append(level)
+            self.progress(str(level))
+            size = _next(loads, level.met)
+        return size is None and self.session.left_s() > 0  # else a level may have been cut
+
+    async def _level(self, size: float) -> Level:
+        study, number = self.session.study, len(self.levels)
+        supply = Supply(study.workload, held_out=False, seed=study.seed)
+        least = LEAST_WAVES * study.workload.load.concurrency
+        n = max(least, math.ceil(PATIENCE * proof_requests(study, self.terms.alpha)))
+        stop = decided(self.session, self.terms, least=least)
+        prompts = supply.prompts(study.seed + number)
+        spec = TrialSpec(f"{number:04d}", Place("measure"), prompts, n, stop)
+        measured = await self.session.measure(self.candidate, spec)
+        if number and failures.refused(measured.counted):
+            measured = replace(measured, failed=None)  # too much load: it served less
+        return Level(size, study, evaluated(study, self.candidate, measured, self.terms))
 
 
 def _next(loads: Generator[float, bool, None], met: bool) -> float | None:
@@ -130,22 +163,3 @@ def _at(study: Study, size: float, by_rate: bool) -> Study:
     else:
         load = replace(load, rate=None, concurrency=int(size))
     return replace(study, workload=replace(study.workload, load=load))
-
-
-async def _level(
-    session: Session, candidate: Candidate, size: float, terms: Terms, number: int
-) -> Level:
-    study = session.study
-    prompts = Supply(study.workload, held_out=False, seed=study.seed).prompts(study.seed + number)
-    least = LEAST_WAVES * study.workload.load.concurrency
-    measured = await session.measure(
-        candidate,
-        prompts,
-        f"{number:04d}",
-        Place("measure"),
-        n=max(least, math.ceil(PATIENCE * proof_requests(study, terms.alpha))),
-        stop=decided(session, terms, least=least),
-    )
-    if number and failures.refused(measured.kept):
-        measured = replace(measured, failed=None)  # too much load: it served less
-    return Level(size, study, judged(study, candidate, measured, terms))

@@ -8,14 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuner.evaluate.comparison import Compared, Comparison, Row
 from tuner.evaluate.failures import in_words, reasons
 from tuner.evaluate.measurement import METRICS
 from tuner.guard.verdict import first_answers, is_correct, paired
-from tuner.report.comparison import (
-    Compared,
-    Comparison,
-    Row,
-)
 from tuner.spec.differences import Difference, differences
 from tuner.spec.engine_kinds import engine_kinds
 from tuner.spec.errors import InputError, NotComparable
@@ -56,7 +52,7 @@ def compare(a: Path, b: Path, *, force: bool = False) -> Comparison:
 
 
 def compared(a: Compared, b: Compared, unlike: tuple[Difference, ...] = ()) -> Comparison:
-    """Return what is said of B against A, which both were read."""
+    """Compare B against A, both already read."""
     correct, pairs = _correct(a, b)
     return Comparison(
         a=a,
@@ -72,7 +68,7 @@ def compared(a: Compared, b: Compared, unlike: tuple[Difference, ...] = ()) -> C
 
 
 def facts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a measurement's facts, those of its environment among them."""
+    """Return a measurement's facts together with those of its environment."""
     return {**document, **document.get("environment", {})}
 
 
@@ -89,7 +85,7 @@ def read(path: Path) -> Compared:
 
 
 def _why_nothing(trials: Path) -> str:
-    """Return why a folder with trials holds no document, where they say so."""
+    """Say why a folder with trials holds no document, "" where its trials do not tell."""
     kept = (trial_folder.read(f) for f in trials.glob("*") if not f.name.startswith("."))
     failed = [k.measured.failed for k in kept if k.measured.failed]
     return f"; nothing was measured there: {failed[0]}" if failed else ""
@@ -115,9 +111,9 @@ def _measurement(file: Path) -> Mapping[str, Any]:
 
 
 def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:
-    """Return the samples that a measurement was computed from, none where they are not all there.
+    """Return the samples that a measurement was computed from, none where some are missing.
 
-    They are those of its candidate that were measured for a verdict, not for the search.
+    They are the samples of its candidate that were measured for a verdict, not for the search.
     """
     folders = [f for f in trials.glob("*") if not f.name.startswith(".")]
     kept = trial_folder.in_order(map(trial_folder.read, folders))
@@ -126,7 +122,7 @@ def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:
         for trial in kept
         if trial.place.phase in ("measure", "confirmation")
         and dict(trial.candidate) == document["candidate"]
-        for sample in trial.measured.kept
+        for sample in trial.measured.counted
     )
     return found if len(found) == document["n"] else ()
 
@@ -160,7 +156,7 @@ def _estimate(a: Compared, b: Compared, metric: Metric, q: float) -> Estimate | 
 
 
 def _bare_ratio(a: Compared, b: Compared, metric: Metric, q: float) -> Bound:
-    """Return the ratio of two figures without an interval."""
+    """Return the ratio of B's figure to A's, without an interval."""
     top, bottom = (_bound(side, metric, q).value for side in (b, a))
     return (
         Bound(top / bottom, None, None) if top and bottom and a.samples and b.samples else NOTHING
@@ -184,8 +180,8 @@ def _bound(side: Compared, metric: str, q: float) -> Bound:
 def _correct(a: Compared, b: Compared) -> tuple[Bound, int]:
     """Return B's share of correct answers minus A's on the same prompts, and how many those are.
 
-    A prompt is the same where its name and its template are: names say which seed filled it. Each
-    template counts once.
+    Prompts are the same where both name and template agree: the name says which seed filled the
+    template. Each template counts once.
     """
     first = first_answers(b.samples)
     pairs = [(y, x) for y, x in paired(first, a.samples) if x.cluster == y.cluster]
@@ -230,7 +226,7 @@ def _by_chunks(side: Compared) -> bool:
 
 
 def _more_starts(side: Compared) -> str:
-    """Say whence a measurement over several engine starts would come."""
+    """Say how to get a measurement over several engine starts."""
     kind = engine_kinds().get(str(facts(side.document).get("engine")))
     if kind is not None and kind.one_start:
         return "`tune` cannot start that server again: its figures hold for the one that served"

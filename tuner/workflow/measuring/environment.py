@@ -1,4 +1,4 @@
-"""What was measured, and on what: one list of what must agree before numbers are compared."""
+"""The facts about machine, engine and model, and which of them must agree before comparing."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
 
 
 def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
-    """Return what two parts of one run must share for their samples to be pooled."""
+    """Return the facts in which two parts of a run must agree before their samples are pooled."""
     facts = environment(engine, None) | {
         "declared": declared(study),
         "workload_hash": study.workload.hash,

@@ -1,4 +1,4 @@
-"""Measure one candidate: exactly so many requests, or until its verdict falls."""
+"""Measure one candidate: a given number of requests, or until its verdict falls."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate import failures
 from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.report.documents import measurement_document
 from tuner.spec.errors import EngineDied, InputError
@@ -18,16 +19,17 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
 from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed, write_json
-from tuner.store.trial_folder import Measured, Place
-from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.store.trial_folder import Place
+from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 from tuner.workflow.measuring.environment import environment
-from tuner.workflow.measuring.looks import Looks
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
+from tuner.workflow.measuring.verdict_so_far import VerdictSoFar
 
 UNBOUNDED = 10**9
 
 EVERY = 25
-"""Progress is told after so many requests."""
+"""Progress is told each time after this many requests."""
 
 
 async def measure(
@@ -40,10 +42,10 @@ async def measure(
     progress: Callable[[str], None] = lambda line: None,
     engine: Engine | None = None,
 ) -> tuple[Measurement, dict[str, Any]]:
-    """Return a measurement and its environment: the baseline with `settings` on top.
+    """Measure the baseline with `settings` on top; return the measurement and its environment.
 
-    With `until_decided` the first verdict on every SLO ends it, or the study's budget.
-    Raises EngineDied when nothing came of it.
+    Sends `requests` prompts. With `until_decided` it ends instead when every SLO has a verdict or
+    the study's budget is used up. Raises InputError, and EngineDied when nothing was measured.
     """
     if until_decided and not study.slos:
         raise InputError("--until-decided needs a target: --target-p99 MS or slo in the study")
@@ -52,39 +54,28 @@ async def measure(
     terms, n = Terms(), UNBOUNDED if until_decided else requests or 0
     with claimed(out):
         engine = engine or create(study, out / "engine")
-        study, left_out = fitted(study, engine)
+        study, left_out = fit_to_engine(study, engine)
         for name, why in left_out.items():
             progress(f"{name} is left out: {why}")
         candidate = baseline(study, engine, settings)
         session = Session(study, engine, out, study.budget_s if until_decided else math.inf)
         stop = decided(session, terms, progress) if until_decided else _counting(progress)
         try:
-            measured = await session.measure(
-                candidate, prompts, "0000", Place("measure"), n=n, stop=stop
-            )
+            spec = TrialSpec("0000", Place("measure"), prompts, n, stop)
+            measured = await session.measure(candidate, spec)
         finally:
             await session.aclose(progress)
-    found = judged(study, candidate, measured, terms)
+    found = evaluated(study, candidate, measured, terms)
     facts = environment(engine, measured.effective.version if measured.effective else None)
     write_json(out / "measurement.json", measurement_document(found, study, facts))
     return found, facts
 
 
-def judged(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
-    """Return all that is said about a candidate measured once; raise EngineDied where it failed."""
+def evaluated(study: Study, candidate: Candidate, measured: Measured, terms: Terms) -> Measurement:
+    """Return the measurement of a candidate; raise EngineDied, with what helps, where it failed."""
     if measured.failed:
         raise EngineDied(failures.with_next_step(measured.failed, study))
-    return measurement(
-        study,
-        candidate,
-        measured.effective,
-        measured.samples,
-        terms=terms,
-        client=measured.client,
-        memory_bytes=measured.memory_bytes,
-        resources=measured.resources,
-        machine=measured.machine,
-    )
+    return measurement(study, candidate, measured, terms)
 
 
 def decided(
@@ -92,26 +83,27 @@ def decided(
     terms: Terms,
     progress: Callable[[str], None] = lambda line: None,
     least: int = 1,
-) -> Callable[[Sample], bool]:
-    """Return a stop rule: after `least` samples every verdict has fallen, or time is up.
+) -> StopRule:
+    """Return a stop rule that ends a trial when every SLO has a verdict, or time is up.
 
-    The certificate allows any looks.
+    It waits for `least` samples. Certificates hold at any time, so it may look at each sample.
     """
-    looks = Looks(session.study, terms)
+    so_far = VerdictSoFar(session.study, terms)
 
     def stop(sample: Sample) -> bool:
-        looks.add(sample)
-        found = looks.verdicts() if len(looks.seen) >= least else None
+        so_far.add(sample)
+        n = len(so_far.seen)
+        found = so_far.verdicts() if n >= least else None
         if found and "UNDECIDED" not in found:
             return True
-        if found or len(looks.seen) % EVERY == 0:
-            progress(f"{len(looks.seen)} requests: {', '.join(found or ['UNDECIDED'])}")
+        if found or n % EVERY == 0:
+            progress(f"{n} requests: {', '.join(found or ['UNDECIDED'])}")
         return session.left_s() <= 0
 
     return stop
 
 
-def _counting(progress: Callable[[str], None]) -> Callable[[Sample], bool]:
+def _counting(progress: Callable[[str], None]) -> StopRule:
     count = 0
 
     def stop(sample: Sample) -> bool:

@@ -1,4 +1,4 @@
-"""Two sides' samples as the one estimator of gains takes them."""
+"""Bring the samples of two sides into the form that the estimator of gains takes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Floats = npt.NDArray[np.float64]
 
 
 def sides(ours: Sequence[Sample], theirs: Sequence[Sample], *, interleaved: bool) -> Sides:
-    """Return whose each sample is, in which block, and which prompt of which template it answered.
+    """Return for each sample its side, block, template and prompt.
 
-    A block is an uninterrupted run on one engine start. Prompts are the same where their name and
-    their template are: names say which seed filled them.
+    A block is an uninterrupted run on one engine start. Prompts are the same where both name and
+    template agree: the name says which seed filled the template.
     """
     samples = [*ours, *theirs]
     mine = [i < len(ours) for i in range(len(samples))]
@@ -42,8 +42,8 @@ def latencies(
 ) -> tuple[Sides, Floats] | None:
     """Return both sides and their latencies in seconds, inf for failed requests.
 
-    None where one is unknown: what is known in part is compared with nothing. A time of zero, as
-    that per token of an answer of one token, is none and left out.
+    Returns None where the latency of any request is unknown. A time of zero is left out: an
+    answer of one token has no time per token.
     """
     pairs = zip((ours, theirs), scheduled, strict=True)
     seconds = np.array([s.latency_s(metric, scheduled=from_plan) for side, from_plan in pairs
@@ -51,4 +51,4 @@ def latencies(
     known = seconds > 0
     if np.isnan(seconds).any() or not known.any():
         return None
-    return sides(ours, theirs, interleaved=interleaved).kept(known), seconds[known]
+    return sides(ours, theirs, interleaved=interleaved).only(known), seconds[known]

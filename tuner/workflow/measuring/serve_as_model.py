@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuner.engines.base import Creates, Engine
+from tuner.engines.base import Creates
 from tuner.modelfile.create_request import create_request
 from tuner.modelfile.document import parse
-from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective
-from tuner.workflow.measuring.artifacts import rendered
+from tuner.spec.values import Effective
+from tuner.workflow.measuring.artifacts import Rendering
 
 
-async def create(
-    study: Study, engine: Engine, candidate: Candidate, applied: Effective
-) -> Effective | None:
-    """Return what a model created from the candidate's Modelfile runs with.
+async def create_model(rendering: Rendering, applied: Effective) -> Effective | None:
+    """Create the model of a rendered Modelfile and return what it runs with.
 
-    None where the engine makes no models: the candidate is then served as it was `applied`.
+    Returns None where the engine makes no models: the candidate is then served as it was
+    `applied`. Raises EngineError where the model cannot be created.
     """
+    engine = rendering.engine
     if not isinstance(engine, Creates):
         return None
-    modelfile = parse(rendered(study, engine, candidate)["Modelfile"])
-    found = await engine.create(candidate, create_request(modelfile))
+    modelfile = parse(rendering.files["Modelfile"])
+    found = await engine.create(rendering.candidate, create_request(modelfile))
     return replace(found, changed=applied.changed)

@@ -1,11 +1,11 @@
-"""One engine, one workload, one output folder: measure candidates and keep what was measured."""
+"""Measure candidates with one engine and one workload, and store each trial in one folder."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,8 +13,7 @@ import numpy as np
 
 from tuner.engines.base import Engine, Notices, Seen
 from tuner.evaluate import failures
-from tuner.evaluate.measurement import Client
-from tuner.guard.classify import Judge, judge
+from tuner.evaluate.measured import Client, Measured
 from tuner.load.arrivals import Call
 from tuner.load.drive import Driven, drive
 from tuner.machine import usage
@@ -32,23 +31,25 @@ from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample
 from tuner.store import trial_folder
-from tuner.store.trial_folder import KeptTrial, Measured, Place, Spent
-from tuner.workflow.measuring.artifacts import rendered
-from tuner.workflow.measuring.serve_as_model import create
+from tuner.store.trial_folder import Spent, StoredTrial
+from tuner.workflow.measuring.answers import Answers
+from tuner.workflow.measuring.artifacts import Rendering
+from tuner.workflow.measuring.serve_as_model import create_model
+from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
 from tuner.workflow.measuring.warm_up import warm_up
 
 START_GRACE_S = 10.0
-"""So much longer than the budget may the last start of an engine take."""
+"""Seconds by which the last start of an engine may exceed the budget."""
 
 
 @dataclass(slots=True)
 class Session:
-    """The engine in use, and where its trials are kept; close it when done.
+    """The engine in use, and the folder of its trials; close it when done.
 
-    `budget_s` covers everything since the run began, and is infinite where nothing bounds it; a
+    `budget_s` covers everything since the run began; it is infinite where nothing bounds it. A
     continued run has already `spent` some of it and had `starts_before` engine starts. `version`
-    is the engine's, once known; `windows` what the machine did during each trial, by its name;
-    `run` the digest of what the run is about, which its trials tell.
+    is the engine's, once known. `windows` has what the machine did during each trial, by the
+    trial's name. `run` is the digest of what the run is about; each trial's folder names it.
     """
 
     study: Study
@@ -67,7 +68,7 @@ class Session:
         self._before_s = self.spent.elapsed_s
 
     def elapsed_s(self) -> float:
-        """Return the seconds in which the run has been running."""
+        """Return for how many seconds the run has been running, its earlier parts included."""
         return self._before_s + asyncio.get_running_loop().time() - self._began
 
     def left_s(self) -> float:
@@ -75,7 +76,7 @@ class Session:
         return self.budget_s - self.elapsed_s()
 
     def pace(self) -> Pace:
-        """Return what requests and restarts have taken so far, on average."""
+        """Return the average pace so far; what was not measured yet is as expected."""
         spent, expected = self.spent, expected_pace(self.study)
         return Pace(
             spent.busy_s / spent.requests if spent.requests else expected.request_s,
@@ -84,58 +85,40 @@ class Session:
             expected.in_flight,
         )
 
-    async def measure(
-        self,
-        candidate: Candidate,
-        prompts: Iterator[Prompt],
-        name: str,
-        place: Place,
-        *,
-        n: int,
-        fresh: bool = False,
-        as_created: bool = False,
-        stop: Callable[[Sample], bool] = lambda sample: False,
-    ) -> Measured:
-        """Apply a candidate, warm up, send `n` prompts or fewer, judge, and keep the trial.
+    async def measure(self, candidate: Candidate, spec: TrialSpec) -> Measured:
+        """Apply a candidate, warm up, send the prompts of `spec`, and store the trial.
 
         A candidate that cannot be started or that the engine does not run as asked comes
         back with `failed`; so does one whose engine died on the way, with what it gave, and one
-        whose first requests all fail: then no more are sent.
-        `as_created` serves it as the model that its own Modelfile makes, where the engine can.
+        whose first requests all fail: then no more are sent. Raises NotComparable where another
+        version of the engine serves than before.
         """
-        began = self.elapsed_s()
+        began, rendering = self.elapsed_s(), Rendering(self.study, self.engine, candidate)
         try:
-            effective, created = await self._start(candidate, fresh, as_created)
+            effective, as_model = await self._start(rendering, spec)
         except EngineError as error:
             if _being_ended():
                 raise
-            measured = Measured(None, (), Client(), failed=str(error))
-            return self._keep(name, place, candidate, measured)
+            return self._store(spec, rendering, Measured(failed=str(error)))
         if effective.changed != "nothing":
             self.spent.restarts += 1
             self.spent.restarting_s += self.elapsed_s() - began
-        effective = created or effective
         effective = replace(effective, engine_start=self.starts_before + effective.engine_start)
         self._check_version(effective.version)
         if effective.mismatches:
             failed = "not in force: " + "; ".join(effective.mismatches)
-            measured = Measured(effective, (), Client(), failed=failed)
-        else:
-            sent = client_part(candidate) if created else candidate
-            measured = await self._drive(sent, effective, prompts, n, stop)
-        return self._keep(name, place, candidate, measured)
+            return self._store(spec, rendering, Measured(effective, failed=failed))
+        sent = client_part(candidate) if as_model else candidate
+        return self._store(spec, rendering, await self._drive(sent, effective, spec))
 
-    async def _start(
-        self, candidate: Candidate, fresh: bool, as_created: bool
-    ) -> tuple[Effective, Effective | None]:
-        """Apply a candidate, and create its model where that is asked for, within the budget."""
+    async def _start(self, rendering: Rendering, spec: TrialSpec) -> tuple[Effective, bool]:
+        """Apply a candidate within the budget; tell whether it is served as its own model."""
         most_s = self.start_s()
         try:
             async with asyncio.timeout(most_s) as bound:
-                effective = await self.engine.apply(candidate, fresh=fresh)
-                if not as_created:
-                    return effective, None
-                return effective, await create(self.study, self.engine, candidate, effective)
+                applied = await self.engine.apply(rendering.candidate, fresh=spec.fresh)
+                created = await create_model(rendering, applied) if spec.as_model else None
+                return created or applied, created is not None
         except TimeoutError:
             if not bound.expired():
                 raise
@@ -144,7 +127,7 @@ class Session:
             ) from None
 
     def start_s(self) -> float | None:
-        """Return the seconds that a start may take now, None where no budget bounds it."""
+        """Return how many seconds a start may take now, None where no budget bounds it."""
         left_s = self.left_s()
         return None if math.isinf(left_s) else max(left_s, 0.0) + START_GRACE_S
 
@@ -156,58 +139,57 @@ class Session:
             )
         self.version = version
 
-    async def _drive(
-        self,
-        candidate: Candidate,
-        effective: Effective,
-        prompts: Iterator[Prompt],
-        n: int,
-        stop: Callable[[Sample], bool],
-    ) -> Measured:
-        asked: dict[str, Prompt] = {}
-        calls = self._calls(candidate, prompts, asked)
+    async def _drive(self, candidate: Candidate, effective: Effective, spec: TrialSpec) -> Measured:
+        answers = Answers(self.study.workload.schema)
+        calls = itertools.islice(self._calls(candidate, answers.noting(spec.prompts)), spec.n)
         transport = self.engine.transport()
         load, start = self.study.workload.load, effective.engine_start
         try:
-            warm = await warm_up(self, candidate, start, transport, n)
+            warm = await warm_up(self, candidate, start, transport, spec.n)
             before = usage.begin(self.engine, ours=effective.pid is not None)
             machine_before = self._counted(effective)
             run = await drive(
-                itertools.islice(calls, n), load, transport, self.engine.read,
-                engine_start=start, stop=_unless_served(stop),
+                calls, load, transport, self.engine.read,
+                engine_start=start, stop=_stopping(spec, answers),
                 rng=np.random.default_rng([self.study.seed, self.spent.requests]),
             )  # fmt: skip
             resources = usage.used(before, self.engine, run.elapsed_s)
             machine = between(machine_before, self._counted(effective))
         finally:
             await transport.aclose()
-        judged = self._judged(effective, warm, run, asked, n)
-        return replace(judged, resources=resources, machine=machine)
+        samples = self._account(warm, run, answers)
+        failed = self._failed([s for s in samples if not s.warmup], spec.n)
+        return Measured(
+            effective=effective,
+            samples=samples,
+            client=Client(run.client_cpu_s, run.elapsed_s, processes=load.client_processes),
+            memory_bytes=self.engine.memory_bytes(),
+            failed=failed,
+            resources=resources,
+            machine=machine,
+        )
 
     def _counted(self, effective: Effective) -> Counters | None:
-        """Return what the machine has counted, None for an engine that cannot be told from others.
+        """Return the machine's counters, None where the engine's processes are unknown.
 
-        A simulated one is no process; one that we did not start may be out of sight.
+        A simulated engine is no process; one that we did not start may be out of sight.
         """
         if effective.pid is not None:
             return counters()
         served_s = self.engine.seen_cpu_s() if isinstance(self.engine, Seen) else None
         return None if served_s is None else counters(served_s=served_s)
 
-    def _calls(
-        self, candidate: Candidate, prompts: Iterator[Prompt], asked: dict[str, Prompt]
-    ) -> Iterator[Call]:
+    def _calls(self, candidate: Candidate, prompts: Iterator[Prompt]) -> Iterator[Call]:
         workload = self.study.workload
         wanted = response_format(candidate, workload)
         for prompt in prompts:
-            asked[prompt.id] = prompt
             messages = conversation(prompt.messages, candidate, workload)
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
     def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
-        """Yield calls whose prompts are no prompts of the workload: those stay unseen.
+        """Yield calls for warming up; the workload's own prompts stay unseen by the engine.
 
-        They begin as the workload's do, with each choice of shots in turn.
+        Each call begins as those of the workload do, with each choice of shots in turn.
         """
         workload = self.study.workload
         said, wanted = workload.templates[0].messages[-1], response_format(candidate, workload)
@@ -216,44 +198,36 @@ class Session:
             messages = opened(prompt.messages, shots, candidate, workload)
             yield Call(prompt, self.engine.request(messages, candidate, wanted))
 
-    def _judged(
-        self,
-        effective: Effective,
-        warm: list[Driven],
-        run: Driven,
-        asked: Mapping[str, Prompt],
-        n: int,
-    ) -> Measured:
-        classify: Judge = judge(self.study.workload.schema)
+    def _account(self, warm: Sequence[Driven], run: Driven, answers: Answers) -> tuple[Sample, ...]:
+        """Return all samples as a block of the run, and add to what was spent."""
         self.spent.blocks += 1
         block = self.spent.blocks
-        judged = tuple(
-            replace(s, guard=classify(asked[s.prompt_id], s), block=block) for s in run.samples
-        )
         warmups = [replace(s, block=block) for sent in warm for s in sent.samples]
-        self.spent.requests += len(judged) + len(warmups)
+        measured = [replace(answers.classified(s), block=block) for s in run.samples]
+        self.spent.requests += len(measured) + len(warmups)
         self.spent.warmups += len(warmups)
         self.spent.busy_s += run.elapsed_s + sum(sent.elapsed_s for sent in warm)
-        processes = self.study.workload.load.client_processes
-        client = Client(run.client_cpu_s, run.elapsed_s, processes=processes)
-        failed = None if self.engine.alive() else "the engine died while it was being measured"
-        if failed is None and isinstance(self.engine, Notices):
-            failed = self.engine.noticed()
-        failed = failed or failures.nothing_served(judged, n)
-        return Measured(effective, (*warmups, *judged), client, self.engine.memory_bytes(), failed)
+        return (*warmups, *measured)
 
-    def _keep(self, name: str, place: Place, candidate: Candidate, measured: Measured) -> Measured:
+    def _failed(self, measured: Sequence[Sample], n: int) -> str | None:
+        """Say why a trial of up to `n` requests has nothing to compare, None where it has."""
+        if not self.engine.alive():
+            return "the engine died while it was being measured"
+        noticed = self.engine.noticed() if isinstance(self.engine, Notices) else None
+        return noticed or failures.nothing_served(measured, n)
+
+    def _store(self, spec: TrialSpec, rendering: Rendering, measured: Measured) -> Measured:
+        """Write a trial's folder and return what was measured."""
         self.spent.elapsed_s = self.elapsed_s()
-        name = trial_folder.free_name(self.folder, name)
+        name = trial_folder.free_name(self.folder, spec.name)
         if measured.machine:
             self.windows[name] = measured.machine
-        trial = KeptTrial(name, place, candidate, measured, self.spent, self.run)
-        files = rendered(self.study, self.engine, candidate)
-        trial_folder.write(self.folder, trial, files, _newest_log(self.folder))
+        trial = StoredTrial(name, spec.place, rendering.candidate, measured, self.spent, self.run)
+        trial_folder.write(self.folder, trial, rendering.files, _newest_log(self.folder))
         return measured
 
     async def aclose(self, note: Callable[[str], None] = lambda line: None) -> None:
-        """Stop the engine; what of it does not end is noted, and costs nothing measured."""
+        """Stop the engine; where it does not end, note that, since all trials are stored."""
         try:
             await self.engine.aclose()
         except EngineError as error:
@@ -261,19 +235,20 @@ class Session:
 
 
 def _being_ended() -> bool:
-    """Tell whether the run is being ended from outside, so that nothing more is to be measured."""
+    """Tell whether the run is being cancelled, so that nothing more should be measured."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-def _unless_served(stop: Callable[[Sample], bool]) -> Callable[[Sample], bool]:
-    """Return a stop rule that also ends a measurement whose first requests are all refused."""
+def _stopping(spec: TrialSpec, answers: Answers) -> StopRule:
+    """Return a trial's stop rule, which also ends it when its first requests are all refused."""
     seen: list[Sample] = []
 
     def stopping(sample: Sample) -> bool:
         seen.append(sample)
-        hopeless = len(seen) == failures.FIRST and failures.refused(seen)
-        return stop(sample) or hopeless
+        all_refused = len(seen) == failures.FIRST and failures.refused(seen)
+        shown = answers.classified(sample) if spec.stop_reads_answers else sample
+        return spec.stop(shown) or all_refused
 
     return stopping
 

@@ -1,4 +1,4 @@
-"""Warm an engine up: requests that count in no number, until they no longer get faster."""
+"""Warm an engine up with requests that are not counted, until they no longer get faster."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 MOST_WARMUPS = 10
 WARMUP_PART = 4
-"""Warming up takes at most so many requests, and at most one for four that are measured."""
+"""Warming up takes at most MOST_WARMUPS requests, and at most one for WARMUP_PART measured ones."""
 
 WARMUP_SHARE = 0.01
-"""A round more is sent only before this share of the budget was used for them."""
+"""No further round begins once a warm-up has taken this share of the budget."""
 
 
 async def warm_up(
     session: Session, candidate: Candidate, start: int, transport: Transport, n: int
 ) -> list[Driven]:
-    """Send requests to every slot, and more until they are steady or their bounds reached.
+    """Send requests to every slot until their times are steady, or a bound is reached.
 
-    Each choice of shots has its turn, since engines keep the beginnings they have read. They
-    are sent in closed loop, to all slots at once, before `n` that are measured.
+    Each choice of shots has its turn, since engines keep the beginnings that they have read. The
+    requests are sent in closed loop, to all slots at once; `n` measured ones follow.
     """
     workload, slots = session.study.workload, _slots(session.engine.knobs, candidate)
     load, calls = _at_once(workload.load, slots), session.spare_calls(candidate)
@@ -64,7 +64,7 @@ def _at_once(load: Load, slots: int) -> Load:
 
 
 def _steady(rounds: Sequence[Driven], window: int) -> bool:
-    """Tell whether the first token and, where answers have more than one, the others are steady.
+    """Tell whether the times to first token, and per further token, are steady.
 
     Answers differ in length, so the whole latency tells nothing.
     """

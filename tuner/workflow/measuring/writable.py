@@ -1,6 +1,7 @@
-"""Whether all that a study may propose can be written down, before a search finds that it cannot.
+"""Check before a search that all values of a study can be written into its files.
 
-Each trial writes a Modelfile or fills in a command line: what neither holds would end the run.
+Each trial writes a Modelfile or fills in a command line; a value that neither can hold would end
+the run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tuner.spec.values import Candidate
 def ensure_writable(study: Study, knobs: Mapping[str, Knob], base: Candidate, where: str) -> None:
     """Raise InputError for a value of the study that a Modelfile or a command cannot hold.
 
-    Each value is tried beside the baseline; combinations may still fail, and are infeasible.
+    Each value is tried with the baseline's other settings. Combinations may still fail; they are
+    infeasible trials.
     """
     kind = kind_of(study)
     for what, candidate in _candidates(study, base):

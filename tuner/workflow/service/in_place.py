@@ -10,6 +10,7 @@ from typing import Any
 
 from tuner.engines.deployment import Deployment
 from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement
 from tuner.spec.conversation import client_part
 from tuner.spec.errors import EngineDied
@@ -17,9 +18,10 @@ from tuner.spec.study import Study
 from tuner.spec.values import Slo
 from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed
-from tuner.store.trial_folder import Measured, Place
-from tuner.workflow.measuring.measure import judged
+from tuner.store.trial_folder import Place
+from tuner.workflow.measuring.measure import evaluated
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.service.proposal import Proposal
 
 
@@ -46,18 +48,18 @@ async def measure(
     with claimed(out):
         session = Session(study, deployment.engine(proposal.name), out, math.inf)
         try:
-            measured = await session.measure(
-                sent, prompts.prompts(study.seed), "0000", Place("measure"), n=requests
-            )
+            asked = prompts.prompts(study.seed)
+            spec = TrialSpec("0000", Place("measure"), asked, requests)
+            measured = await session.measure(sent, spec)
         finally:
             await session.aclose()
     _ensure_served(measured)
-    return judged(study, sent, measured, Terms())
+    return evaluated(study, sent, measured, Terms())
 
 
 def _ensure_served(measured: Measured) -> None:
     """Raise EngineDied where no request was answered, even if the client was too slow."""
-    failed, samples = measured.failed, measured.kept
+    failed, samples = measured.failed, measured.counted
     if not failed and not any(s.outcome == "ok" for s in samples):
         why = samples[0].error or samples[0].outcome if samples else "none was sent"
         failed = f"none of {len(samples)} requests was answered; the first failed so: {why}"

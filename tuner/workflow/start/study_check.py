@@ -25,7 +25,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.spec.workload import Workload, distinct, visits
 from tuner.stats.shares import evidence_above
-from tuner.workflow.measuring.candidates import baseline, fitted
+from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 from tuner.workflow.tune.run import check, unguarded
 
 _MOST_TEMPLATES = 5000
@@ -41,7 +41,7 @@ def check_study(study: Study) -> StudyCheck:
     Raises InputError for what the engine or the workload does not have.
     """
     seen = preview(study)
-    study, left_out = fitted(study, seen)
+    study, left_out = fit_to_engine(study, seen)
     base = baseline(study, seen)
     refusal = _refusal(study)
     planned = None if refusal else plan(study)

@@ -1,4 +1,4 @@
-"""Cold starts: what the first request costs after Ollama has let go of the model.
+"""Measure cold starts: what the first request costs after Ollama has unloaded the model.
 
 With `keep_alive` the model leaves the memory when nobody asked for so long; the next request
 waits until it is loaded again.
@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tuner.engines.base import Unloads
-from tuner.evaluate.cold_start import Cold, ColdStart
+from tuner.evaluate.cold_start import ColdStart, ColdStarts
 from tuner.load.arrivals import Call
 from tuner.load.drive import drive
 from tuner.spec.conversation import client_part
 from tuner.spec.errors import EngineDied
 from tuner.spec.values import Candidate, Load
-from tuner.workflow.measuring.serve_as_model import create
+from tuner.workflow.measuring.artifacts import Rendering
+from tuner.workflow.measuring.serve_as_model import create_model
 from tuner.workflow.measuring.session import Session
 
 COLD_STARTS = 3
@@ -26,15 +27,16 @@ COLD_STARTS = 3
 
 async def cold_starts(
     session: Session, candidate: Candidate, count: int = COLD_STARTS
-) -> Cold | None:
-    """Return what cold starts cost a candidate, None where its engine cannot let go of a model.
+) -> ColdStarts | None:
+    """Return what cold starts cost a candidate, None where its engine cannot unload a model.
 
-    Each is one request after the model was unloaded. All of them get what is left of the budget
-    and a grace; those that ended by then are returned. Raises EngineError where none did.
+    Each is one request after the model was unloaded. All together may take what is left of the
+    budget and a short grace; those that ended by then are returned. Raises EngineError where none
+    did.
     """
     if not isinstance(session.engine, Unloads):
         return None
-    found: list[Cold] = []
+    found: list[ColdStarts] = []
     most_s = session.start_s()
     try:
         async with asyncio.timeout(most_s) as bound:
@@ -48,12 +50,13 @@ async def cold_starts(
 
 
 async def _one_by_one(
-    session: Session, candidate: Candidate, count: int, tell: Callable[[Cold], None]
+    session: Session, candidate: Candidate, count: int, tell: Callable[[ColdStarts], None]
 ) -> None:
-    """Tell what is known after each cold start."""
+    """Measure one cold start after the other, and tell what is known after each."""
     engine = session.engine
     assert isinstance(engine, Unloads)
-    created = await create(session.study, engine, candidate, await engine.apply(candidate))
+    rendering = Rendering(session.study, engine, candidate)
+    created = await create_model(rendering, await engine.apply(candidate))
     calls = session.spare_calls(client_part(candidate) if created else candidate)
     warm_bytes = engine.memory_bytes()
     starts: tuple[ColdStart, ...] = ()
@@ -61,7 +64,7 @@ async def _one_by_one(
         await engine.unload()
         cold_bytes = engine.memory_bytes()
         starts = (*starts, *await _first(session, call))
-        tell(Cold(starts, warm_bytes, cold_bytes))
+        tell(ColdStarts(starts, warm_bytes, cold_bytes))
 
 
 async def _first(session: Session, call: Call) -> list[ColdStart]:

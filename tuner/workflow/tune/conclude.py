@@ -1,101 +1,126 @@
-"""From what was proven to a result: the best, its gain over the baseline, its artifacts."""
+"""Turn what was measured into a result: the best, its gain over the baseline, its artifacts."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.engines.artifacts import Evidence
 from tuner.engines.registry import kind_of
-from tuner.evaluate.cold_start import Cold
+from tuner.evaluate.cold_start import ColdStarts
+from tuner.evaluate.estimates import worst_latencies
 from tuner.evaluate.lateness import by_block
 from tuner.evaluate.measurement import Measurement
-from tuner.evaluate.result import Result, Screened
 from tuner.evaluate.scope import scope, starts_text
 from tuner.search.budget import Plan
 from tuner.search.frontier import frontier
-from tuner.search.trial import Trial, latencies, value
+from tuner.search.result import BaselineDrift, Result, Screened
+from tuner.search.trial import Trial, value
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Sample, Slo, changes
+from tuner.spec.values import Candidate, Sample, Setting, Slo, changes
 from tuner.stats.quantiles import quantile
 from tuner.store.run_folder import write_files
 from tuner.workflow.measuring.artifacts import placed, rendered
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.baseline_drift import drifted
-from tuner.workflow.tune.finalists import Proof
+from tuner.workflow.tune.finalists import Finalists
 from tuner.workflow.tune.gains import gains
-from tuner.workflow.tune.proof import judged
 from tuner.workflow.tune.reasons import what_stood_in_the_way
 
 
-def conclude(
-    session: Session,
-    base: Candidate,
-    trials: Sequence[Trial],
-    proof: Proof,
-    plan_: Plan,
-    looks: Sequence[Sequence[Sample]] = (),
-    cold: Cold | None = None,
-    continued: Sequence[str] = (),
-) -> Result:
-    """Return the result of a finished run, and write the artifacts of its best candidate.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All that a run measured, once nothing more is measured.
 
-    `looks` are the baseline's samples between the search's trials, a block each; `continued`
+    `rechecks` are the baseline's samples between the search's trials, a block each; `continued`
     says what a larger budget was spent on.
     """
-    number, best = best_of(proof.measured, worth_to(session.study))
-    baseline = baseline_of(session, proof)
-    proven = by_block(baseline.samples) if baseline else []
-    drift = drifted(base, trials, looks, proven)
-    found = gains(session.study, best, baseline, proof.alpha(number))
+
+    finalists: Finalists
+    trials: Sequence[Trial]
+    plan: Plan
+    rechecks: Sequence[Sequence[Sample]] = ()
+    cold: ColdStarts | None = None
+    continued: Sequence[str] = ()
+
+    @property
+    def session(self) -> Session:
+        """Return the session in which it was measured."""
+        return self.finalists.session
+
+    @property
+    def base(self) -> Candidate:
+        """Return the baseline's settings."""
+        return self.finalists.baseline.candidate
+
+
+def conclude(run: Finished) -> Result:
+    """Return the result of a finished run, and write the artifacts of its best candidate."""
+    session, study = run.session, run.session.study
+    place, best = best_of(run.finalists.measured, worth_to(study))
+    alpha, baseline = run.finalists.alpha(place), run.finalists.baseline_measurement()
+    shown = gains(study, best, baseline, alpha)
     if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
-        best = best if found.any else baseline  # what serves is kept
-    chosen = best or baseline
-    version = next((m.effective.version for m in (best, baseline) if m and m.effective), None)
-    env = environment(session.engine, version)
-    new = chosen.candidate if chosen else base
-    changed = {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
-    open_ = () if best and best.verdict == "PASS" else what_stood_in_the_way(
-        session.study, best, proof.alpha(number)
-    )  # fmt: skip
+        best = best if shown.any else baseline  # what serves stays
+    chosen, proven = best or baseline, best is not None and best.verdict == "PASS"
     return Result(
-        study=session.study,
+        study=study,
         out=session.folder,
         verdict=best.verdict if best else "UNDECIDED",
         baseline=baseline,
         best=chosen,
-        changed=changed,
-        gain=found.latency,
-        mean_gain=found.mean,
-        median_gain=found.median,
-        late_gain=found.late,
-        noise_floor=found.noise_floor,
-        trials=trials,
-        finalists=proof.measured,
+        changed=_changed(run.base, chosen),
+        gain=shown.latency,
+        mean_gain=shown.mean,
+        median_gain=shown.median,
+        late_gain=shown.late,
+        noise_floor=shown.noise_floor,
+        trials=run.trials,
+        finalists=run.finalists.measured,
         artifacts=_write_artifacts(session, chosen),
-        environment=env,
-        frontier=frontier(session.study, trials),
-        screened=screening(session.study, trials, proof),
-        spent=_spent(session, trials),
-        plan=plan_,
-        reasons=tuple(open_),
-        knobs=placed(session.study, session.engine),
-        drift=drift,
+        environment=environment(session.engine, _version(best, baseline)),
+        frontier=frontier(study, run.trials),
+        screened=screening(study, run.trials, run.finalists),
+        spent=_spent(session, run.trials),
+        plan=run.plan,
+        reasons=() if proven else tuple(what_stood_in_the_way(study, best, alpha)),
+        knobs=placed(study, session.engine),
+        drift=_drift(run, baseline),
         windows=session.windows,
-        cold=cold,
-        continued=tuple(continued),
+        cold=run.cold,
+        continued=tuple(run.continued),
     )
+
+
+def _version(*measured: Measurement | None) -> str | None:
+    """Return the engine's version, as the first of these that was served says."""
+    return next((m.effective.version for m in measured if m and m.effective), None)
+
+
+def _changed(
+    base: Candidate, chosen: Measurement | None
+) -> dict[str, tuple[Setting | None, Setting | None]]:
+    """Return the settings that differ from the baseline's, as (baseline, chosen)."""
+    new = chosen.candidate if chosen else base
+    return {knob: (base.get(knob), new[knob]) for knob in changes(new, base)}
+
+
+def _drift(run: Finished, baseline: Measurement | None) -> BaselineDrift | None:
+    proven = by_block(baseline.samples) if baseline else []
+    return drifted(run.base, run.trials, run.rechecks, proven)
 
 
 def best_of(
     measured: Sequence[Measurement], worth: Callable[[Measurement], float] = lambda m: 0.0
 ) -> tuple[int, Measurement | None]:
-    """Return the proven finalist, else the undecided one with most evidence, else a failed one.
+    """Return the best measurement and its place in `measured`; (0, None) where there is none.
 
-    With its number, counted from 0; (0, None) where there is none. Of several proven ones it is
-    the one of most `worth`: the errors that they may spend hold together.
+    Proven ones come first, the one of most `worth` before the others: the errors of all proofs
+    hold together. Then come undecided ones, by their evidence, then failed ones, and last those
+    of which nothing was measured.
     """
     order = {"PASS": 0, "UNDECIDED": 1, "FAIL": 2}
 
@@ -105,6 +130,7 @@ def best_of(
     return min(
         enumerate(measured),
         key=lambda found: (
+            found[1].n == 0,
             order[found[1].verdict],
             -worth(found[1]) if found[1].verdict == "PASS" else 0.0,
             -evidence_for(found[1]),
@@ -114,23 +140,13 @@ def best_of(
 
 
 def worth_to(study: Study) -> Callable[[Measurement], float]:
-    """Return what a study's objective makes of a measurement, the least where it is unknown."""
+    """Return a function from a measurement to the objective's value, -inf where it is unknown."""
 
     def worth(m: Measurement) -> float:
         found = value(study, m.samples, m.memory_bytes)
         return -math.inf if math.isnan(found) else found
 
     return worth
-
-
-def baseline_of(session: Session, proof: Proof) -> Measurement | None:
-    """Return the baseline as confirmed: its own blocks, or a finalist that is the baseline."""
-    if proof.of_baseline:
-        return proof.of_baseline
-    if proof.baseline.measured:
-        return judged(session, proof.baseline, proof.baseline)
-    same = (m for m in proof.measured if m.candidate == proof.baseline.candidate)
-    return next(same, None)
 
 
 def _slo(study: Study) -> Slo:
@@ -146,7 +162,7 @@ def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, 
 
 
 def evidence(session: Session, m: Measurement) -> Evidence:
-    """Return what the header of an artifact says about its candidate."""
+    """Return the evidence that stands in the header of an artifact."""
     study = session.study
     lines = [_evidence_line(slo, m) for slo in m.certificates]
     shares = [_share("valid", m.guard.valid.value)]
@@ -183,20 +199,20 @@ def _share(name: str, value: float | None) -> str:
     return f"{name} {value:.1%}" if value is not None else f"{name} not measured"
 
 
-def screening(study: Study, trials: Sequence[Trial], proof: Proof) -> list[Screened]:
-    """Set what screening said of each finalist beside what confirmation found."""
+def screening(study: Study, trials: Sequence[Trial], finalists: Finalists) -> list[Screened]:
+    """Return what screening said of each finalist beside what its proof found."""
     by_number = {t.number: t for t in trials}
     return [
-        _screened(study, by_number[side.number], m)
-        for side, m in zip(proof.sides, proof.measured, strict=True)
-        if side.number in by_number
+        _screened(study, by_number[side.trial_number], m)
+        for side, m in zip(finalists.sides, finalists.measured, strict=True)
+        if side.trial_number in by_number
     ]
 
 
 def _screened(study: Study, trial: Trial, m: Measurement) -> Screened:
     quantiles = [m.quantiles[slo.metric][slo.quantile].value for slo in study.slos]
     met = [v is not None and v <= s.max_s for v, s in zip(quantiles, study.slos, strict=True)]
-    estimate = latencies(trial.samples, _slo(study), scheduled=study.workload.load.open_loop)
+    estimate = worst_latencies(study, _slo(study).metric, trial.samples)
     return Screened(
         number=trial.number,
         n=len(trial.samples),
@@ -210,7 +226,7 @@ def _screened(study: Study, trial: Trial, m: Measurement) -> Screened:
 
 
 def _saved_s(trials: Sequence[Trial]) -> float:
-    """Return the seconds that cutting hopeless trials saved, at the pace they had."""
+    """Return the seconds that cutting hopeless trials saved, at the pace of their own requests."""
     saved = 0.0
     for t in trials:
         served = [s.latency_s("e2e") for s in t.samples if s.outcome == "ok"]

@@ -1,4 +1,4 @@
-"""What is done with time that is left: a better second is proven, and a larger budget searches on.
+"""Use the time that is left: prove a better second, and search on where the budget is larger.
 
 Each finalist of the whole run, continued or not, spends its own error once: together 5 %.
 """
@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 
 from tuner.search.budget import MAX_FINALISTS, Plan
 from tuner.search.trial import Trial
-from tuner.spec.values import Candidate
-from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.finalists import Proof, begin, better_second, next_needs_s
-from tuner.workflow.tune.screening import BATCH, Watcher
+from tuner.workflow.tune.finalists import Finalists, next_needs_s
+from tuner.workflow.tune.screening import BATCH
 
 USED_UP = (
     f"the error of 5 % is spent on {MAX_FINALISTS} finalists, so that no further candidate can be "
@@ -22,81 +20,80 @@ USED_UP = (
 
 
 @dataclass(slots=True)
-class Further:
-    """The trials and finalists of an earlier part of the run, and in words what came after it."""
+class Continuation:
+    """What an earlier part of the run had; `words` say what came after it.
 
-    watcher: Watcher
-    before: Collection[int]
-    finalists: int
-    requests: int
+    `trials_before` are the numbers of its trials, `sides_before` and `requests_before` count its
+    finalists and what was sent to them.
+    """
+
+    finalists: Finalists
+    trials_before: Collection[int]
+    sides_before: int
+    requests_before: int
     began_s: float
     words: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(
-        cls, session: Session, trials: Sequence[Trial], proof: Proof, watcher: Watcher
-    ) -> Further:
-        """Return it for a run that is about to go on."""
-        numbers, now_s = {t.number for t in trials}, session.elapsed_s()
-        return cls(watcher, numbers, len(proof.sides), _requests(proof), now_s)
+    def of(cls, finalists: Finalists, trials: Sequence[Trial]) -> Continuation:
+        """Return the continuation of a run that has these trials and finalists now."""
+        numbers, now_s = {t.number for t in trials}, finalists.session.elapsed_s()
+        return cls(finalists, numbers, len(finalists.sides), finalists.requests, now_s)
 
     def _say(self, text: str) -> None:
-        """Say what a continued run does; one that is not has nothing that it went on with."""
-        if self.finalists:
+        """Note what a continued run does; a new run notes nothing."""
+        if self.sides_before:
             self.words.append(text)
-            self.watcher.note(f"continued: {text}")
+            self.finalists.watcher.note(f"continued: {text}")
 
-    def fresh(self, trials: Sequence[Trial]) -> list[Trial]:
+    def new_trials(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials that the earlier part did not have."""
-        return [t for t in trials if t.number not in self.before]
+        return [t for t in trials if t.number not in self.trials_before]
 
-    def may_search(self, session: Session, plan: Plan, proof: Proof) -> bool:
-        """Tell whether to search: nobody is proven yet, or the new budget has time for it."""
-        if not proof.sides:
+    def may_search(self, plan: Plan) -> bool:
+        """Tell whether to search: there is no finalist yet, or the new budget has time for it."""
+        if not self.finalists.sides:
             return True
-        if proof.turn >= MAX_FINALISTS:
+        if self.finalists.next_index >= MAX_FINALISTS:
             self._say(USED_UP)
             return False
-        return plan.search_s - session.elapsed_s() >= BATCH * plan.trial_s
+        return plan.search_s - self.finalists.session.elapsed_s() >= BATCH * plan.trial_s
 
     def may_prove(self, trials: Sequence[Trial]) -> bool:
-        """Tell whether a second may be looked for: not again where nothing new was measured."""
-        return not self.finalists or bool(self.fresh(trials))
+        """Tell whether to look for a better second; it takes new trials in a continued run."""
+        return not self.sides_before or bool(self.new_trials(trials))
 
-    def searched(self, session: Session, trials: Sequence[Trial]) -> None:
-        """Say what was searched with finalists there already."""
-        took_s = session.elapsed_s() - self.began_s
-        self._say(f"{len(self.fresh(trials))} more trials in {took_s:.0f} s of searching")
+    def say_searched(self, trials: Sequence[Trial]) -> None:
+        """Note how much a continued run searched."""
+        took_s = self.finalists.session.elapsed_s() - self.began_s
+        self._say(f"{len(self.new_trials(trials))} more trials in {took_s:.0f} s of searching")
 
-    def proved(self, proof: Proof) -> None:
-        """Say what was sent to prove the finalist that was there already."""
-        more = _requests(proof) - self.requests
+    def say_proved(self) -> None:
+        """Note how many requests the proof of an earlier finalist took."""
+        more = self.finalists.requests - self.requests_before
         if more:
             self._say(f"{more} more requests for the proof")
 
-    async def prove_better(
-        self, session: Session, trials: Sequence[Trial], base: Candidate, proof: Proof
-    ) -> None:
-        """Prove what promises more than what is proven, best first, while time and error last."""
-        while (pick := better_second(session, trials, base, proof)) is not None:
-            if proof.turn >= MAX_FINALISTS:
+    async def prove_better(self, trials: Sequence[Trial]) -> None:
+        """Prove trials that promise more than what is proven, while time and error last."""
+        finalists, session = self.finalists, self.finalists.session
+        while (pick := finalists.better_second(trials)) is not None:
+            if finalists.next_index >= MAX_FINALISTS:
                 self._say(USED_UP)
                 return
-            if session.left_s() < next_needs_s(session.study, pick, proof.turn):
+            if session.left_s() < next_needs_s(session.study, pick, finalists.next_index):
                 self._say(f"no time was left to prove trial {pick.number}")
                 return
-            await begin(session, pick, trials, base, proof, self.watcher)
-            self._say(_proof_in_words(pick, proof))
+            await finalists.prove(pick, trials)
+            self._say(_proof_in_words(pick, finalists))
         self._say("no other trial promises more than what is proven")
 
 
-def _requests(proof: Proof) -> int:
-    return sum(len(side.measured) for side in proof.sides)
-
-
-def _proof_in_words(pick: Trial, proof: Proof) -> str:
-    verdict, alpha = proof.measured[-1].verdict, proof.alpha(len(proof.measured) - 1)
+def _proof_in_words(pick: Trial, finalists: Finalists) -> str:
+    """Say what came of the last proof."""
+    verdict = finalists.measured[-1].verdict
+    alpha = finalists.alpha(len(finalists.measured) - 1)
     return (
         f"trial {pick.number} promised more than what was proven, and its proof as finalist "
-        f"{proof.turn} (error {alpha:.2%}) is {verdict}"
+        f"{finalists.next_index} (error {alpha:.2%}) is {verdict}"
     )

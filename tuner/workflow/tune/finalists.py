@@ -1,4 +1,4 @@
-"""Prove finalists one after the other, until one is proven or time is up; name a better one."""
+"""Prove finalists one after the other, until one is proven or time is up."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.guard.verdict import is_correct
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, MAX_FINALISTS, Rhythm
-from tuner.search.finalists import better, finalists, worth
+from tuner.search.finalists import better, choose_finalists, worth
 from tuner.search.trial import Trial, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
 from tuner.stats.paired import pairs_needed
-from tuner.store.trial_folder import KeptTrial
+from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.proof import (
-    Side,
-    again,
-    confirm,
-    fastest_proof_s,
-    held_out,
-    judged,
-    terms_of,
-)
+from tuner.workflow.tune.proof import Proof, Side, fastest_proof_s, held_out, terms_of
 from tuner.workflow.tune.screening import Watcher
 
 LEAST_SHARE = 0.05
@@ -32,12 +25,15 @@ LEAST_SHARE = 0.05
 
 
 @dataclass(slots=True)
-class Proof:
-    """What confirmation brought so far: the baseline's side, and each finalist's.
+class Finalists:
+    """The finalists of a run: the baseline's side, each finalist's, and what was measured of them.
 
+    `measured` has a measurement for each of `sides` whose proof has come to its end.
     `of_baseline` is the baseline's own proof, None where it was not tried.
     """
 
+    session: Session
+    watcher: Watcher
     rhythm: Rhythm
     baseline: Side
     sides: list[Side] = field(default_factory=list)
@@ -46,37 +42,46 @@ class Proof:
 
     @classmethod
     def of(
-        cls, session: Session, base: Candidate, kept: Sequence[KeptTrial], rhythm: Rhythm
-    ) -> Proof:
-        """Return the proof with the blocks of an earlier part of the run.
+        cls,
+        session: Session,
+        watcher: Watcher,
+        rhythm: Rhythm,
+        base: Candidate,
+        stored: Sequence[StoredTrial],
+    ) -> Finalists:
+        """Return the finalists of a run, with the blocks of an earlier part of it.
 
-        The last finalist is taken up again: whether it was done shows when it is looked at.
+        The last one is measured again, which ends at once if it was decided.
         """
-        blocks = [k for k in kept if k.place.phase == "confirmation"]
-        by_side = {k.place.side: k for k in blocks if k.place.side != "baseline"}
-        proof = cls(rhythm, again(_side(session, base, "baseline", None), blocks))
+        blocks = [t for t in stored if t.place.phase == "confirmation"]
+        by_side = {t.place.side: t for t in blocks if t.place.side != "baseline"}
+        found = cls(session, watcher, rhythm, _side(session, base, "baseline", None))
+        found.baseline.add_stored(blocks)
         for name, block in by_side.items():
             side = _side(session, block.candidate, str(name), block.place.number)
-            proof.sides.append(again(side, blocks))
-        proof.sides.sort(key=lambda side: side.turn)
-        proof.measured = [
-            judged(session, side, proof.baseline, terms_of(session, side.turn, rhythm))
-            for side in proof.sides[:-1]
-        ]
-        return proof
+            side.add_stored(blocks)
+            found.sides.append(side)
+        found.sides.sort(key=lambda side: side.index)
+        found.measured = [found._evaluated(side) for side in found.sides[:-1]]
+        return found
 
     @property
-    def turn(self) -> int:
-        """Return which finalist the next one is, counted from 0; each spends its error once."""
-        return max((side.turn + 1 for side in self.sides), default=0)
+    def next_index(self) -> int:
+        """Return the index of the next finalist; each index has its own error."""
+        return max((side.index + 1 for side in self.sides), default=0)
 
-    def alpha(self, number: int) -> float:
-        """Return the error that the finalist with this place in `measured` may spend."""
-        return ALPHAS[self.sides[number].turn] if self.sides else ALPHAS[0]
+    def alpha(self, place: int) -> float:
+        """Return the error that the finalist at this place in `measured` may spend."""
+        return ALPHAS[self.sides[place].index] if self.sides else ALPHAS[0]
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests all finalists have had."""
+        return sum(len(side.samples) for side in self.sides)
 
     @property
     def unfinished(self) -> bool:
-        """Tell whether an earlier part of the run left a finalist that was not looked at again."""
+        """Tell whether an earlier part of the run left a finalist without a measurement."""
         return len(self.sides) > len(self.measured)
 
     @property
@@ -84,104 +89,94 @@ class Proof:
         """Tell whether a finalist is proven."""
         return any(m.verdict == "PASS" for m in self.measured)
 
+    async def prove_in_turn(self, trials: Sequence[Trial], at_most: int) -> None:
+        """Prove up to `at_most` finalists, best first, until one is proven or time is up."""
+        session, base = self.session, self.baseline.candidate
+        if self.unfinished:
+            await self._take_up(self.sides[-1], trials)
+            at_most -= 1
+        room = min(at_most, MAX_FINALISTS - self.next_index)
+        for trial in choose_finalists(session.study, self._untried(trials), base, room):
+            late = session.left_s() < LEAST_SHARE * session.study.budget_s
+            if self.passed or (late and self.sides):
+                break
+            await self.prove(trial, trials)
 
-async def prove(
-    session: Session,
-    trials: Sequence[Trial],
-    base: Candidate,
-    proof: Proof,
-    watcher: Watcher,
-    at_most: int,
-) -> None:
-    """Prove up to `at_most` finalists, best first, until one is proven or time is up."""
-    by_number = {t.number: t for t in trials}
-    if proof.unfinished:
-        side = proof.sides[-1]
-        trial = by_number.get(side.number or 0) or _moved_away(side)
+    def better_second(self, trials: Sequence[Trial]) -> Trial | None:
+        """Return the trial that promises more than what is proven, None where there is none.
+
+        The worth of what is proven comes from the requests of its proof.
+        """
+        study, base = self.session.study, self.baseline.candidate
+        proven = (m for m in self.measured if m.verdict == "PASS")
+        best = max(
+            (worth(study, m.samples, value(study, m.samples, m.memory_bytes)) for m in proven),
+            default=math.inf,
+        )
+        left = [t for t in self._untried(trials) if t.candidate != base]
+        return better(study, left, best)
+
+    async def prove(self, trial: Trial, trials: Sequence[Trial]) -> None:
+        """Prove one more finalist."""
+        number = self.next_index + 1
+        changed = _changed_text(trial.candidate, self.baseline.candidate)
+        self.watcher.note(f"finalist {number}: {changed}")
+        side = _side(self.session, trial.candidate, f"finalist-{number}", trial.number)
+        self.sides.append(side)
+        await self._measure(side, trial, trials)
+
+    async def prove_baseline(self) -> None:
+        """Prove the baseline itself in the time that is left; then the advice can be to keep it."""
+        study, side = self.session.study, self.baseline
+        terms = replace(terms_of(0, self.rhythm), alpha=BASELINE_ALPHA)
+        now = side.evaluated(study, side, terms)
+        if side.failed or "FAIL" in (now.latency_verdict, now.guard.verdict):
+            return
+        self.watcher.note(
+            "no finalist is better than the baseline beyond noise: proving the baseline"
+        )
+        proof = Proof(self.session, side, side, terms, self.rhythm, next_needs_s=0.0)
+        self.of_baseline = await proof.measure(self.watcher.note)
+
+    def baseline_measurement(self) -> Measurement | None:
+        """Return the baseline's measurement: its own blocks, or a finalist that is the baseline."""
+        if self.of_baseline:
+            return self.of_baseline
+        if self.baseline.samples:
+            return self.baseline.evaluated(self.session.study, self.baseline, Terms())
+        same = (m for m in self.measured if m.candidate == self.baseline.candidate)
+        return next(same, None)
+
+    def _evaluated(self, side: Side) -> Measurement:
+        terms = terms_of(side.index, self.rhythm)
+        return side.evaluated(self.session.study, self.baseline, terms)
+
+    def _untried(self, trials: Sequence[Trial]) -> list[Trial]:
+        tried = {side.trial_number for side in self.sides}
+        return [t for t in trials if t.number not in tried]
+
+    async def _take_up(self, side: Side, trials: Sequence[Trial]) -> None:
+        """Go on with a finalist of an earlier part of the run."""
+        same = (t for t in trials if t.number == (side.trial_number or 0))
+        await self._measure(side, next(same, _moved_away(side)), trials)
+
+    async def _measure(self, side: Side, trial: Trial, trials: Sequence[Trial]) -> None:
+        """Measure a finalist until its proof ends, and keep its measurement."""
         side.screened = trial.samples
-        await _one(session, side, trial, trials, proof, watcher)
-        at_most -= 1
-    tried = {s.number for s in proof.sides}
-    left = [t for t in trials if t.number not in tried]
-    room = min(at_most, MAX_FINALISTS - proof.turn)
-    for trial in finalists(session.study, left, base, room):
-        late = session.left_s() < LEAST_SHARE * session.study.budget_s
-        if proof.passed or (late and proof.sides):
-            break
-        await begin(session, trial, trials, base, proof, watcher)
-
-
-def better_second(
-    session: Session, trials: Sequence[Trial], base: Candidate, proof: Proof
-) -> Trial | None:
-    """Return the trial to be proven beside what is proven already, None where none is better.
-
-    What is proven counts by the requests of its proof.
-    """
-    study, tried = session.study, {side.number for side in proof.sides}
-    proven = (m for m in proof.measured if m.verdict == "PASS")
-    best = max(
-        (worth(study, m.samples, value(study, m.samples, m.memory_bytes)) for m in proven),
-        default=math.inf,
-    )
-    left = [t for t in trials if t.number not in tried and t.candidate != base]
-    return better(study, left, best)
-
-
-async def begin(
-    session: Session,
-    trial: Trial,
-    trials: Sequence[Trial],
-    base: Candidate,
-    proof: Proof,
-    watcher: Watcher,
-) -> None:
-    """Prove one more finalist."""
-    watcher.note(f"finalist {proof.turn + 1}: {_changed_text(trial.candidate, base)}")
-    side = _side(session, trial.candidate, f"finalist-{proof.turn + 1}", trial.number)
-    side.screened = trial.samples
-    proof.sides.append(side)
-    await _one(session, side, trial, trials, proof, watcher)
+        study, pairs = self.session.study, self.rhythm.baseline_requests
+        self.watcher.note(_pairs_text(study, trial, trials[0], pairs))
+        terms, next_s = (
+            terms_of(side.index, self.rhythm),
+            next_needs_s(study, trial, side.index + 1),
+        )
+        proof = Proof(self.session, side, self.baseline, terms, self.rhythm, next_s)
+        self.measured.append(await proof.measure(self.watcher.note))
 
 
 def _moved_away(side: Side) -> Trial:
-    """Return what stands for a finalist's trial whose folder was moved away."""
+    """Return a stand-in for a finalist's trial whose folder was moved away."""
     reason = "its folder was moved away"
-    return Trial(side.number or 0, side.candidate, "sampler", "pruned", reason)
-
-
-async def prove_baseline(session: Session, proof: Proof, watcher: Watcher) -> None:
-    """Prove the baseline itself in the time that is left, so that it can be kept as proven."""
-    side = proof.baseline
-    terms = replace(terms_of(session, 0, proof.rhythm), alpha=BASELINE_ALPHA)
-    now = judged(session, side, side, terms)
-    if side.failed or "FAIL" in (now.latency_verdict, now.guard.verdict):
-        return
-    watcher.note("no finalist is better than the baseline beyond noise: proving the baseline")
-    proof.of_baseline = await confirm(session, side, side, terms, proof.rhythm, 0.0, watcher.note)
-
-
-async def _one(
-    session: Session,
-    side: Side,
-    trial: Trial,
-    trials: Sequence[Trial],
-    proof: Proof,
-    watcher: Watcher,
-) -> None:
-    """Confirm one side and keep its measurement."""
-    pairs = proof.rhythm.baseline_requests
-    watcher.note(_pairs_text(session.study, trial, trials[0], pairs))
-    now = await confirm(
-        session,
-        side,
-        proof.baseline,
-        terms_of(session, side.turn, proof.rhythm),
-        proof.rhythm,
-        next_needs_s(session.study, trial, side.turn + 1),
-        watcher.note,
-    )
-    proof.measured.append(now)
+    return Trial(side.trial_number or 0, side.candidate, "sampler", "pruned", reason)
 
 
 def _side(session: Session, candidate: Candidate, name: str, number: int | None) -> Side:
@@ -189,12 +184,15 @@ def _side(session: Session, candidate: Candidate, name: str, number: int | None)
     return Side(candidate, name, held_out(session, fill), number)
 
 
-def next_needs_s(study: Study, trial: Trial, number: int) -> float:
-    """Return the least seconds that proving another finalist as fast takes, inf after the last."""
+def next_needs_s(study: Study, trial: Trial, index: int) -> float:
+    """Return the least seconds that proving the finalist with this index takes, inf after the last.
+
+    Its requests are assumed to take as long as those of `trial`.
+    """
     served = [s.latency_s("e2e") for s in trial.samples if s.outcome == "ok"]
-    if number >= MAX_FINALISTS or not served:
+    if index >= MAX_FINALISTS or not served:
         return math.inf
-    return fastest_proof_s(study, ALPHAS[number], sum(served) / len(served))
+    return fastest_proof_s(study, ALPHAS[index], sum(served) / len(served))
 
 
 def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str:

@@ -1,4 +1,4 @@
-"""What the best is better at than the baseline, beyond what chance makes of equals."""
+"""Say what the best does better than the baseline, beyond what chance would show of equals."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tuner.evaluate.estimates import tokens_per_s
 from tuner.evaluate.lateness import by_block
 from tuner.evaluate.measurement import Measurement
-from tuner.evaluate.result import FewerLate, Gain
-from tuner.search.trial import tokens_per_s
+from tuner.search.result import FewerLate, Gain
 from tuner.spec.study import Study
 from tuner.spec.values import Metric, Sample
 from tuner.stats.gains import (
@@ -34,7 +34,7 @@ failed a request there is none, and the median has its part."""
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """What may be claimed of the best beside the baseline, each None where it may not.
+    """What may be claimed of the best against the baseline; None is not claimed.
 
     `latency` is the gain in the first target's quantile, `mean` and `median` those in the same
     metric, `late` that in the share of requests that miss the target. `noise_floor` is the
@@ -60,11 +60,11 @@ class Gains:
 def gains(
     study: Study, best: Measurement | None, baseline: Measurement | None, alpha: float
 ) -> Gains:
-    """Return what the best is shown to be better at than the baseline.
+    """Return what the best is shown to do better than the baseline.
 
-    `alpha` is the error that the best may spend, over all that is claimed of it. Only with two
-    blocks a side anything is claimed of latencies, and where both did not take turns only what
-    clears ALLOWANCE, and nothing of late requests.
+    `alpha` is the error of all claims together. A claim on latency takes two blocks a side. Where
+    the sides did not take turns, a difference has to exceed ALLOWANCE as well, and nothing is
+    claimed of late requests.
     """
     if best is None or baseline is None or best.candidate == baseline.candidate:
         return Gains()
@@ -94,12 +94,12 @@ class _Claim:
 
     @property
     def failed(self) -> bool:
-        """Tell whether the best failed a request: no mean holds what took for ever."""
+        """Tell whether a request of the best failed: then it has no mean."""
         return any(self.best.failures.values())
 
     @property
     def errors(self) -> tuple[float, float]:
-        """Return what the claims of mean and median may spend."""
+        """Return the errors of the claims on mean and median."""
         return MEAN_PART * self.alpha, (MEAN_PART if self.failed else OTHER_PART) * self.alpha
 
     @property
@@ -110,17 +110,17 @@ class _Claim:
 
     @property
     def allowance(self) -> float:
-        """Return by how much sides without turns differ beyond what their blocks show."""
+        """Return the |log ratio| to allow for where the sides did not take turns."""
         return 0.0 if self.took_turns else -math.log1p(-ALLOWANCE)
 
     def floor(self, found: Estimate) -> float:
-        """Return the |log ratio| that like sides reach."""
+        """Return the |log ratio| that equal sides may reach."""
         return max(found.floor, LEAST_CHANGE) + self.allowance
 
     def gain(
         self, found: Estimate | None, metric: Metric, q: float | None, error: float
     ) -> Gain | None:
-        """Return a ratio as a gain where it may be claimed."""
+        """Return a ratio as a gain, None where it may not be claimed."""
         if found is None or beyond_noise(found.ratio, self.floor(found)) != "lower":
             return None
         return Gain(metric, q, found.ratio, 1 - 2 * error)
@@ -137,7 +137,7 @@ class _Claim:
         return self.gain(found, metric, q, error)
 
     def late(self) -> FewerLate | None:
-        """Return by how much fewer requests miss the first target."""
+        """Return the claim that fewer requests miss the first target, None where there is none."""
         slo, error = self.study.slos[0], OTHER_PART * self.alpha
         paired = self._paired(slo.metric)
         if paired is None or not self.took_turns:
@@ -146,7 +146,7 @@ class _Claim:
         return FewerLate(slo, found.difference, 1 - 2 * error) if found else None
 
     def objective(self) -> bool:
-        """Tell whether what the study asks for is better, beyond noise."""
+        """Tell whether the study's objective is better, beyond noise."""
         match self.study.objective:
             case "e2e_p99":
                 return self.quantile("e2e", 0.99) is not None

@@ -1,11 +1,11 @@
-"""What a server in production holds while another one is tuned beside it."""
+"""Warn of models that a server in production holds while another one is tuned beside it."""
 
 from __future__ import annotations
 
 from tuner.engines.base import Engine, Neighbour
 
 
-async def beside(engine: Engine) -> list[str]:
+async def production_warnings(engine: Engine) -> list[str]:
     """Return a sentence for each model that the server in production holds in memory now."""
     if not isinstance(engine, Neighbour):
         return []

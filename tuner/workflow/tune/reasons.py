@@ -1,4 +1,4 @@
-"""What kept a finalist from being proven, by how much, and what would decide it."""
+"""Say why a finalist is not proven, by how much, and what would decide it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _guard_reason(study: Study, key: str, verdict: Verdict, now: Measurement, al
 
 
 def _decides(study: Study, asked: int, missing: float) -> str:
-    """Say what would decide an open floor that takes so many templates more than were asked."""
+    """Say what would decide an open floor that needs `missing` more templates than `asked`."""
     if math.isinf(missing):
         return "as measured it is not met, so more requests would not show it"
     more = f"about {max(math.ceil(missing), 1)} more"

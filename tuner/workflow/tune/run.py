@@ -3,44 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
-from tuner.evaluate.cold_start import Cold
-from tuner.evaluate.result import Result
+from tuner.evaluate.cold_start import ColdStarts
 from tuner.report.documents import result_document
 from tuner.report.terminal import as_text, show_result
 from tuner.search import hints
 from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
+from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.store.run_folder import claimed, run_digest, same_run, write_json, writing
-from tuner.store.trial_folder import KeptTrial, Spent, read_all
-from tuner.workflow.measuring.candidates import all_knobs, baseline, taken
+from tuner.store.trial_folder import Spent, StoredTrial, read_all
+from tuner.workflow.measuring.candidates import all_knobs, baseline, without_refused
 from tuner.workflow.measuring.environment import identity
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.baseline_drift import Recheck
+from tuner.workflow.tune.baseline_drift import BaselineRechecks
 from tuner.workflow.tune.cold_start import cold_starts
-from tuner.workflow.tune.conclude import baseline_of, best_of, conclude, worth_to
-from tuner.workflow.tune.continued import Further
-from tuner.workflow.tune.finalists import Proof, prove, prove_baseline
+from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
+from tuner.workflow.tune.continued import Continuation
+from tuner.workflow.tune.finalists import Finalists
 from tuner.workflow.tune.gains import gains
-from tuner.workflow.tune.production_warning import beside
+from tuner.workflow.tune.production_warning import production_warnings
 from tuner.workflow.tune.proof import complete_baseline
-from tuner.workflow.tune.screening import Screening, Watcher, restored, shortlist
+from tuner.workflow.tune.screening import Screening, Watcher
+from tuner.workflow.tune.shortlist import second_looks
+from tuner.workflow.tune.trials import restored
 
 MOST_SIBLINGS = 3
-"""Candidates that share an engine start with one that needs a new one, where starts are dear."""
+"""How many candidates at most share an engine start with the one that needs it."""
 
 WRAP_UP_S = 3.0
-"""Kept for stopping the engine and writing the result."""
+"""Seconds of the budget that are left for stopping the engine and writing the result."""
 
 
 def check(study: Study) -> None:
@@ -59,7 +61,7 @@ def check(study: Study) -> None:
 
 
 def unguarded(study: Study) -> tuple[str, ...]:
-    """Return a warning where nothing is asked of the answers."""
+    """Return a warning where the guard asks nothing of the answers."""
     if study.guard.asks:
         return ()
     return (
@@ -79,70 +81,69 @@ async def run(
 ) -> Result:
     """Tune a study into the folder `out`; `engine` and `strategy` replace the study's own.
 
-    However it ends, the engine is stopped and every finished trial stays in `out`; `resume`
-    goes on with those. Raises InputError, Locked while another run uses `out`, NotComparable
-    where `out` holds a run of something else, OutputError where `out` cannot be written, and
-    EngineError where the engine is missing or nothing could be measured.
+    However the run ends, the engine is stopped and every finished trial stays in `out`. With
+    `resume` it goes on with those. Raises InputError; Locked while another run uses `out`;
+    NotComparable where `out` holds a run of something else; OutputError where `out` cannot be
+    written; and EngineError where the engine is missing or nothing could be measured.
     """
     check(study)
     with claimed(out, resume=resume):
         engine = engine or create(study, out / "engine")
-        study, left_out = await taken(study, engine)
-        for name, why in left_out.items():
-            watcher.note(f"{name} is left out: {why}")
-        check(study)
-        for warning in (*unguarded(study), *await beside(engine)):
-            watcher.note(warning)
+        study = await _as_served(study, engine, watcher)
         base = baseline(study, engine)
-        about, kept = identity(study, engine, base), read_all(out)
-        same_run(out, about, {k.name: k.run for k in kept})
-        session = _session(study, engine, out, kept, run_digest(about))
-        trials: Sequence[Trial] = restored(session, kept)
+        about, stored = identity(study, engine, base), read_all(out)
+        same_run(out, about, {t.name: t.run for t in stored})
+        session = _session(study, engine, out, stored, run_digest(about))
+        trials: Sequence[Trial] = restored(study, engine.knobs, stored)
         proposer = _proposer(session, base, trials)
-        recheck = Recheck.of(session, base, kept)
-        job = _Job(session, strategy or proposer, base, watcher, plan(study), kept, recheck)
+        job = _Job(session, strategy or proposer, base, watcher, plan(study), stored)
         try:
-            trials, proof = await job.search_and_prove(trials)
-            cold = await _cold(session, proof, watcher)
+            finished = await job.search_and_prove(trials)
         finally:
             await session.aclose(watcher.note)
-        words = job.further.words if job.further else ()
-        result = conclude(session, base, trials, proof, job.plan, recheck.looks, cold, words)
-        write_json(out / "result.json", result_document(result))
-        with writing(out / "report.txt"):
-            text = as_text(show_result(result))
-            (out / "report.txt").write_text(text, encoding="utf-8", errors="backslashreplace")
+        result = conclude(finished)
+        _write(result)
         if strategy is None:
             with writing(out / "study.db"):
                 proposer.save(out / "study.db")
     return result
 
 
-async def _cold(session: Session, proof: Proof, watcher: Watcher) -> Cold | None:
-    """Return what cold starts cost the best candidate; what fails here costs nothing else."""
-    _, best = best_of(proof.measured, worth_to(session.study))
-    try:
-        return await cold_starts(session, best.candidate) if best else None
-    except EngineError as error:
-        watcher.note(f"cold starts were not measured: {error}")
-        return None
+async def _as_served(study: Study, engine: Engine, watcher: Watcher) -> Study:
+    """Return a study less what its server refuses; warn of that, and of what disturbs."""
+    study, left_out = await without_refused(study, engine)
+    for name, why in left_out.items():
+        watcher.note(f"{name} is left out: {why}")
+    check(study)
+    for warning in (*unguarded(study), *await production_warnings(engine)):
+        watcher.note(warning)
+    return study
+
+
+def _write(result: Result) -> None:
+    """Write result.json and report.txt."""
+    write_json(result.out / "result.json", result_document(result))
+    report = result.out / "report.txt"
+    with writing(report):
+        text = as_text(show_result(result))
+        report.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _session(
-    study: Study, engine: Engine, out: Path, kept: Sequence[KeptTrial], about: str
+    study: Study, engine: Engine, out: Path, stored: Sequence[StoredTrial], about: str
 ) -> Session:
-    """Return the session, which goes on counting where an earlier part of the run ended."""
-    served = [k.measured.effective for k in kept if k.measured.effective]
+    """Return the session; its counts go on where an earlier part of the run ended."""
+    served = [t.measured.effective for t in stored if t.measured.effective]
     starts = 0 if study.one_start else max((e.engine_start for e in served), default=0)
     return Session(
         study,
         engine,
         out,
         study.budget_s - WRAP_UP_S,
-        kept[-1].spent if kept else Spent(),
+        stored[-1].spent if stored else Spent(),
         starts,
         served[-1].version if served else None,
-        {k.name: k.measured.machine for k in kept if k.measured.machine},
+        {t.name: t.measured.machine for t in stored if t.measured.machine},
         about,
     )
 
@@ -157,7 +158,7 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
 
 
 def _planned(plan_: Plan) -> str:
-    """Say what the plan comes to at the pace that showed."""
+    """Say what the plan comes to at the measured pace."""
     pace = plan_.pace
     takes = f"a request takes {pace.request_s:.2f} s"
     trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
@@ -168,49 +169,93 @@ def _planned(plan_: Plan) -> str:
 
 @dataclass(slots=True)
 class _Job:
-    """One run on its way."""
+    """A run on its way: what its steps share."""
 
     session: Session
     proposer: Strategy
     base: Candidate
     watcher: Watcher
     plan: Plan
-    kept: Sequence[KeptTrial]
-    recheck: Recheck
-    further: Further | None = None
+    stored: Sequence[StoredTrial]
+    rechecks: BaselineRechecks = field(init=False)
 
-    async def search_and_prove(self, trials: Sequence[Trial]) -> tuple[Sequence[Trial], Proof]:
-        """Search, look again and prove; with `stop_when_met` as soon as one looks promising."""
+    def __post_init__(self) -> None:
+        self.rechecks = BaselineRechecks.of(self.session, self.base, self.stored)
+
+    async def search_and_prove(self, trials: Sequence[Trial]) -> Finished:
+        """Search, take second looks, prove, and measure what else the result needs."""
         trials = await self._controls(trials)
-        proof = Proof.of(self.session, self.base, self.kept, self.plan.rhythm)
-        self.further = further = Further.of(self.session, trials, proof, self.watcher)
-        at_once = self.session.study.stop_when_met
-        if at_once:
-            trials = await self._until_met(trials, proof)
-        if not proof.sides or (not at_once and further.may_search(self.session, self.plan, proof)):
-            trials = await self._search(trials, further)
-        if not proof.passed or proof.unfinished:
-            await self._prove(trials, proof, MAX_FINALISTS)
-            further.proved(proof)
-        if proof.passed and not at_once and further.may_prove(trials):
-            await further.prove_better(self.session, trials, self.base, proof)
-        if all(side.candidate != self.base for side in proof.sides):
-            most = 0 if at_once else BASELINE_REQUESTS
-            await complete_baseline(self.session, proof.baseline, proof.rhythm, most)
-            if proof.passed and not at_once:
-                await self._keep_baseline(proof)
-        return trials, proof
+        finalists = Finalists.of(
+            self.session, self.watcher, self.plan.rhythm, self.base, self.stored
+        )
+        continuation = Continuation.of(finalists, trials)
+        if self.session.study.stop_when_met:
+            trials = await self._search_until_met(trials, continuation)
+        else:
+            trials = await self._search_to_the_end(trials, continuation)
+        await self._complete_baseline(finalists)
+        cold = await self._cold_starts(finalists)
+        rechecks, words = self.rechecks.blocks, continuation.words
+        return Finished(finalists, trials, self.plan, rechecks, cold, words)
 
-    async def _keep_baseline(self, proof: Proof) -> None:
+    async def _search_until_met(
+        self, trials: Sequence[Trial], continuation: Continuation
+    ) -> Sequence[Trial]:
+        """Search and prove until one is proven; search on where nothing looked promising."""
+        finalists = continuation.finalists
+        trials = await self._until_met(trials, finalists)
+        if not finalists.sides:
+            trials = await self._search(trials, continuation)
+        await self._prove_open(trials, continuation)
+        return trials
+
+    async def _search_to_the_end(
+        self, trials: Sequence[Trial], continuation: Continuation
+    ) -> Sequence[Trial]:
+        """Search while time is planned for it, prove one, and then what promises more."""
+        if continuation.may_search(self.plan):
+            trials = await self._search(trials, continuation)
+        await self._prove_open(trials, continuation)
+        if continuation.finalists.passed and continuation.may_prove(trials):
+            await continuation.prove_better(trials)
+        return trials
+
+    async def _prove_open(self, trials: Sequence[Trial], continuation: Continuation) -> None:
+        """Prove where nothing is proven yet, or an earlier part of the run left a proof open."""
+        finalists = continuation.finalists
+        if not finalists.passed or finalists.unfinished:
+            await self._prove(trials, finalists, MAX_FINALISTS)
+            continuation.say_proved()
+
+    async def _complete_baseline(self, finalists: Finalists) -> None:
+        """Give the baseline its blocks, and a proof of its own where nothing is better."""
+        if any(side.candidate == self.base for side in finalists.sides):
+            return
+        at_once = self.session.study.stop_when_met
+        most = 0 if at_once else BASELINE_REQUESTS
+        await complete_baseline(self.session, finalists.baseline, finalists.rhythm, most)
+        if finalists.passed and not at_once:
+            await self._keep_baseline(finalists)
+
+    async def _keep_baseline(self, finalists: Finalists) -> None:
         """Prove the baseline as well where the proven finalist is not better at anything."""
         study = self.session.study
-        number, best = best_of(proof.measured, worth_to(study))
-        baseline = baseline_of(self.session, proof)
-        if not gains(study, best, baseline, proof.alpha(number)).any:
-            await prove_baseline(self.session, proof, self.watcher)
+        place, best = best_of(finalists.measured, worth_to(study))
+        baseline = finalists.baseline_measurement()
+        if not gains(study, best, baseline, finalists.alpha(place)).any:
+            await finalists.prove_baseline()
+
+    async def _cold_starts(self, finalists: Finalists) -> ColdStarts | None:
+        """Return what cold starts cost the best candidate; a failure spoils nothing else."""
+        _, best = best_of(finalists.measured, worth_to(self.session.study))
+        try:
+            return await cold_starts(self.session, best.candidate) if best else None
+        except EngineError as error:
+            self.watcher.note(f"cold starts were not measured: {error}")
+            return None
 
     async def _controls(self, trials: Sequence[Trial]) -> Sequence[Trial]:
-        """Measure what every study is compared with, and plan again at the pace that showed."""
+        """Measure the controls, and plan again at the pace that they show."""
         self.watcher.phase("search")
         screening = self._screening(trials)
         await screening.controls(self.base)
@@ -220,18 +265,18 @@ class _Job:
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:
         return Screening(
-            self.session, self.proposer, self.plan, self.watcher, list(trials), self.recheck
+            self.session, self.proposer, self.plan, self.watcher, list(trials), self.rechecks
         )
 
-    async def _until_met(self, trials: Sequence[Trial], proof: Proof) -> Sequence[Trial]:
-        """Search until a trial looks as if it met everything, prove it, and so on until one is."""
+    async def _until_met(self, trials: Sequence[Trial], finalists: Finalists) -> Sequence[Trial]:
+        """Search until a trial seems to meet everything, prove it; repeat until one is proven."""
         study = self.session.study
 
         def looks_met(trial: Trial) -> bool:
             fresh = trial.of is None and trial.number not in looked
             return fresh and promising(study, trial, WORTH_A_LOOK)
 
-        while not proof.passed and proof.turn < MAX_FINALISTS:
+        while not finalists.passed and finalists.next_index < MAX_FINALISTS:
             looked = {t.of for t in trials}
             trials = await self._screen(trials, looks_met)
             if not any(map(looks_met, trials)):
@@ -241,16 +286,19 @@ class _Job:
             if not again:
                 break  # no time for a second look: the same one would be found again for ever
             if any(promising(study, t, WORTH_A_PROOF) for t in again):
-                await self._prove(trials, proof, 1)
+                await self._prove(trials, finalists, 1)
         return trials
 
-    async def _search(self, trials: Sequence[Trial], further: Further) -> Sequence[Trial]:
-        """Screen while time is planned for it; what is new is looked at again as if it were all."""
+    async def _search(self, trials: Sequence[Trial], continuation: Continuation) -> Sequence[Trial]:
+        """Screen while time is planned for it, and give the best few a second look.
+
+        Where an earlier part of the run had second looks, new trials get as many of their own.
+        """
         trials = await self._screen(trials, lambda trial: False)
-        earlier = [] if further.fresh(trials) else trials
+        earlier = [] if continuation.new_trials(trials) else trials
         count = SHORTLIST - sum(t.of is not None for t in earlier)
         trials = await self._look_again(trials, count)
-        further.searched(self.session, trials)
+        continuation.say_searched(trials)
         return trials
 
     async def _screen(
@@ -263,11 +311,8 @@ class _Job:
 
     async def _look_again(self, trials: Sequence[Trial], count: int) -> Sequence[Trial]:
         self.watcher.phase("shortlist")
-        until_s = self.session.budget_s - self.plan.confirmation_s
-        return await shortlist(
-            self.session, self.proposer, trials, self.base, self.watcher, until_s, count
-        )
+        return await second_looks(self._screening(trials), self.base, count)
 
-    async def _prove(self, trials: Sequence[Trial], proof: Proof, at_most: int) -> None:
+    async def _prove(self, trials: Sequence[Trial], finalists: Finalists, at_most: int) -> None:
         self.watcher.phase("confirmation")
-        await prove(self.session, trials, self.base, proof, self.watcher, at_most)
+        await finalists.prove_in_turn(trials, at_most)

@@ -1,4 +1,4 @@
-"""Whose turn it is in a proof: each next request goes to the side whose question is open."""
+"""Decide whose turn it is in a proof: the side whose question is open gets the next requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAST_BLOCK = 20
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How many requests each side gets next; 0 for a side that has nothing to show."""
+    """How many requests each side gets next; 0 for a side that rests."""
 
     baseline: int
     finalist: int
@@ -32,15 +32,14 @@ class Sent:
 
 
 def turn(now: Measurement, finalist: Sent, baseline: Sent, terms: Terms, rhythm: Rhythm) -> Turn:
-    """Return what is sent next to a finalist and to the baseline beside it.
+    """Return how many requests a finalist and the baseline get next.
 
-    While the finalist has something of its own to show, the baseline gets its planned blocks, if
-    it has them beside it at all.
-    Where `max_drop` alone is open, pairs decide: the side with fewer requests catches up while
-    the other rests, then both go on together.
+    While a target or a floor of the finalist is open, the baseline gets the blocks that the
+    rhythm plans for it. Where `max_drop` alone is open, pairs of answers decide: the side with
+    fewer requests catches up while the other rests, then both go on together.
     """
     if not drop_alone_is_open(now):
-        due = rhythm.beside and baseline.blocks < rhythm.baseline_blocks
+        due = rhythm.interleaved and baseline.blocks < rhythm.baseline_blocks
         n = _own_block(now, finalist.blocks, terms, rhythm)
         return Turn(rhythm.baseline_block if due else 0, n)
     ahead = finalist.requests - baseline.requests
@@ -59,16 +58,16 @@ def drop_alone_is_open(now: Measurement) -> bool:
 
 
 def floor_stays_open(now: Measurement, templates: int) -> bool:
-    """Tell whether a floor of the guard is open with every answer seen that it counts."""
+    """Tell whether a floor of the guard is still open though every answer that counts was seen."""
     floors = {verdict for key, verdict in now.guard.verdicts.items() if key != "max_drop"}
     return now.guard.templates >= templates and "UNDECIDED" in floors
 
 
 def guard_exhausted(now: Measurement, templates: int) -> bool:
-    """Tell whether only the guard is open, and every answer that it counts has been seen.
+    """Tell whether only the guard is open though every answer that it counts has been seen.
 
-    Each of `templates` counts once, however often it is asked. Pairs can still come while the
-    baseline has answered fewer of them.
+    Each of `templates` counts once, however often it is asked. More pairs can still come while
+    the baseline has answered fewer templates.
     """
     if any(c.verdict != "PASS" for c in now.certificates.values()):
         return False
@@ -78,7 +77,7 @@ def guard_exhausted(now: Measurement, templates: int) -> bool:
 
 
 def pairs_missing(now: Measurement) -> float:
-    """Return about how many pairs more `max_drop` takes; infinite where none would show it."""
+    """Return about how many more pairs `max_drop` takes; infinite where no number would do."""
     needed = MIXTURE_COST * (now.guard.pairs_needed or 0.0)
     return max(needed - now.guard.pairs, 1.0)
 
@@ -92,9 +91,10 @@ def requests_missing(now: Measurement, slo: Slo, alpha: float) -> int:
 
 
 def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> int:
-    """Return the requests of the next block: what a PASS still takes, over the blocks to come.
+    """Return the requests of the finalist's next block.
 
-    Where the latencies have passed and only the guard is open, a block as planned.
+    What a PASS still takes is divided among the blocks to come. Where the latencies have passed
+    and only the guard is open, the block has its planned length.
     """
     open_ = (slo for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
     missing = max((requests_missing(now, slo, terms.alpha) for slo in open_), default=0)

@@ -1,9 +1,13 @@
-"""When to look at the certificates of a measurement that goes on: it takes the client's time."""
+"""The verdict so far of a measurement that goes on, computed only when it can have changed.
+
+Computing a certificate takes the client's time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuner.evaluate.estimates import is_late
 from tuner.evaluate.lateness import Lateness, Terms
 from tuner.search.budget import strands
 from tuner.spec.study import Study
@@ -11,13 +15,14 @@ from tuner.spec.values import Sample, Slo, Verdict
 from tuner.stats.planning import requests_to_pass
 
 AGAIN = 50
-"""After a look that decided nothing the next one waits for one request in so many more."""
+"""After a look that decided nothing, the next one waits until n has grown by 1 in AGAIN."""
 
 
-class Looks:
-    """The samples of a measurement that goes on, and whether a verdict can have fallen.
+class VerdictSoFar:
+    """The samples of a measurement that goes on, and the verdicts on its targets.
 
-    Only where it looks is decided here, which any certificate allows; what it sees is exact.
+    Verdicts are exact; only when to compute them is chosen here, and certificates hold at any
+    time.
     """
 
     def __init__(self, study: Study, terms: Terms) -> None:
@@ -30,10 +35,8 @@ class Looks:
     def add(self, sample: Sample) -> None:
         """Take a sample in."""
         self.seen.append(sample)
-        scheduled = self._study.workload.load.open_loop
         for slo in self._study.slos:
-            # what nobody knows may be late: NaN is not at or below the target
-            if not sample.latency_s(slo.metric, scheduled=scheduled) <= slo.max_s:
+            if is_late(self._study, slo, sample) is not False:  # what nobody knows may be late
                 self._late[slo] += 1
 
     def failed(self) -> bool:
@@ -42,7 +45,7 @@ class Looks:
         return bool(suspects) and self._due() and "FAIL" in self._looked(suspects)
 
     def verdicts(self) -> list[Verdict] | None:
-        """Return the verdict on each target, None where nothing can have changed."""
+        """Return the verdict on each target, None while no verdict can have changed."""
         slos = self._study.slos
         ripe = self._due() and all(
             self._may_have_failed(slo) or self._may_have_passed(slo) for slo in slos
@@ -67,7 +70,7 @@ class Looks:
         return len(self.seen) >= self._needed[slo]
 
     def _to_pass(self, slo: Slo, late: int) -> int:
-        """Return how many requests a PASS takes with so many late ones, in all strands alike."""
+        """Return how many requests a PASS takes with `late` late ones, evenly over the strands."""
         each = late // self._together
         needed = each + requests_to_pass(each, each, slo.quantile, self._terms.alpha)
         return needed * self._together

@@ -1,4 +1,4 @@
-"""The outcome of a run as values, from which every document and table is made."""
+"""The result of a run as values, from which every document and table is made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.evaluate.cold_start import Cold
+from tuner.evaluate.cold_start import ColdStarts
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import Disturbance
 from tuner.search.budget import Plan
@@ -34,7 +34,7 @@ class Gain:
 
     @property
     def name(self) -> str:
-        """Return what of the metric it is."""
+        """Return which figure of the metric it is: the mean or a quantile."""
         return "mean" if self.quantile is None else f"p{self.quantile * 100:g}"
 
 
@@ -57,7 +57,7 @@ class BaselineDrift:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What searching estimated of a finalist, beside what its confirmation found.
+    """What the search estimated of a finalist, beside what its proof found.
 
     Quantiles are those of the first target, in seconds; `confirmed_s` is None when infinite.
     """
@@ -73,7 +73,7 @@ class Screened:
 
     @property
     def agreed(self) -> bool:
-        """Tell whether both sides of the target were the same."""
+        """Tell whether search and proof put it on the same side of the target."""
         return self.met == self.confirmed_met
 
 
@@ -81,15 +81,19 @@ class Screened:
 class Result:
     """Everything a finished run says.
 
-    `best` is None when nothing could be measured; `changed` has each setting that differs as
-    (baseline, best); `gain` (in the first target's quantile), `mean_gain`, `median_gain` and
-    `late_gain` are None where their bounds do not show them; `noise_floor` is the |log ratio| of
-    means that like sides reach, None where they cannot be compared; `reasons` says what stood in
-    the way of a proof; `frontier` is what was screened and dominated by nothing; `screened`
-    tells how far screening was right about the finalists; `drift` is None where the baseline has
-    too few blocks to tell; `windows` is what the machine did during each trial, by the name of
-    its folder; `cold` is what the best one's first request costs after the model was unloaded,
-    where the engine can do that; `continued` says what a larger budget was spent on.
+    - `best` is None when nothing could be measured.
+    - `changed` has each setting that differs, as (baseline, best).
+    - `gain` (in the first target's quantile), `mean_gain`, `median_gain` and `late_gain` are None
+      where they may not be claimed. `noise_floor` is the |log ratio| of means that like sides
+      reach, None where they cannot be compared.
+    - `frontier` has the trials that no other one beats in everything; `screened` shows how well
+      the search judged the finalists.
+    - `reasons` says what stood in the way of a proof.
+    - `drift` is None where the baseline has too few blocks to tell.
+    - `windows` is what the machine did during each trial, by the name of its folder.
+    - `cold` is what the best one's first request costs after the model was unloaded, where the
+      engine can do that.
+    - `continued` says what a larger budget was spent on.
     """
 
     study: Study
@@ -112,7 +116,7 @@ class Result:
     knobs: Mapping[str, Knob]
     drift: BaselineDrift | None = None
     windows: Mapping[str, Disturbance] = field(default_factory=dict)
-    cold: Cold | None = None
+    cold: ColdStarts | None = None
     mean_gain: Gain | None = None
     median_gain: Gain | None = None
     late_gain: FewerLate | None = None
@@ -120,7 +124,7 @@ class Result:
 
     @property
     def keeps_baseline(self) -> bool:
-        """Tell whether the answer is to keep what serves: proven, and no finalist is better."""
+        """Tell whether the baseline should stay: it is proven, and no finalist is better."""
         return self.verdict == "PASS" and not self.changed
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tuner.evaluate.result import Gain, Screened
+from tuner.search.result import Gain, Screened
 from tuner.stats.quantiles import Bound
 
 SCREENED = Screened(3, 20, 0.4, True, 500, 0.45, True, "PASS")

@@ -10,7 +10,7 @@ import pytest
 from tests.evaluate.test_lateness import SLO, under, waves
 from tuner.evaluate.lateness import Lateness, Terms
 from tuner.spec.values import Load
-from tuner.workflow.measuring.looks import Looks
+from tuner.workflow.measuring.verdict_so_far import VerdictSoFar
 
 TERMS = Terms(alpha=0.025)
 
@@ -19,10 +19,10 @@ TERMS = Terms(alpha=0.025)
 def test_a_pass_is_seen_at_the_request_at_which_it_falls(concurrency: int) -> None:
     """Without late requests the first look that can be a PASS is one, and there was no other."""
     study = under(Load(concurrency=concurrency))
-    looks, seen = Looks(study, TERMS), []
+    so_far, seen = VerdictSoFar(study, TERMS), []
     for number, sample in enumerate(waves(450 * concurrency, concurrency), start=1):
-        looks.add(sample)
-        if (found := looks.verdicts()) is not None:
+        so_far.add(sample)
+        if (found := so_far.verdicts()) is not None:
             seen.append((number, found))
         if found == ["PASS"]:
             break
@@ -33,12 +33,12 @@ def test_a_pass_is_seen_at_the_request_at_which_it_falls(concurrency: int) -> No
 def test_a_fail_is_seen_within_some_percent_of_where_it_falls(rate: float) -> None:
     """Many late requests are looked at while there are few, later one in fifty."""
     study, rng = under(Load()), np.random.default_rng(5)
-    looks, samples = Looks(study, TERMS), []
+    so_far, samples = VerdictSoFar(study, TERMS), []
     for quick in waves(900, 1):
         slow = replace(quick, last_ns=quick.sent_ns + 9 * 10**8)
         samples.append(slow if rng.random() < rate else quick)
-        looks.add(samples[-1])
-        if looks.failed():
+        so_far.add(samples[-1])
+        if so_far.failed():
             break
     falls = next(
         n
