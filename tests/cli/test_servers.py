@@ -138,7 +138,7 @@ def test_a_server_is_reached_by_either_kind_of_address(
             {"url": "http://box:80", "knobs": {"slots": {"tier": "restart", "default": 1}}},
             "only knobs of tier request",
         ),
-        ({"kind": "llamacpp", "url": "http://box:80"}, "belongs to kind openai or ollama"),
+        ({"kind": "llamacpp", "url": "http://box:80"}, "belongs to kind ollama or openai"),
         ({"kind": "llamacpp", "api_key_env": "X"}, "belongs to kind openai"),
     ],
 )  # fmt: skip

@@ -36,7 +36,7 @@ from tuner.workflow.measuring.environment import (
 from tuner.workflow.measuring.measure import measure
 from tuner.workflow.tune.run import run
 
-EFFECTIVE = Effective({"num_thread": 2}, (), (), "restart", 1, 1, "here", "v1")
+EFFECTIVE = Effective({"num_thread": 2}, (), (), "restart", 1, 1, "here", "v1", threads=2)
 ENGINE = SimulatedEngine(world)
 
 

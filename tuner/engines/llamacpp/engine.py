@@ -37,10 +37,7 @@ from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 START_DEADLINE_S = 120.0
 
 
-_SAME = (
-    "num_parallel", "kv_cache_type", "flash_attention", "num_predict", "temperature", "top_k",
-    "top_p", "min_p", "repeat_penalty",
-)  # fmt: skip
+_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
 
 KNOBS: Mapping[str, Knob] = by_name(
     replace(ollama.KNOBS["num_ctx"], tier="restart"),
@@ -48,7 +45,9 @@ KNOBS: Mapping[str, Knob] = by_name(
     Knob(
         "num_thread", "restart", len(usable_cpus()), role="threads", about="Threads that compute."
     ),  # llama.cpp itself ignores cpusets
-    *(ollama.KNOBS[name] for name in _SAME),
+    *(ollama.KNOBS[name] for name in ("num_parallel", "kv_cache_type", "flash_attention")),
+    replace(ollama.KNOBS["num_predict"], about="The most tokens of an answer; -1 for no limit."),
+    *(ollama.KNOBS[name] for name in _SAMPLING),
 )
 """Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
 

@@ -43,7 +43,7 @@ class LlamaCppKind(EngineKind):
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
         """Return what its files hold: they are for Ollama."""
-        from tuner.engines.ollama.artifacts import CONTENTS
+        from tuner.engines.ollama.written.artifacts import CONTENTS
 
         return CONTENTS
 
@@ -104,13 +104,13 @@ class LlamaCppKind(EngineKind):
         evidence: Evidence,
     ) -> dict[str, str]:
         """Return a Modelfile and what goes with it: the settings are Ollama's, in its words."""
-        from tuner.engines.ollama.artifacts import artifacts
+        from tuner.engines.ollama.written.artifacts import artifacts
 
         return artifacts(candidate, engine.knobs, engine.model, serving, evidence)
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
         """Return programs that ask Ollama for the model that the Modelfile makes."""
-        from tuner.engines.ollama.client import programs
+        from tuner.engines.ollama.written.client import programs
 
         return programs(files, candidate)
 
@@ -118,7 +118,7 @@ class LlamaCppKind(EngineKind):
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
     ) -> None:
         """Raise InputError for a value that no Modelfile can hold."""
-        from tuner.engines.ollama.artifacts import ensure_parameters
+        from tuner.engines.ollama.written.artifacts import ensure_parameters
 
         ensure_parameters(knobs, candidate)
 

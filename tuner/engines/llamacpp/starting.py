@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuner.engines import gguf, memory, models
 from tuner.engines.llamacpp.engine import KNOBS
-from tuner.engines.ollama import parameter_space
+from tuner.engines.ollama.study import parameter_space
 from tuner.engines.starting import Draft, Machine, Origin, Source, lines, too_large, unused
 from tuner.spec.engine_section import DEFAULT_MODEL
 from tuner.spec.errors import InputError

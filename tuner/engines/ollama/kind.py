@@ -64,7 +64,7 @@ class OllamaKind(EngineKind):
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
         """Return what its files hold."""
-        from tuner.engines.ollama.artifacts import CONTENTS
+        from tuner.engines.ollama.written.artifacts import CONTENTS
 
         return CONTENTS
 
@@ -92,13 +92,13 @@ class OllamaKind(EngineKind):
 
     def origin(self, source: Source, folder: Path) -> Origin:
         """Return what Ollama's folder tells of a model."""
-        from tuner.engines.ollama import starting
+        from tuner.engines.ollama.study import starting
 
         return starting.origin(source)
 
     def draft(self, origin: Origin, machine: Machine) -> Draft:
         """Return a draft around the model's own settings."""
-        from tuner.engines.ollama import starting
+        from tuner.engines.ollama.study import starting
 
         return starting.draft(origin, machine)
 
@@ -155,7 +155,7 @@ class OllamaKind(EngineKind):
         evidence: Evidence,
     ) -> dict[str, str]:
         """Return a Modelfile, the server's environment, and what only a client can send."""
-        from tuner.engines.ollama.artifacts import artifacts
+        from tuner.engines.ollama.written.artifacts import artifacts
 
         return artifacts(
             candidate, engine.knobs, engine.model, serving, evidence, measured_here=True
@@ -163,7 +163,7 @@ class OllamaKind(EngineKind):
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
         """Return programs that ask with ollama-python and with openai."""
-        from tuner.engines.ollama.client import programs
+        from tuner.engines.ollama.written.client import programs
 
         return programs(files, candidate)
 
@@ -171,14 +171,14 @@ class OllamaKind(EngineKind):
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
     ) -> None:
         """Raise InputError for a value that no Modelfile can hold."""
-        from tuner.engines.ollama.artifacts import ensure_parameters
+        from tuner.engines.ollama.written.artifacts import ensure_parameters
 
         ensure_parameters(knobs, candidate)
 
     def deployment(self, host: str | None) -> Deployment:
         """Return the models of a running Ollama."""
         from tuner.engines.ollama.attached import address_of
-        from tuner.engines.ollama.deployment import OllamaDeployment
+        from tuner.engines.ollama.written.deployment import OllamaDeployment
 
         return OllamaDeployment(address_of(host))
 

@@ -19,10 +19,11 @@ from typing import Any
 import psutil
 
 from tuner.engines.models import described
+from tuner.modelfile.window import served_window
 from tuner.spec.address import variable
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import parts, shown
-from tuner.spec.values import Message, Model, served_window
+from tuner.spec.values import Message, Model
 
 _WEIGHTS = "application/vnd.ollama.image.model"
 _OURS = "ollama-models-"

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 
 from tuner.modelfile import grammar
 from tuner.modelfile.parameters import complaint
+from tuner.modelfile.window import served_window
 from tuner.spec.model_name import is_gguf_path
-from tuner.spec.values import Model, served_window
+from tuner.spec.values import Model
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tuner.modelfile.grammar import Instruction
 from tuner.modelfile.lint.findings import Draft, Finding, note, warn
 from tuner.modelfile.parameters import DEPRECATED
-from tuner.spec.values import LEAST_WINDOW
+from tuner.modelfile.window import LEAST_WINDOW
 
 PINS = {"num_gpu": 0, "num_thread": 1, "main_gpu": 1}
 """From which value on a setting is more than what each machine does by itself."""

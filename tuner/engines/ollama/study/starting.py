@@ -9,14 +9,15 @@ from typing import Any
 
 from tuner.engines import memory
 from tuner.engines.first_space import joined
-from tuner.engines.ollama import parameter_space, store
+from tuner.engines.ollama import store
 from tuner.engines.ollama.knobs import KNOBS
+from tuner.engines.ollama.study import parameter_space
 from tuner.engines.starting import Draft, Line, Machine, Origin, Source, lines, too_large, unused
 from tuner.modelfile import parameters
 from tuner.modelfile.document import Modelfile
+from tuner.modelfile.window import served_window
 from tuner.spec.engine_section import DEFAULT_MODEL
 from tuner.spec.errors import InputError
-from tuner.spec.values import served_window
 
 _ALSO: Mapping[str, list[Any]] = {
     "repeat_penalty": [1.0, 1.1],

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.ollama import parameter_space, starting
+from tuner.engines.ollama.study import parameter_space, starting
 from tuner.engines.starting import Machine, Origin
 from tuner.spec.space import Range
 

@@ -30,10 +30,6 @@ _UNKNOWN_CONTEXT = 4096
 """Ollama's default window, where neither the model nor the memory says how long one may be."""
 
 _IN_BASELINE = ("num_batch", "temperature", "top_k", "top_p")
-_LEAST: Mapping[str, float] = {
-    "num_ctx": 1, "num_batch": 1, "temperature": 0, "top_k": 0, "top_p": 0, "min_p": 0,
-    "repeat_penalty": 0,
-}  # fmt: skip
 
 
 def numbers(knobs: Mapping[str, Knob]) -> frozenset[str]:
@@ -55,7 +51,7 @@ def baseline(origin: Origin, knobs: Mapping[str, Knob]) -> dict[str, int | float
     for name, value in origin.parameters:
         if name in numbers(knobs):
             found[name] = int(value) if KINDS[name] == "int" else float(value)
-            _ensure_usable(name, found[name], origin.label)
+            _ensure_usable(knobs[name], found[name], origin.label)
     if found["num_predict"] <= 0:
         found["num_predict"] = -1  # 0 and below all mean: no limit
     if found.get("num_thread", 1) < 1:
@@ -68,12 +64,11 @@ def _number(value: Any) -> int | float:
     return value
 
 
-def _ensure_usable(name: str, value: float, label: str) -> None:
-    least = _LEAST.get(name)
-    if least is not None and value < least:
+def _ensure_usable(knob: Knob, value: float, label: str) -> None:
+    if knob.least is not None and value < knob.least:
         raise InputError(
-            f"{label}: PARAMETER {name} {value:g}: expected {least:g} or more; correct the line or "
-            "take it out, then run `tune init` again"
+            f"{label}: PARAMETER {knob.name} {value:g}: expected {knob.least:g} or more; correct "
+            "the line or take it out, then run `tune init` again"
         )
 
 

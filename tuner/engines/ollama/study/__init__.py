@@ -1,0 +1,1 @@
+"""A first study of a model of Ollama."""

@@ -1,0 +1,1 @@
+"""What goes into service: a Modelfile and files beside it, programs that ask, and the place."""
