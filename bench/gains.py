@@ -23,9 +23,9 @@ from tuner.evaluate.comparison import Compared
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.report.documents import measurement_document
+from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Slo
-from tuner.spec.workload import Workload
 from tuner.workflow.measuring.compare import compared
 from tuner.workflow.tune.gains import MEAN_PART, Gains, gains
 

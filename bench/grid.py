@@ -25,10 +25,10 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate.measured import Measured
 from tuner.search.budget import LEAST_LOOK
+from tuner.spec.requests.workload import Supply
 from tuner.spec.shipped import studies
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Sample, Setting
-from tuner.spec.workload import Supply
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import all_knobs, baseline
 from tuner.workflow.measuring.environment import environment

@@ -14,9 +14,9 @@ from tuner.evaluate.lateness import Lateness, Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import ALPHAS, Pace, Rhythm, rhythm
+from tuner.spec.requests.workload import Supply, Template, Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Guard, Load, Message, Sample, Slo
-from tuner.spec.workload import Supply, Template, Workload
 from tuner.workflow.tune.turns import Sent, guard_exhausted, turn
 
 P99 = Slo("e2e", 0.99, TARGET_S)

@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from bench.worlds.behaviour import Behaviour, Floats, Met, Pace, draw, limit
 from tuner.spec.knobs import Knob
+from tuner.spec.requests.workload import Shot, Template, Workload
 from tuner.spec.space import Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Guard, Load, Message, Slo
-from tuner.spec.workload import Shot, Template, Workload
 from tuner.testing.simulated import Answered, SimulatedEngine
 
 Split = Literal["development", "held-out"]

@@ -211,9 +211,9 @@ workload:
 slo: [{{metric: e2e, max_ms: 2000}}]
 """
 CHANGES = {
-    "declared.engine.server.env.PLAIN": ("PLAIN: one", "PLAIN: two"),
-    "declared.engine.server.command": ("fake_server,", 'fake_server, --itl-ms, "2",'),
-    "declared.engine.server.start_timeout_s": ("command\n", "command\n  start_timeout: 7s\n"),
+    "declared.engine.settings.env.PLAIN": ("PLAIN: one", "PLAIN: two"),
+    "declared.engine.settings.command": ("fake_server,", 'fake_server, --itl-ms, "2",'),
+    "declared.engine.settings.start_timeout_s": ("command\n", "command\n  start_timeout: 7s\n"),
     "declared.load.timeout_s": ("jsonl\n", "jsonl\n  load: {timeout: 9s}\n"),
     "workload_hash": ("match: seven", "match: eight"),
 }

@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests import gguf_files
 from tests.cli.test_cli import tune
-from tuner.spec.schema import study_schema
+from tuner.spec.file.schema import study_schema
 
 
 def study(folder: Path, **changes: Any) -> Path:

@@ -24,10 +24,10 @@ from tuner.search.propose import Proposer
 from tuner.search.trial import Trial
 from tuner.spec.errors import StartFailed
 from tuner.spec.knobs import Knob
+from tuner.spec.requests.workload import Supply
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Guard, Load, Slo
-from tuner.spec.workload import Supply
 from tuner.store.trial_folder import Place
 from tuner.testing.fake_engine import FakeEngine
 from tuner.testing.fake_server import running

@@ -10,9 +10,9 @@ from tests.guard.test_classify import sample
 from tuner.evaluate.lateness import Lateness, Terms, in_order, strands_of
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
+from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Load, Sample, Slo
-from tuner.spec.workload import Workload
 
 SLO = Slo("e2e", 0.99, 0.5)
 STUDY = Study("s", "fake", "default", Workload(()), slos=(SLO,))

@@ -16,9 +16,9 @@ from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, Measurement, measurement
 from tuner.report.documents import measurement_document
 from tuner.report.terminal import as_text, rows, show_measurement
+from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
-from tuner.spec.workload import Workload
 from tuner.stats.eprocess import Certificate
 from tuner.workflow.tune.reasons import what_stood_in_the_way
 

@@ -10,7 +10,7 @@ from tests.report.test_terminal import result as result  # the fixture
 from tuner.engines.ollama.knobs import KNOBS as OLLAMA
 from tuner.report.file_contents import holds
 from tuner.search.result import Result
-from tuner.spec.conversation import PROMPT_KNOBS
+from tuner.spec.requests.conversation import PROMPT_KNOBS
 
 BY_CLIENT = {name: replace(knob, where="client") for name, knob in PROMPT_KNOBS.items()}
 KNOBS = {**OLLAMA, **BY_CLIENT}

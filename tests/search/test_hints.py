@@ -10,9 +10,9 @@ from tests.search.test_trial import STUDY, trial
 from tests.search.test_trial import served as slow
 from tuner.engines.llamacpp.engine import KNOBS
 from tuner.search.hints import projected, tightened, values
+from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Guard, Message, Sample
-from tuner.spec.workload import Template, Workload
 
 FIRST_NS = 50_000_000
 LIMITS = Range(8, 256, step=4)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.search.provable import provable_drop, provable_floor
+from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Guard
-from tuner.spec.workload import Template, Workload
 
 shares = st.floats(0.05, 0.95)
 counts = st.integers(1, 400)

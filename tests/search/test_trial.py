@@ -32,9 +32,9 @@ from tuner.search.trial import (
     value,
     violations,
 )
+from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
-from tuner.spec.workload import Template, Workload
 
 SLO = Slo("e2e", 0.99, 0.5)
 TEMPLATES = tuple(Template(str(i), (), None, "a") for i in range(400))

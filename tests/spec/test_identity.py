@@ -10,10 +10,10 @@ import pytest
 from tests.workflow.worlds import study, world
 from tuner.engines.command.server import Server
 from tuner.spec.identity import declared, digests, workload_digest
+from tuner.spec.requests.workload import Shot, ShotRule
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Load, Slo
-from tuner.spec.workload import Shot, ShotRule
 from tuner.testing.simulated import SimulatedEngine
 from tuner.workflow.measuring.environment import identity
 

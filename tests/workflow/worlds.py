@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tuner.search.trial import Trial
+from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Guard, Load, Message, Slo
-from tuner.spec.workload import Template, Workload
 from tuner.testing.simulated import Answered
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from tools.reference.markdown import code, table
 from tools.reference.markdown import page as written
 from tuner.engines.registry import kinds
-from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.knobs import Knob
+from tuner.spec.requests.conversation import PROMPT_KNOBS
 
 _INTRODUCTION = """\
 A knob is one setting. Its **tier** says what a change costs: `request` nothing, `reload` a load of

@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.reference.markdown import code, table
 from tools.reference.markdown import page as written
-from tuner.spec.schema import study_schema
+from tuner.spec.file.schema import study_schema
 
 _INTRODUCTION = """\
 A study is a YAML file. Unknown keys are refused, with the nearest right name. Paths count from the

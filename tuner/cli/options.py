@@ -28,7 +28,7 @@ class Duration(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return seconds."""
-        from tuner.spec.parts import parse_duration
+        from tuner.spec.file.parts import parse_duration
 
         try:
             return parse_duration(value)
@@ -86,7 +86,7 @@ def _settings(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]
 def _setting(text: str) -> tuple[str, Any]:
     """Return (knob, value) of KNOB=VALUE."""
     from tuner.spec.errors import InputError
-    from tuner.spec.yaml_reading import parsed_setting
+    from tuner.spec.file.yaml_reading import parsed_setting
 
     name, equals, value = text.partition("=")
     if not equals or not name:

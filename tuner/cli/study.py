@@ -63,7 +63,7 @@ def schema() -> int:
     \b
     Example:  tune study schema > study.schema.json
     """  # noqa: D301
-    from tuner.spec.schema import study_schema
+    from tuner.spec.file.schema import study_schema
 
     show(study_schema())
     return 0

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+from tuner.spec.requests.workload import is_text
 from tuner.spec.values import GuardClass, Prompt, Sample
-from tuner.spec.workload import is_text
 
 Judge: TypeAlias = Callable[[Prompt, Sample], GuardClass]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
-from tuner.spec.parts import nearest
+from tuner.spec.file.parts import nearest
 
 if TYPE_CHECKING:
     from tuner.spec.study import Study

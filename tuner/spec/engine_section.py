@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from tuner.spec.address import Url
-from tuner.spec.parts import Part
+from tuner.spec.file.parts import Part
 from tuner.spec.values import Setting
 
 DEFAULT_MODEL = "default"

@@ -14,8 +14,8 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tuner.spec.requests.workload import Workload
     from tuner.spec.study import Study
-    from tuner.spec.workload import Workload
 
 NOT_OF_THE_ENGINE = (
     "name", "workload", "slos", "guard", "baseline", "space", "budget_s", "sampler",
@@ -34,7 +34,7 @@ _SECRET_PART = re.compile(
 def declared(study: Study) -> dict[str, Any]:
     """Return what a study declares about its engine and its load; see `digests`."""
     names = [f.name for f in fields(study) if f.name not in NOT_OF_THE_ENGINE]
-    engine = {name: digests(getattr(study, name), name) for name in names}
+    engine = {n.removeprefix("engine_"): digests(getattr(study, n), n) for n in names}
     if study.model.endswith(".gguf"):
         engine["model"] = None  # a path, written in one way or another; the engine knows its digest
     return {"engine": engine, "load": asdict(study.workload.load)}

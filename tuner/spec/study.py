@@ -11,19 +11,19 @@ from tuner.spec.address import Url
 from tuner.spec.engine_kinds import engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
-from tuner.spec.model_name import is_gguf_path
-from tuner.spec.reading import read_text
-from tuner.spec.space import Choices, Dimension, Range, Space
-from tuner.spec.study_file import (
+from tuner.spec.file.reading import read_text
+from tuner.spec.file.study_file import (
     ObjectivePart,
     RangePart,
     StudyFile,
     check,
 )
+from tuner.spec.file.yaml_reading import STUDY_TEXTS, parsed_yaml
+from tuner.spec.model_name import is_gguf_path
+from tuner.spec.requests.workload import Workload
+from tuner.spec.requests.workload_files import read_workload
+from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.values import Candidate, Claim, Guard, Slo
-from tuner.spec.workload import Workload
-from tuner.spec.workload_files import read_workload
-from tuner.spec.yaml_reading import STUDY_TEXTS, parsed_yaml
 
 Objective = Literal["correct", "throughput", "e2e_p99", "ttft_p99", "memory"]
 

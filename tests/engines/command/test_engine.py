@@ -22,9 +22,9 @@ from tuner.engines.command.server import Server
 from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.spec.errors import EngineDied, EngineError, InputError
 from tuner.spec.knobs import Knob, ReadBack
+from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Message
-from tuner.spec.workload import Workload
 
 T = TypeVar("T")
 

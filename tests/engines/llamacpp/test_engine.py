@@ -12,10 +12,10 @@ from tests.engines.test_contract import packaged_model
 from tuner.engines.llamacpp.engine import KNOBS, LlamaCpp, embedded_server, mismatches
 from tuner.engines.serving import control
 from tuner.modelfile.chat_template import compose, derive
-from tuner.spec.conversation import conversation
+from tuner.spec.requests.conversation import conversation
+from tuner.spec.requests.workload import Supply
 from tuner.spec.shipped import studies
 from tuner.spec.study import load
-from tuner.spec.workload import Supply
 
 DEFAULT = {name: knob.default for name, knob in KNOBS.items()}
 

@@ -31,10 +31,10 @@ from tuner.engines.ollama.engine import Ollama, create, preview, version_of
 from tuner.engines.ollama.knobs import knobs
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
+from tuner.spec.requests.workload import Workload
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
 from tuner.spec.values import Message, Model
-from tuner.spec.workload import Workload
 from tuner.testing.engine_contract import EngineContract, send
 
 TRAINED = gguf_files.LLAMA["llama.context_length"]

@@ -17,8 +17,8 @@ from tuner.engines.ollama.knobs import knobs
 from tuner.engines.openai.remote import USUAL_KNOBS
 from tuner.spec.errors import InputError, StartFailed
 from tuner.spec.knobs import Knob
+from tuner.spec.requests.workload import Shot
 from tuner.spec.space import Choices, Dimension, Range
-from tuner.spec.workload import Shot
 from tuner.testing.fake_engine import FakeEngine
 from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 

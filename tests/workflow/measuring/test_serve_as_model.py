@@ -10,8 +10,8 @@ from typing import Any
 from tests.workflow.worlds import study, world
 from tuner.modelfile.create_request import create_request
 from tuner.modelfile.document import parse
+from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Effective
-from tuner.spec.workload import Supply
 from tuner.store.trial_folder import Place
 from tuner.testing.simulated import SimulatedEngine
 from tuner.testing.virtual_time import run as virtually

@@ -15,9 +15,9 @@ import pytest
 from tests.workflow.worlds import study
 from tuner.search.budget import LEAST_LOOK, Pace
 from tuner.spec.knobs import Knob
+from tuner.spec.requests.workload import Shot, ShotRule
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.spec.workload import Shot, ShotRule
 from tuner.store.trial_folder import Spent
 from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
 from tuner.testing.virtual_time import run as virtually

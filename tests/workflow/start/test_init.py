@@ -16,8 +16,8 @@ from tests.ollama.stored import stored
 from tuner.engines.registry import kind_by_name, preview
 from tuner.engines.starting import Machine, Origin
 from tuner.modelfile.document import Modelfile, parse, write
-from tuner.spec.conversation import conversation
 from tuner.spec.errors import InputError
+from tuner.spec.requests.conversation import conversation
 from tuner.spec.space import Choices
 from tuner.spec.study import Study, load
 from tuner.spec.values import Candidate, Message

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.workflow.tune.test_turns import STUDY, seen
+from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.values import Guard, Message
-from tuner.spec.workload import Template, Workload
 from tuner.workflow.tune.reasons import what_stood_in_the_way
 
 

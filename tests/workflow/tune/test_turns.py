@@ -12,9 +12,9 @@ from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import Rhythm
+from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Sample, Slo
-from tuner.spec.workload import Workload
 from tuner.workflow.tune.turns import (
     Sent,
     drop_alone_is_open,

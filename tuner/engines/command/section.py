@@ -21,8 +21,8 @@ from tuner.engines.serving.declared_file import (
 )
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
+from tuner.spec.file.parts import Duration, Word, nearest
 from tuner.spec.knobs import Knob
-from tuner.spec.parts import Duration, Word, nearest
 from tuner.spec.values import Setting
 
 _EXAMPLE = '[my-server, --port, "{{ port }}"]'

@@ -23,7 +23,7 @@ from tuner.engines.serving.declared_file import KnobsPart, request_knobs
 from tuner.spec.address import Url, url
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
-from tuner.spec.parts import BRANCHES, Part, shape
+from tuner.spec.file.parts import BRANCHES, Part, shape
 
 OWN_HEADERS = ("host", "content-length", "content-type", "transfer-encoding", "connection")
 """Headers of a request that the tuner itself sets."""

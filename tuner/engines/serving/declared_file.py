@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from pydantic import Field, field_validator, model_validator
 
 from tuner.engines.serving.usual import usual
-from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.errors import InputError
+from tuner.spec.file.parts import Part, Value, Word, nearest
+from tuner.spec.file.reading import regex_problem
 from tuner.spec.knobs import Knob, ReadBack
-from tuner.spec.parts import Part, Value, Word, nearest
-from tuner.spec.reading import regex_problem
+from tuner.spec.requests.conversation import PROMPT_KNOBS
 from tuner.spec.values import Setting
 
 PORT, MODEL = "port", "model"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tuner.spec.file.parts import nearest
 from tuner.spec.model_name import whole
-from tuner.spec.parts import nearest
 
 _MOST_SHOWN = 20
 

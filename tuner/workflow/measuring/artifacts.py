@@ -8,8 +8,8 @@ from functools import cached_property
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine
 from tuner.engines.registry import kind_of
-from tuner.spec.conversation import PROMPT_KNOBS, response_format, system_text, turns
 from tuner.spec.knobs import Knob
+from tuner.spec.requests.conversation import PROMPT_KNOBS, response_format, system_text, turns
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.workflow.measuring.candidates import all_knobs

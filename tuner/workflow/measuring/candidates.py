@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tuner.engines.base import Engine, Refuses
-from tuner.spec.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.errors import InputError
+from tuner.spec.file.parts import nearest
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob, name_of
-from tuner.spec.parts import nearest
+from tuner.spec.requests.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.space import Choices, Dimension, like, some_values
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting

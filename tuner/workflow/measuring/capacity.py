@@ -16,9 +16,9 @@ from tuner.evaluate.lateness import Terms
 from tuner.report.capacity import capacity_document
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.errors import InputError
+from tuner.spec.requests.workload import Supply
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
-from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed, write_json
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import baseline, fit_to_engine

@@ -15,9 +15,9 @@ from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.report.documents import measurement_document
 from tuner.spec.errors import EngineDied, InputError
+from tuner.spec.requests.workload import Supply
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting
-from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed, write_json
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import baseline, fit_to_engine

@@ -20,14 +20,14 @@ from tuner.machine import usage
 from tuner.machine.counters import Counters, between, counters
 from tuner.machine.disturbance import Disturbance
 from tuner.search.budget import Pace, expected_pace
-from tuner.spec.conversation import (
+from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
+from tuner.spec.requests.conversation import (
     client_part,
     conversation,
     opened,
     openings,
     response_format,
 )
-from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Prompt, Sample
 from tuner.store import trial_folder

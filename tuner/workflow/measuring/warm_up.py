@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from tuner.load.drive import Driven, drive
 from tuner.load.wire import Transport
 from tuner.search.budget import WARMUP_REQUESTS
-from tuner.spec.conversation import openings
 from tuner.spec.knobs import Knob, value_of
+from tuner.spec.requests.conversation import openings
 from tuner.spec.values import Candidate, Load, Metric
 from tuner.stats.steady import steady
 

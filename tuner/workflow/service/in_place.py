@@ -12,11 +12,11 @@ from tuner.engines.deployment import Deployment
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement
-from tuner.spec.conversation import client_part
 from tuner.spec.errors import EngineDied
+from tuner.spec.requests.conversation import client_part
+from tuner.spec.requests.workload import Supply
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
-from tuner.spec.workload import Supply
 from tuner.store.run_folder import claimed
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.measure import evaluated

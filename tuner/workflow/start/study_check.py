@@ -19,11 +19,11 @@ from tuner.search.budget import (
 )
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import name_of
-from tuner.spec.slots import literal_names, texts_with_slots
+from tuner.spec.requests.slots import literal_names, texts_with_slots
+from tuner.spec.requests.workload import Workload, distinct, visits
 from tuner.spec.space import Choices, Dimension
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
-from tuner.spec.workload import Workload, distinct, visits
 from tuner.stats.shares import evidence_above
 from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 from tuner.workflow.tune.run import check, unguarded

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from tuner.search.result import BaselineDrift
 from tuner.search.trial import Trial
+from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Metric, Sample
-from tuner.spec.workload import Supply
 from tuner.stats.noise import LEAST_BLOCKS, drift
 from tuner.stats.quantiles import quantile
 from tuner.store.trial_folder import Place, StoredTrial

@@ -15,8 +15,8 @@ from tuner.engines.base import Unloads
 from tuner.evaluate.cold_start import ColdStart, ColdStarts
 from tuner.load.arrivals import Call
 from tuner.load.drive import drive
-from tuner.spec.conversation import client_part
 from tuner.spec.errors import EngineDied
+from tuner.spec.requests.conversation import client_part
 from tuner.spec.values import Candidate, Load
 from tuner.workflow.measuring.artifacts import Rendering
 from tuner.workflow.measuring.serve_as_model import create_model

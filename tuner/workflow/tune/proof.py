@@ -13,9 +13,9 @@ from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
 from tuner.search.budget import ALPHAS, Rhythm, proof_requests, request_s
+from tuner.spec.requests.workload import Supply
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample, Slo
-from tuner.spec.workload import Supply
 from tuner.stats.planning import pass_probability
 from tuner.store.trial_folder import Place, StoredTrial
 from tuner.workflow.measuring.session import Session

@@ -10,10 +10,10 @@ from tuner.evaluate import failures
 from tuner.search.budget import Plan
 from tuner.search.propose import Proposal, Strategy
 from tuner.search.trial import Origin, Trial, baseline_correct, hopeless, outraced
-from tuner.spec.conversation import PROMPT_KNOBS
 from tuner.spec.errors import EngineDied
+from tuner.spec.requests.conversation import PROMPT_KNOBS
+from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Sample, Setting
-from tuner.spec.workload import Supply
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import all_knobs, complete
 from tuner.workflow.measuring.session import Session

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from tuner.search import hints
 from tuner.search.finalists import rank
 from tuner.search.trial import Trial, baseline_correct
+from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Sample
-from tuner.spec.workload import Supply
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.tune.screening import Screening

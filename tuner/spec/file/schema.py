@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tuner.spec.study_file import study_file
+from tuner.spec.file.study_file import study_file
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ID = "urn:modelfile-tuner:study:1"

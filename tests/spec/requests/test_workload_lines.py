@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.spec.test_study import write
 from tuner.spec.errors import InputError
+from tuner.spec.requests.workload import Workload
+from tuner.spec.requests.workload_lines import shot_of, template_of
 from tuner.spec.study import load
-from tuner.spec.workload import Workload
-from tuner.spec.workload_lines import shot_of, template_of
 
 USER = {"role": "user", "content": "there"}
 

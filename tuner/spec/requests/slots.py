@@ -1,6 +1,6 @@
 """What stands in braces in prompts and in what is expected of them, held against the slots.
 
-`tuner.spec.workload` says what is filled in. Where a study has slots, a name in braces that is
+The module `workload` says what is filled in. Where a study has slots, a name in braces that is
 none of them is refused where it looks like one; as part of code or a formula it stays as it is.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from tuner.spec.errors import InputError
-from tuner.spec.parts import nearest
-from tuner.spec.workload import Template, Workload, in_braces
+from tuner.spec.file.parts import nearest
+from tuner.spec.requests.workload import Template, Workload, in_braces
 
 _LONELY = re.compile(r"(?<![\w\\)\]{}>$^])\{([^\W\d]\w*)\}")
 """A name in braces that is not glued to what stands before it, as in `\\frac{a}` or `${a}`."""

@@ -15,9 +15,9 @@ from tests.guard.test_classify import sample
 from tests.spec.test_study import write
 from tuner.guard.classify import judge
 from tuner.spec.errors import InputError
+from tuner.spec.requests.workload import Template, Workload, Written, fill
 from tuner.spec.study import load
 from tuner.spec.values import Message, Prompt
-from tuner.spec.workload import Template, Workload, Written, fill
 
 BRACED = st.text(st.sampled_from("{}ab \\\"'1:!$"), max_size=20).filter(str.strip)
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.guard.test_classify import sample
 from tuner.guard.classify import judge
-from tuner.spec.answer_schema import schema_of
 from tuner.spec.errors import InputError
+from tuner.spec.requests.answer_schema import schema_of
 from tuner.spec.values import Prompt
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Part, is_branch, nearest
+from tuner.spec.file.parts import Part, is_branch, nearest
 
 _P = TypeVar("_P", bound=Part)
 

@@ -24,11 +24,11 @@ from pydantic import (
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from tuner.spec.checked import validated
 from tuner.spec.engine_kinds import available, default_kind, engine_kinds, unknown
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
-from tuner.spec.parts import BRANCHES, Duration, Number, Part, Value, branch, shape
+from tuner.spec.file.checked import validated
+from tuner.spec.file.parts import BRANCHES, Duration, Number, Part, Value, branch, shape
 from tuner.spec.space import Choices
 from tuner.spec.values import Arrivals
 

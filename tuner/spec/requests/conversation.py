@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.spec.knobs import Knob, by_name
+from tuner.spec.requests.workload import Shot, Workload
 from tuner.spec.values import Candidate, Message, Setting
-from tuner.spec.workload import Shot, Workload
 
 PROMPT_KNOBS: Mapping[str, Knob] = by_name(
     Knob("system", "request", "none", unset="none", about="Which system text is sent."),

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
-from tuner.spec import expect
-from tuner.spec.checked import validated
 from tuner.spec.errors import InputError
-from tuner.spec.parts import Number, Part
+from tuner.spec.file.checked import validated
+from tuner.spec.file.parts import Number, Part
+from tuner.spec.requests import expect
+from tuner.spec.requests.workload import Shot, Template
 from tuner.spec.values import Message, Role
-from tuner.spec.workload import Shot, Template
 
 
 def _name(value: Any) -> str:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from tuner.spec.errors import InputError
-from tuner.spec.reading import regex_problem
+from tuner.spec.file.reading import regex_problem
 
 
 def schema_of(schema: Any, place: str) -> Mapping[str, Any]:

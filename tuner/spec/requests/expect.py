@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tuner.spec.parts import nearest
-from tuner.spec.reading import regex_problem
-from tuner.spec.workload import MATCHES, is_text
+from tuner.spec.file.parts import nearest
+from tuner.spec.file.reading import regex_problem
+from tuner.spec.requests.workload import MATCHES, is_text
 
 _EXAMPLE = '{"exact": "..."}, {"contains": "..."}, {"regex": "..."} or fields of a JSON answer'
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.spec.expect import problem
+from tuner.spec.requests.expect import problem
 
 SCHEMA = {
     "type": "object",

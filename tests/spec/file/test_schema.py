@@ -11,11 +11,11 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tuner.spec.errors import InputError
-from tuner.spec.schema import DESCRIPTIONS, study_schema
+from tuner.spec.file.schema import DESCRIPTIONS, study_schema
+from tuner.spec.file.study_file import StudyFile, check
 from tuner.spec.shipped import studies
-from tuner.spec.study_file import StudyFile, check
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 SCHEMA = study_schema()
 MINIMAL: dict[str, Any] = {"version": 1, "name": "x", "workload": {"prompts": "p.jsonl"}}
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.spec.answer_schema import schema_of
 from tuner.spec.errors import InputError
+from tuner.spec.file.parts import nearest
+from tuner.spec.file.reading import parsed_json, read_text, regex_problem
+from tuner.spec.file.study_file import DynamicPart, WorkloadPart, check_dynamic
+from tuner.spec.file.yaml_reading import parsed_slots, parsed_yaml
 from tuner.spec.identity import workload_digest
-from tuner.spec.parts import nearest
-from tuner.spec.reading import parsed_json, read_text, regex_problem
-from tuner.spec.slots import ensure_slots
-from tuner.spec.study_file import DynamicPart, WorkloadPart, check_dynamic
+from tuner.spec.requests.answer_schema import schema_of
+from tuner.spec.requests.slots import ensure_slots
+from tuner.spec.requests.workload import Shot, ShotRule, Template, Workload
+from tuner.spec.requests.workload_lines import shot_of, template_of
 from tuner.spec.values import Load
-from tuner.spec.workload import Shot, ShotRule, Template, Workload
-from tuner.spec.workload_lines import shot_of, template_of
-from tuner.spec.yaml_reading import parsed_slots, parsed_yaml
 
 MOST_VISITS = 100_000
 """Prompts until the lightest comes again, which is how often each is drawn before."""

@@ -10,18 +10,18 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.spec.conversation import (
+from tuner.spec.requests.conversation import (
     chosen_shots,
     conversation,
     openings,
     response_format,
     turns,
 )
+from tuner.spec.requests.workload import Supply, Template, Workload, distinct, fill, spread
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices, Range
 from tuner.spec.study import load
 from tuner.spec.values import Message
-from tuner.spec.workload import Supply, Template, Workload, distinct, fill, spread
 
 STUDY = load(studies() / "task-api.yaml")
 WORKLOAD = STUDY.workload

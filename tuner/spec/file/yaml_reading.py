@@ -16,8 +16,8 @@ from typing import Any, NoReturn, TypeVar
 import yaml
 
 from tuner.spec.errors import InputError
-from tuner.spec.reading import whole_text
-from tuner.spec.workload import Written
+from tuner.spec.file.reading import whole_text
+from tuner.spec.requests.workload import Written
 
 _T = TypeVar("_T")
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.spec.errors import InputError
-from tuner.spec.reading import parsed_json, read_text, regex_problem, whole_text
-from tuner.spec.workload import Written
-from tuner.spec.yaml_reading import STUDY_TEXTS, parsed_setting, parsed_slots, parsed_yaml
+from tuner.spec.file.reading import parsed_json, read_text, regex_problem, whole_text
+from tuner.spec.file.yaml_reading import STUDY_TEXTS, parsed_setting, parsed_slots, parsed_yaml
+from tuner.spec.requests.workload import Written
 
 FILE = Path("file.yaml")
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"))
