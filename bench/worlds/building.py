@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.worlds.behaviour import Answer, Behaviour
 from bench.worlds.world import World
-from tuner.engines.serving.usual import usual
+from tuner.engines.serving.usual_knobs import usual
 from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Dimension, Space
 from tuner.spec.values import Candidate, Setting, Tier

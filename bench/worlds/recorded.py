@@ -17,7 +17,7 @@ from typing import Any
 from bench.worlds.behaviour import LIMIT, Answer, Behaviour
 from bench.worlds.truth import aimed
 from bench.worlds.world import Split, World
-from tuner.engines.serving.usual import usual
+from tuner.engines.serving.usual_knobs import usual
 from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Range, Space
 from tuner.spec.values import Candidate, Guard

@@ -23,7 +23,7 @@ import pytest
 from tests.cli.test_apply import result_of
 from tests.cli.test_cli import tune
 from tests.ollama import faked
-from tuner.engines.ollama.written.deployment import OllamaDeployment
+from tuner.engines.ollama.emitted.deployment import OllamaDeployment
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import Disturbance
 from tuner.spec.shipped import studies

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from tuner.engines.artifacts import Evidence, Serving, as_comment, evidence_header
 from tuner.engines.base import Engine
+from tuner.engines.first_study import Draft, Line, Machine, Origin
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import Launch, Served, launch
 from tuner.engines.serving.readback import difference, last_match
-from tuner.engines.starting import Draft, Line, Machine, Origin
 from tuner.load.wire import Request
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import EngineSection

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tuner.engines.serving.foreign import Foreign
+from tuner.engines.serving.foreign_server import Foreign
 from tuner.machine.processes import (
     cpu_seconds,
     cpu_seconds_behind,

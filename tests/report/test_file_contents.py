@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.report.test_terminal import result as result  # the fixture
+from tests.report.test_result import result as result  # the fixture
 from tuner.engines.ollama.knobs import KNOBS as OLLAMA
 from tuner.report.file_contents import holds
 from tuner.search.result import Result

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.guard.test_classify import sample
 from tuner.evaluate.estimates import requests_per_s, tokens_per_s
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan
-from tuner.search.finalists import (
+from tuner.search.choose_finalists import (
     WORTH_A_LOOK,
     WORTH_A_PROOF,
     choose_finalists,

@@ -15,7 +15,7 @@ from tuner.engines.vllm import kind as vllm
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.finding import Finding
 from tuner.machine.kernel import Kernel
-from tuner.report.diagnosis import Diagnosis, diagnosis_document, show_diagnosis
+from tuner.report.doctor import Diagnosis, diagnosis_document, show_diagnosis
 from tuner.workflow.doctor import diagnose, engines, system
 from tuner.workflow.machine_findings import busiest, findings
 

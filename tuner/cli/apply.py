@@ -86,7 +86,7 @@ def command(
     if name is None:
         raise click.UsageError("say --name NAME, or --edit FILE")
     from tuner.report.apply import show_proposal
-    from tuner.report.terminal import console
+    from tuner.report.result import console
     from tuner.workflow.service.notes import locked
     from tuner.workflow.service.proposal import deployment_for, propose
     from tuner.workflow.service.way_back import unfinished
@@ -176,7 +176,7 @@ def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
     """Write the settings of a result into the user's own Modelfile."""
     from tuner.report.diff import show_diff, told_unlike
-    from tuner.report.terminal import console
+    from tuner.report.result import console
     from tuner.workflow.modelfiles.edit import edit, write
 
     found = edit(result, file)

@@ -19,7 +19,7 @@ def command(as_json: bool) -> int:
     \b
     Example:  tune doctor --json
     """  # noqa: D301
-    from tuner.report.diagnosis import diagnosis_document, show_diagnosis
+    from tuner.report.doctor import diagnosis_document, show_diagnosis
     from tuner.workflow.doctor import diagnose
 
     found = diagnose()

@@ -43,7 +43,7 @@ def command(
     """  # noqa: D301
     from tuner.report.documents import measurement_document
     from tuner.report.progress import Lines
-    from tuner.report.terminal import console, show_measurement
+    from tuner.report.result import console, show_measurement
     from tuner.store.default_folder import default_out
     from tuner.workflow.measuring.measure import measure
 

@@ -55,7 +55,7 @@ def command(
     Example:  tune run --target-p99 500 --budget 10m --seed 1
     """  # noqa: D301
     from tuner.report.documents import plan_document, result_document
-    from tuner.report.terminal import console, show_plan, show_result
+    from tuner.report.result import console, show_plan, show_result
     from tuner.search.budget import plan
     from tuner.store.default_folder import default_out, latest_out
     from tuner.workflow.tune.run import check, run

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
-from tuner.engines.starting import Draft, Machine, Origin, Source, lines, unused
+from tuner.engines.first_study import Draft, Machine, Origin, Source, lines, unused
 from tuner.spec.address import Url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tuner.evaluate.counts import Counts, counts
 from tuner.evaluate.estimates import requests_per_s, tokens_per_s
 from tuner.evaluate.failures import reasons
 from tuner.evaluate.lateness import Lateness, Terms, in_order
 from tuner.evaluate.measured import Client, Measured
+from tuner.evaluate.token_counts import Counts, counts
 from tuner.guard.verdict import GuardReport, overall, report
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import Resources

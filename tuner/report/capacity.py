@@ -13,7 +13,7 @@ from tuner import __version__
 from tuner.evaluate.capacity import Capacity
 from tuner.evaluate.failures import in_words
 from tuner.report.documents import measurement_document
-from tuner.report.terminal import STYLE, quantile_text, rate_text
+from tuner.report.result import STYLE, quantile_text, rate_text
 from tuner.spec.study import Study
 
 SPEAKS_OF = (

@@ -10,10 +10,10 @@ from typing import Any
 from tuner import __version__
 from tuner.evaluate.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.evaluate.cold_start import cold_document
-from tuner.evaluate.counts import counts_document
 from tuner.evaluate.estimates import shares
 from tuner.evaluate.measurement import METRICS, Measurement
 from tuner.evaluate.scope import claim, scope, start_spread
+from tuner.evaluate.token_counts import counts_document
 from tuner.guard.verdict import GuardReport
 from tuner.machine.disturbance import Disturbance, disturbed, sentences
 from tuner.machine.resources import resources_document

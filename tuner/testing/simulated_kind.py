@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
+from tuner.engines.first_study import Origin, Source
 from tuner.engines.llamacpp.kind import LlamaCppKind
-from tuner.engines.starting import Origin, Source
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
 

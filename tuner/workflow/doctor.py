@@ -11,7 +11,7 @@ from tuner.machine.counters import counters, cpu_by_process, since
 from tuner.machine.finding import Finding
 from tuner.machine.kernel import HERE, Kernel
 from tuner.machine.system import can_measure, limits
-from tuner.report.diagnosis import Diagnosis
+from tuner.report.doctor import Diagnosis
 from tuner.workflow.machine_findings import busiest, findings
 
 

@@ -25,8 +25,8 @@ from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tests.ollama.stored import stored
 from tuner.engines.base import Engine
 from tuner.engines.ollama import api as ollama_api
+from tuner.engines.ollama import model_folder as ollama_store
 from tuner.engines.ollama import readback as ollama_readback
-from tuner.engines.ollama import store as ollama_store
 from tuner.engines.ollama.engine import Ollama, create, preview, version_of
 from tuner.engines.ollama.knobs import knobs
 from tuner.machine.gpus import has_gpu

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.workflow.worlds import study
 from tuner.evaluate.capacity import Capacity
 from tuner.report.capacity import show_capacity
-from tuner.report.terminal import as_text
+from tuner.report.result import as_text
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Claim, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine

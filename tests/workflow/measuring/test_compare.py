@@ -16,7 +16,7 @@ from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, measurement
 from tuner.report.comparison import claims, comparison_document, show_comparison
 from tuner.report.documents import measurement_document
-from tuner.report.terminal import as_text
+from tuner.report.result import as_text
 from tuner.spec.errors import InputError, NotComparable
 from tuner.spec.study import Study
 from tuner.spec.values import Effective, Load, Sample

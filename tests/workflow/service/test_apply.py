@@ -18,7 +18,7 @@ import pytest
 
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
-from tuner.engines.ollama.written.deployment import OllamaDeployment
+from tuner.engines.ollama.emitted.deployment import OllamaDeployment
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import ensure_name
 from tuner.workflow.service.apply import Applied

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests import gguf_files
 from tests.ollama.stored import stored
+from tuner.engines.first_study import Machine, Origin
 from tuner.engines.registry import kind_by_name, preview
-from tuner.engines.starting import Machine, Origin
 from tuner.modelfile.document import Modelfile, parse, write
 from tuner.spec.errors import InputError
 from tuner.spec.requests.conversation import conversation

@@ -12,7 +12,7 @@ import pytest
 
 from tests.workflow.worlds import Recorder, study, world
 from tuner.report.documents import result_document
-from tuner.report.terminal import as_text, show_result
+from tuner.report.result import as_text, show_result
 from tuner.search.result import Result
 from tuner.spec.values import Candidate, Guard
 from tuner.store import trial_folder

@@ -14,7 +14,7 @@ import pytest
 from tests.workflow.worlds import Recorder, study, world
 from tuner.machine.disturbance import Disturbance
 from tuner.report.documents import result_document
-from tuner.report.terminal import as_text, show_measurement, show_result
+from tuner.report.result import as_text, show_measurement, show_result
 from tuner.search.result import Result
 from tuner.store import trial_folder
 from tuner.testing.fake_engine import FakeEngine

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuner.engines.command.server import Server, command_line
 from tuner.engines.serving import control
-from tuner.engines.serving.apply import probe
+from tuner.engines.serving.change_cost import probe
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import (
     PORT_RETRIES,

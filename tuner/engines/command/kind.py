@@ -10,8 +10,8 @@ from tuner.engines.artifacts import CLIENT, Evidence, Serving
 from tuner.engines.base import Engine
 from tuner.engines.command.section import NEEDS_COMMAND, CommandSection, server
 from tuner.engines.command.server import Server, command_line
+from tuner.engines.first_study import Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
-from tuner.engines.starting import Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
 from tuner.spec.errors import InputError

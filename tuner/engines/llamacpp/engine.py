@@ -22,7 +22,7 @@ from tuner.engines.base import Preview
 from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
 from tuner.engines.ollama import knobs as ollama
 from tuner.engines.serving import control
-from tuner.engines.serving.apply import cost, probe
+from tuner.engines.serving.change_cost import cost, probe
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import Launch, Served, launch
 from tuner.engines.serving.readback import difference

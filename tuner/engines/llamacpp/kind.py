@@ -10,8 +10,8 @@ from pydantic import Field
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
+from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
-from tuner.engines.starting import Draft, Machine, Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import EngineMissing
@@ -43,7 +43,7 @@ class LlamaCppKind(EngineKind):
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
         """Return what its files hold: they are for Ollama."""
-        from tuner.engines.ollama.written.artifacts import CONTENTS
+        from tuner.engines.ollama.emitted.artifacts import CONTENTS
 
         return CONTENTS
 
@@ -53,15 +53,15 @@ class LlamaCppKind(EngineKind):
 
     def origin(self, source: Source, folder: Path) -> Origin:
         """Return what the head of a GGUF file tells."""
-        from tuner.engines.llamacpp import starting
+        from tuner.engines.llamacpp import first_study
 
-        return starting.origin(source, folder, self.name)
+        return first_study.origin(source, folder, self.name)
 
     def draft(self, origin: Origin, machine: Machine) -> Draft:
         """Return a draft in the words of Ollama."""
-        from tuner.engines.llamacpp import starting
+        from tuner.engines.llamacpp import first_study
 
-        return starting.draft(origin, machine)
+        return first_study.draft(origin, machine)
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model: a GGUF file, or the packaged one."""
@@ -104,13 +104,13 @@ class LlamaCppKind(EngineKind):
         evidence: Evidence,
     ) -> dict[str, str]:
         """Return a Modelfile and what goes with it: the settings are Ollama's, in its words."""
-        from tuner.engines.ollama.written.artifacts import artifacts
+        from tuner.engines.ollama.emitted.artifacts import artifacts
 
         return artifacts(candidate, engine.knobs, engine.model, serving, evidence)
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
         """Return programs that ask Ollama for the model that the Modelfile makes."""
-        from tuner.engines.ollama.written.client import programs
+        from tuner.engines.ollama.emitted.programs import programs
 
         return programs(files, candidate)
 
@@ -118,7 +118,7 @@ class LlamaCppKind(EngineKind):
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
     ) -> None:
         """Raise InputError for a value that no Modelfile can hold."""
-        from tuner.engines.ollama.written.artifacts import ensure_parameters
+        from tuner.engines.ollama.emitted.artifacts import ensure_parameters
 
         ensure_parameters(knobs, candidate)
 

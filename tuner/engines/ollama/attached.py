@@ -10,8 +10,8 @@ from typing import Any
 from tuner.engines.ollama import api
 from tuner.engines.ollama.chat import read_ollama
 from tuner.engines.ollama.knobs import SOFTER_PENALTY_SINCE, ensure_tunable, knobs
-from tuner.engines.serving.apply import Change, cost
-from tuner.engines.serving.foreign import ONLY_A_START, Foreign
+from tuner.engines.serving.change_cost import Change, cost
+from tuner.engines.serving.foreign_server import ONLY_A_START, Foreign
 from tuner.load.wire import Request
 from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.errors import InputError

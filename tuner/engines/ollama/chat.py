@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.engines.serving.error_texts import unanswered
 from tuner.engines.serving.output import Output, numbers, whole_number
-from tuner.engines.serving.refusal import unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import stamped_lines, well_formed
 from tuner.load.wire import Exchange, Request

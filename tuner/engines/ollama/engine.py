@@ -15,13 +15,13 @@ from typing import Any
 
 from tuner.engines.base import Preview
 from tuner.engines.memory import ensure_fits, room
-from tuner.engines.ollama import api, readback, store
+from tuner.engines.ollama import api, model_folder, readback
 from tuner.engines.ollama.attached import NONE_KNOWN, OllamaAttached, address_of
 from tuner.engines.ollama.chat import read_ollama
 from tuner.engines.ollama.environment import environment, started_by
 from tuner.engines.ollama.knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.engines.ollama.models import OllamaModels
-from tuner.engines.serving.apply import Change, cost, probe
+from tuner.engines.serving.change_cost import Change, cost, probe
 from tuner.engines.serving.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
@@ -184,7 +184,7 @@ class Ollama(Served):
         """Return the model that a candidate names, which may be another tag than the study's."""
         name = str(candidate["model"])
         if name not in self._known:
-            self._known[name] = store.model(name, self._models)
+            self._known[name] = model_folder.model(name, self._models)
         return self._known[name]
 
     def noticed(self) -> str | None:
@@ -220,11 +220,11 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
     """
     if study.url is not None:
         return _attached(study, str(study.url))
-    version, models = version_of("ollama"), store.writable(store.folder(), logs)
+    version, models = version_of("ollama"), model_folder.writable(model_folder.folder(), logs)
     for other in tags(study):
-        store.model(other, models)
-    model, own = store.model(study.model, models), _own_settings(study, models)
-    manifests = {name: store.digest(name, models) for name in _named(study)}
+        model_folder.model(other, models)
+    model, own = model_folder.model(study.model, models), _own_settings(study, models)
+    manifests = {name: model_folder.digest(name, models) for name in _named(study)}
     return Ollama(model, models, logs, version=version, own=own, manifests=manifests)
 
 
@@ -243,7 +243,7 @@ def _named(study: Study) -> list[str]:
 def _own_settings(study: Study, models: Path) -> Mapping[str, int | float]:
     """Return what the baseline's model sets itself; raise InputError where it spoils shots."""
     _ensure_no_own_turns(study, models)
-    return store.own_settings(str(study.baseline.get("model", study.model)), models)
+    return model_folder.own_settings(str(study.baseline.get("model", study.model)), models)
 
 
 def _ensure_no_own_turns(study: Study, models: Path) -> None:
@@ -251,7 +251,7 @@ def _ensure_no_own_turns(study: Study, models: Path) -> None:
     if "shots" not in study.space and study.baseline.get("shots", 0) == 0:
         return
     for name in tags(study) or [study.model]:
-        if store.turns(name, models):
+        if model_folder.turns(name, models):
             raise InputError(
                 f"{name} has MESSAGE lines, which Ollama puts before each request: `shots` would "
                 "be added to them while searching, and fixed ones replace them in the Modelfile; "
@@ -274,7 +274,7 @@ def preview(study: Study) -> Preview:
         version = version_of("ollama")
     except EngineMissing as error:
         return Preview(knobs(OLDEST, study.model), (str(error),))
-    models = store.folder()
-    model = store.model(study.model, models)
+    models = model_folder.folder()
+    model = model_folder.model(study.model, models)
     own = _own_settings(study, models)
     return Preview(knobs(version, study.model, own), (), model.train_ctx)

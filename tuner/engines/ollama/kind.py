@@ -11,8 +11,8 @@ from pydantic import Field
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.base import Engine, Preview
+from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
-from tuner.engines.starting import Draft, Machine, Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
@@ -64,7 +64,7 @@ class OllamaKind(EngineKind):
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
         """Return what its files hold."""
-        from tuner.engines.ollama.written.artifacts import CONTENTS
+        from tuner.engines.ollama.emitted.artifacts import CONTENTS
 
         return CONTENTS
 
@@ -92,19 +92,19 @@ class OllamaKind(EngineKind):
 
     def origin(self, source: Source, folder: Path) -> Origin:
         """Return what Ollama's folder tells of a model."""
-        from tuner.engines.ollama.study import starting
+        from tuner.engines.ollama.first_study import draft
 
-        return starting.origin(source)
+        return draft.origin(source)
 
     def draft(self, origin: Origin, machine: Machine) -> Draft:
         """Return a draft around the model's own settings."""
-        from tuner.engines.ollama.study import starting
+        from tuner.engines.ollama.first_study import draft
 
-        return starting.draft(origin, machine)
+        return draft.draft(origin, machine)
 
     def known_model(self, name: str) -> Model | None:
         """Return a model of Ollama's folder, None where it is not there or cannot be read."""
-        from tuner.engines.ollama.store import folder, model
+        from tuner.engines.ollama.model_folder import folder, model
 
         try:
             return model(name, folder())
@@ -155,7 +155,7 @@ class OllamaKind(EngineKind):
         evidence: Evidence,
     ) -> dict[str, str]:
         """Return a Modelfile, the server's environment, and what only a client can send."""
-        from tuner.engines.ollama.written.artifacts import artifacts
+        from tuner.engines.ollama.emitted.artifacts import artifacts
 
         return artifacts(
             candidate, engine.knobs, engine.model, serving, evidence, measured_here=True
@@ -163,7 +163,7 @@ class OllamaKind(EngineKind):
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
         """Return programs that ask with ollama-python and with openai."""
-        from tuner.engines.ollama.written.client import programs
+        from tuner.engines.ollama.emitted.programs import programs
 
         return programs(files, candidate)
 
@@ -171,14 +171,14 @@ class OllamaKind(EngineKind):
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
     ) -> None:
         """Raise InputError for a value that no Modelfile can hold."""
-        from tuner.engines.ollama.written.artifacts import ensure_parameters
+        from tuner.engines.ollama.emitted.artifacts import ensure_parameters
 
         ensure_parameters(knobs, candidate)
 
     def deployment(self, host: str | None) -> Deployment:
         """Return the models of a running Ollama."""
         from tuner.engines.ollama.attached import address_of
-        from tuner.engines.ollama.written.deployment import OllamaDeployment
+        from tuner.engines.ollama.emitted.deployment import OllamaDeployment
 
         return OllamaDeployment(address_of(host))
 

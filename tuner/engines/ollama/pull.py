@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tuner.engines.ollama import store as ollama_store
+from tuner.engines.ollama import model_folder as ollama_store
 from tuner.engines.ollama.attached import address_of
 from tuner.engines.ollama.engine import tags
 from tuner.engines.ollama.models import OllamaModels

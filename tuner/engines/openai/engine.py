@@ -12,10 +12,10 @@ from typing import Any
 from tuner.engines.base import Preview
 from tuner.engines.ollama import knobs as ollama_knobs
 from tuner.engines.openai.remote import LIMIT, Remote
-from tuner.engines.serving import control, served
+from tuner.engines.serving import control, served_models
 from tuner.engines.serving.chat import chat_request, read_chat
-from tuner.engines.serving.foreign import ONLY_A_START, Foreign
-from tuner.engines.serving.refusal import error_text
+from tuner.engines.serving.error_texts import error_text
+from tuner.engines.serving.foreign_server import ONLY_A_START, Foreign
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url
@@ -80,11 +80,15 @@ class OpenAI(Foreign):
         status, body = await self._call("GET", self.url.target(path))
         if status == 0:
             raise EngineDied(f"no server answers at {self.url.origin} ({body}); start it first")
-        names = served.listed(body) if status == 200 else ()
-        if names and self.model.name != "default" and not served.is_among(self.model.name, names):
+        names = served_models.listed(body) if status == 200 else ()
+        if (
+            names
+            and self.model.name != "default"
+            and not served_models.is_among(self.model.name, names)
+        ):
             raise InputError(
                 f"{self.url.origin} does not serve model {self.model.name!r}; "
-                f"{served.in_words(self.model.name, names)}"
+                f"{served_models.in_words(self.model.name, names)}"
             )
 
     async def refused(self, settings: Candidate) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tuner.engines.artifacts import CLIENT, Evidence, Serving
 from tuner.engines.base import Engine, Preview
+from tuner.engines.first_study import Draft, Machine, Origin
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.openai.section import NEEDS_URL, OpenAISection, remote, server_url
-from tuner.engines.starting import Draft, Machine, Origin
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
 from tuner.spec.knobs import Knob
@@ -65,9 +65,9 @@ class OpenAIKind(EngineKind):
 
     def draft(self, origin: Origin, machine: Machine) -> Draft:
         """Return a draft of what a request can carry."""
-        from tuner.engines.openai import starting
+        from tuner.engines.openai import first_study
 
-        return starting.draft(origin)
+        return first_study.draft(origin)
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for the study's url."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuner.engines.serving.usual import usual
+from tuner.engines.serving.usual_knobs import usual
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob, by_name
 from tuner.spec.values import Candidate, Setting

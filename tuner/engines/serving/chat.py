@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuner.engines.serving.error_texts import error_text, not_streamed, unanswered
 from tuner.engines.serving.output import Output, numbers, whole_number
-from tuner.engines.serving.refusal import error_text, not_streamed, unanswered
 from tuner.load.issue import Reply
 from tuner.load.sse import ends_events, events, well_formed
 from tuner.load.wire import Exchange, Request

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import Field, field_validator, model_validator
 
-from tuner.engines.serving.usual import usual
+from tuner.engines.serving.usual_knobs import usual
 from tuner.spec.errors import InputError
 from tuner.spec.file.parts import Part, Value, Word, nearest
 from tuner.spec.file.reading import regex_problem

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
+from tuner.engines.first_study import Origin, Source
 from tuner.engines.kind import EngineKind, Installed
-from tuner.engines.starting import Origin, Source
 from tuner.machine.finding import Finding
 from tuner.spec.engine_kinds import available
 from tuner.spec.engine_section import EngineSection

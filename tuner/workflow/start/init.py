@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.engines import memory
-from tuner.engines.starting import Machine
+from tuner.engines.first_study import Machine
 from tuner.machine.counters import usable_cpus
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import InputError

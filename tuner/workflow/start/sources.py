@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuner.engines import gguf
+from tuner.engines.first_study import Origin, Source
 from tuner.engines.kind import EngineKind
 from tuner.engines.registry import kind_by_name, kinds
-from tuner.engines.starting import Origin, Source
 from tuner.modelfile import document
 from tuner.spec.address import url
 from tuner.spec.engine_kinds import available

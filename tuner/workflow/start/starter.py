@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from tuner.engines.first_study import Line, Machine, Origin
 from tuner.engines.registry import kind_by_name
-from tuner.engines.starting import Line, Machine, Origin
 from tuner.modelfile.document import Modelfile
 from tuner.spec.templates import fill
 from tuner.spec.values import Message

@@ -26,8 +26,8 @@ from tuner.workflow.measuring.artifacts import placed, rendered
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.baseline_drift import drifted
-from tuner.workflow.tune.finalists import Finalists
-from tuner.workflow.tune.gains import gains
+from tuner.workflow.tune.claimed_gains import gains
+from tuner.workflow.tune.prove_finalists import Finalists
 from tuner.workflow.tune.reasons import what_stood_in_the_way
 
 

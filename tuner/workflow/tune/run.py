@@ -11,10 +11,10 @@ from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate.cold_start import ColdStarts
 from tuner.report.documents import result_document
-from tuner.report.terminal import as_text, show_result
+from tuner.report.result import as_text, show_result
 from tuner.search import hints
 from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
-from tuner.search.finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
+from tuner.search.choose_finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.result import Result
 from tuner.search.trial import Trial
@@ -27,13 +27,13 @@ from tuner.workflow.measuring.candidates import all_knobs, baseline, without_ref
 from tuner.workflow.measuring.environment import identity
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.claimed_gains import gains
 from tuner.workflow.tune.cold_start import cold_starts
 from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
-from tuner.workflow.tune.continued import Continuation
-from tuner.workflow.tune.finalists import Finalists
-from tuner.workflow.tune.gains import gains
+from tuner.workflow.tune.larger_budget import Continuation
 from tuner.workflow.tune.production_warning import production_warnings
 from tuner.workflow.tune.proof import complete_baseline
+from tuner.workflow.tune.prove_finalists import Finalists
 from tuner.workflow.tune.screening import Screening, Watcher
 from tuner.workflow.tune.shortlist import second_looks
 from tuner.workflow.tune.trials import restored

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from tuner.search import hints
-from tuner.search.finalists import rank
+from tuner.search.choose_finalists import rank
 from tuner.search.trial import Trial, baseline_correct
 from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Sample

@@ -9,8 +9,8 @@ from typing import Any
 from tuner.engines.base import Engine
 from tuner.engines.deployment import ServerSetup, Target
 from tuner.engines.ollama.attached import OllamaAttached
+from tuner.engines.ollama.emitted.service import environment_of, service_file, steps
 from tuner.engines.ollama.models import OllamaModels
-from tuner.engines.ollama.written.service import environment_of, service_file, steps
 from tuner.modelfile.create_request import create_request
 from tuner.modelfile.diff import Change, changes, inheriting
 from tuner.modelfile.document import Modelfile, load, parse

@@ -21,7 +21,7 @@ from tuner.search.result import Result
 from tuner.spec.space import Choices
 from tuner.spec.values import Candidate, Guard, Sample, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
-from tuner.workflow.tune.gains import gains
+from tuner.workflow.tune.claimed_gains import gains
 
 
 def flat(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:
@@ -159,7 +159,7 @@ def test_the_headline_says_what_was_asked_of_the_answers(
     kept: Result, guard: Guard, words: str
 ) -> None:
     """Without a guard nobody is told that answers were guarded."""
-    from tuner.report.terminal import as_text, show_result
+    from tuner.report.result import as_text, show_result
 
     shown = as_text(show_result(replace(kept, study=replace(kept.study, guard=guard))))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.search.test_trial import STUDY, served, trial
-from tuner.search.finalists import better, choose_finalists
+from tuner.search.choose_finalists import better, choose_finalists
 from tuner.search.trial import value
 from tuner.spec.values import Guard
 

@@ -10,7 +10,7 @@ from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.guard.verdict import is_correct
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, MAX_FINALISTS, Rhythm
-from tuner.search.finalists import better, choose_finalists, worth
+from tuner.search.choose_finalists import better, choose_finalists, worth
 from tuner.search.trial import Trial, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes

@@ -10,7 +10,7 @@ import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from tuner.engines.deployment import TARGETS, Target
-from tuner.engines.ollama.written.service import environment_of, service_file, steps
+from tuner.engines.ollama.emitted.service import environment_of, service_file, steps
 
 ENVIRONMENT = {"OLLAMA_NUM_PARALLEL": "2", "OLLAMA_KV_CACHE_TYPE": "q8_0"}
 HEADER = ("Written by a test -- with two hyphens.",)

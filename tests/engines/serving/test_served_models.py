@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.serving.served import in_words, is_among, listed
+from tuner.engines.serving.served_models import in_words, is_among, listed
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),

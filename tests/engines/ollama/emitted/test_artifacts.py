@@ -11,8 +11,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from tuner.engines.artifacts import Evidence, Serving
 from tuner.engines.llamacpp.engine import KNOBS
+from tuner.engines.ollama.emitted.artifacts import artifacts
 from tuner.engines.ollama.knobs import KNOBS as OLLAMA
-from tuner.engines.ollama.written.artifacts import artifacts
 from tuner.modelfile.document import parse
 from tuner.spec.errors import InputError
 from tuner.spec.values import Message

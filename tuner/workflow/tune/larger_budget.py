@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tuner.search.budget import MAX_FINALISTS, Plan
 from tuner.search.trial import Trial
-from tuner.workflow.tune.finalists import Finalists, next_needs_s
+from tuner.workflow.tune.prove_finalists import Finalists, next_needs_s
 from tuner.workflow.tune.screening import BATCH
 
 USED_UP = (

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.engines import gguf, memory, models
+from tuner.engines.first_study import Draft, Machine, Origin, Source, lines, too_large, unused
 from tuner.engines.llamacpp.engine import KNOBS
-from tuner.engines.ollama.study import parameter_space
-from tuner.engines.starting import Draft, Machine, Origin, Source, lines, too_large, unused
+from tuner.engines.ollama.first_study import parameter_space
 from tuner.spec.engine_section import DEFAULT_MODEL
 from tuner.spec.errors import InputError
 from tuner.spec.model_name import is_gguf_path

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.serving.refusal import error_text, not_streamed, unanswered
-from tuner.engines.serving.served import is_among, listed
+from tuner.engines.serving.error_texts import error_text, not_streamed, unanswered
+from tuner.engines.serving.served_models import is_among, listed
 from tuner.load.wire import Exchange
 
 JSON = st.recursive(

@@ -12,16 +12,16 @@ from rich.text import Text
 
 from tuner.evaluate.breakdown import breakdown
 from tuner.evaluate.cold_start import in_words as cold_in_words
-from tuner.evaluate.counts import in_words as counts_in_words
 from tuner.evaluate.failures import in_words as failed_in_words
 from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.scope import claim, scope, starts_text
+from tuner.evaluate.token_counts import in_words as counts_in_words
 from tuner.machine.disturbance import sentences
 from tuner.machine.resources import in_words
 from tuner.report.breakdown_table import PartsTable
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.file_contents import holds
-from tuner.report.gain import drift_in_words, gain_in_words
+from tuner.report.gain_lines import drift_in_words, gain_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.result import Result, Screened

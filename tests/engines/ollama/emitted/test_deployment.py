@@ -11,7 +11,7 @@ import pytest
 from tests.ollama import faked
 from tests.ollama.installed import MODEL, complete, models, serving
 from tuner.engines.deployment import Deployment
-from tuner.engines.ollama.written.deployment import OllamaDeployment
+from tuner.engines.ollama.emitted.deployment import OllamaDeployment
 from tuner.engines.registry import deploying
 from tuner.spec.errors import EngineMissing
 from tuner.testing.deployment_contract import DeploymentContract

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tuner.engines.ollama.written.client import programs
+from tuner.engines.ollama.emitted.programs import programs
 from tuner.spec.values import Candidate
 
 SCHEMA = {"type": "object"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.ollama.stored import stored
-from tuner.engines.ollama import store as ollama_store
+from tuner.engines.ollama import model_folder as ollama_store
 from tuner.spec.errors import InputError
 
 

@@ -17,7 +17,7 @@ from tuner.engines.first_space import (
     powers,
     up_to_one,
 )
-from tuner.engines.starting import Line, Machine, Origin, lines
+from tuner.engines.first_study import Line, Machine, Origin, lines
 from tuner.modelfile.parameters import KINDS
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import Knob

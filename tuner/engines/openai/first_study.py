@@ -11,7 +11,7 @@ from tuner.engines.first_space import (
     output_limits,
     up_to_one,
 )
-from tuner.engines.starting import Draft, Line, Origin, unused
+from tuner.engines.first_study import Draft, Line, Origin, unused
 
 _DEFAULTS: Mapping[str, float] = {"temperature": 1.0, "top_p": 1.0}
 """The defaults of the OpenAI API; servers have others where a request says nothing."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.engines.ollama.study import parameter_space, starting
-from tuner.engines.starting import Machine, Origin
+from tuner.engines.first_study import Machine, Origin
+from tuner.engines.ollama.first_study import draft, parameter_space
 from tuner.spec.space import Range
 
 SMALL = Origin("m.gguf", "m.gguf", "m", "llamacpp", 90_000_000, 23_040, 8192)
@@ -54,7 +54,7 @@ def test_steps_hit_the_baseline_s_limit(limit: int) -> None:
 def test_what_ollama_does_unasked_lies_in_the_space() -> None:
     """Its own choice of threads is searched beside each number of them."""
     knobs = {"num_ctx": 4096, "num_batch": 512, "temperature": 0.8, "top_k": 40, "top_p": 0.9}
-    found = starting.space({**knobs, "num_predict": 64}, replace(SMALL, engine="ollama"), MACHINE)
+    found = draft.space({**knobs, "num_predict": 64}, replace(SMALL, engine="ollama"), MACHINE)
 
     assert found["num_thread"] == [
         0,

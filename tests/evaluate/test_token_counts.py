@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluate.test_measurement import served
-from tuner.evaluate.counts import counts, counts_document, in_words
+from tuner.evaluate.token_counts import counts, counts_document, in_words
 from tuner.spec.values import Sample
 
 KINDS: dict[str, dict[str, Any]] = {

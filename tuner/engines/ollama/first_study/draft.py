@@ -9,10 +9,10 @@ from typing import Any
 
 from tuner.engines import memory
 from tuner.engines.first_space import joined
-from tuner.engines.ollama import store
+from tuner.engines.first_study import Draft, Line, Machine, Origin, Source, lines, too_large, unused
+from tuner.engines.ollama import model_folder
+from tuner.engines.ollama.first_study import parameter_space
 from tuner.engines.ollama.knobs import KNOBS
-from tuner.engines.ollama.study import parameter_space
-from tuner.engines.starting import Draft, Line, Machine, Origin, Source, lines, too_large, unused
 from tuner.modelfile import parameters
 from tuner.modelfile.document import Modelfile
 from tuner.modelfile.window import served_window
@@ -50,8 +50,8 @@ def origin(source: Source) -> Origin:
             f"{source.label}: engine ollama serves models by name; name one that `ollama list` "
             "shows, or leave --engine out"
         )
-    name, models = source.model, store.folder()
-    model = store.model(name, models)
+    name, models = source.model, model_folder.folder()
+    model = model_folder.model(name, models)
     values = model.cached_per_token
     return Origin(
         label=source.label,
@@ -70,9 +70,9 @@ def _stored(name: str, models: Path) -> Modelfile:
     """Return the Modelfile that the layers of a model make."""
     return Modelfile(
         base=name,
-        system=store.layer(name, models, "system"),
-        parameters=tuple(_flat(store.parameters(name, models))),
-        messages=tuple(store.turns(name, models)),
+        system=model_folder.layer(name, models, "system"),
+        parameters=tuple(_flat(model_folder.parameters(name, models))),
+        messages=tuple(model_folder.turns(name, models)),
     )
 
 
