@@ -136,6 +136,18 @@ def test_a_run_goes_on_with_trials_of_its_own_only(tmp_path: Path) -> None:
         same_run(tmp_path, IDENTITY, {"0001": run_digest(other)})
 
 
+def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    """A fact that is new and says nothing changes no run: its trials keep the digest they have."""
+    begun = _begun(tmp_path)
+    later = {**IDENTITY, "new": None}
+
+    found = same_run(begun, later, {"0000": run_digest(IDENTITY)})
+
+    assert found == run_digest(IDENTITY)
+    with pytest.raises(NotComparable, match="another new"):
+        same_run(begun, {**IDENTITY, "new": 1}, {})
+
+
 @pytest.mark.parametrize(
     ("content", "error", "said"),
     [

@@ -113,9 +113,10 @@ def _check_use(out: Path, resume: bool) -> None:
         raise InputError(f"{out} holds no run that could be continued; leave --resume out")
 
 
-def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | None]) -> None:
+def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | None]) -> str:
     """Write down what a run is about, or check that it is the same as when the run began.
 
+    Returns the digest that each trial of the run stores: that of what was written down first.
     `trials` has for each finished trial the digest of the run that it belongs to. Raises
     NotComparable with the first difference, or for a trial of another run: samples of unlike runs
     are never pooled. Raises InputError for a file that cannot be read.
@@ -127,19 +128,21 @@ def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | 
             f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
             f"{short(found.b)}; samples of unlike runs are not pooled: name another --out"
         )
+    about = run_digest(now if before is None else before)
     for name, run in trials.items():
-        if run != run_digest(identity):
+        if run != about:
             raise NotComparable(
                 f"{out / 'trials' / name} was measured by another run: move it out of {out}, or "
                 "name another --out"
             )
     if before is None:
         write_json(out / RUN_FILE, {"schema": RUN_SCHEMA, **now})
+    return about
 
 
 def run_digest(identity: Mapping[str, Any]) -> str:
     """Return the digest that each trial of a run stores, which tells to which run it belongs."""
-    return digest(identity)
+    return digest({fact: value for fact, value in identity.items() if fact != "schema"})
 
 
 def _before(path: Path) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError, InputError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.store.run_folder import claimed, run_digest, same_run, write_json, writing
+from tuner.store.run_folder import claimed, same_run, write_json, writing
 from tuner.store.trial_folder import Spent, StoredTrial, read_all
 from tuner.workflow.measuring.candidates import all_knobs, baseline, without_refused
 from tuner.workflow.measuring.environment import identity
@@ -92,8 +92,8 @@ async def run(
         study = await _as_served(study, engine, watcher)
         base = baseline(study, engine)
         about, stored = identity(study, engine, base), read_all(out)
-        same_run(out, about, {t.name: t.run for t in stored})
-        session = _session(study, engine, out, stored, run_digest(about))
+        run_id = same_run(out, about, {t.name: t.run for t in stored})
+        session = _session(study, engine, out, stored, run_id)
         trials: Sequence[Trial] = restored(study, engine.knobs, stored)
         proposer = _proposer(session, base, trials)
         job = _Job(session, strategy or proposer, base, watcher, plan(study), stored)
