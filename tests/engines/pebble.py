@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from tuner.engines.artifacts import Evidence, Serving, as_comment, evidence_header
+from tuner.engines.artifacts import ServedCandidate, as_comment, evidence_header
 from tuner.engines.base import Engine
 from tuner.engines.first_study import Draft, Line, Machine, Origin
 from tuner.engines.kind import Contents, EngineKind, Installed
@@ -118,17 +118,11 @@ class PebbleKind(EngineKind):
         """Return that pebbles lie everywhere."""
         return Installed(True, Finding(self.name, "ok", "pebbles lie everywhere"))
 
-    def artifacts(
-        self,
-        study: Study,
-        engine: Engine,
-        candidate: Candidate,
-        serving: Serving,
-        evidence: Evidence,
-    ) -> dict[str, str]:
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return one file with all that serves."""
-        proven = as_comment(evidence_header(evidence, []))
-        held = {name: candidate[name] for name in KNOBS} | {"system": serving.system}
+        proven = as_comment(evidence_header(served.evidence, []))
+        held = {name: served.candidate[name] for name in KNOBS}
+        held["system"] = served.serving.system
         return {FILE: json.dumps({"proven": proven, **held}, indent=2) + "\n"}
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuner.spec.values import Message
+from tuner.spec.values import Candidate, Message
+
+if TYPE_CHECKING:
+    from tuner.engines.base import Engine
+    from tuner.spec.study import Study
 
 CLIENT = "client.json"
 CLIENT_SCHEMA = "tuner.client/1"
@@ -37,6 +41,21 @@ class Serving:
     shots: tuple[Message, ...] = ()
     dynamic_shots: Mapping[str, Any] | None = None
     response_format: Mapping[str, Any] | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCandidate:
+    """A candidate that is to be written as files.
+
+    With the engine and the study that it was served by, what its prompt knobs stand for, and what
+    it was proven on.
+    """
+
+    study: Study
+    engine: Engine
+    candidate: Candidate
+    serving: Serving
+    evidence: Evidence
 
 
 def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "") -> tuple[str, ...]:

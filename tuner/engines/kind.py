@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source, lines, unused
 from tuner.spec.address import Url
@@ -171,14 +171,7 @@ class EngineKind:
         """
 
     # what goes into service
-    def artifacts(
-        self,
-        study: Study,
-        engine: Engine,
-        candidate: Candidate,
-        serving: Serving,
-        evidence: Evidence,
-    ) -> dict[str, str]:
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return the files that put a candidate into service: file name -> text.
 
         Raises InputError for what no file can hold.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tuner.engines.artifacts import CLIENT, Evidence, Serving
+from tuner.engines.artifacts import CLIENT, ServedCandidate
 from tuner.engines.base import Engine
 from tuner.engines.command.section import NEEDS_COMMAND, CommandSection, server
 from tuner.engines.command.server import Server, command_line
@@ -60,19 +60,12 @@ class CommandKind(EngineKind):
         text = "any OpenAI-compatible server that a study starts is tuned; nothing to install"
         return Installed(True, Finding(self.name, "ok", text))
 
-    def artifacts(
-        self,
-        study: Study,
-        engine: Engine,
-        candidate: Candidate,
-        serving: Serving,
-        evidence: Evidence,
-    ) -> dict[str, str]:
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return a script that starts the server, and what each request carries."""
         from tuner.engines.command.artifacts import serving_files
 
-        server = study.engine_settings
-        return serving_files(server, candidate, engine.model.name, serving, evidence)
+        server, model = served.study.engine_settings, served.engine.model.name
+        return serving_files(server, served.candidate, model, served.serving, served.evidence)
 
     def ensure_writable(
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate

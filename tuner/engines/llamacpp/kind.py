@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
@@ -95,18 +95,14 @@ class LlamaCppKind(EngineKind):
         found = f"xllamacpp {package_version()} with the packaged model {model} is installed"
         return Installed(True, Finding(self.name, "ok", found))
 
-    def artifacts(
-        self,
-        study: Study,
-        engine: Engine,
-        candidate: Candidate,
-        serving: Serving,
-        evidence: Evidence,
-    ) -> dict[str, str]:
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return a Modelfile and what goes with it: the settings are Ollama's, in its words."""
         from tuner.engines.ollama.emitted.artifacts import artifacts
 
-        return artifacts(candidate, engine.knobs, engine.model, serving, evidence)
+        engine = served.engine
+        return artifacts(
+            served.candidate, engine.knobs, engine.model, served.serving, served.evidence
+        )
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
         """Return programs that ask Ollama for the model that the Modelfile makes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
@@ -146,19 +146,18 @@ class OllamaKind(EngineKind):
 
         pull(study, note)
 
-    def artifacts(
-        self,
-        study: Study,
-        engine: Engine,
-        candidate: Candidate,
-        serving: Serving,
-        evidence: Evidence,
-    ) -> dict[str, str]:
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return a Modelfile, the server's environment, and what only a client can send."""
         from tuner.engines.ollama.emitted.artifacts import artifacts
 
+        engine = served.engine
         return artifacts(
-            candidate, engine.knobs, engine.model, serving, evidence, measured_here=True
+            served.candidate,
+            engine.knobs,
+            engine.model,
+            served.serving,
+            served.evidence,
+            measured_here=True,
         )
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from tuner.engines.artifacts import CLIENT, Evidence, Serving
+from tuner.engines.artifacts import CLIENT, ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin
 from tuner.engines.kind import Contents, EngineKind, Installed
@@ -15,7 +15,6 @@ from tuner.engines.openai.section import NEEDS_URL, OpenAISection, remote, serve
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
 from tuner.spec.knobs import Knob
-from tuner.spec.values import Candidate
 
 _HINTS = (
     (r"HTTP 40[13]\b", "name the variable that holds the key: engine.api_key_env: NAME"),
@@ -92,22 +91,16 @@ class OpenAIKind(EngineKind):
         text = "the requests to any running OpenAI-compatible server are tuned; nothing to install"
         return Installed(True, Finding(self.name, "ok", text))
 
-    def artifacts(
-        self,
-        study: Study,
-        engine: Engine,
-        candidate: Candidate,
-        serving: Serving,
-        evidence: Evidence,
-    ) -> dict[str, str]:
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return what each request carries, and a program that sends it."""
         from tuner.engines.openai.artifacts import hosted_files
         from tuner.engines.openai.remote import Remote
 
+        study, serving = served.study, served.serving
         assert study.url is not None
         remote = study.engine_settings or Remote()
-        request = engine.request((), candidate, serving.response_format)
-        return hosted_files(study.url, request, remote.headers, serving, evidence)
+        request = served.engine.request((), served.candidate, serving.response_format)
+        return hosted_files(study.url, request, remote.headers, serving, served.evidence)
 
 
 KIND = OpenAIKind()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 
-from tuner.engines.artifacts import Evidence, Serving
+from tuner.engines.artifacts import Evidence, ServedCandidate, Serving
 from tuner.engines.base import Engine
 from tuner.engines.registry import kind_of
 from tuner.spec.knobs import Knob
@@ -38,7 +38,8 @@ def rendered(
 ) -> dict[str, str]:
     """Return the artifacts of a candidate, file name -> text, with `evidence` in their headers."""
     prompt = serving(study, candidate)
-    return kind_of(study).artifacts(study, engine, candidate, prompt, evidence)
+    served = ServedCandidate(study, engine, candidate, prompt, evidence)
+    return kind_of(study).artifacts(served)
 
 
 def placed(study: Study, engine: Engine) -> dict[str, Knob]:
