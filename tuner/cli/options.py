@@ -60,6 +60,8 @@ _SHARED = (
     option("--attach", is_flag=False, flag_value="", metavar="[URL]",
            help="Use the Ollama that runs there (OLLAMA_HOST without a URL) instead of starting "
                 "one: only settings of a request and of a load are tuned, nothing else changed."),
+    option("--vllm-python", "engine_python", metavar="PATH",
+           help="The Python that has vLLM, where `vllm` is not in PATH."),
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
     option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
     option("--client-processes", type=click.IntRange(1, 64), metavar="N",
@@ -135,6 +137,7 @@ def overridden(
     engine: str | None = None,
     model: str | None = None,
     attach: str | None = None,
+    engine_python: str | None = None,
     budget: float | None = None,
     seed: int | None = None,
     client_processes: int | None = None,
@@ -143,8 +146,9 @@ def overridden(
     stop_when_met: bool | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
-    study = _attached(study, attach)
+    study = _attached(study, attach, engine)
     study = _of_kind(study, engine, model)
+    study = _in_python(study, engine_python)
     slos = _with_target(study.slos, "e2e", target_p99)
     slos = _with_target(slos, "ttft", target_ttft_p99)
     _check_objective(objective, study)
@@ -159,14 +163,29 @@ def overridden(
     return replace(study, slos=slos, **given)
 
 
-def _attached(study: Study, attach: str | None) -> Study:
+def _attached(study: Study, attach: str | None, engine: str | None) -> Study:
     """Return a study that a running server serves, where one is asked for."""
     if attach is None:
         return study
     from tuner.engines.registry import attaching
 
-    kind = attaching(study.engine)
-    return replace(study, engine=kind.name, engine_settings=None, url=kind.running(attach))
+    kind = attaching(engine or study.engine)
+    settings = study.engine_settings if kind.name == study.engine else None
+    return replace(study, engine=kind.name, engine_settings=settings, url=kind.running(attach))
+
+
+def _in_python(study: Study, python: str | None) -> Study:
+    """Return a study whose engine is in the Python that an option names."""
+    if python is None:
+        return study
+    from tuner.spec.engine_kinds import kind_named
+    from tuner.spec.errors import InputError
+
+    try:
+        settings = kind_named(study.engine).in_python(study.engine_settings, python)
+    except ValueError as wrong:
+        raise InputError(f"--vllm-python: {wrong}") from None
+    return replace(study, engine_settings=settings)
 
 
 def _of_kind(study: Study, engine: str | None, model: str | None) -> Study:

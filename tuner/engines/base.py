@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.spec.knobs import Knob
-from tuner.spec.values import Candidate, Effective, Message, Model
+from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,23 @@ class Preview:
     missing: tuple[str, ...] = ()
     train_ctx: int | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What an engine makes of a candidate, told before it starts.
+
+    Candidates of one `identity` are served by servers that run alike; None where the engine
+    `refused` the candidate, in a sentence. `settings` are the values that its knobs will have.
+    Starts of one `compiled` share what the first of them compiles; None is unknown. `notes` say
+    what is cut, overridden or without effect.
+    """
+
+    identity: str | None = None
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    compiled: str | None = None
+    refused: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -146,6 +163,15 @@ class Refuses(Protocol):
 
     async def refused(self, settings: Candidate) -> Mapping[str, str]:
         """Return which of these settings the server does not take, and why, asking it for them."""
+        ...
+
+
+@runtime_checkable
+class Resolves(Protocol):
+    """An engine that tells what it will make of a candidate without starting for it."""
+
+    async def resolve(self, candidate: Candidate) -> Resolution:
+        """Return what becomes of a candidate's settings."""
         ...
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source, lines, unused
 from tuner.spec.address import Url
+from tuner.spec.engine_kinds import START_S
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
 from tuner.spec.values import Candidate, Model
@@ -52,7 +53,8 @@ class Installed:
 class EngineKind:
     """A kind of engine. Subclass it, and give what differs from the defaults here.
 
-    `about` follows the name where kinds are listed, `remark` is for the reference. With
+    `about` follows the name where kinds are listed, `remark` is for the reference. A plan allows
+    `start_s` seconds for a start until one was measured. With
     `one_start` the server is somebody else's, and no start of it can be asked for; one that
     `attaches` can use a running server in place of its own. `packaged_study` is the study for who
     names none. `prompt_where` says what holds the prompt in service: the model itself, or the
@@ -65,6 +67,7 @@ class EngineKind:
     about: ClassVar[str] = ""
     remark: ClassVar[str] = ""
     built: ClassVar[bool] = True
+    start_s: ClassVar[float] = START_S
     attaches: ClassVar[bool] = False
     one_start: ClassVar[bool] = False
     packaged_study: ClassVar[str] = PACKAGED_STUDY
@@ -83,6 +86,13 @@ class EngineKind:
 
     def ensure_usable(self, study: Study) -> None:
         """Raise ValueError where a study lacks what the kind needs."""
+
+    def in_python(self, settings: Any, python: str) -> Any:
+        """Return the settings of a study with the Python that has the engine.
+
+        Raises ValueError where the engine is in none.
+        """
+        raise ValueError(f"engine {self.name} is found without a Python of its own")
 
     def next_step(self, failed: str) -> str | None:
         """Return what helps against the reason for which all requests failed, None for nothing."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from scipy import special
 
+from tuner.spec.engine_kinds import START_S
 from tuner.spec.study import Study
 from tuner.stats.planning import expected_requests, requests_to_pass
 
@@ -34,9 +35,6 @@ LEAST_WAVES = 4
 TYPICAL_LATE_RATE = 0.002
 WARMUP_REQUESTS = 2
 """The fewest requests that are sent before a trial; a plan assumes so many at first."""
-
-RESTART_S = 1.5
-"""Seconds that a plan allows for a restart with its read-back, until one was measured."""
 
 LEAST_S = 1e-6
 """The least seconds to divide by: a request that is refused at once takes no time at all."""
@@ -85,7 +83,7 @@ class Pace:
     """
 
     request_s: float
-    restart_s: float = RESTART_S
+    restart_s: float = START_S
     warmups: float = WARMUP_REQUESTS
     in_flight: float = 1.0
 
@@ -234,7 +232,7 @@ def expected_pace(study: Study) -> Pace:
     requests end in that time as are in flight; in open loop the arrival rate says how many. A
     server that cannot be started again takes no time for starts.
     """
-    restart_s = 0.0 if study.one_start else RESTART_S
+    restart_s = 0.0 if study.one_start else study.start_s
     return Pace(request_s(study, _answer_s(study)), restart_s, in_flight=in_flight(study))
 
 

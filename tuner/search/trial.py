@@ -43,7 +43,8 @@ class Trial:
 
     `planned` is how many requests a full measurement has. `violations` has a number for each
     constraint, zero or less where it holds, all of comparable scale. `value` is NaN where the
-    objective is unknown. `of` is the number of the trial whose second look this is.
+    objective is unknown. `of` is the number of the trial whose second look this is, `same_as` that
+    of the one which measured what this one amounts to.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Trial:
     memory_bytes: int | None = None
     of: int | None = None
     planned: int = LEAST_LOOK
+    same_as: int | None = None
 
     @property
     def feasible(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tuner.spec.study import Study
 
 GROUP = "tuner.engines"
+
+START_S = 1.5
+"""Seconds that a plan allows for a start with its read-back, where a kind says nothing else."""
 
 
 class StudyKind(Protocol):
@@ -49,6 +52,11 @@ class StudyKind(Protocol):
         ...
 
     @property
+    def start_s(self) -> float:
+        """Return the seconds that a plan allows for a start, until one was measured."""
+        ...
+
+    @property
     def section(self) -> type[EngineSection]:
         """Return the keys of the section `engine` for this kind."""
         ...
@@ -63,6 +71,13 @@ class StudyKind(Protocol):
 
     def ensure_usable(self, study: Study) -> None:
         """Raise ValueError where a study lacks what the kind needs."""
+        ...
+
+    def in_python(self, settings: Any, python: str) -> Any:
+        """Return the settings of a study with the Python that has the engine.
+
+        Raises ValueError where the engine is in none.
+        """
         ...
 
     def next_step(self, failed: str) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from tuner.spec.address import Url
 from tuner.spec.file.parts import Part
+from tuner.spec.model_name import is_gguf_path
 from tuner.spec.values import Setting
 
 DEFAULT_MODEL = "default"
@@ -27,6 +28,10 @@ class EngineSection(Part):
     def models(self) -> tuple[str, ...]:
         """Return the model, or those to choose from where a kind takes a list."""
         return (self.model,)
+
+    def source(self, model: str, folder: Path) -> str:
+        """Return where a model is that a study in `folder` names: a GGUF file lies beside it."""
+        return str(folder / model) if is_gguf_path(model) else model
 
 
 @dataclass(frozen=True, slots=True)

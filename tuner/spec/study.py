@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.spec.address import Url
-from tuner.spec.engine_kinds import engine_kinds, kind_named
+from tuner.spec.engine_kinds import START_S, engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
 from tuner.spec.file.reading import read_text
@@ -19,7 +19,6 @@ from tuner.spec.file.study_file import (
     check,
 )
 from tuner.spec.file.yaml_reading import STUDY_TEXTS, parsed_yaml
-from tuner.spec.model_name import is_gguf_path
 from tuner.spec.requests.workload import Workload
 from tuner.spec.requests.workload_files import read_workload
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -61,6 +60,12 @@ class Study:
         return kind is not None and kind.one_start
 
     @property
+    def start_s(self) -> float:
+        """Return the seconds that a start of the engine is expected to take."""
+        kind = engine_kinds().get(self.engine)
+        return START_S if kind is None else kind.start_s
+
+    @property
     def certificate_checked(self) -> bool | None:
         """Tell whether a running server had to prove who it is, None where TLS is not used."""
         address = self.url.address if self.url else None
@@ -82,7 +87,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
     return Study(
         name=parsed.name,
         engine=parsed.engine.kind,
-        model=_model_source(parsed.engine.models[0], folder),
+        model=parsed.engine.source(parsed.engine.models[0], folder),
         url=declared.url,
         engine_settings=declared.settings,
         workload=workload,
@@ -90,7 +95,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         guard=_guard(parsed, workload, file),
         claim=_claim(parsed, file),
         baseline=dict(parsed.baseline),
-        space=_space(parsed.space) | _model_space(parsed),
+        space=_space(parsed.space) | _model_space(parsed, folder),
         budget_s=parsed.search.budget,
         sampler=parsed.search.sampler,
         seed=parsed.search.seed,
@@ -107,14 +112,10 @@ def _content(path: Path) -> Any:
         raise InputError(f"{path}: no such study file") from None
 
 
-def _model_space(parsed: StudyFile) -> dict[str, Dimension]:
+def _model_space(parsed: StudyFile, folder: Path) -> dict[str, Dimension]:
     """Return the model as a knob where the study names several to choose from."""
-    models = parsed.engine.models
+    models = tuple(parsed.engine.source(model, folder) for model in parsed.engine.models)
     return {"model": Choices(models)} if len(models) > 1 else {}
-
-
-def _model_source(model: str, folder: Path) -> str:
-    return str(folder / model) if is_gguf_path(model) else model
 
 
 def _guard(parsed: StudyFile, workload: Workload, file: str) -> Guard:

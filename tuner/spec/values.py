@@ -227,12 +227,25 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineStart:
+    """How the server that answers was started: in how many seconds, and what that compiled.
+
+    A `cold` start is the first of those that share what is `compiled`, a `warm` one finds it.
+    """
+
+    seconds: float
+    kind: Literal["cold", "warm"]
+    compiled: str
+
+
+@dataclass(frozen=True, slots=True)
 class Effective:
     """What is really in force after a candidate was applied, as the engine itself says.
 
     `settings` were read back; `unverified` names what was sent and cannot be read back;
     `mismatches` says, in sentences, where the engine differs from what was asked. `threads` is
-    how many compute, None where the engine does not say.
+    how many compute, None where the engine does not say. `notes` say what the engine made of
+    settings that it cut or that change nothing. `start` is None where all starts cost alike.
     """
 
     settings: Mapping[str, Setting]
@@ -244,3 +257,5 @@ class Effective:
     address: str
     version: str
     threads: Setting | None = None
+    notes: tuple[str, ...] = ()
+    start: EngineStart | None = None

@@ -22,7 +22,7 @@ from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import from_document
 from tuner.search.budget import LEAST_LOOK
 from tuner.spec.errors import InputError
-from tuner.spec.values import Candidate, Effective
+from tuner.spec.values import Candidate, Effective, EngineStart
 from tuner.store.default_folder import point_latest
 from tuner.store.run_folder import write_files, write_json, writing
 
@@ -190,5 +190,8 @@ def _machine(document: Mapping[str, Any] | None) -> Disturbance | None:
 def _effective(document: Mapping[str, Any] | None) -> Effective | None:
     if document is None:
         return None
-    tuples = {name: tuple(document[name]) for name in ("unverified", "mismatches")}
-    return Effective(**{**document, **tuples})
+    # older trials have neither notes nor start
+    tuples = {n: tuple(document.get(n, ())) for n in ("unverified", "mismatches", "notes")}
+    told = document.get("start")
+    start = None if told is None else EngineStart(**told)
+    return Effective(**{**document, **tuples, "start": start})

@@ -1,79 +1,122 @@
-"""vLLM, as far as this version goes: it is found, and a study that asks for it is told."""
+"""What there is to know of vLLM before a server starts or is asked."""
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import Field, model_validator
-
-from tuner.engines.first_study import Origin, Source
+from tuner.engines.base import Engine, Preview
+from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import EngineKind, Installed
+from tuner.engines.vllm.section import Fixed, VllmSection, fixed
 from tuner.machine.finding import Finding
-from tuner.spec.engine_kinds import available
-from tuner.spec.engine_section import EngineSection
-from tuner.spec.errors import InputError
-
-INSTALL = "python -m pip install vllm"
+from tuner.spec.address import Url, url
+from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
+from tuner.spec.errors import EngineMissing, InputError
+from tuner.spec.knobs import Knob
 
 if TYPE_CHECKING:
     from tuner.spec.study import Study
 
+NEEDS_MODEL = (
+    "engine vllm serves the folder of a model, or a name at Hugging Face: name it with --model or "
+    "engine.model"
+)
 
-def _not_built() -> str:
-    return f"engine 'vllm' is not built yet; {available()}"
-
-
-class VllmSection(EngineSection):
-    """The section `engine` of kind vllm."""
-
-    kind: Literal["vllm"] = Field(description="The kind of engine.")
-
-    @model_validator(mode="after")
-    def _later(self) -> VllmSection:
-        raise ValueError(_not_built())
+EXPECTED_START_S = 90.0
+"""Seconds that a plan allows for a start until one was measured: a small model on a CPU took 45
+to 110."""
 
 
 class VllmKind(EngineKind):
-    """A server for folders of safetensors, on GPUs."""
+    """vLLM: a server of our own, or a running one."""
 
     name = "vllm"
+    remark = "Defaults are vLLM's own, which depend on the machine, where it says `auto`."
     section = VllmSection
-    built = False
+    attaches = True
+    start_s = EXPECTED_START_S
 
     def takes(self, model: str) -> bool:
         """Tell whether a model is a folder."""
         return Path(model).is_dir()
+
+    def declared(self, section: EngineSection, place: Place) -> Declared:
+        """Return where a running server is, or how ours is started; raise InputError."""
+        assert isinstance(section, VllmSection)
+        try:
+            where = None if section.url is None else url(section.url)
+        except ValueError as wrong:
+            raise InputError(f"{place.file}: engine.url: {wrong}") from None
+        return Declared(where, fixed(section, place.folder, place.file))
+
+    def ensure_usable(self, study: Study) -> None:
+        """Raise ValueError for a study that names no model."""
+        if study.model == DEFAULT_MODEL and study.url is None:
+            raise ValueError(NEEDS_MODEL)
+
+    def in_python(self, settings: Fixed | None, python: str) -> Fixed:
+        """Return the settings with the Python that has vLLM."""
+        return replace(settings or Fixed(), python=python)
+
+    def running(self, told: str | None) -> Url | None:
+        """Return where a running server is, as told; there is no usual place."""
+        if not told:
+            return None
+        try:
+            return url(told)
+        except ValueError as wrong:
+            raise InputError(f"--attach: {wrong}") from None
 
     def starts(self, source: Source) -> bool:
         """Tell whether a source is a folder, or a Modelfile over one."""
         return source.path is not None and source.path.is_dir()
 
     def origin(self, source: Source, folder: Path) -> Origin:
-        """Raise InputError: no study of it can be started yet."""
-        if not self.starts(source):
-            raise InputError(_not_built())
-        if source.modelfile is None:
-            raise InputError(
-                f"{source.label} is a folder; name the Modelfile or the GGUF file in it"
-            )
-        raise InputError(
-            f"{source.label}: FROM {source.modelfile.base} is a folder: engine {self.name}, which "
-            "serves those, is not built yet; convert it with llama.cpp's convert_hf_to_gguf.py and "
-            "name the GGUF file in FROM"
-        )
+        """Return what a model's folder tells; raise InputError for one that cannot be served."""
+        from tuner.engines.vllm import first_study
 
-    def ensure_usable(self, study: Study) -> None:
-        """Raise ValueError: it is not built yet."""
-        raise ValueError(_not_built())
+        return first_study.origin(source, folder)
+
+    def draft(self, origin: Origin, machine: Machine) -> Draft:
+        """Return a draft of flags and of what a request carries."""
+        from tuner.engines.vllm import first_study
+
+        return first_study.draft(origin, machine)
+
+    def create(self, study: Study, logs: Path) -> Engine:
+        """Return the engine for a study's model, with a server of our own or a running one."""
+        from tuner.engines.vllm.create import create
+
+        return create(study, logs)
+
+    def preview(self, study: Study) -> Preview:
+        """Return what shows without starting a server."""
+        from tuner.engines.vllm.create import preview
+
+        return preview(study)
+
+    def knobs(self) -> Mapping[str, Knob]:
+        """Return the knobs of the newest version."""
+        from tuner.engines.vllm.knobs import knobs
+
+        return knobs("")
 
     def installed(self, path: str | None = None) -> Installed:
-        """Return whether the program is there, which this version cannot start."""
-        there = shutil.which(self.name, path=path)
-        found = f"found at {there}" if there else f"not found; install it with: {INSTALL}"
-        text = f"{found}; this version of tune only measures its running server, with engine openai"
-        return Installed(False, Finding(self.name, "note", text))
+        """Return whether the program is there, and which version."""
+        from tuner.engines.vllm.installed.program import find
 
+        try:
+            found = find(None, path)
+        except EngineMissing as missing:
+            one_line = " ".join(str(missing).split())
+            return Installed(False, Finding(self.name, "note", one_line))
+        text = f"vLLM {found.version} found in {found.python}"
+        return Installed(True, Finding(self.name, "ok", text))
+
+
+__all__ = ["KIND", "Fixed", "VllmKind"]
 
 KIND = VllmKind()

@@ -33,7 +33,7 @@ def fit_to_engine(study: Study, engine: HasKnobs) -> tuple[Study, dict[str, str]
     is whole; `baseline` checks whether they can be.
     """
     study, named = leave_out(study, getattr(engine, "left_out", {}))
-    defaults = {name: knob.default for name, knob in all_knobs(engine).items()}
+    defaults = {name: _typical(knob) for name, knob in all_knobs(engine).items()}
     space = {n: _like(defaults.get(n), d) for n, d in study.space.items()}
     return replace(study, space=space, baseline=_typed(study.baseline, defaults)), named
 
@@ -107,7 +107,7 @@ def baseline(
             _check({name: value}, knobs, f"{where}: space")
     _check_prompt(study, settings or {}, where)
     base = complete({**study.baseline, **(settings or {})}, knobs)
-    base = dict(_typed(base, {name: knob.default for name, knob in knobs.items()}))
+    base = dict(_typed(base, {name: _typical(knob) for name, knob in knobs.items()}))
     ensure_writable(study, engine.knobs, base, where)
     return base
 
@@ -124,16 +124,33 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
             raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
 
 
+_LIKE: Mapping[str, Setting] = {"number": 0.0, "whole number": 0, "switch": False}
+"""What a knob takes -> a value of that kind; its default may be a word that leaves it open."""
+
+
+def _typical(knob: Knob) -> Setting:
+    """Return a value of the kind that a knob takes."""
+    return _LIKE.get(knob.takes, knob.default)
+
+
+def _left_open(knob: Knob, value: Setting) -> bool:
+    """Tell whether a word leaves the choice to the engine, as the knob's default does."""
+    return value in LEFT_TO_ENGINE and knob.default in LEFT_TO_ENGINE
+
+
+def _as_its_default(knob: Knob) -> str:
+    return f", as its default {knob.default} is one" if isinstance(knob.default, int) else ""
+
+
 def _expected(knob: Knob, value: Setting) -> str | None:
     """Say what is expected where a value does not suit the knob, None where it does."""
-    takes_more = knob.takes == "number" and value not in LEFT_TO_ENGINE
-    default = 0.0 if takes_more else knob.default
+    default = knob.default if _left_open(knob, value) else _typical(knob)
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
     one_switch = isinstance(default, bool) != isinstance(value, bool)
     if no_number or one_switch:
         return _kind(default)
     if isinstance(default, int) and isinstance(value, float) and not value.is_integer():
-        return f"a whole number, as its default {default} is one"
+        return "a whole number" + _as_its_default(knob)
     return _above(knob, value)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuner.engines.base import Engine, Notices, Seen
+from tuner.engines.base import Engine, Notices, Resolution, Resolves, Seen
 from tuner.evaluate import failures
 from tuner.evaluate.measured import Client, Measured
 from tuner.load.arrivals import Call
@@ -29,11 +29,12 @@ from tuner.spec.requests.conversation import (
     response_format,
 )
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Effective, Prompt, Sample
+from tuner.spec.values import Candidate, Effective, EngineStart, Prompt, Sample
 from tuner.store import trial_folder
 from tuner.store.trial_folder import Spent, StoredTrial
 from tuner.workflow.measuring.answers import Answers
 from tuner.workflow.measuring.artifacts import Rendering
+from tuner.workflow.measuring.engine_starts import EngineStarts
 from tuner.workflow.measuring.serve_as_model import create_model
 from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
 from tuner.workflow.measuring.warm_up import warm_up
@@ -50,6 +51,7 @@ class Session:
     continued run has already `spent` some of it and had `starts_before` engine starts. `version`
     is the engine's, once known. `windows` has what the machine did during each trial, by the
     trial's name. `run` is the digest of what the run is about; each trial's folder names it.
+    `starts` are the engine's, `earlier_starts` those of the continued run.
     """
 
     study: Study
@@ -61,11 +63,19 @@ class Session:
     version: str | None = None
     windows: dict[str, Disturbance] = field(default_factory=dict)
     run: str | None = None
+    earlier_starts: Sequence[EngineStart] = ()
+    starts: EngineStarts = field(init=False)
     _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     _before_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self._before_s = self.spent.elapsed_s
+        self.starts = EngineStarts(self.study.start_s, list(self.earlier_starts))
+
+    async def resolve(self, candidate: Candidate) -> Resolution | None:
+        """Return what the engine makes of a candidate, None where it does not tell."""
+        engine = self.engine
+        return await engine.resolve(candidate) if isinstance(engine, Resolves) else None
 
     def elapsed_s(self) -> float:
         """Return for how many seconds the run has been running, its earlier parts included."""
@@ -103,6 +113,7 @@ class Session:
         if effective.changed != "nothing":
             self.spent.restarts += 1
             self.spent.restarting_s += self.elapsed_s() - began
+        self.starts.hear(effective, await self.resolve(candidate))
         effective = replace(effective, engine_start=self.starts_before + effective.engine_start)
         self._check_version(effective.version)
         if effective.mismatches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,7 @@ from tuner.workflow.tune.baseline_drift import BaselineRechecks
 from tuner.workflow.tune.claimed_gains import gains
 from tuner.workflow.tune.cold_start import cold_starts
 from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
+from tuner.workflow.tune.inert_knobs import without_inert
 from tuner.workflow.tune.larger_budget import Continuation
 from tuner.workflow.tune.production_warning import production_warnings
 from tuner.workflow.tune.proof import complete_baseline
@@ -89,30 +91,39 @@ async def run(
     check(study)
     with claimed(out, resume=resume):
         engine = engine or create(study, out / "engine")
-        study = await _as_served(study, engine, watcher)
-        base = baseline(study, engine)
-        about, stored = identity(study, engine, base), read_all(out)
-        run_id = same_run(out, about, {t.name: t.run for t in stored})
-        session = _session(study, engine, out, stored, run_id)
-        trials: Sequence[Trial] = restored(study, engine.knobs, stored)
-        proposer = _proposer(session, base, trials)
-        job = _Job(session, strategy or proposer, base, watcher, plan(study), stored)
-        try:
-            finished = await job.search_and_prove(trials)
-        finally:
-            await session.aclose(watcher.note)
-        result = conclude(finished)
-        _write(result)
-        if strategy is None:
-            with writing(out / "study.db"):
-                proposer.save(out / "study.db")
+        async with contextlib.aclosing(engine):
+            return await _run(study, out, watcher, engine, strategy)
+
+
+async def _run(
+    study: Study, out: Path, watcher: Watcher, engine: Engine, strategy: Strategy | None
+) -> Result:
+    """Tune a study with an engine into a folder that is ours; see `run`."""
+    study = await _as_served(study, engine, watcher)
+    base = baseline(study, engine)
+    about, stored = identity(study, engine, base), read_all(out)
+    run_id = same_run(out, about, {t.name: t.run for t in stored})
+    session = _session(study, engine, out, stored, run_id)
+    trials: Sequence[Trial] = restored(study, engine.knobs, stored)
+    proposer = _proposer(session, base, trials)
+    job = _Job(session, strategy or proposer, base, watcher, plan(study), stored)
+    try:
+        finished = await job.search_and_prove(trials)
+    finally:
+        await session.aclose(watcher.note)
+    result = conclude(finished)
+    _write(result)
+    if strategy is None:
+        with writing(out / "study.db"):
+            proposer.save(out / "study.db")
     return result
 
 
 async def _as_served(study: Study, engine: Engine, watcher: Watcher) -> Study:
     """Return a study less what its server refuses; warn of that, and of what disturbs."""
     study, left_out = await without_refused(study, engine)
-    for name, why in left_out.items():
+    study, inert = await without_inert(study, engine)
+    for name, why in {**left_out, **inert}.items():
         watcher.note(f"{name} is left out: {why}")
     check(study)
     for warning in (*unguarded(study), *await production_warnings(engine)):
@@ -145,6 +156,7 @@ def _session(
         served[-1].version if served else None,
         {t.name: t.measured.machine for t in stored if t.measured.machine},
         about,
+        [e.start for e in served if e.start is not None and e.changed == "restart"],
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tuner.evaluate import failures
 from tuner.search.budget import Plan
-from tuner.search.propose import Proposal, Strategy
+from tuner.search.propose import Strategy
 from tuner.search.trial import Origin, Trial, baseline_correct, hopeless, outraced
 from tuner.spec.errors import EngineDied
 from tuner.spec.requests.conversation import PROMPT_KNOBS
@@ -19,10 +19,8 @@ from tuner.workflow.measuring.candidates import all_knobs, complete
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
 from tuner.workflow.tune.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.queue import Queue, served_alike
 from tuner.workflow.tune.trials import screened, unmeasured
-
-BATCH = 4
-"""How many candidates are asked for at once; those that share an engine start follow each other."""
 
 CONTROLS = ("baseline", "default")
 """Origins of the trials that every study has; they are not cut for being beaten."""
@@ -67,18 +65,17 @@ class Screening:
         Ends when the time planned for searching is used up, when a trial is `enough`, or
         when the space has nothing new. Raises EngineDied when nothing could be measured.
         """
+        queue = Queue(self.session, self.proposer)
         while not self._over() and not any(map(enough, self.trials)):
-            batch = self.proposer.batch(BATCH, self.trials)
-            if not batch:
+            proposal = await queue.next(self.trials)
+            if proposal is None:
                 self.watcher.note("the space has no candidate left that was not tried")
                 break
-            for proposal in _grouped(batch, self.session, self.trials):
-                await self.screen(*proposal)
-                if self._over() or enough(self.trials[-1]):
-                    break
-            self._ensure_measurable()
-            if self.rechecks:
-                await self.rechecks.when_due()
+            await self.screen(*proposal)
+            if queue.empty or self._over() or enough(self.trials[-1]):
+                self._ensure_measurable()
+                if self.rechecks:
+                    await self.rechecks.when_due()
 
     def _ensure_measurable(self) -> None:
         """Raise EngineDied where controls and a whole batch brought no sample."""
@@ -107,6 +104,10 @@ class Screening:
 
     async def screen(self, number: int, candidate: Candidate, origin: Origin) -> None:
         """Measure one candidate and tell the proposer."""
+        twin = await self._twin(candidate)
+        if twin is not None:
+            self._count_as(twin, unmeasured(number, candidate, origin, twin.planned))
+            return
         study, n = self.session.study, self.plan.pace.look
         prompts = Supply(study.workload, held_out=False, seed=study.seed).prompts(number)
         place = Place("search", number, origin, planned=n)
@@ -120,6 +121,27 @@ class Screening:
         self.proposer.tell(trial)
         self.trials.append(trial)
         self.watcher.trial(trial, self.plan.trials, self.session.left_s())
+
+    async def _twin(self, candidate: Candidate) -> Trial | None:
+        """Return the trial that measured what a candidate amounts to, None without one."""
+        same = await served_alike(self.session, candidate)
+        if same is None:
+            return None
+        for trial in self.trials:
+            counted = trial.same_as is None and trial.of is None
+            if counted and same == await served_alike(self.session, trial.candidate):
+                return trial
+        return None
+
+    def _count_as(self, twin: Trial, trial: Trial) -> None:
+        """Record a candidate that needs no measuring, and teach the search what is known of it."""
+        known = replace(
+            trial, reason=f"amounts to trial {twin.number}", same_as=twin.number,
+            violations=twin.violations, value=twin.value, memory_bytes=twin.memory_bytes,
+        )  # fmt: skip
+        self.proposer.tell(replace(known, state=twin.state))
+        self.trials.append(known)
+        self.watcher.trial(known, self.plan.trials, self.session.left_s())
 
     def _stop(self, origin: Origin, planned: int) -> StopRule:
         """Return the stop rule of a trial.
@@ -146,19 +168,3 @@ class Screening:
             return racing and outraced(study, seen, planned, incumbent)
 
         return stop
-
-
-def _grouped(
-    batch: Sequence[Proposal], session: Session, trials: Sequence[Trial]
-) -> list[Proposal]:
-    """Return a batch sorted so that candidates with the same restart and reload settings meet.
-
-    Those that the engine already serves come first.
-    """
-    dear = [k.name for k in session.engine.knobs.values() if k.tier != "request"]
-
-    def settings(candidate: Candidate) -> tuple[str, ...]:
-        return tuple(str(candidate[name]) for name in dear)
-
-    now = settings(trials[-1].candidate) if trials else ()
-    return sorted(batch, key=lambda p: (settings(p[1]) != now, settings(p[1])))

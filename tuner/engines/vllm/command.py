@@ -1,0 +1,95 @@
+"""From a candidate to the flags and the environment of a start of vLLM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tuner.engines.vllm.knobs import KNOBS, NO_SPECULATION
+from tuner.engines.vllm.section import Fixed, FlagValue
+from tuner.spec.values import Candidate
+
+LOOKUP_TOKENS = 4
+"""The longest n-gram that is looked up, where nobody says: vLLM wants a number."""
+
+NOT_INHERITED = ("VLLM_ENABLE_STARTUP_PLAN",)
+"""With it the KV cache keeps the size that the first value of gpu_memory_utilization gave
+(v1/worker/startup_plan.py: the plan's key leaves that setting out)."""
+
+
+def flags(candidate: Candidate, fixed: Fixed) -> dict[str, FlagValue]:
+    """Return all flags of a candidate by their long names; what it leaves open is not there."""
+    found: dict[str, FlagValue] = dict(fixed.flags)
+    found.update(_of_knobs(candidate))
+    if fixed.served_name is not None:
+        found["served-model-name"] = fixed.served_name
+    return found
+
+
+def _of_knobs(candidate: Candidate) -> Iterator[tuple[str, FlagValue]]:
+    for name, knob in KNOBS.items():
+        value = candidate.get(name, knob.default)
+        if knob.where != "command" or name in ("speculation", "draft_tokens"):
+            continue
+        if not knob.leaves_open(value):
+            yield str(knob.key).removeprefix("--"), value
+    if (drafting := speculation(candidate)) is not None:
+        yield "speculative-config", drafting
+
+
+def speculation(candidate: Candidate) -> str | None:
+    """Return the value of --speculative-config, None where nobody drafts."""
+    who, count = str(candidate["speculation"]), candidate["draft_tokens"]
+    if who == NO_SPECULATION:
+        return None
+    said: dict[str, object] = {"method": who, "num_speculative_tokens": count}
+    if who == "ngram":
+        said["prompt_lookup_max"] = LOOKUP_TOKENS
+    elif who != "suffix":
+        said = {"method": "draft_model", "model": who, "num_speculative_tokens": count}
+    return json.dumps(said)
+
+
+def telling(fixed: Fixed) -> dict[str, FlagValue]:
+    """Return flags with which a server tells of each request; they change no answer."""
+    if fixed.flags.get("disable-log-stats"):  # vLLM refuses the two together
+        return {}
+    return {"enable-per-request-metrics": True, "enable-prompt-tokens-details": True}
+
+
+def words(flags: Mapping[str, FlagValue]) -> tuple[str, ...]:
+    """Return flags as arguments of a command."""
+    return tuple(word for name, value in flags.items() for word in _words(name, value))
+
+
+def _words(name: str, value: FlagValue) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield f"--{name}" if value else f"--no-{name}"
+    elif isinstance(value, tuple):
+        yield from (f"--{name}", *value)
+    else:
+        yield f"--{name}={value}"  # in one word: a value may begin with a dash
+
+
+def environment(candidate: Candidate, fixed: Fixed) -> dict[str, str]:
+    """Return the variables that a candidate sets, on top of those that the study sets."""
+    found = dict(fixed.env)
+    for name, knob in KNOBS.items():
+        value = candidate.get(name, knob.default)
+        if knob.where == "environment" and not knob.leaves_open(value):
+            found[str(knob.key)] = str(value)
+    return found
+
+
+def private(cache: Path) -> dict[str, str]:
+    """Return the variables of a server of ours: what it compiles is kept from trial to trial.
+
+    The endpoint that empties the prefix cache is on; the server is reached from here alone.
+    """
+    return {
+        "VLLM_CACHE_ROOT": str(cache),
+        "VLLM_SERVER_DEV_MODE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        **dict.fromkeys(NOT_INHERITED, "0"),
+    }

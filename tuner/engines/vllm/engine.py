@@ -1,0 +1,188 @@
+"""vLLM, managed: a server of our own on a private port, restarted where a flag changes.
+
+vLLM changes none of its flags while it runs, so that each costs a start. What such a start makes
+of the flags, its own resolver tells before; candidates that come to the same share a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.base import Resolution
+from tuner.engines.serving.chat import chat_request
+from tuner.engines.serving.launch import (
+    PORT_RETRIES,
+    Launch,
+    Served,
+    answers,
+    free_port,
+    launch,
+    until_free,
+)
+from tuner.engines.vllm import command, readback, resolution
+from tuner.engines.vllm.installed.program import Installation
+from tuner.engines.vllm.installed.resolver import Resolver, Unusable
+from tuner.engines.vllm.knobs import knobs
+from tuner.engines.vllm.requests import fields
+from tuner.engines.vllm.section import Fixed
+from tuner.load.wire import Request
+from tuner.spec.errors import StartFailed
+from tuner.spec.values import Candidate, Effective, EngineStart, Message, Model
+
+_STILL_ANSWERS_S = 5.0
+
+
+class Vllm(Served):
+    """The `Engine` over a vLLM of ours; `cache` keeps what it compiles from trial to trial."""
+
+    name = "vllm"
+
+    def __init__(
+        self,
+        model: Model,
+        installation: Installation,
+        fixed: Fixed,
+        logs: Path,
+        cache: Path,
+        ports: Callable[[], int] = free_port,
+    ) -> None:
+        super().__init__()
+        self.model, self.knobs = model, knobs(model.name)
+        self._installation, self._fixed = installation, fixed
+        self._logs, self._cache, self._ports = logs, cache, ports
+        self._resolver = Resolver(installation.python, logs / "resolver.txt")
+        self._without_resolver: str | None = None
+        self._starts = 0
+        self._serving: str | None = None
+        self._compiled: set[str] = set()
+        self._last_start: EngineStart | None = None
+
+    # what a candidate amounts to
+    async def resolve(self, candidate: Candidate) -> Resolution:
+        """Return what vLLM makes of a candidate; by our own rules where it cannot be asked."""
+        beside = self._beside(candidate)
+        if self._without_resolver is None:
+            try:
+                answer = await self._resolver.ask(
+                    (str(candidate["model"]), *self._words(candidate)),
+                    command.environment(candidate, self._fixed) | command.private(self._cache),
+                )
+                return resolution.of_answer(candidate, answer, beside)
+            except Unusable as unusable:
+                self._without_resolver = str(unusable)
+        return resolution.by_rules(candidate, beside, self._without_resolver)
+
+    def _words(self, candidate: Candidate) -> tuple[str, ...]:
+        return command.words(command.flags(candidate, self._fixed))
+
+    def _beside(self, candidate: Candidate) -> Mapping[str, str]:
+        """Return what a server is started with that its configuration does not hold."""
+        given = {name: str(value) for name, value in self._fixed.flags.items()}
+        return given | command.environment(candidate, self._fixed)
+
+    async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
+        """Reach a serving state for the candidate; see `Engine.apply`."""
+        resolved = await self.resolve(candidate)
+        if resolved.identity is None:
+            raise StartFailed("bad_flag", f"not started: vLLM refuses it: {resolved.refused}")
+        restart = fresh or not await self._serves(resolved.identity)
+        if restart:
+            await self._stop_server()
+            await self._start(candidate, resolved)
+        return await self._effective(candidate, resolved, "restart" if restart else "nothing")
+
+    async def _serves(self, identity: str) -> bool:
+        """Tell whether a server of this identity runs and its engine lives.
+
+        The API server may outlive it: /health then gives 503.
+        """
+        if not self.alive() or self._serving != identity:
+            return False
+        try:
+            async with asyncio.timeout(_STILL_ANSWERS_S):
+                return await answers(self._port, "/health")
+        except TimeoutError:
+            return False
+
+    # starting
+    async def _start(self, candidate: Candidate, resolved: Resolution) -> None:
+        self._starts += 1
+        began = asyncio.get_running_loop().time()
+        await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
+        seconds = asyncio.get_running_loop().time() - began
+        compiled = str(resolved.compiled)
+        kind = "warm" if compiled in self._compiled else "cold"
+        self._compiled.add(compiled)
+        self._serving = resolved.identity
+        self._last_start = EngineStart(round(seconds, 3), kind, compiled)  # type: ignore[arg-type]
+
+    async def _start_once(self, candidate: Candidate, port: int) -> None:
+        asked = Launch(
+            what="vLLM",
+            command=(
+                *self._installation.serve(str(candidate["model"])),
+                *("--host", "127.0.0.1", "--port", str(port)),
+                *self._words(candidate),
+                *command.words(command.telling(self._fixed)),
+            ),
+            log=self._logs / f"engine-{self._starts}.log",
+            deadline_s=self._fixed.start_timeout_s,
+            env=command.environment(candidate, self._fixed) | command.private(self._cache),
+            port=port,
+        )
+        self._process, self._port = await launch(asked)
+
+    # reading back
+    async def _effective(
+        self, candidate: Candidate, resolved: Resolution, changed: Any
+    ) -> Effective:
+        assert self._process is not None
+        log = self._process.log.read_text(errors="replace")
+        found = await readback.settings(self.address, log)
+        asked = {**candidate, **resolved.settings}
+        checked = [n for n in found if n in self.knobs and self.knobs[n].tier != "request"]
+        wrong = readback.mismatches(self.knobs, asked, {n: found[n] for n in checked})
+        unread = [n for n in self.knobs if n not in found]
+        return Effective(
+            settings={**resolved.settings, **found},
+            unverified=(*unread, *(n for n in candidate if n == "format")),
+            mismatches=tuple(wrong),
+            changed=changed,
+            engine_start=self._starts,
+            pid=self._process.pid,
+            address=self.address,
+            version=f"vLLM {self._installation.version}",
+            notes=resolved.notes,
+            start=self._last_start,
+        )
+
+    def noticed(self) -> str | None:
+        """Return a sentence where the engine behind the API server is gone; see `Notices`."""
+        if self._process is None:
+            return None
+        log = self._process.log.read_text(errors="replace")
+        return "the engine behind the API server died" if readback.engine_died(log) else None
+
+    async def _stop_server(self) -> None:
+        self._serving = None
+        await super().aclose()
+
+    async def aclose(self) -> None:
+        """Stop the server and the resolver, and wait until both are gone."""
+        try:
+            await self._stop_server()
+        finally:
+            await self._resolver.aclose()
+
+    # serving
+    def request(
+        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+    ) -> Request:
+        """Return the chat request; every sampling field is sent, none left to a default."""
+        served = self._fixed.served_name or str(candidate["model"])
+        return chat_request(
+            messages, {"model": served, **fields(self.knobs, candidate)}, response_format
+        )

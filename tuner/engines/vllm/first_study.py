@@ -1,0 +1,108 @@
+"""A first study of a model's folder: what it tells, the baseline, and a space around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.first_space import (
+    ABOVE_LIMITS,
+    ABOVE_STAND_IN,
+    OUTPUT_LIMIT,
+    joined,
+    output_limits,
+    powers,
+)
+from tuner.engines.first_study import Draft, Line, Machine, Origin, Source, lines, too_large, unused
+from tuner.engines.vllm.memory.kv_cache import VALUE_BYTES
+from tuner.engines.vllm.memory.model_folder import ModelFolder, read_model_folder
+from tuner.spec.errors import InputError
+
+USUAL_CONTEXT = 8192
+"""The longest context of a first study, where the model has more: few requests need it."""
+
+_CPU = {"max_num_seqs": 128, "max_num_batched_tokens": 2048}
+_GPU = {"max_num_seqs": 256, "max_num_batched_tokens": 8192}
+"""vLLM's own defaults on a CPU, and on GPUs of 70 GiB (engine/arg_utils.py)."""
+
+_CACHE_SHARE = 0.4
+"""Of the memory that the weights leave free on a CPU, which serves everything else too."""
+
+_ABOUT = """\
+What serves the model: a vLLM of our own. `python` names the one that has it, where `vllm` is not
+in PATH; `flags` are further flags, as in vllm.yaml; `url` is a running server to tune in place."""
+
+_UNNAMED = """\
+is left
+to vLLM. What vLLM makes of all settings together, the result says."""
+
+_ALSO = """\
+Also: max_num_active_seqs, max_num_scheduled_tokens, long_prefill_token_threshold, kv_cache_dtype,
+block_size, scheduling_policy, speculation (none, ngram) with draft_tokens, quantization, and on a
+CPU cpu_omp_threads_bind. With texts under workload.prompt: system and shots. format: [none,
+json]."""
+
+
+def origin(source: Source, folder: Path) -> Origin:
+    """Return what a model's folder tells; raise InputError for one that vLLM could not load."""
+    path = source.path or Path(source.model)
+    if not path.is_dir():
+        raise InputError(f"{source.label}: engine vllm serves the folder of a model; name one")
+    found = read_model_folder(path)
+    return Origin(
+        label=source.label,
+        model=str(path.absolute()),
+        stem=path.name,
+        engine="vllm",
+        weights_bytes=sum(file.stat().st_size for file in path.glob("*.safetensors")) or None,
+        kv_bytes=kv_bytes(found),
+        train_ctx=found.facts.max_len if found.facts else None,
+        modelfile=source.modelfile,
+        url=str(source.server) if source.server else None,
+    )
+
+
+def kv_bytes(model: ModelFolder) -> int | None:
+    """Return what a token takes in the KV cache in all layers, in the type that is computed in."""
+    facts = model.facts
+    if facts is None or facts.attention is None:
+        return None
+    size = VALUE_BYTES.get(facts.dtype or "", 2)
+    return facts.kv_values * facts.layers * size
+
+
+def draft(origin: Origin, machine: Machine) -> Draft:
+    """Return a draft of flags and of what a request carries; GPUs keep vLLM's own cache size."""
+    values = _baseline(origin, machine)
+    return Draft(
+        baseline=lines(values, {"num_predict": Line(None, ABOVE_STAND_IN)}),
+        space=lines(_space(values), {"num_predict": Line(None, ABOVE_LIMITS)}),
+        about=_ABOUT,
+        unnamed=_UNNAMED,
+        below_space=_ALSO,
+        limit="num_predict",
+        writes="vllm.yaml and what starts it",
+        left_out=unused(origin.modelfile, (), "the model's own is used"),
+        notes=too_large(origin, machine),
+    )
+
+
+def _baseline(origin: Origin, machine: Machine) -> dict[str, Any]:
+    context = min(origin.train_ctx or USUAL_CONTEXT, USUAL_CONTEXT)
+    found: dict[str, Any] = {"max_model_len": context, **(_GPU if machine.gpu else _CPU)}
+    if not machine.gpu and machine.memory_bytes is not None:
+        left = max(machine.memory_bytes - (origin.weights_bytes or 0), 0)
+        found["kv_cache_memory_bytes"] = int(_CACHE_SHARE * left) // 2**20 * 2**20
+    return found | {"enable_prefix_caching": True, "num_predict": OUTPUT_LIMIT, "temperature": 1.0}
+
+
+def _space(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a space: those knobs of which many report an effect, and what requests carry."""
+    seqs, tokens = values["max_num_seqs"], values["max_num_batched_tokens"]
+    return {
+        "max_num_seqs": joined(powers(4, 512), seqs),
+        "max_num_batched_tokens": joined(powers(512, 16384), tokens),
+        "enable_prefix_caching": [True, False],
+        "num_predict": output_limits(values["num_predict"]),
+        "temperature": {"low": 0.0, "high": 1.0},
+    }

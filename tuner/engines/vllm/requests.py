@@ -1,0 +1,23 @@
+"""What a request to vLLM carries beside a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate, Setting
+
+
+def fields(knobs: Mapping[str, Knob], candidate: Candidate) -> dict[str, Setting]:
+    """Return the fields of a body by their names; a limit below 1 means none."""
+    return {
+        knob.key or name: candidate[name]
+        for name, knob in knobs.items()
+        if knob.tier == "request" and _sent(knob, candidate[name])
+    }
+
+
+def _sent(knob: Knob, value: Setting) -> bool:
+    if knob.says_nothing(value):
+        return False
+    return not (knob.role == "limit" and isinstance(value, int | float) and value < 1)
