@@ -17,6 +17,7 @@ from tuner.evaluate.token_counts import counts_document
 from tuner.guard.verdict import GuardReport
 from tuner.machine.disturbance import Disturbance, disturbed, sentences
 from tuner.machine.resources import resources_document
+from tuner.report.starting import starting_document
 from tuner.search.frontier import Point
 from tuner.search.result import BaselineDrift, FewerLate, Gain, Result, Screened
 from tuner.search.trial import Trial
@@ -104,6 +105,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "seed": study.seed,
         "sampler": study.sampler,
         "spent": dict(result.spent),
+        "starting": starting_document(result),
     }
 
 
@@ -116,6 +118,7 @@ def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
         "target": [_slo(s) for s in study.slos],
         "trials": result_plan.trials,
         "restarts": result_plan.restarts,
+        "restarting_s": result_plan.restarts * result_plan.pace.restart_s,
         "requests": result_plan.requests,
         "budget_s": result_plan.budget_s,
         "search_s": result_plan.search_s,

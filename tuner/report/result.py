@@ -22,6 +22,7 @@ from tuner.report.breakdown_table import PartsTable
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.file_contents import holds
 from tuner.report.gain_lines import drift_in_words, gain_in_words
+from tuner.report.starting import starting_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.result import Result, Screened
@@ -48,7 +49,8 @@ def show_plan(plan: Plan, study: Study) -> Text:
 def _sent(plan: Plan) -> str:
     """Say how many requests or starts a plan takes; a server of somebody else may cost money."""
     if not plan.rhythm.one_start:
-        return f"up to {plan.restarts} engine starts."
+        minutes = plan.restarts * plan.pace.restart_s / 60
+        return f"up to {plan.restarts} engine starts, some {minutes:.0f} min of it."
     return (
         f"about {plan.requests} requests in all at that pace.\n"
         "The server cannot be started again. One that is faster is sent more requests in the same "
@@ -196,6 +198,7 @@ def _closing(result: Result) -> str:
     if result.continued:
         lines.append(f"The larger budget brought: {'; '.join(result.continued)}.")
     lines += [_frontier(result), _screening(result.screened), _spent(result)]
+    lines += starting_in_words(result)
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")

@@ -15,7 +15,7 @@ from tuner.search.frontier import Point
 from tuner.search.trial import Trial
 from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Metric, Setting, Slo, Verdict
+from tuner.spec.values import Candidate, EngineStart, Metric, Setting, Slo, Verdict
 from tuner.stats.noise import Drift
 from tuner.stats.quantiles import Bound
 
@@ -94,6 +94,7 @@ class Result:
     - `cold` is what the best one's first request costs after the model was unloaded, where the
       engine can do that.
     - `continued` says what a larger budget was spent on.
+    - `starts` are those of an engine that tells what a start compiles.
     """
 
     study: Study
@@ -121,6 +122,7 @@ class Result:
     median_gain: Gain | None = None
     late_gain: FewerLate | None = None
     continued: tuple[str, ...] = ()
+    starts: tuple[EngineStart, ...] = ()
 
     @property
     def keeps_baseline(self) -> bool:

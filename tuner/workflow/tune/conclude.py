@@ -92,6 +92,7 @@ def conclude(run: Finished) -> Result:
         windows=session.windows,
         cold=run.cold,
         continued=tuple(run.continued),
+        starts=tuple(session.starts.measured),
     )
 
 
