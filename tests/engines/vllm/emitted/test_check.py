@@ -40,23 +40,25 @@ def test_a_refused_option_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_says_something_else_is_found(tmp_path: Path) -> None:
     """The options are named in which it differs from the script."""
-    config = written(SERVICE)["vllm.yaml"].replace("64", "65").replace("no-enable", "enable")
+    files = written(SERVICE)
+    config = files["vllm.yaml"].replace("64", "65").replace("no-enable", "enable")
 
     with pytest.raises(EngineError, match=r"differently: enable_prefix_caching, max_num_seqs; "):
-        ensure_read(stand_in.python(tmp_path), SERVICE, {"vllm.yaml": config})
+        ensure_read(stand_in.python(tmp_path), SERVICE, files | {"vllm.yaml": config})
 
 
 @pytest.mark.parametrize("program", [MODULE, PROGRAM])
 def test_a_false_is_dropped_by_the_program_alone(program: tuple[str, ...], tmp_path: Path) -> None:
     """The trap that no-NAME: true avoids: `vllm serve` reads its file with a parser of its own."""
-    config = {"vllm.yaml": "model: m\nhost: 127.0.0.1\nenable-prefix-caching: false\n"}
+    config = "model: m\nhost: 127.0.0.1\nenable-prefix-caching: false\n"
     service = Service(program, "X", "m", flags={"enable-prefix-caching": False})
+    files = written(service) | {"vllm.yaml": config}
 
     if program == PROGRAM:
         with pytest.raises(EngineError, match="differently: enable_prefix_caching;"):
-            ensure_read(stand_in.python(tmp_path), service, config)
+            ensure_read(stand_in.python(tmp_path), service, files)
     else:
-        ensure_read(stand_in.python(tmp_path), service, config)
+        ensure_read(stand_in.python(tmp_path), service, files)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,22 @@ def test_a_python_that_is_none_is_told(command: str, told: str, tmp_path: Path) 
 
     with pytest.raises(EngineError, match=told):
         ensure_read(program, SERVICE, written(SERVICE))
+
+
+def test_a_script_that_starts_something_else_is_found(tmp_path: Path) -> None:
+    """It is the written script that is read, by a real shell."""
+    files = written(SERVICE)
+    script = files["serve.sh"].replace("exec /opt", "exec /other")
+
+    with pytest.raises(EngineError, match=r"serve\.sh does not start /opt/vllm/bin/python"):
+        ensure_read(stand_in.python(tmp_path), SERVICE, files | {"serve.sh": script})
+
+
+def test_secrets_and_the_environment_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    """The script asks for a secret that nobody has set here, and sets another PATH."""
+    service = replace(SERVICE, secrets=("A_TOKEN",), env={"PATH": "/nowhere"})
+
+    assert ensure_read(stand_in.python(tmp_path), service, written(service)) == READ
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def test_a_shell_starts_the_server_with_the_same_words(flags: dict[str, FlagValu
     """Quotes, dollars, line breaks and other letters in the script are data, never syntax."""
     service = replace(ON_CPUS, program=PROGRAM, flags=flags)
 
-    assert script_words(service) == service.command(program=("serve",))
+    assert script_words(service, written(service)["serve.sh"]) == service.command(
+        program=("serve",)
+    )
 
 
 def test_options_are_written_as_vllm_takes_them() -> None:

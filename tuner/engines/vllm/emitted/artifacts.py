@@ -52,7 +52,7 @@ def artifacts(
     header = evidence_header(evidence, beside)
     return {
         CONFIG: _config(told, header),
-        SCRIPT: script(told, header),
+        SCRIPT: _script(told, header),
         **_environment(told, header),
         "vllm.service": _unit(told, header),
         "compose.yaml": compose_file(told, header),
@@ -74,7 +74,7 @@ def _config(service: Service, header: tuple[str, ...]) -> str:
     return fill("vllm/vllm.yaml.j2", values)
 
 
-def script(service: Service, header: tuple[str, ...]) -> str:
+def _script(service: Service, header: tuple[str, ...]) -> str:
     """Return a script of a POSIX shell; words after its name are added, and win."""
     exports = [(name, shlex.quote(value)) for name, value in service.env.items()]
     required = [(name, f'"${{{name}:?export it first}}"') for name in service.secrets]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.vllm.emitted.artifacts import CONFIG, SCRIPT, script
+from tuner.engines.vllm.emitted.artifacts import CONFIG, SCRIPT
 from tuner.engines.vllm.emitted.secrets import without_secrets
 from tuner.engines.vllm.emitted.service import SERVE, Service
 from tuner.spec.errors import EngineError
@@ -19,7 +20,7 @@ _READER = Path(__file__).with_name("read_commands.py")
 _DEADLINE_S = 180.0
 """Importing vLLM takes 10 to 20 s; a cold disk takes longer."""
 
-_TELLER = ("printf", "%s\\0")
+_TELLER = ("/usr/bin/printf", "%s\\0")
 """In place of vLLM: prints each word that a script starts it with."""
 
 Read = Mapping[str, str]
@@ -36,7 +37,10 @@ def ensure_read(python: Path, service: Service, files: Mapping[str, str]) -> Rea
         config = Path(folder) / CONFIG
         config.write_text(files[CONFIG], encoding="utf-8")
         start = ["serve"] if _serves(service) else []
-        commands = [[*start, "--config", str(config), *told.words], script_words(told)]
+        commands = [
+            [*start, "--config", str(config), *told.words],
+            script_words(service, files[SCRIPT]),
+        ]
         from_file, from_script = _answers(python, commands)
     read = _accepted(CONFIG, from_file)
     if differing := _differing(read, _accepted(SCRIPT, from_script)):
@@ -47,11 +51,18 @@ def ensure_read(python: Path, service: Service, files: Mapping[str, str]) -> Rea
     return read
 
 
-def script_words(service: Service) -> list[str]:
-    """Return the words with which a real shell starts vLLM by the script of a service."""
+def script_words(service: Service, script: str) -> list[str]:
+    """Return the words with which a real shell starts vLLM by a script that was written.
+
+    Raises EngineError for a script that does not start the program of the service.
+    """
     teller = (*_TELLER, "serve") if _serves(service) else _TELLER
-    text = script(replace(service, program=teller, secrets=(), env={}), ())
-    return _run(["sh", "-c", text], "").removesuffix("\0").split("\0")
+    before, start, after = script.partition(f"\nexec {shlex.join(service.program)}")
+    if not start:
+        raise EngineError(f"{SCRIPT} does not start {shlex.join(service.program)}")
+    secrets = dict.fromkeys(without_secrets(service).secrets, "unsaid")
+    text = f"{before}\nexec {shlex.join(teller)}{after}"
+    return _run(["sh", "-c", text], env={**os.environ, **secrets}).removesuffix("\0").split("\0")
 
 
 def _serves(service: Service) -> bool:
@@ -67,11 +78,16 @@ def _answers(python: Path, commands: Sequence[Sequence[str]]) -> list[dict[str, 
     return found
 
 
-def _run(command: Sequence[str], given: str) -> str:
+def _run(command: Sequence[str], given: str = "", env: Mapping[str, str] | None = None) -> str:
     """Return what a program prints; raise EngineError with its last line where it fails."""
     try:
         ended = subprocess.run(
-            command, input=given, capture_output=True, encoding="utf-8", timeout=_DEADLINE_S
+            command,
+            input=given,
+            env=env,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_DEADLINE_S,
         )
     except (OSError, subprocess.TimeoutExpired) as failed:
         raise EngineError(f"the files were not checked: {failed}") from None
