@@ -140,6 +140,17 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert "vllm.service" not in said.stderr
 
 
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [("0.0.0.0", "127.0.0.1:8100"), ("::", "127.0.0.1:8100"), ("::1", "[::1]:8100")],
+)
+def test_a_server_is_asked_where_it_can_be_reached(host: str, asked: str) -> None:
+    """All interfaces are no address."""
+    client = json.loads(written(replace(ON_CPUS, host=host, port=8100))["client.json"])
+
+    assert client["url"] == f"http://{asked}/v1/chat/completions"
+
+
 def test_each_request_carries_what_was_measured() -> None:
     """Sampling is told whole, so that the model's own defaults do not count; the format too."""
     client = json.loads(written(ON_CPUS)["client.json"])

@@ -35,6 +35,8 @@ CONTENTS: Mapping[str, Contents] = MappingProxyType(
 )
 
 _LISTENS = ("host", "port")
+_ANY = ("0.0.0.0", "::")
+"""Where a server listens on all interfaces: no address to ask it at."""
 
 _ALIKE = re.compile(r"(?![\"'\s])[^\\\x00-\x1f\x7f]*(?<!\s)")
 """A value that systemd's EnvironmentFile and docker's --env-file read alike without quotes."""
@@ -120,5 +122,6 @@ def _client(
     headers: Mapping[str, str | FromEnvironment] = (
         {"Authorization": FromEnvironment(API_KEY, "Bearer ")} if API_KEY in service.secrets else {}
     )
-    url = Url(Address(service.host, service.port))
+    host = "127.0.0.1" if service.host in _ANY else service.host
+    url = Url(Address(host, service.port))
     return hosted_files(url, request, headers, serving, evidence)

@@ -95,7 +95,7 @@ def in_file(name: str, value: FlagValue) -> tuple[str, FlagValue]:
     if value is False:
         return f"no-{name}", True
     if isinstance(value, list | tuple):
-        value = [json.dumps(v) if isinstance(v, Mapping | list) else v for v in value]
+        value = [json.dumps(v) if isinstance(v, Mapping | list | tuple) else v for v in value]
     for word in value if isinstance(value, list) else [value]:
         if re.match(r"-(?!\d+$)", str(word)):
             raise InputError(
