@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from tuner.engines.artifacts import ServedCandidate, as_comment, evidence_header
+from tuner.engines.artifacts import ServedCandidate, evidence_header
 from tuner.engines.base import Engine
 from tuner.engines.first_study import Draft, Line, Machine, Origin
 from tuner.engines.kind import Contents, EngineKind, Installed
@@ -120,7 +120,7 @@ class PebbleKind(EngineKind):
 
     def artifacts(self, served: ServedCandidate) -> dict[str, str]:
         """Return one file with all that serves."""
-        proven = as_comment(evidence_header(served.evidence, []))
+        proven = evidence_header(served.evidence, [])
         held = {name: served.candidate[name] for name in KNOBS}
         held["system"] = served.serving.system
         return {FILE: json.dumps({"proven": proven, **held}, indent=2) + "\n"}

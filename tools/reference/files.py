@@ -26,7 +26,14 @@ FILES: Mapping[str, str] = {
     "engines `openai` and `command` every field of a request.",
     "ask_ollama.py": "A program that asks the model as it was measured, with Ollama's library.",
     "ask_openai.py": "The same with OpenAI's library.",
-    "serve.sh": "Engine `command`: starts the server as it was proven; `PORT` says where.",
+    "serve.sh": "Engines `command` and `vllm`: starts the server as it was proven. With `command` "
+    "`PORT` says where, with `vllm` further words such as `--port 8080`.",
+    "vllm.yaml": "Options of the server, for vLLM's own `--config`.",
+    "vllm.env": "Environment of a vLLM server. systemd's EnvironmentFile and docker's `--env-file` "
+    "read it.",
+    "vllm.service": "A unit of systemd that starts the vLLM server.",
+    "compose.yaml": "The vLLM server in a container, for docker compose.",
+    "deployment.yaml": "The vLLM server as a Deployment of Kubernetes; secrets are only named.",
     "result.json": "Everything that the run found (`tuner.result/1`, below).",
     "report.txt": "What the run printed at its end.",
     "run.json": "What the run is about. `--resume` refuses to continue a run of something else.",

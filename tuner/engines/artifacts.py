@@ -59,17 +59,26 @@ class ServedCandidate:
 
 
 def evidence_header(evidence: Evidence, beside: Sequence[str], remark: str = "") -> tuple[str, ...]:
-    """Return what the candidate was proven on, and in `remark` what was not measured."""
+    """Return what the candidate was proven on, and in `remark` what was not measured.
+
+    Each is one line, for the comments of any file.
+    """
     together = f" with {' and '.join(beside)}" if beside else ""
     proven = "proven" if evidence.verdict == "PASS" else "measured"
     first = f"{proven} on {evidence.engine}, {evidence.load}{together}"
     warning = () if evidence.verdict == "PASS" else (evidence.verdict,)
-    return ("Written by modelfile-tuner.", *warning, first + remark, *evidence.lines)
+    told = ("Written by modelfile-tuner.", *warning, first + remark, *evidence.lines)
+    return tuple(map(one_line, told))
 
 
-def as_comment(header: Sequence[str]) -> list[str]:
-    """Return a header for the comments of a program: a line break would end one."""
-    return [" ".join(line.split()) for line in header]
+def one_line(text: str) -> str:
+    """Return a text that a comment of any file can hold.
+
+    A line break would end it, and YAML forbids what cannot be printed. Before version 254 systemd
+    takes the line after a comment that ends with a backslash as part of it.
+    """
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split()).rstrip("\\ ")
 
 
 def client_settings(serving: Serving) -> dict[str, Any]:

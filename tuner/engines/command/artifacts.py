@@ -12,7 +12,6 @@ from tuner.engines.artifacts import (
     CLIENT,
     Evidence,
     Serving,
-    as_comment,
     client_file,
     client_settings,
     evidence_header,
@@ -50,7 +49,7 @@ def serving_files(
 def _script(server: Server, candidate: Candidate, model: str, header: tuple[str, ...]) -> str:
     command, env = command_line(server, candidate, _Port(DEFAULT_PORT), model)
     values = {
-        "header": as_comment(header),
+        "header": header,
         "exports": [(name, _quoted(text)) for name, text in env.items()],
         "command": " ".join(map(_quoted, command)),
     }

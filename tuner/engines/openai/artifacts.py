@@ -14,7 +14,6 @@ from tuner.engines.artifacts import (
     CLIENT,
     Evidence,
     Serving,
-    as_comment,
     client_file,
     client_settings,
     evidence_header,
@@ -46,7 +45,7 @@ def hosted_files(
         **_body(request, serving),
     }
     program = {
-        "header": as_comment(evidence_header(evidence, [CLIENT])),
+        "header": evidence_header(evidence, [CLIENT]),
         "variables": sorted({v["env"] for v in told.values() if isinstance(v, dict)}),
         "dynamic": serving.dynamic_shots is not None,
         "tls": bool(_trust(url)),

@@ -101,6 +101,19 @@ def test_an_unproven_candidate_says_so_first() -> None:
     assert "# proven" not in text
 
 
+@pytest.mark.parametrize("line", ["a\nOLLAMA_DEBUG=1", "ends with \\"])
+def test_no_line_of_the_header_is_anything_else(line: str) -> None:
+    """What was measured can break no comment; systemd takes a backslash at its end to go on."""
+    plain, odd = (
+        artifacts(CANDIDATE, KNOBS, MODEL, SERVING, replace(PROVEN, lines=(x,)))["ollama.env"]
+        for x in ("one", line)
+    )
+
+    lines = [x for x in odd.splitlines() if not x.startswith("#")]
+    assert lines == [x for x in plain.splitlines() if not x.startswith("#")]
+    assert "\\" not in odd
+
+
 def test_a_text_that_cannot_be_written_is_refused() -> None:
     """A system text with a character that Ollama drops is named instead of changed."""
     with pytest.raises(InputError):

@@ -130,6 +130,4 @@ def _environment_file(
     remarks = [f"{name} is left as it is (auto), as it was measured" for name in automatic]
     if start:
         remarks.append(f"it was measured as: {' '.join(start)} ollama serve")
-    return fill(
-        "ollama/ollama.env.j2", {"header": header, "remarks": remarks, "settings": settings}
-    )
+    return fill("variables.env.j2", {"header": header, "remarks": remarks, "settings": settings})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,18 +10,9 @@ from xml.sax.saxutils import escape
 
 from tuner.engines.deployment import Target
 from tuner.engines.ollama.environment import start_prefix
+from tuner.engines.quoting import for_compose, for_systemd
 from tuner.spec.templates import fill
 from tuner.spec.values import Setting
-
-
-def _for_systemd(value: str) -> str:
-    """Escape a value in a quoted assignment (systemd.syntax(7); specifiers: systemd.unit(5))."""
-    return json.dumps(value, ensure_ascii=False)[1:-1].replace("%", "%%")
-
-
-def _for_compose(value: str) -> str:
-    """Quote a value of a compose file, in which $ begins a variable."""
-    return json.dumps(value, ensure_ascii=False).replace("$", "$$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +29,7 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
     {
         "env": _Kind(
             "ollama.env",
-            "ollama/ollama.env.j2",
+            "variables.env.j2",
             ("restart the server with these variables: {file}{started}",),
         ),
         "systemd": _Kind(
@@ -50,13 +40,13 @@ _KINDS: Mapping[Target, _Kind] = MappingProxyType(
                 "sudo systemctl daemon-reload && sudo systemctl restart ollama",
                 "systemctl show ollama -p Environment  # shows what is in force now",
             ),
-            _for_systemd,
+            for_systemd,
         ),
         "compose": _Kind(
             "compose.tuned.yaml",
             "ollama/compose.yaml.j2",
             ("docker compose -f compose.yaml -f {file} up -d ollama",),
-            _for_compose,
+            for_compose,
         ),
         "launchd": _Kind(
             "com.ollama.tuned.plist",
