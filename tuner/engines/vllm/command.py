@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
+from tuner.engines.vllm.arguments import FlagValue
 from tuner.engines.vllm.knobs import KNOBS, NO_SPECULATION
-from tuner.engines.vllm.section import Fixed, FlagValue
+from tuner.engines.vllm.section import Fixed
 from tuner.spec.values import Candidate
 
 LOOKUP_TOKENS = 4
@@ -58,20 +60,6 @@ def telling(fixed: Fixed) -> dict[str, FlagValue]:
     return {"enable-per-request-metrics": True, "enable-prompt-tokens-details": True}
 
 
-def words(flags: Mapping[str, FlagValue]) -> tuple[str, ...]:
-    """Return flags as arguments of a command."""
-    return tuple(word for name, value in flags.items() for word in _words(name, value))
-
-
-def _words(name: str, value: FlagValue) -> Iterator[str]:
-    if isinstance(value, bool):
-        yield f"--{name}" if value else f"--no-{name}"
-    elif isinstance(value, tuple):
-        yield from (f"--{name}", *value)
-    else:
-        yield f"--{name}={value}"  # in one word: a value may begin with a dash
-
-
 def environment(candidate: Candidate, fixed: Fixed) -> dict[str, str]:
     """Return the variables that a candidate sets, on top of those that the study sets."""
     found = dict(fixed.env)
@@ -93,3 +81,16 @@ def private(cache: Path) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         **dict.fromkeys(NOT_INHERITED, "0"),
     }
+
+
+def mounts(candidate: Candidate, fixed: Fixed) -> tuple[str, ...]:
+    """Return the files and folders of this machine that a start reads."""
+    named = [candidate["model"], *flags(candidate, fixed).values()]
+    paths = (Path(v) for v in named if isinstance(v, str) and v.startswith("/"))
+    return tuple(str(path) for path in dict.fromkeys(paths) if path.exists())
+
+
+def gpus(fixed: Fixed) -> int:
+    """Return how many GPUs a server takes: its parallel sizes multiplied."""
+    sizes = (fixed.flags.get(f"{how}-parallel-size", 1) for how in ("tensor", "pipeline", "data"))
+    return math.prod(int(str(size)) for size in sizes)

@@ -23,12 +23,15 @@ from tuner.engines.serving.launch import (
     until_free,
 )
 from tuner.engines.vllm import command, readback, resolution
+from tuner.engines.vllm.arguments import arguments
+from tuner.engines.vllm.emitted.service import Service
 from tuner.engines.vllm.installed.program import Installation
 from tuner.engines.vllm.installed.resolver import Resolver, Unusable
 from tuner.engines.vllm.knobs import knobs
 from tuner.engines.vllm.requests import fields
 from tuner.engines.vllm.section import Fixed
 from tuner.load.wire import Request
+from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Candidate, Effective, EngineStart, Message, Model
 
@@ -59,6 +62,7 @@ class Vllm(Served):
         self._serving: str | None = None
         self._compiled: set[str] = set()
         self._last_start: EngineStart | None = None
+        self._most_bytes: int | None = None
 
     # what a candidate amounts to
     async def resolve(self, candidate: Candidate) -> Resolution:
@@ -76,7 +80,7 @@ class Vllm(Served):
         return resolution.by_rules(candidate, beside, self._without_resolver)
 
     def _words(self, candidate: Candidate) -> tuple[str, ...]:
-        return command.words(command.flags(candidate, self._fixed))
+        return tuple(arguments(command.flags(candidate, self._fixed)))
 
     def _beside(self, candidate: Candidate) -> Mapping[str, str]:
         """Return what a server is started with that its configuration does not hold."""
@@ -126,7 +130,7 @@ class Vllm(Served):
                 *self._installation.serve(str(candidate["model"])),
                 *("--host", "127.0.0.1", "--port", str(port)),
                 *self._words(candidate),
-                *command.words(command.telling(self._fixed)),
+                *arguments(command.telling(self._fixed)),
             ),
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=self._fixed.start_timeout_s,
@@ -165,6 +169,27 @@ class Vllm(Served):
             return None
         log = self._process.log.read_text(errors="replace")
         return "the engine behind the API server died" if readback.engine_died(log) else None
+
+    def memory_bytes(self) -> int | None:
+        """Return the memory that serving takes now; the most of it is kept for what is written."""
+        now = super().memory_bytes()
+        self._most_bytes = max(filter(None, (now, self._most_bytes)), default=None)
+        return now
+
+    def service(self, candidate: Candidate) -> Service:
+        """Return the server of a candidate as it was measured, for the files that start it."""
+        start = self._last_start
+        return Service(
+            program=self._installation.program,
+            version=self._installation.version,
+            model=str(candidate["model"]),
+            flags=command.flags(candidate, self._fixed),
+            env=command.environment(candidate, self._fixed),
+            mounts=command.mounts(candidate, self._fixed),
+            start_s=start.seconds if start else None,
+            memory_bytes=self._most_bytes,
+            gpus=command.gpus(self._fixed) if has_gpu() else 0,
+        )
 
     async def _stop_server(self) -> None:
         self._serving = None

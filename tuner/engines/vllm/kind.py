@@ -7,15 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
-from tuner.engines.kind import EngineKind, Installed
+from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.vllm.section import Fixed, VllmSection, fixed
 from tuner.machine.finding import Finding
 from tuner.spec.address import Url, url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.knobs import Knob
+from tuner.spec.values import Candidate
 
 if TYPE_CHECKING:
     from tuner.spec.study import Study
@@ -38,6 +40,13 @@ class VllmKind(EngineKind):
     section = VllmSection
     attaches = True
     start_s = EXPECTED_START_S
+
+    @property
+    def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
+        """Return what its files hold."""
+        from tuner.engines.vllm.emitted.artifacts import CONTENTS
+
+        return CONTENTS
 
     def takes(self, model: str) -> bool:
         """Tell whether a model is a folder."""
@@ -104,6 +113,22 @@ class VllmKind(EngineKind):
 
         return knobs("")
 
+    def artifacts(self, served: ServedCandidate) -> dict[str, str]:
+        """Return the files that start the server, and what each request carries."""
+        from tuner.engines.vllm.emitted.from_candidate import files
+
+        return files(served)
+
+    def ensure_writable(
+        self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
+    ) -> None:
+        """Raise InputError for a flag that vLLM's own file cannot hold."""
+        from tuner.engines.vllm.arguments import arguments
+        from tuner.engines.vllm.command import flags
+
+        if study.url is None:
+            arguments(flags(candidate, study.engine_settings or Fixed()))
+
     def installed(self, path: str | None = None) -> Installed:
         """Return whether the program is there, and which version."""
         from tuner.engines.vllm.installed.program import find
@@ -116,7 +141,5 @@ class VllmKind(EngineKind):
         text = f"vLLM {found.version} found in {found.python}"
         return Installed(True, Finding(self.name, "ok", text))
 
-
-__all__ = ["KIND", "Fixed", "VllmKind"]
 
 KIND = VllmKind()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictStr, field_validator, model_validator
 
+from tuner.engines.vllm.arguments import FlagValue, in_file
 from tuner.engines.vllm.knobs import FLAGS, VARIABLES
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
 from tuner.spec.file.parts import Duration, Word
-
-FlagValue: TypeAlias = str | int | float | bool | tuple[str, ...]
-"""What a flag is given; True stands for the flag alone, False for `--no-` before its name."""
 
 OURS = ("host", "port", "uds", "model", "config", "headless", "grpc", "api-server-count")
 """Flags that `tune` sets itself, or that would make another kind of server."""
@@ -45,13 +42,13 @@ def _name(name: Any) -> str:
 
 
 def _given(name: Any, given: Any) -> FlagValue:
-    if isinstance(given, bool | int | float | str):
-        return given
-    if isinstance(given, Mapping):
-        return json.dumps(given)
-    if isinstance(given, list | tuple) and given:
-        return tuple(map(str, given))
-    raise ValueError(f"{name}: expected a value, a list or a mapping, found {given!r}")
+    if given is None or not isinstance(given, bool | int | float | str | Mapping | list | tuple):
+        raise ValueError(f"{name}: expected a value, a list or a mapping, found {given!r}")
+    try:
+        in_file(str(name), given)
+    except InputError as unwritable:
+        raise ValueError(str(unwritable)) from None
+    return given
 
 
 class VllmSection(EngineSection):
@@ -68,7 +65,7 @@ class VllmSection(EngineSection):
     python: str | None = Field(
         None, description="The Python that has vLLM, where `vllm` is not in PATH."
     )
-    flags: Annotated[dict[str, FlagValue], BeforeValidator(_flags)] = Field(
+    flags: Annotated[dict[str, Any], BeforeValidator(_flags)] = Field(
         default_factory=dict,
         description="Further flags of `vllm serve`, as in vllm.yaml: they are the same for all "
         "candidates, and go into service.",

@@ -45,20 +45,21 @@ class Installation:
     package: Path
     script: bool = True
 
-    def serve(self, model: str) -> tuple[str, ...]:
-        """Return the command that serves a model, without its flags."""
+    @property
+    def program(self) -> tuple[str, ...]:
+        """Return the command that serves, without a model and flags."""
         if self.script:
-            return (self.python, "-m", "vllm.entrypoints.cli.main", "serve", model)
-        return (self.python, "-m", "vllm.entrypoints.openai.api_server", "--model", model)
+            return (self.python, "-m", "vllm.entrypoints.cli.main", "serve")
+        return (self.python, "-m", "vllm.entrypoints.openai.api_server")
+
+    def serve(self, model: str) -> tuple[str, ...]:
+        """Return the command that serves a model; the module takes it as an option alone."""
+        return (*self.program, model) if self.script else (*self.program, "--model", model)
 
     @property
     def help(self) -> tuple[str, ...]:
         """Return the command that lists all flags."""
-        return (*self.serve("none")[:-1], "--help=all") if self.script else self._module_help
-
-    @property
-    def _module_help(self) -> tuple[str, ...]:
-        return (self.python, "-m", "vllm.entrypoints.openai.api_server", "--help=all")
+        return (*self.program, "--help=all")
 
 
 def find(python: str | None, path: str | None = None) -> Installation:
