@@ -83,18 +83,19 @@ def _run(command: Sequence[str], given: str = "", env: Mapping[str, str] | None 
     try:
         ended = subprocess.run(
             command,
-            input=given,
+            input=given.encode(),
             env=env,
-            capture_output=True,
-            encoding="utf-8",
+            capture_output=True,  # as bytes: reading as text would make \r a line break
             timeout=_DEADLINE_S,
         )
     except (OSError, subprocess.TimeoutExpired) as failed:
         raise EngineError(f"the files were not checked: {failed}") from None
     if ended.returncode:
-        said = ended.stderr.strip().splitlines() or [f"it ended with {ended.returncode}"]
+        said = ended.stderr.decode(errors="replace").strip().splitlines() or [
+            f"it ended with {ended.returncode}"
+        ]
         raise EngineError(f"the files were not checked: {command[0]}: {said[-1]}")
-    return ended.stdout
+    return ended.stdout.decode(errors="replace")
 
 
 def _accepted(name: str, answer: Mapping[str, Any]) -> Read:
