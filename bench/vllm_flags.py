@@ -58,7 +58,8 @@ def of_script(text: str) -> Iterator[Words]:
         for more in re.findall(rf"\b{array}\+=\((.*)\)", plain):
             yield from _filled_in(_split(more), plain, frozenset())
     for written in _CONFIG.findall(text):
-        yield [f"--{key}={value}" for key, value in re.findall(r"(?m)^([\w-]+): *(.*)", written)]
+        read = yaml.safe_load(written).items()
+        yield [f"--{key}" if value is True else f"--{key}={value}" for key, value in read]
 
 
 def variables(text: str, recipe: bool) -> set[str]:
@@ -95,7 +96,7 @@ def _one_line(text: str) -> str:
     """Return a script with each command, and each array, in one line, and without comments."""
     text = re.sub(r"(?m)^[ \t]*#.*\n", "", text)
     text = re.sub(r"\\[ \t]*\n", " ", text)
-    text = _SUM.sub("$SUM", text)
+    text = re.sub(r"<[\w-]+>", "$GIVEN", _SUM.sub("$SUM", text))
     return _ARRAY.sub(lambda m: f"{m[1]} {' '.join(m[2].split())} )", text)
 
 
@@ -162,7 +163,7 @@ def counted(clone: str, names: list[str], recipe: bool) -> dict[str, Any]:
     set_in: dict[str, set[str]] = {}
     for name in names:
         text = _git(clone, "show", f"HEAD:{name}")
-        omni = "--omni" in text
+        omni = "--omni" in text or "vllm-omni" in text
         for words in of_recipe(text) if recipe else of_script(text):
             for flag, value in pairs(words):
                 files, values, others = flags.setdefault(flag, (set(), set(), set()))

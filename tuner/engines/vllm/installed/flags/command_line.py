@@ -201,8 +201,5 @@ def _no_values(named: _Named, values: tuple[str, ...]) -> tuple[str, ...]:
     if not values:
         return ()
     negation = f"--no-{named.name.removeprefix('--')}"
-    off = negation if negation in named.flag.names else "nothing"
-    raise InputError(
-        f"{named.name} takes no value, found {values[0]!r}; write {named.name} to switch it on, "
-        f"{off} to leave it off"
-    )
+    other = f"or {negation}" if negation in named.flag.names else "or leave it out"
+    raise InputError(f"{named.name} takes no value, found {values[0]!r}; write it alone, {other}")
