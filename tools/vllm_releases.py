@@ -1,4 +1,4 @@
-"""Write which release of vLLM has which flags and variables, from wheels that were unpacked.
+"""Write which release of vLLM has which flags, variables and keys, from unpacked wheels.
 
     python -m tools.vllm_releases FOLDER
 
@@ -16,9 +16,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tuner.engines.vllm.installed.flags.releases import FILE, release
-from tuner.engines.vllm.installed.flags.source import known_variables
+from tuner.engines.vllm.installed.flags.source import declared, known_variables
 
 _FILES = ("engine/arg_utils.py", "entrypoints/**/cli_args.py", "entrypoints/cli/serve.py")
+_CONFIGS = ("config.py", "config/**/*.py")
 _FRONTENDS = ("FrontendArgs", "BaseFrontendArgs")
 
 
@@ -37,6 +38,13 @@ def flags(package: Path) -> set[str]:
     """Return the long names of the flags of the server in a package."""
     files = (path for pattern in _FILES for path in package.glob(pattern))
     return {name for path in files for name in _names(ast.parse(path.read_text()))}
+
+
+def keys(package: Path) -> set[str]:
+    """Return the keys of the classes of config in a package, such as PassConfig.fuse_norm_quant."""
+    files = (path for pattern in _CONFIGS for path in package.glob(pattern))
+    said = declared(*(path.read_text() for path in files))
+    return {f"{config}.{key}" for config, held in said.keys.items() for key in held}
 
 
 def _names(tree: ast.AST) -> Iterator[str]:
@@ -69,6 +77,7 @@ def main(folder: Path) -> None:
         "read": sorted(packages, key=release),
         "flags": spans({version: flags(path) for version, path in packages.items()}),
         "variables": spans(variables),
+        "keys": spans({version: keys(path) for version, path in packages.items()}),
     }
     lines = ",\n".join(_lines(read))
     FILE.write_text(f"{{\n{lines}\n}}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuner.engines.vllm.installed.flags.help_text import flags_of
-from tuner.engines.vllm.installed.flags.source import declared_numbers, known_variables
+from tuner.engines.vllm.installed.flags.source import declared, known_variables
 
 VERSION = "0.32.0"
 RECORDED = Path(__file__).parents[2] / "recorded"
@@ -17,6 +17,6 @@ def recorded(name: str) -> str:
 
 
 HELP = recorded("help")
-NUMBERS = declared_numbers(recorded("arg_utils"), recorded("cli_args"))
-FLAGS = flags_of(HELP, VERSION, NUMBERS)
+SOURCE = declared(recorded("arg_utils"), recorded("cli_args"), recorded("config"))
+FLAGS = flags_of(HELP, VERSION, SOURCE)
 VARIABLES = known_variables(recorded("envs"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engines.vllm.installed.flags.known import FLAGS, HELP, NUMBERS, VERSION
+from tests.engines.vllm.installed.flags.known import FLAGS, HELP, SOURCE, VERSION
 from tuner.engines.vllm.installed.flags.flag import Flag, Flags
 from tuner.engines.vllm.installed.flags.help_text import flags_of
 from tuner.spec.errors import InputError
@@ -106,6 +106,14 @@ def test_newer_pythons_write_names_otherwise() -> None:
     assert (flag("-q", read).takes, flag("-q", read).default) == ("one", "None")
 
 
+def test_the_class_behind_json_is_told_by_the_link_to_its_documentation() -> None:
+    """So that its keys can be looked up in the source."""
+    assert flag("-cc").config == "CompilationConfig"
+    assert flag("--eplb-config").config == "EPLBConfig"
+    assert flag("--hf-overrides").config is None
+    assert {f.config for f in FLAGS.all if f.config} <= set(FLAGS.keys)
+
+
 def test_without_the_source_a_whole_default_may_stand_for_a_fraction() -> None:
     """0 is the default of gigabytes as well as of a seed."""
     read = flags_of(HELP, VERSION)
@@ -133,7 +141,7 @@ def test_the_width_of_the_terminal_does_not_matter(width: int) -> None:
         else line
         for line in HELP.splitlines()
     )
-    read = flags_of("\n".join(lines), VERSION, NUMBERS)
+    read = flags_of("\n".join(lines), VERSION, SOURCE)
 
     assert [(f.names, f.kind, f.choices) for f in read.all] == [
         (f.names, f.kind, f.choices) for f in FLAGS.all

@@ -33,6 +33,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, path in (
         ("arg_utils", "engine/arg_utils.py"),
         ("cli_args", "entrypoints/launchers/cli_args.py"),
+        ("config", "config/all.py"),
         ("envs", "envs.py"),
     ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,7 @@ def test_the_help_is_read_once_for_each_version(package: Path, tmp_path: Path) -
     second = installed_flags(command, package, VERSION, cache)
 
     assert first.all == second.all == FLAGS.all
+    assert first.keys == FLAGS.keys
     assert runs() == 1
     installed_flags(command, package, "0.33.0", cache)
     assert runs() == 2

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ GONE = {
     "--enable-dp-attention": "no release from 0.8.5 to 0.33.0 knows it",
 }
 """What is named as taken out or renamed; the last two no release has ever had."""
+
+KEYS = ("use_fp4_indexer_cache", "use_inductor", "fuse_minimax_qk_norm")
+"""Keys of configs that were taken out; vLLM's own parser refuses them too."""
 
 NOT_THIS_BUILD = {("--moe-backend", "deep_gemm_amxf4_mega_moe")}
 """Values of builds that are no release."""
@@ -103,6 +107,8 @@ def test_every_flag_parses_or_is_named(flag: str, value: str, omni: bool) -> Non
 
     if flag in GONE:
         assert GONE[flag] in (refused or "")
+    elif gone := [key for key in KEYS if f'"{key}"' in value or flag.endswith(f".{key}")]:
+        assert re.search(rf"\.{gone[0]}, which 0\.\d+\.0 took out; ", refused or "")
     elif (flag, value) in NOT_THIS_BUILD:
         assert "expected one of" in (refused or "")
     elif omni and refused:

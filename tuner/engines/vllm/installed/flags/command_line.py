@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tuner.engines.vllm.installed.flags.config_file import expanded
 from tuner.engines.vllm.installed.flags.flag import Flag, Flags
+from tuner.engines.vllm.installed.flags.keys import ensure_keys
 from tuner.engines.vllm.installed.flags.releases import absent, was_known
 from tuner.engines.vllm.installed.flags.value import taken
 from tuner.spec.errors import InputError
@@ -97,7 +98,7 @@ def _said(word: str, rest: tuple[str, ...], flags: Flags) -> Checked:
     named = _named(word, flags)
     if named.flag.deprecated:
         return _without_deprecated(word, rest, named, flags)
-    values = _values(named, rest)
+    values = _values(named, rest, flags)
     if named.exact and values == _written(named, rest):
         return Checked((word, *rest), (_given(named, values),), ())
     words = (named.whole, *values)
@@ -108,7 +109,7 @@ def _said(word: str, rest: tuple[str, ...], flags: Flags) -> Checked:
 def _without_deprecated(word: str, rest: tuple[str, ...], named: _Named, flags: Flags) -> Checked:
     """Return what the help names instead of a deprecated flag; the flag itself if it names none."""
     why = named.flag.deprecated or ""
-    values = _values(named, rest)
+    values = _values(named, rest, flags)
     if "no effect" in why:
         return Checked((), (), (f"{named.name} is left out: {why}",))
     new = _INSTEAD.search(why)
@@ -116,7 +117,7 @@ def _without_deprecated(word: str, rest: tuple[str, ...], named: _Named, flags: 
     if new is None or instead is None or instead.flag.deprecated or named.name != named.flag.name:
         return Checked((word, *rest), (_given(named, values),), (f"{named.name}: {why}",))
     moved = values or tuple(new.groups()[1:2] if new[2] else ())
-    moved = _values(instead, moved)
+    moved = _values(instead, moved, flags)
     words = (instead.whole, *moved)
     note = f"{named.name} is written as {' '.join(words)}: {why}"
     return Checked(words, (_given(instead, moved),), (note,))
@@ -168,11 +169,11 @@ def _written(named: _Named, rest: tuple[str, ...]) -> tuple[str, ...]:
     return rest if named.inline is None else (named.inline, *rest)
 
 
-def _values(named: _Named, rest: tuple[str, ...]) -> tuple[str, ...]:
+def _values(named: _Named, rest: tuple[str, ...], flags: Flags) -> tuple[str, ...]:
     """Return the values of a flag as vLLM takes them; raise InputError for what it refuses."""
     values = _written(named, rest)
     if named.keys:
-        return _keyed(named, values)
+        return _keyed(named, values, flags)
     if named.flag.takes == "none":
         return _no_values(named, values)
     most = len(values) if named.flag.takes == "many" and named.inline is None else 1
@@ -181,19 +182,24 @@ def _values(named: _Named, rest: tuple[str, ...]) -> tuple[str, ...]:
     if not values and named.flag.takes != "perhaps":
         raise InputError(f"{named.name} has no value; write one behind it")
     try:
-        return tuple(taken(named.flag, value) for value in values)
+        values = tuple(taken(named.flag, value) for value in values)
     except ValueError as refused:
         raise InputError(f"{named.name}: found {' '.join(values)!r}; {refused}") from None
+    for value in values:
+        ensure_keys(named.flag, (), value, flags)
+    return values
 
 
-def _keyed(named: _Named, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the value of a key behind a dot, of which nothing is known here."""
+def _keyed(named: _Named, values: tuple[str, ...], flags: Flags) -> tuple[str, ...]:
+    """Return the value of a key behind a dot, of which only keys are known here."""
     if named.flag.kind not in _KEYED or named.flag.choices:
         raise InputError(f"{named.whole}: {named.name} takes no keys; write its value behind it")
-    if not all(named.keys.removesuffix("+").split(".")):
+    path = named.keys.removesuffix("+").split(".")
+    if not all(path):
         raise InputError(f"{named.whole}: a key between dots is empty; write it")
     if len(values) != 1:
         raise InputError(f"{named.whole}: found {len(values)} values; expected one")
+    ensure_keys(named.flag, path, values[0], flags)
     return values
 
 

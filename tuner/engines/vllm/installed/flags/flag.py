@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,7 @@ class Flag:
 
     `names` are all that it may be called, the negation of a switch among them, `choices` the only
     values it takes (none: any of its kind), `default` the text of its default, `deprecated` what
-    the help says of a flag that is on its way out.
+    the help says of a flag that is on its way out, `config` the class that its JSON becomes.
     """
 
     name: str
@@ -28,14 +29,24 @@ class Flag:
     choices: tuple[str, ...] = ()
     default: str | None = None
     deprecated: str | None = None
+    config: str | None = None
 
 
 class Flags:
-    """All flags of one installed version, found by name."""
+    """All flags of one installed version, found by name, and the keys of the configs behind them.
 
-    def __init__(self, version: str, flags: tuple[Flag, ...]) -> None:
+    `keys` are those of each class of config, with the class of a value that is a config itself.
+    """
+
+    def __init__(
+        self,
+        version: str,
+        flags: tuple[Flag, ...],
+        keys: Mapping[str, Mapping[str, str | None]] | None = None,
+    ) -> None:
         self.version = version
         self.all = flags
+        self.keys = keys or {}
         self._by_name = {name: flag for flag in flags for name in flag.names}
 
     def get(self, name: str) -> Flag | None:

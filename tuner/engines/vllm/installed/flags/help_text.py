@@ -11,31 +11,33 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tuner.engines.vllm.installed.flags.flag import Flag, Flags, Kind, Takes
-from tuner.engines.vllm.installed.flags.source import Number
+from tuner.engines.vllm.installed.flags.source import Declared, Number
 from tuner.spec.errors import InputError
 
 _OPTION = re.compile(r"  (?=-{1,2}[A-Za-z])(?P<names>\S+(?: \S+)*)(?:\s{2,}(?P<help>.*))?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DEFAULT = re.compile(r"\(default: (.*)\)$")
 _CHOICES = re.compile(r"\{([^{}]*)\}(?: \[\{[^{}]*\} \.\.\.\])?")
+_CONFIG = re.compile(r"#vllm\.config\.(\w+)")
 _JSON = "valid JSON string"
 _SIZE = "human-readable integers like"
 _AUTO = "special value for auto"
 
 
-def flags_of(help_text: str, version: str, numbers: Mapping[str, Number] | None = None) -> Flags:
-    """Return the flags that a help text lists, with `numbers` from the source where it is known.
+def flags_of(help_text: str, version: str, source: Declared | None = None) -> Flags:
+    """Return the flags that a help text lists, with what the source declares where it is known.
 
     Raises InputError for a text that lists none.
     """
-    found = (_flag(names, text, numbers or {}) for names, text in _options(help_text))
+    source = source or Declared()
+    found = (_flag(names, text, source.numbers) for names, text in _options(help_text))
     flags = tuple(flag for flag in found if flag and flag.name != "--help")
     if not flags:
         raise InputError(
             f"what vLLM {version} printed for --help=all lists no flags; run `vllm serve "
             "--help=all` and see what it prints"
         )
-    return Flags(version, flags)
+    return Flags(version, flags, source.keys)
 
 
 def _options(text: str) -> Iterator[tuple[str, str]]:
@@ -77,6 +79,7 @@ def _flag(written: str, text: str, numbers: Mapping[str, Number]) -> Flag | None
         choices=_choices(place),
         default=told,
         deprecated=_deprecated(names, text),
+        config=config[1] if (config := _CONFIG.search(text)) else None,
     )
 
 

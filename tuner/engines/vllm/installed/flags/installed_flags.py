@@ -11,12 +11,13 @@ from pathlib import Path
 
 from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.engines.vllm.installed.flags.help_text import flags_of
-from tuner.engines.vllm.installed.flags.source import declared_numbers, known_variables
+from tuner.engines.vllm.installed.flags.source import declared, known_variables
 from tuner.spec.errors import EngineMissing, InputError
 
 DEADLINE_S = 180
 """The help imports torch, which takes a cold disk a minute."""
 
+_DECLARING = ("entrypoints/**/cli_args.py", "config/**/*.py")
 _PLAIN = {"COLUMNS": "200", "NO_COLOR": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
 
 
@@ -25,18 +26,18 @@ def installed_flags(
 ) -> Flags:
     """Return the flags that a command prints, from a file under `cache` after the first time.
 
-    `package` is the folder of the installed `vllm`, whose source tells which values are numbers.
+    `package` is the folder of the installed `vllm`, whose source tells what the help does not.
     Raises EngineMissing if the command prints no flags.
     """
     source = package / "engine" / "arg_utils.py"
     kept = (cache or cache_folder()) / f"help-{_key(help_command, source, version)}.txt"
-    declared = (source, *(package / "entrypoints").glob("**/cli_args.py"))
-    numbers = declared_numbers(*map(_text, declared))
+    files = [source, *(f for pattern in _DECLARING for f in sorted(package.glob(pattern)))]
+    said = declared(*map(_text, files))
     with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
-        return flags_of(kept.read_text(encoding="utf-8"), version, numbers)
+        return flags_of(kept.read_text(encoding="utf-8"), version, said)
     text = _printed(help_command)
     try:
-        flags = flags_of(text, version, numbers)
+        flags = flags_of(text, version, said)
     except InputError as unreadable:
         raise EngineMissing(str(unreadable)) from None
     _keep(kept, text)

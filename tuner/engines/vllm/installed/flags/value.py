@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from tuner.engines.vllm.installed.flags.flag import Flag, Kind
 from tuner.spec.file.parts import nearest
@@ -59,10 +60,21 @@ def _is_number(value: str) -> bool:
     return _parses(float, value)
 
 
+def read_json(value: str) -> Any:
+    """Return what a JSON text holds, in which vLLM also reads numbers such as 80g; else the text.
+
+    The size of such a number is not told.
+    """
+    plain = _plain_json(value)
+    return json.loads(plain) if _parses(json.loads, plain) else value
+
+
 def _is_json(value: str) -> bool:
-    """Tell whether a text is JSON, in which vLLM also reads numbers such as 80g."""
-    plain = _SCALED_IN_JSON.sub(lambda m: m[0] if m[0].startswith('"') else "0", value)
-    return _parses(json.loads, plain)
+    return _parses(json.loads, _plain_json(value))
+
+
+def _plain_json(value: str) -> str:
+    return _SCALED_IN_JSON.sub(lambda m: m[0] if m[0].startswith('"') else "0", value)
 
 
 def _parses(read: Callable[[str], object], value: str) -> bool:
