@@ -121,7 +121,10 @@ _DURATION_SCHEMA = {
 Duration = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """Return "; did you mean X?" for the closest allowed word, or nothing."""
-    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+def nearest(word: str, allowed: Iterable[str], alike: float = 0.6) -> str:
+    """Return "; did you mean X?" for the closest allowed word, or nothing.
+
+    `alike` is the least share of its letters that agree: more where there are hundreds of words.
+    """
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=alike)
     return f"; did you mean {close[0]}?" if close else ""

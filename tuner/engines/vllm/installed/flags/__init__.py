@@ -1,0 +1,1 @@
+"""What the installed version understands: its flags, and its settings of the environment."""
