@@ -37,12 +37,19 @@ PORT_RETRIES = 2
 """How often another port is tried where somebody took the one that was free."""
 
 
+def unexplained(log: str, exit_code: int | None) -> tuple[StartReason, str] | None:
+    """Return None: nothing is known of a server's log but what `start_failure` looks for."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What to start and how it shows that it serves.
 
     `what` names it in messages; `port` is the one that the command tells it to take, None
-    where it takes one of its own; `ready` is the path of a GET that must give 200.
+    where it takes one of its own; `ready` is the path of a GET that must give 200. `explain`
+    returns (type, sentence) for the whole log of a start that failed and its exit code, None
+    where it knows nothing of it.
     """
 
     what: str
@@ -52,6 +59,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: str = "/health"
     port: int | None = None
+    explain: Callable[[str, int | None], tuple[StartReason, str] | None] = unexplained
 
 
 class AddressInUse(StartFailed):
@@ -156,9 +164,16 @@ async def _serving_port(asked: Launch, running: process.EngineProcess) -> int | 
 def _ended(asked: Launch, running: process.EngineProcess) -> StartFailed:
     reason = start_failure(running.exit_code, tail(running.log, 200))
     message = f"{asked.what} ended at start ({_ending(running)})"
+    if explained := asked.explain(_whole(running.log), running.exit_code):
+        reason, words = explained
+        message = f"{message}: {words}"
     if reason == "wrong_server":
         return AddressInUse(reason, f"{message}: {_remedy(asked.port)}", running.log)
     return StartFailed(reason, message, running.log)
+
+
+def _whole(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 def _remedy(port: int | None) -> str:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.engines.vllm.arguments import FlagValue
+from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.engines.vllm.knobs import KNOBS, NO_SPECULATION
 from tuner.engines.vllm.section import Fixed
 from tuner.spec.values import Candidate
 
 LOOKUP_TOKENS = 4
 """The longest n-gram that is looked up, where nobody says: vLLM wants a number."""
+
+_TELLING = ("enable-per-request-metrics", "enable-prompt-tokens-details")
 
 NOT_INHERITED = ("VLLM_ENABLE_STARTUP_PLAN",)
 """With it the KV cache keeps the size that the first value of gpu_memory_utilization gave
@@ -53,11 +56,11 @@ def speculation(candidate: Candidate) -> str | None:
     return json.dumps(said)
 
 
-def telling(fixed: Fixed) -> dict[str, FlagValue]:
+def telling(fixed: Fixed, known: Flags | None) -> dict[str, FlagValue]:
     """Return flags with which a server tells of each request; they change no answer."""
     if fixed.flags.get("disable-log-stats"):  # vLLM refuses the two together
         return {}
-    return {"enable-per-request-metrics": True, "enable-prompt-tokens-details": True}
+    return {n: True for n in _TELLING if known is None or known.get(f"--{n}")}
 
 
 def environment(candidate: Candidate, fixed: Fixed) -> dict[str, str]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tuner.engines.base import Preview
+from tuner.engines.vllm.arguments import arguments
 from tuner.engines.vllm.attached import KNOBS_OF_REQUESTS, LEFT_OUT, VllmAttached
 from tuner.engines.vllm.engine import Vllm
-from tuner.engines.vllm.installed.program import find
-from tuner.engines.vllm.knobs import knobs
+from tuner.engines.vllm.installed.flags.command_line import checked
+from tuner.engines.vllm.installed.flags.flag import Flags
+from tuner.engines.vllm.installed.flags.installed_flags import (
+    installed_flags,
+    installed_variables,
+)
+from tuner.engines.vllm.installed.flags.variables import checked_environment
+from tuner.engines.vllm.installed.program import Installation, find
+from tuner.engines.vllm.knobs import knobs, of_version
 from tuner.engines.vllm.section import Fixed
 from tuner.spec.errors import EngineMissing
 from tuner.spec.study import Study
@@ -19,24 +28,43 @@ CACHE = "vllm-cache"
 
 
 def create(study: Study, logs: Path) -> Vllm | VllmAttached:
-    """Return the engine for the model of a study; raise EngineMissing.
+    """Return the engine for the model of a study, with a server of our own or a running one.
 
-    With a url it is the running server there, else one of our own.
+    Raises EngineMissing, and InputError for a flag or a variable that the installed vLLM does
+    not have.
     """
     told = study.engine_settings or Fixed()
     if study.url is not None:
         return VllmAttached(study.url, study.model, told.served_name)
+    installation = find(told.python)
+    flags = _flags(installation)
     model = Model(study.model, str(Path(study.model).absolute()))
-    return Vllm(model, find(told.python), told, logs, (logs / CACHE).absolute())
+    fixed, cache = _checked(told, flags, installation), (logs / CACHE).absolute()
+    return Vllm(model, installation, fixed, logs, cache, flags=flags)
 
 
 def preview(study: Study) -> Preview:
-    """Return what shows without starting a server."""
+    """Return what shows without starting a server; raise InputError as `create` does."""
     told = study.engine_settings or Fixed()
     if study.url is not None:
         return Preview(KNOBS_OF_REQUESTS, left_out=LEFT_OUT)
     try:
-        find(told.python)
+        installation = find(told.python)
+        flags = _flags(installation)
     except EngineMissing as error:
         return Preview(knobs(study.model), (str(error),))
-    return Preview(knobs(study.model))
+    _checked(told, flags, installation)
+    found, left_out = of_version(knobs(study.model), flags)
+    return Preview(found, left_out=left_out)
+
+
+def _flags(installation: Installation) -> Flags:
+    return installed_flags(installation.help, installation.package, installation.version)
+
+
+def _checked(told: Fixed, flags: Flags, installation: Installation) -> Fixed:
+    """Return what a study says of all starts, as the installed version understands it."""
+    checked(arguments(told.flags), flags)
+    known = installed_variables(installation.package)
+    environment = checked_environment(told.env, known, installation.version)
+    return replace(told, env=environment.variables)

@@ -7,11 +7,13 @@ of the flags, its own resolver tells before; candidates that come to the same sh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuner.engines.base import Resolution
+from tuner.engines.memory import room
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import (
     PORT_RETRIES,
@@ -24,22 +26,31 @@ from tuner.engines.serving.launch import (
 )
 from tuner.engines.vllm import command, readback, resolution
 from tuner.engines.vllm.arguments import arguments
+from tuner.engines.vllm.compiled import Compiled
 from tuner.engines.vllm.emitted.service import Service
+from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.engines.vllm.installed.program import Installation
 from tuner.engines.vllm.installed.resolver import Resolver, Unusable
-from tuner.engines.vllm.knobs import knobs
+from tuner.engines.vllm.knobs import knobs, of_version
+from tuner.engines.vllm.limits import Limits
 from tuner.engines.vllm.requests import fields
 from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.starting.failures import StartFailure, read_failure
+from tuner.engines.vllm.starting.own_numbers import read_own_numbers
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
-from tuner.spec.errors import StartFailed
+from tuner.spec.errors import InputError, StartFailed, StartReason
 from tuner.spec.values import Candidate, Effective, EngineStart, Message, Model
 
 _STILL_ANSWERS_S = 5.0
 
 
 class Vllm(Served):
-    """The `Engine` over a vLLM of ours; `cache` keeps what it compiles from trial to trial."""
+    """The `Engine` over a vLLM of ours; `cache` keeps what it compiles from trial to trial.
+
+    `flags` are those of the installed version, None where nobody asked. `left_out` says of knobs
+    that it does not have, why.
+    """
 
     name = "vllm"
 
@@ -51,22 +62,35 @@ class Vllm(Served):
         logs: Path,
         cache: Path,
         ports: Callable[[], int] = free_port,
+        flags: Flags | None = None,
     ) -> None:
         super().__init__()
-        self.model, self.knobs = model, knobs(model.name)
+        self.model = model
+        self.knobs, self.left_out = of_version(knobs(model.name), flags)
         self._installation, self._fixed = installation, fixed
+        self._telling = command.telling(fixed, flags)
         self._logs, self._cache, self._ports = logs, cache, ports
         self._resolver = Resolver(installation.python, logs / "resolver.txt")
         self._without_resolver: str | None = None
+        self._limits = Limits(command.gpus(fixed))
         self._starts = 0
         self._serving: str | None = None
-        self._compiled: set[str] = set()
+        self._compiled = Compiled(cache / "compiled-by-tune.txt")
         self._last_start: EngineStart | None = None
+        self._failure: StartFailure | None = None
         self._most_bytes: int | None = None
 
     # what a candidate amounts to
     async def resolve(self, candidate: Candidate) -> Resolution:
         """Return what vLLM makes of a candidate; by our own rules where it cannot be asked."""
+        resolved = await self._resolved(candidate)
+        settings = {**candidate, **resolved.settings}
+        refused = resolved.refused or self._limits.refusal(str(candidate["model"]), settings)
+        if refused is None:
+            return resolved
+        return replace(resolved, identity=None, refused=refused)
+
+    async def _resolved(self, candidate: Candidate) -> Resolution:
         beside = self._beside(candidate)
         if self._without_resolver is None:
             try:
@@ -113,15 +137,21 @@ class Vllm(Served):
 
     # starting
     async def _start(self, candidate: Candidate, resolved: Resolution) -> None:
+        model, settings = str(candidate["model"]), {**candidate, **resolved.settings}
+        if not has_gpu() and (short := self._limits.shortage(model, settings, room())):
+            raise StartFailed("out_of_memory", f"not started: {short}")
         self._starts += 1
+        self._failure = None
         began = asyncio.get_running_loop().time()
-        await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
+        try:
+            await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
+        except StartFailed:
+            if self._failure is not None:
+                self._limits.learn(model, settings, self._failure.longest)
+            raise
         seconds = asyncio.get_running_loop().time() - began
-        compiled = str(resolved.compiled)
-        kind = "warm" if compiled in self._compiled else "cold"
-        self._compiled.add(compiled)
         self._serving = resolved.identity
-        self._last_start = EngineStart(round(seconds, 3), kind, compiled)  # type: ignore[arg-type]
+        self._last_start = self._compiled.start(seconds, str(resolved.compiled))
 
     async def _start_once(self, candidate: Candidate, port: int) -> None:
         asked = Launch(
@@ -130,14 +160,31 @@ class Vllm(Served):
                 *self._installation.serve(str(candidate["model"])),
                 *("--host", "127.0.0.1", "--port", str(port)),
                 *self._words(candidate),
-                *arguments(command.telling(self._fixed)),
+                *arguments(self._telling),
             ),
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=self._fixed.start_timeout_s,
             env=command.environment(candidate, self._fixed) | command.private(self._cache),
             port=port,
+            explain=self._explained,
         )
         self._process, self._port = await launch(asked)
+
+    def _explained(self, log: str, exit_code: int | None) -> tuple[StartReason, str] | None:
+        """Return why a start failed.
+
+        Raises InputError where every other candidate would fail likewise, and none ever served.
+        """
+        self._failure = failure = read_failure(log, exit_code)
+        if failure is None:
+            return None
+        if (
+            failure.kind.any_candidate
+            and failure.reason != "wrong_server"
+            and not self._compiled.hashes
+        ):
+            raise InputError(f"vLLM does not start: {failure.message}")
+        return failure.reason, failure.message
 
     # reading back
     async def _effective(
@@ -159,7 +206,7 @@ class Vllm(Served):
             pid=self._process.pid,
             address=self.address,
             version=f"vLLM {self._installation.version}",
-            notes=resolved.notes,
+            notes=(*resolved.notes, *_adjusted(log)),
             start=self._last_start,
         )
 
@@ -211,3 +258,9 @@ class Vllm(Served):
         return chat_request(
             messages, {"model": served, **fields(self.knobs, candidate)}, response_format
         )
+
+
+def _adjusted(log: str) -> Iterator[str]:
+    """Yield what a start's log says of settings that are not in force as they were asked for."""
+    for found in read_own_numbers(log).adjusted:
+        yield f"{found.setting}: {found.said}"

@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from tuner.engines.openai.remote import USUAL_KNOBS
+from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.spec.knobs import Kind, Knob, Role, by_name
 
 NO_SPECULATION = "none"
@@ -118,6 +119,20 @@ def knobs(model: str) -> dict[str, Knob]:
     about = "The folder of the model, where the study names several."
     chosen = Knob("model", "restart", model, "command", "model", key="--model", about=about)
     return {"model": chosen, **KNOBS}
+
+
+def of_version(
+    all_knobs: Mapping[str, Knob], flags: Flags | None
+) -> tuple[dict[str, Knob], dict[str, str]]:
+    """Return the knobs that a version has, and of the others why they are left out."""
+    if flags is None:
+        return dict(all_knobs), {}
+    absent = {
+        name: f"vLLM {flags.version} has no {knob.key}"
+        for name, knob in all_knobs.items()
+        if knob.where == "command" and knob.key and flags.get(knob.key) is None
+    }
+    return {n: k for n, k in all_knobs.items() if n not in absent}, absent
 
 
 FLAGS: Mapping[str, str] = MappingProxyType(
