@@ -49,8 +49,7 @@ def show_plan(plan: Plan, study: Study) -> Text:
 def _sent(plan: Plan) -> str:
     """Say how many requests or starts a plan takes; a server of somebody else may cost money."""
     if not plan.rhythm.one_start:
-        minutes = plan.restarts * plan.pace.restart_s / 60
-        return f"up to {plan.restarts} engine starts, some {minutes:.0f} min of it."
+        return f"up to {plan.restarts} engine starts of some {plan.pace.restart_s:.3g} s each."
     return (
         f"about {plan.requests} requests in all at that pace.\n"
         "The server cannot be started again. One that is faster is sent more requests in the same "

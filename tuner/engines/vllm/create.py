@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.engines.base import Preview
-from tuner.engines.vllm.arguments import arguments
+from tuner.engines.vllm.arguments import FlagValue, arguments
 from tuner.engines.vllm.attached import KNOBS_OF_REQUESTS, LEFT_OUT, VllmAttached
 from tuner.engines.vllm.engine import Vllm
-from tuner.engines.vllm.installed.flags.command_line import checked
+from tuner.engines.vllm.installed.flags.command_line import Given, checked
 from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.engines.vllm.installed.flags.installed_flags import (
     installed_flags,
@@ -64,7 +64,21 @@ def _flags(installation: Installation) -> Flags:
 
 def _checked(told: Fixed, flags: Flags, installation: Installation) -> Fixed:
     """Return what a study says of all starts, as the installed version understands it."""
-    checked(arguments(told.flags), flags)
+    said = checked(arguments(told.flags), flags)
     known = installed_variables(installation.package)
     environment = checked_environment(told.env, known, installation.version)
-    return replace(told, env=environment.variables)
+    taken = (f"{name} is not set: {why}" for name, why in environment.unset.items())
+    return replace(
+        told,
+        flags=dict(map(_flag, said.given)) if said.translated else told.flags,
+        env=environment.variables,
+        notes=(*said.translated, *taken),
+    )
+
+
+def _flag(given: Given) -> tuple[str, FlagValue]:
+    """Return a flag of the command line as a study has it: its name, and what it is given."""
+    name = f"{given.name}.{given.keys}" if given.keys else given.name
+    if len(given.values) == 1:
+        return name.removeprefix("--"), given.values[0]
+    return name.removeprefix("--"), given.values or not given.off

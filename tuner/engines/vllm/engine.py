@@ -178,11 +178,8 @@ class Vllm(Served):
         self._failure = failure = read_failure(log, exit_code)
         if failure is None:
             return None
-        if (
-            failure.kind.any_candidate
-            and failure.reason != "wrong_server"
-            and not self._compiled.hashes
-        ):
+        for_all = failure.kind.any_candidate and failure.reason != "wrong_server"
+        if for_all and not self._compiled.hashes:
             raise InputError(f"vLLM does not start: {failure.message}")
         return failure.reason, failure.message
 
@@ -206,7 +203,7 @@ class Vllm(Served):
             pid=self._process.pid,
             address=self.address,
             version=f"vLLM {self._installation.version}",
-            notes=(*resolved.notes, *_adjusted(log)),
+            notes=(*self._fixed.notes, *resolved.notes, *_adjusted(log)),
             start=self._last_start,
         )
 

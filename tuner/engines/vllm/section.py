@@ -115,7 +115,8 @@ class VllmSection(EngineSection):
 class Fixed:
     """What a study says of all starts alike.
 
-    `python` has vLLM, None to look in PATH. `served_name` is what requests call the model.
+    `python` has vLLM, None to look in PATH. `served_name` is what requests call the model. `notes`
+    say what was translated for the installed version, or left out.
     """
 
     python: str | None = None
@@ -123,6 +124,7 @@ class Fixed:
     env: Mapping[str, str] = field(default_factory=dict)
     served_name: str | None = None
     start_timeout_s: float = START_TIMEOUT_S
+    notes: tuple[str, ...] = ()
 
 
 def fixed(section: VllmSection, folder: Path, file: str) -> Fixed:
