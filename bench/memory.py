@@ -79,6 +79,7 @@ def _run(document: dict[str, Any], name: str, model: dict[str, Any], said: dict[
         gpu_memory_utilization=said.get("gpu_memory_utilization", 0.95),
         batches_in_flight=1,
         counts_graphs=shared["cuda_graphs_counted"],
+        v1_runner=True,
     )
     weights = _weights(model["config"], facts, model["checkpoint_gib"])
     return Run(name, facts, weights, settings, int(document["device"]["total_gib"] * GIB), said)

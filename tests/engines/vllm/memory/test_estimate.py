@@ -23,8 +23,9 @@ TABLE = 128256 * 4096
 WEIGHTS = Weights(14.9575 * GIB / 2 - 2 * TABLE, TABLE, TABLE)
 H100 = int(79.19 * GIB)
 PUBLISHED = Settings(
-    8192, 8192, 1024, gpu_memory_utilization=0.95, batches_in_flight=1, counts_graphs=False
-)
+    8192, 8192, 1024, gpu_memory_utilization=0.95, batches_in_flight=1, counts_graphs=False,
+    v1_runner=True,
+)  # fmt: skip
 
 
 def published(settings: Settings = PUBLISHED) -> MemoryEstimate:
@@ -126,6 +127,33 @@ def test_a_log_of_other_settings_corrects_the_estimate() -> None:
     assert kv_gib(moved) == pytest.approx(kv_gib(new) - 0.5)
     assert moved.kv_tokens is not None and new.kv_tokens is not None
     assert moved.kv_tokens < new.kv_tokens
+
+
+def test_a_size_in_bytes_is_not_corrected() -> None:
+    """It is met whatever a log said before, and a log of it says nothing of the rest."""
+    asked = published(replace(PUBLISHED, kv_cache_memory_bytes=GIB))
+
+    assert corrected(asked, published(), 50 * GIB) == asked
+    assert corrected(published(), asked, GIB) == published()
+
+
+def test_all_parts_together_are_what_was_asked_for() -> None:
+    """The cache takes what the others leave; with a size in bytes the sum says whether it fits."""
+    stage = published().stages[0]
+    larger = published(replace(PUBLISHED, kv_cache_memory_bytes=70 * GIB)).stages[0]
+
+    assert stage.total == pytest.approx(H100 * 0.95)
+    assert larger.total is not None and larger.total > H100
+    assert estimate(facts(LLAMA), None, PUBLISHED, H100).stages[0].total is None
+
+
+def test_the_newer_runner_and_eager_mode_leave_more_room() -> None:
+    """No logits in float32, so that a layer is the peak; no CUDA graphs."""
+    newer = replace(PUBLISHED, v1_runner=False)
+
+    assert kv_gib(published(newer)) - kv_gib(published()) == pytest.approx(0.93, abs=0.01)
+    graphs = published(replace(newer, counts_graphs=True))
+    assert kv_gib(published(newer)) - kv_gib(graphs) == pytest.approx(0.84)
 
 
 @given(st.integers(1, 4096), st.integers(256, 32768), st.sampled_from([1, 2, 4]))

@@ -4,8 +4,9 @@ The run works on `max_num_batched_tokens` tokens and samples for `max_num_seqs` 
 (vllm/v1/worker/gpu_model_runner.py, profile_run), so its peak is that of the larger of two:
 
 - a layer: residual, input, output and twice the width of the MLP, kept together with its result;
-- sampling: the logits as computed, and three times in float32 (as converted, their softmax, random
-  numbers: vllm/v1/sample/sampler.py, ops/topk_topp_sampler.py), beside two hidden states.
+- sampling: the logits beside two hidden states. The V1 runner has them three times more, in float32
+  (as converted, their softmax, random numbers: v1/sample/sampler.py, ops/topk_topp_sampler.py); the
+  V2 runner samples from them as they are (v1/worker/gpu/sample/sampler.py).
 
 Experts keep two workspaces and an output through both (fused_moe/experts/triton_moe.py).
 """
@@ -20,8 +21,8 @@ from tuner.engines.vllm.memory.model_config import ModelFacts
 
 GIB = 2**30
 
-_SAMPLING_BYTES = 3 * 4
-"""Bytes a logit takes in float32."""
+_V1_LOGIT_BYTES = 3 * 4
+"""What the V1 runner needs in float32 for a logit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,16 @@ MEASURED = Measured(
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the profiling run works on: tokens, requests, bytes of a value, tensor-parallel GPUs."""
+    """What the profiling run works on: tokens, requests, bytes of a value, tensor-parallel GPUs.
+
+    `v1_runner` says which of vLLM's two runners of a model it is.
+    """
 
     tokens: int
     requests: int
     value_bytes: int
     tensor_parallel: int
+    v1_runner: bool
 
 
 def activation_bytes(facts: ModelFacts, batch: Batch, *, first: bool, last: bool) -> float:
@@ -68,7 +73,8 @@ def activation_bytes(facts: ModelFacts, batch: Batch, *, first: bool, last: bool
     if experts:
         layer = 4 * row * facts.hidden
     requests = min(batch.requests, batch.tokens)
-    sampling = hidden + requests * facts.vocab * (batch.value_bytes + _SAMPLING_BYTES)
+    logit = batch.value_bytes + batch.v1_runner * _V1_LOGIT_BYTES
+    sampling = hidden + requests * facts.vocab * logit
     passed_on = 0.0 if first and last else hidden
     return experts + max(layer, sampling if last else 0.0) + passed_on
 

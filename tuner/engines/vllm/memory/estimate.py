@@ -30,7 +30,8 @@ class Settings:
     """The settings of a server that its memory depends on, as vLLM resolves them.
 
     `batches_in_flight` is 2 with asynchronous scheduling. `counts_graphs` says whether CUDA graphs
-    are taken off the cache: since vLLM 0.21, unless eager. `kv_cache_memory_bytes` stands for all.
+    are taken off the cache: since vLLM 0.21, unless eager. `v1_runner` is the older of the two
+    runners of a model, which some features still need. `kv_cache_memory_bytes` stands for all.
     """
 
     max_model_len: int
@@ -46,6 +47,7 @@ class Settings:
     block_size: int = 16
     batches_in_flight: int = 2
     counts_graphs: bool = True
+    v1_runner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,23 @@ class Stage:
     kv_cache: float | None
     cache: KvCache | None
 
+    @property
+    def total(self) -> float | None:
+        """Return the sum of the parts; None where one of them is unknown."""
+        parts = (self.weights, self.activation, self.non_torch, self.graphs, self.kv_cache)
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """What each stage needs; what the cache holds is that of the stage with the fewest blocks."""
+    """What each stage needs; what the cache holds is that of the stage with the fewest blocks.
+
+    `sized` says that the size of the cache was asked for in bytes.
+    """
 
     max_model_len: int
+    sized: bool
     stages: tuple[Stage, ...]
 
     @property
@@ -102,17 +115,19 @@ def estimate(
         _stage(facts, weights, settings, gpu_bytes, measured, rank)
         for rank in range(settings.pipeline_parallel)
     ]
-    return MemoryEstimate(settings.max_model_len, tuple(stages))
+    sized = settings.kv_cache_memory_bytes is not None
+    return MemoryEstimate(settings.max_model_len, sized, tuple(stages))
 
 
 def corrected(new: MemoryEstimate, old: MemoryEstimate, logged_kv_bytes: float) -> MemoryEstimate:
     """Return an estimate moved by the error of an earlier one whose start was logged.
 
     Both must be of the same model, types and GPUs. `logged_kv_bytes` is what the first stage's
-    log said was available for the cache with the settings of `old`.
+    log said was available for the cache with the settings of `old`. A size that was asked for in
+    bytes says nothing of the rest, and is met.
     """
     estimated = old.stages[0].kv_cache
-    if estimated is None:
+    if estimated is None or old.sized or new.sized:
         return new
     off = logged_kv_bytes - estimated
     stages = tuple(
@@ -212,6 +227,7 @@ def _peak(
         settings.max_num_seqs,
         value_bytes,
         settings.tensor_parallel,
+        settings.v1_runner,
     )
     last = rank == settings.pipeline_parallel - 1
     computed = activation_bytes(facts, batch, first=rank == 0, last=last)
