@@ -98,7 +98,7 @@ def test_without_weights_or_memory_the_cache_is_unknown() -> None:
     """None of the parts is taken for zero."""
     assert estimate(facts(LLAMA), None, PUBLISHED, H100).kv_tokens is None
     assert estimate(facts(LLAMA), WEIGHTS, PUBLISHED, None).kv_tokens is None
-    unknown = facts({**LLAMA, "architectures": ["NewForCausalLM"]})
+    unknown = facts({**LLAMA, "layer_types": ["new_attention"] * 32})
     assert estimate(unknown, WEIGHTS, PUBLISHED, H100).stages[0].activation is None
 
 
@@ -154,6 +154,31 @@ def test_the_newer_runner_and_eager_mode_leave_more_room() -> None:
     assert kv_gib(published(newer)) - kv_gib(published()) == pytest.approx(0.93, abs=0.01)
     graphs = published(replace(newer, counts_graphs=True))
     assert kv_gib(published(newer)) - kv_gib(graphs) == pytest.approx(0.84)
+
+
+@given(
+    st.builds(
+        Settings,
+        max_model_len=st.integers(1, 200_000),
+        max_num_batched_tokens=st.integers(1, 100_000),
+        max_num_seqs=st.integers(1, 5000),
+        dtype=st.sampled_from(["auto", "float32", "half", "new"]),
+        quantization=st.sampled_from([None, "fp8", "awq"]),
+        kv_cache_dtype=st.sampled_from(["auto", "fp8", "nvfp4"]),
+        tensor_parallel=st.integers(1, 64),
+        pipeline_parallel=st.integers(1, 64),
+        gpu_memory_utilization=st.floats(0.01, 1),
+        kv_cache_memory_bytes=st.none() | st.integers(0, 10**12),
+    ),
+    st.none() | st.integers(1, 10**12),
+)
+def test_any_settings_give_an_estimate_or_unknown(settings: Settings, memory: int | None) -> None:
+    """Also more stages than layers, more GPUs than heads, and no room at all."""
+    found = estimate(facts(LLAMA), WEIGHTS, settings, memory)
+
+    assert len(found.stages) == settings.pipeline_parallel
+    assert found.kv_tokens is None or found.kv_tokens >= 0
+    assert found.longest is None or 0 <= found.longest <= settings.max_model_len
 
 
 @given(st.integers(1, 4096), st.integers(256, 32768), st.sampled_from([1, 2, 4]))

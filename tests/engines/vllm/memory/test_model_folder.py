@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,8 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "pointer for the config": (_write("config.json", POINTER), "config.json is a Git LFS pointer"),
     "no class": (_config(architectures=[]), "architectures: missing; expected the class"),
     "a word for a number": (_config(num_hidden_layers="four"), "num_hidden_layers: .*found 'four'"),
-    "no layers": (_config(num_hidden_layers=0), "num_hidden_layers: .*greater than 0, found 0"),
+    "less than nothing": (_config(num_experts=-1), "num_experts: .*or equal to 0, found -1"),
+    "a class that is none": (_config(architectures="Llama"), "architectures: expected a list"),
     "true for a number": (_config(hidden_size=True), "hidden_size: .*found True"),
     "no tokenizer": (_remove("tokenizer.json"), "has no tokenizer; expected one of tokenizer.json"),
     "pointer for the tokenizer": (_write("tokenizer.json", POINTER), "pointer.*git lfs pull"),
@@ -125,6 +126,51 @@ def test_facts_that_config_json_leaves_to_defaults_are_unknown(tmp_path: Path) -
     )
 
     assert read_model_folder(folder).facts is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"head_dim": 0, "num_experts": 0, "sliding_window": 0, "kv_lora_rank": 0},
+        {"head_dim": None, "num_local_experts": None, "rope_scaling": None, "layer_types": None},
+        {"rope_scaling": {"type": "dynamic", "factor": 2.0}, "quantization_config": None},
+    ],
+)
+def test_a_zero_or_null_is_nothing(tmp_path: Path, changed: Mapping[str, object]) -> None:
+    """Models write them for what they do not have."""
+    folder = model_folder(tmp_path)
+    plain = read_model_folder(folder).facts
+    _config(**changed)(folder)
+
+    assert read_model_folder(folder).facts == plain
+
+
+def test_an_architecture_that_is_not_known_may_write_what_it_likes(tmp_path: Path) -> None:
+    """It can be served: its lists of numbers are not measured by those of others."""
+    folder = model_folder(tmp_path)
+    _config(architectures=["NewForCausalLM"], num_key_value_heads=[2, 4, 4, 2])(folder)
+    found = read_model_folder(folder)
+
+    assert (found.architecture, found.facts) == ("NewForCausalLM", None)
+    assert found.weights is not None
+
+
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"rope_scaling": {"rope_type": "linear", "factor": 8.0}},
+        {"rope_scaling": {"type": "linear", "factor": 8}},
+        {"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0}}},
+    ],
+)
+def test_linear_scaling_keeps_a_longer_table(tmp_path: Path, scaling: Mapping[str, object]) -> None:
+    """It stands where older and newer versions of transformers write it."""
+    folder = model_folder(tmp_path)
+    _config(**scaling)(folder)
+    facts = read_model_folder(folder).facts
+
+    assert facts is not None
+    assert facts.rope_values == 8 * 512 * 16
 
 
 @given(st.binary(max_size=300) | st.builds(lambda b: len(b).to_bytes(8, "little") + b, st.binary()))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import tuner.testing
 from tests.engines.vllm.starting.texts import CASCADE, CORE, TEXTS, value_error
-from tuner.engines.vllm.starting.failures import KINDS, LONGEST_CAUSE, read_failure
+from tuner.engines.vllm.starting.failure_kinds import KINDS, RULES
+from tuner.engines.vllm.starting.failures import LONGEST_CAUSE, read_failure
 from tuner.spec.errors import StartReason
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -140,6 +141,7 @@ def test_each_kind_is_sorted_as_other_rooms_know_it() -> None:
     """Reasons are those of StartFailed, and every kind names a next step."""
     assert {k.reason for k in KINDS.values()} <= set(get_args(StartReason))
     assert all(k.means and k.next_step for k in KINDS.values())
+    assert {name for name, _ in RULES} <= KINDS.keys()
 
 
 _WORDS = st.sampled_from([

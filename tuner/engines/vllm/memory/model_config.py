@@ -45,16 +45,16 @@ _EVERY = {
 
 KNOWN = _ONE_KIND | _LATENT | _EVERY.keys()
 
-_Count = Annotated[int, Field(gt=0, strict=True)]
+_Count = Annotated[int, Field(ge=0, strict=True)] | None
+"""A number that some models write as 0 or null where they have none."""
 
 
 class _Lenient(Part):
     model_config = ConfigDict(extra="ignore")
 
 
-class _Rope(_Lenient):
-    factor: float | None = Field(None, gt=0)
-    rope_type: str | None = None
+class _Classes(_Lenient):
+    architectures: tuple[str, ...] | None = None
 
 
 class _Quantization(_Lenient):
@@ -63,34 +63,33 @@ class _Quantization(_Lenient):
 
 
 class _Text(_Lenient):
-    hidden_size: _Count | None = None
-    intermediate_size: _Count | None = None
-    moe_intermediate_size: _Count | None = None
-    num_hidden_layers: _Count | None = None
-    num_attention_heads: _Count | None = None
-    num_key_value_heads: _Count | None = None
-    head_dim: _Count | None = None
-    kv_lora_rank: _Count | None = None
-    qk_rope_head_dim: _Count | None = None
-    vocab_size: _Count | None = None
-    max_position_embeddings: _Count | None = None
-    num_experts: _Count | None = None
-    num_local_experts: _Count | None = None
-    n_routed_experts: _Count | None = None
-    num_experts_per_tok: _Count | None = None
-    sliding_window: Annotated[int, Field(ge=0, strict=True)] | None = None
-    sliding_window_pattern: _Count | None = None
+    hidden_size: _Count = None
+    intermediate_size: _Count = None
+    moe_intermediate_size: _Count = None
+    num_hidden_layers: _Count = None
+    num_attention_heads: _Count = None
+    num_key_value_heads: _Count = None
+    head_dim: _Count = None
+    kv_lora_rank: _Count = None
+    qk_rope_head_dim: _Count = None
+    vocab_size: _Count = None
+    max_position_embeddings: _Count = None
+    num_experts: _Count = None
+    num_local_experts: _Count = None
+    n_routed_experts: _Count = None
+    num_experts_per_tok: _Count = None
+    sliding_window: _Count = None
+    sliding_window_pattern: _Count = None
     use_sliding_window: bool | None = None
-    attention_chunk_size: _Count | None = None
+    attention_chunk_size: _Count = None
     layer_types: tuple[str, ...] | None = None
-    rope_scaling: _Rope | None = None
+    rope_scaling: dict[str, Any] | None = None
     rope_parameters: dict[str, Any] | None = None
     torch_dtype: str | None = None
     dtype: str | None = None
 
 
 class _Config(_Text):
-    architectures: tuple[str, ...] | None = None
     text_config: _Text | None = None
     quantization_config: _Quantization | None = None
 
@@ -108,7 +107,7 @@ class Layers:
 class ModelFacts:
     """What a model's memory follows from.
 
-    `attention` is None where this version does not know how the architecture keeps its cache.
+    `attention` is None where it is not known how the layers keep their cache.
     `kv_values` counts the cached values of a token in one layer over all `kv_heads`; with `latent`
     they are one vector, which every GPU holds whole. `rope_values` counts those of the table of
     positions. `expert_width` and `experts_per_token` are None for a model without experts.
@@ -134,22 +133,20 @@ class ModelFacts:
 
 
 def read_facts(content: Mapping[str, Any], file: str) -> ModelFacts | None:
-    """Return the facts of a config.json, `file` in messages; None where it leaves them to defaults.
+    """Return the facts of a config.json, `file` in messages.
 
-    Raises InputError for a value of the wrong kind, and where the class of the model is missing.
+    None for an architecture that is not known, and where values are left to defaults. Raises
+    InputError for a value of the wrong kind, and where the class of the model is missing.
     """
+    architecture = read_architecture(content, file)
+    if architecture not in KNOWN:
+        return None
     config = validated(_Config, content, file)
-    if not config.architectures:
-        raise InputError(
-            f"{file}: architectures: missing; expected the class of the model, as in "
-            '["LlamaForCausalLM"]; fetch the model anew'
-        )
     text = config.text_config or config
     layers, hidden, heads = text.num_hidden_layers, text.hidden_size, text.num_attention_heads
     if not (layers and hidden and heads and text.vocab_size and text.intermediate_size):
         return None
-    architecture = config.architectures[0]
-    latent = architecture in _LATENT and text.kv_lora_rank is not None
+    latent = architecture in _LATENT and bool(text.kv_lora_rank)
     rotated = text.qk_rope_head_dim or 0 if latent else text.head_dim or hidden // heads
     kv_heads = 1 if latent else text.num_key_value_heads or heads
     quantization = config.quantization_config
@@ -175,10 +172,19 @@ def read_facts(content: Mapping[str, Any], file: str) -> ModelFacts | None:
     )
 
 
+def read_architecture(content: Mapping[str, Any], file: str) -> str:
+    """Return the class of the model that a config.json names; raise InputError for none."""
+    classes = validated(_Classes, content, file).architectures
+    if not classes:
+        raise InputError(
+            f"{file}: architectures: missing; expected the class of the model, as in "
+            '["LlamaForCausalLM"]; fetch the model anew'
+        )
+    return classes[0]
+
+
 def _attention(architecture: str, text: _Text, layers: int) -> tuple[Layers, ...] | None:
     """Return how layers attend; None where it is not known."""
-    if architecture not in KNOWN:
-        return None
     if text.layer_types:
         return _counted(text.layer_types, text) if len(text.layer_types) == layers else None
     if every := _EVERY.get(architecture):
@@ -188,8 +194,10 @@ def _attention(architecture: str, text: _Text, layers: int) -> tuple[Layers, ...
         kinds = [local if (n + 1) % every else "full_attention" for n in range(layers)]
         return _counted(kinds, text)
     window = None if text.use_sliding_window is False else text.sliding_window
-    if window and architecture.startswith("Qwen"):
-        return None  # some of its layers only, by max_window_layers
+    if architecture.startswith("Qwen"):
+        if text.use_sliding_window:
+            return None  # some of its layers only, by max_window_layers
+        window = None
     return (Layers("sliding", layers, window) if window else Layers("full", layers),)
 
 
@@ -213,8 +221,12 @@ def _rope_values(text: _Text, rotated: int) -> int:
 
     Scaling of the linear kind keeps more of them (vllm's linear_scaling_rope.py).
     """
-    positions = text.max_position_embeddings or 0
-    scaling = text.rope_scaling
-    if scaling and scaling.rope_type == "linear" and scaling.factor:
-        positions = int(positions * scaling.factor)
-    return positions * rotated
+    told = [s for s in (text.rope_scaling, text.rope_parameters) if s]
+    told += [part for s in told for part in s.values() if isinstance(part, dict)]
+    factors = [
+        s["factor"]
+        for s in told
+        if s.get("rope_type", s.get("type")) == "linear"
+        and isinstance(s.get("factor"), int | float)
+    ]
+    return int((text.max_position_embeddings or 0) * max(factors, default=1)) * rotated

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.vllm.memory.model_config import ModelFacts, read_facts
+from tuner.engines.vllm.memory.model_config import ModelFacts, read_architecture, read_facts
 from tuner.engines.vllm.memory.weights import LFS_POINTER, Weights, read_weights
 from tuner.spec.errors import InputError
 from tuner.spec.file.reading import parsed_json, read_text
@@ -26,8 +26,8 @@ _FETCH = "fetch the model anew, for a gated one after its terms were accepted an
 class ModelFolder:
     """A model's folder that vLLM can be given.
 
-    `facts` is None where config.json leaves them to defaults, `weights` where they are not in
-    safetensors files.
+    `facts` is None for an architecture that is not known and where config.json leaves them to
+    defaults, `weights` where they are not in safetensors files.
     """
 
     path: Path
@@ -47,6 +47,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
     if config_file.name not in names:
         raise InputError(_no_config(folder, names))
     content = _json(config_file)
+    architecture = read_architecture(content, str(config_file))
     facts = read_facts(content, str(config_file))
     if not any(name in names for name in _TOKENIZERS):
         raise InputError(
@@ -55,7 +56,7 @@ def read_model_folder(folder: Path) -> ModelFolder:
     for name in names.intersection(_TOKENIZERS):
         _ensure_fetched(folder / name)
     weights = _weights(folder, names)
-    return ModelFolder(folder, content["architectures"][0], facts, weights)
+    return ModelFolder(folder, architecture, facts, weights)
 
 
 def _names(folder: Path) -> frozenset[str]:

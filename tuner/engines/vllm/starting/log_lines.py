@@ -14,7 +14,7 @@ _LINE = re.compile(
     r"(?:((?:DEBUG|INFO|WARNING|ERROR|CRITICAL)) \d\d-\d\d \d\d:\d\d:\d\d (\[[^\]\n]*\]) ?)?(.*)"
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_RAISED = re.compile(r"(?:\w+\.)*(\w+(?:Error|Exception|Interrupt))(?:: ?(.*))?")
+_RAISED = re.compile(r"(?:\w+\.)*(\w+(?:Error|Exception|Interrupt)|Exception)(?:: ?(.*))?")
 _PARSER = re.compile(
     r"[\w.-]+(?: serve)?: error: ((?:argument|unrecognized|the following|one of).*)"
 )
