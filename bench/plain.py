@@ -79,6 +79,9 @@ class Plain:
             return
         tell(self._study, asked, trial)
 
+    def drop(self, knob: str) -> None:
+        """Go on with all knobs: it is no part of what is compared."""
+
     def _ask(self) -> optuna.Trial:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

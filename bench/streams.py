@@ -74,6 +74,9 @@ class Listed:
         """Remember a trial."""
         self.told.append(trial)
 
+    def drop(self, knob: str) -> None:
+        """Go on with all knobs: it is no part of what is compared."""
+
     def random(self) -> Candidate:
         """Return a candidate drawn evenly, if possible an untried one."""
         for _ in range(RETRIES):

@@ -58,7 +58,8 @@ def command(
     from tuner.report.result import console, show_plan, show_result
     from tuner.search.budget import plan
     from tuner.store.default_folder import default_out, latest_out
-    from tuner.workflow.tune.run import check, run
+    from tuner.workflow.tune.preparation import check
+    from tuner.workflow.tune.run import run
 
     study = read_study(study_file, **overrides)
     check(study)

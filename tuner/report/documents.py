@@ -106,6 +106,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "sampler": study.sampler,
         "spent": dict(result.spent),
         "starting": starting_document(result),
+        "inert": dict(result.inert),
     }
 
 

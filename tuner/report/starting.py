@@ -40,6 +40,9 @@ def starting_in_words(result: Result) -> Iterator[str]:
             + "; ".join(note.rstrip(".") for note in best.notes)
             + "."
         )
+    if result.inert:
+        said = "; ".join(f"{name} ({why})" for name, why in result.inert.items())
+        yield f"Without effect, and not searched: {said}."
     alike = [trial for trial in result.trials if trial.same_as is not None]
     if alike:
         yield f"Not measured, since they amount to other trials: {_listed(alike)}."

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -64,6 +65,10 @@ class Strategy(Protocol):
         """Hear how a proposal went."""
         ...
 
+    def drop(self, knob: str) -> None:
+        """Hear that a knob makes no difference: it keeps the baseline's value from now on."""
+        ...
+
 
 class Proposer:
     """Asks Optuna for candidates and tells it what became of them.
@@ -87,7 +92,7 @@ class Proposer:
         free: frozenset[str] = frozenset(),
         siblings: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._space, self._base = space, base
+        self._space, self._base = dict(space), base
         self._free, self._siblings = free, siblings
         self._local_moves = sampler == "tpe"
         # a continued run must not repeat the draws of its beginning
@@ -216,6 +221,14 @@ class Proposer:
                 self._study.tell(asked, state=TrialState.FAIL)
             else:
                 tell(self._study, asked, trial)
+
+    def drop(self, knob: str) -> None:
+        """Search without a knob from now on; what was measured with its other values still tells.
+
+        Optuna's samplers take each trial for what it has, so that nothing is told anew.
+        """
+        del self._space[knob], self._distributions[knob]
+        self._moves = replace(self._moves, space=self._space)
 
     def _sampled(self) -> Proposal | None:
         for _ in range(_RETRIES):

@@ -95,6 +95,7 @@ class Result:
       engine can do that.
     - `continued` says what a larger budget was spent on.
     - `starts` are those of an engine that tells what a start compiles.
+    - `inert` are knobs that make no difference, and how that shows.
     """
 
     study: Study
@@ -123,6 +124,7 @@ class Result:
     late_gain: FewerLate | None = None
     continued: tuple[str, ...] = ()
     starts: tuple[EngineStart, ...] = ()
+    inert: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keeps_baseline(self) -> bool:

@@ -26,7 +26,7 @@ from tuner.workflow.start.init import init
 from tuner.workflow.start.sources import Asked, read
 from tuner.workflow.start.starter import starter
 from tuner.workflow.start.study_check import check_study
-from tuner.workflow.tune.run import check
+from tuner.workflow.tune.preparation import check
 
 SMALL = Origin("m.gguf", "m.gguf", "m", "llamacpp", 90_000_000, 23_040, 8192)
 MACHINE = Machine(2, 2 * 2**30)

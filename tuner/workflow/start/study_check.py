@@ -26,7 +26,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.stats.shares import evidence_above
 from tuner.workflow.measuring.candidates import baseline, fit_to_engine
-from tuner.workflow.tune.run import check, unguarded
+from tuner.workflow.tune.preparation import check, unguarded
 
 _MOST_TEMPLATES = 5000
 """A floor that this many flawless templates do not show is out of reach."""

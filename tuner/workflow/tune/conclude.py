@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.engines.artifacts import Evidence
@@ -36,7 +36,7 @@ class Finished:
     """All that a run measured, once nothing more is measured.
 
     `rechecks` are the baseline's samples between the search's trials, a block each; `continued`
-    says what a larger budget was spent on.
+    says what a larger budget was spent on, `inert` which knobs make no difference, and why.
     """
 
     finalists: Finalists
@@ -45,6 +45,7 @@ class Finished:
     rechecks: Sequence[Sequence[Sample]] = ()
     cold: ColdStarts | None = None
     continued: Sequence[str] = ()
+    inert: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def session(self) -> Session:
@@ -93,6 +94,7 @@ def conclude(run: Finished) -> Result:
         cold=run.cold,
         continued=tuple(run.continued),
         starts=tuple(session.starts.measured),
+        inert=run.inert,
     )
 
 

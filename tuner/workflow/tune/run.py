@@ -19,21 +19,20 @@ from tuner.search.choose_finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Proposer, Strategy
 from tuner.search.result import Result
 from tuner.search.trial import Trial
-from tuner.spec.errors import EngineError, InputError
+from tuner.spec.errors import EngineError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.store.run_folder import claimed, same_run, write_json, writing
 from tuner.store.trial_folder import Spent, StoredTrial, read_all
-from tuner.workflow.measuring.candidates import all_knobs, baseline, without_refused
+from tuner.workflow.measuring.candidates import all_knobs, baseline
 from tuner.workflow.measuring.environment import identity
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.baseline_drift import BaselineRechecks
 from tuner.workflow.tune.claimed_gains import gains
 from tuner.workflow.tune.cold_start import cold_starts
 from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
-from tuner.workflow.tune.inert_knobs import without_inert
 from tuner.workflow.tune.larger_budget import Continuation
-from tuner.workflow.tune.production_warning import production_warnings
+from tuner.workflow.tune.preparation import as_served, check
 from tuner.workflow.tune.proof import complete_baseline
 from tuner.workflow.tune.prove_finalists import Finalists
 from tuner.workflow.tune.screening import Screening, Watcher
@@ -45,31 +44,6 @@ MOST_SIBLINGS = 3
 
 WRAP_UP_S = 3.0
 """Seconds of the budget that are left for stopping the engine and writing the result."""
-
-
-def check(study: Study) -> None:
-    """Raise InputError where a study cannot be tuned."""
-    if not study.slos:
-        raise InputError(
-            f"{study.file or 'the study'}: no target; say --target-p99 MS or add slo to the study"
-        )
-    if not study.space:
-        raise InputError(f"{study.file or 'the study'}: space: missing; name the knobs to search")
-    if study.objective == "memory" and study.url is not None:
-        raise InputError(
-            "objective memory: a server that somebody else runs does not show what it takes; name "
-            "another objective"
-        )
-
-
-def unguarded(study: Study) -> tuple[str, ...]:
-    """Return a warning where the guard asks nothing of the answers."""
-    if study.guard.asks:
-        return ()
-    return (
-        "no guard: a candidate may win by cutting its answers or answering badly; add "
-        "guard: {min_valid: 0.8}",
-    )
 
 
 async def run(
@@ -99,14 +73,14 @@ async def _run(
     study: Study, out: Path, watcher: Watcher, engine: Engine, strategy: Strategy | None
 ) -> Result:
     """Tune a study with an engine into a folder that is ours; see `run`."""
-    study = await _as_served(study, engine, watcher)
+    study, inert = await as_served(study, engine, watcher)
     base = baseline(study, engine)
     about, stored = identity(study, engine, base), read_all(out)
     run_id = same_run(out, about, {t.name: t.run for t in stored})
     session = _session(study, engine, out, stored, run_id)
     trials: Sequence[Trial] = restored(study, engine.knobs, stored)
     proposer = _proposer(session, base, trials)
-    job = _Job(session, strategy or proposer, base, watcher, plan(study), stored)
+    job = _Job(session, strategy or proposer, base, watcher, plan(study), stored, inert)
     try:
         finished = await job.search_and_prove(trials)
     finally:
@@ -117,18 +91,6 @@ async def _run(
         with writing(out / "study.db"):
             proposer.save(out / "study.db")
     return result
-
-
-async def _as_served(study: Study, engine: Engine, watcher: Watcher) -> Study:
-    """Return a study less what its server refuses; warn of that, and of what disturbs."""
-    study, left_out = await without_refused(study, engine)
-    study, inert = await without_inert(study, engine)
-    for name, why in {**left_out, **inert}.items():
-        watcher.note(f"{name} is left out: {why}")
-    check(study)
-    for warning in (*unguarded(study), *await production_warnings(engine)):
-        watcher.note(warning)
-    return study
 
 
 def _write(result: Result) -> None:
@@ -189,6 +151,7 @@ class _Job:
     watcher: Watcher
     plan: Plan
     stored: Sequence[StoredTrial]
+    inert: dict[str, str]
     rechecks: BaselineRechecks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -208,7 +171,7 @@ class _Job:
         await self._complete_baseline(finalists)
         cold = await self._cold_starts(finalists)
         rechecks, words = self.rechecks.blocks, continuation.words
-        return Finished(finalists, trials, self.plan, rechecks, cold, words)
+        return Finished(finalists, trials, self.plan, rechecks, cold, words, self.inert)
 
     async def _search_until_met(
         self, trials: Sequence[Trial], continuation: Continuation
@@ -277,8 +240,9 @@ class _Job:
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:
         return Screening(
-            self.session, self.proposer, self.plan, self.watcher, list(trials), self.rechecks
-        )
+            self.session, self.proposer, self.plan, self.watcher, list(trials), self.rechecks,
+            self.inert,
+        )  # fmt: skip
 
     async def _until_met(self, trials: Sequence[Trial], finalists: Finalists) -> Sequence[Trial]:
         """Search until a trial seems to meet everything, prove it; repeat until one is proven."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from tuner.engines.base import Resolves
 from tuner.evaluate import failures
 from tuner.search.budget import Plan
+from tuner.search.equivalent import equivalent
 from tuner.search.propose import Strategy
 from tuner.search.trial import Origin, Trial, baseline_correct, hopeless, outraced
 from tuner.spec.errors import EngineDied
 from tuner.spec.requests.conversation import PROMPT_KNOBS
 from tuner.spec.requests.workload import Supply
-from tuner.spec.values import Candidate, Sample, Setting
+from tuner.spec.values import Candidate, Metric, Sample, Setting
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import all_knobs, complete
 from tuner.workflow.measuring.session import Session
@@ -50,7 +52,10 @@ def engine_default(session: Session, base: Candidate) -> dict[str, Setting]:
 
 @dataclass(slots=True)
 class Screening:
-    """Screens candidates with the first prompts of the search's part of the workload."""
+    """Screens candidates with the first prompts of the search's part of the workload.
+
+    `inert` are the knobs that make no difference, and how that shows.
+    """
 
     session: Session
     proposer: Strategy
@@ -58,6 +63,7 @@ class Screening:
     watcher: Watcher
     trials: list[Trial]
     rechecks: BaselineRechecks | None = None
+    inert: dict[str, str] = field(default_factory=dict)
 
     async def search(self, enough: Callable[[Trial], bool] = lambda trial: False) -> None:
         """Measure what the proposer asks for.
@@ -72,10 +78,26 @@ class Screening:
                 self.watcher.note("the space has no candidate left that was not tried")
                 break
             await self.screen(*proposal)
+            if isinstance(self.session.engine, Resolves):
+                self._drop_equivalent()
             if queue.empty or self._over() or enough(self.trials[-1]):
                 self._ensure_measurable()
                 if self.rechecks:
                     await self.rechecks.when_due()
+
+    def _drop_equivalent(self) -> None:
+        """Search no more on a flag of the server that makes no difference, where starts are dear.
+
+        Only the server's: what requests carry changes answers, and costs no start.
+        """
+        study, knobs = self.session.study, self.session.engine.knobs
+        dear = [n for n in study.space if n in knobs and knobs[n].tier == "restart"]
+        metric: Metric = study.slos[0].metric if study.slos else "e2e"
+        left = [name for name in dear if name not in self.inert]
+        for name, why in equivalent(study.space, self.trials, metric, left).items():
+            self.inert[name] = why
+            self.proposer.drop(name)
+            self.watcher.note(f"{name} is searched no more: {why}")
 
     def _ensure_measurable(self) -> None:
         """Raise EngineDied where controls and a whole batch brought no sample."""
