@@ -74,7 +74,7 @@ def _printed(command: Sequence[str]) -> str:
             errors="replace", timeout=DEADLINE_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise EngineMissing(f"`{shown}` printed no flags within {DEADLINE_S} s; run it") from None
+        raise EngineMissing(f"`{shown}` printed no flags within {DEADLINE_S} s; see why") from None
     except OSError as broken:
         raise EngineMissing(f"`{shown}` cannot be run ({broken}); install vLLM there") from None
     if asked.returncode:
