@@ -17,7 +17,7 @@ from tuner.spec.errors import EngineMissing, InputError
 DEADLINE_S = 180
 """The help imports torch, which takes a cold disk a minute."""
 
-_DECLARING = ("entrypoints/**/cli_args.py", "config/**/*.py")
+_DECLARING = ("entrypoints/**/cli_args.py", "config.py", "config/**/*.py")
 _PLAIN = {"COLUMNS": "200", "NO_COLOR": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
 
 
