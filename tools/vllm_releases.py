@@ -67,7 +67,7 @@ def _lines(read: Mapping[str, list[str] | dict[str, list[str]]]) -> Iterator[str
         yield f"{json.dumps(key)}: {{\n" + ",\n".join(rows) + "\n}"
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, out: Path = FILE) -> None:
     """Write the file."""
     packages = {path.parent.name: path for path in folder.glob("*/vllm")}
     variables = {
@@ -80,7 +80,7 @@ def main(folder: Path) -> None:
         "keys": spans({version: keys(path) for version, path in packages.items()}),
     }
     lines = ",\n".join(_lines(read))
-    FILE.write_text(f"{{\n{lines}\n}}\n")
+    out.write_text(f"{{\n{lines}\n}}\n")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.engines.vllm.installed.flags.known import FLAGS, RECORDED
 from tuner.engines.vllm.installed.flags.command_line import Given, checked
 from tuner.engines.vllm.installed.flags.flag import Flag
+from tuner.engines.vllm.installed.flags.help_text import flags_of
 from tuner.spec.errors import InputError
 
 ANSWERS = json.loads((RECORDED / "parser-0.32.0.json").read_text())
@@ -120,7 +121,11 @@ def test_what_is_refused_is_told_with_the_next_step(words: str, sentence: str) -
         ("--gpu-memory-util 0.9", "--gpu-memory-utilization 0.9", "is written out"),
         ("--no-enable-prefix", "--no-enable-prefix-caching", "is written out"),
         ("--kv-cache-dtype FP8", "--kv-cache-dtype fp8", "is written out"),
-        ("--log-config-file a.json", "--logging-config.pylogging_config_file a.json", "deprecated"),
+        (
+            "--log-config-file a.json",
+            "--logging-config.pylogging_config_file a.json",
+            "--logging-config.pylogging_config_file is written instead: --log-config-file is",
+        ),
         ("--disable-cascade-attn", "", "has no effect"),
     ],
 )
@@ -130,6 +135,41 @@ def test_what_is_translated_is_named(words: str, written: str, note: str) -> Non
 
     assert read.words == tuple(written.split())
     assert len(read.translated) == 1
+    assert note in read.translated[0]
+
+
+OLDER = flags_of(
+    """options:
+  --cuda-graph-sizes SIZES [SIZES ...]
+        --cuda-graph-sizes is deprecated. Please use --cudagraph-capture-sizes instead.
+  --cudagraph-capture-sizes SIZES [SIZES ...]
+        Which sizes. (default: None)
+  --disable-cache, --no-disable-cache
+        `--disable-cache` is deprecated. Please use `--cache-gb 0` instead. (default: False)
+  --cache-gb CACHE_GB
+        How much. (default: 4)
+  --task TASK
+        [DEPRECATED] What the model is for. (default: auto)
+""".replace("        ", " " * 24),
+    "0.12.0",
+)
+"""A help in the words of older releases."""
+
+
+@pytest.mark.parametrize(
+    ("words", "written", "note"),
+    [
+        ("--cuda-graph-sizes 1 2", "--cudagraph-capture-sizes 1 2", "is written instead"),
+        ("--disable-cache", "--cache-gb 0", "--cache-gb is written instead"),
+        ("--no-disable-cache", "--no-disable-cache", "is deprecated"),
+        ("--task embed", "--task embed", "--task: [DEPRECATED] What the model is for."),
+    ],
+)
+def test_other_releases_name_what_takes_the_place(words: str, written: str, note: str) -> None:
+    """Also with the value to write; what has no substitute is kept and named."""
+    read = checked(words.split(), OLDER)
+
+    assert read.words == tuple(written.split())
     assert note in read.translated[0]
 
 

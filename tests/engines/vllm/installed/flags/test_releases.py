@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.engines.vllm.installed.flags.known import FLAGS, VARIABLES, VERSION
+from tools import vllm_releases
 from tuner.engines.vllm.installed.flags import releases, remedies
 from tuner.engines.vllm.installed.flags.releases import absent, release, was_known
 
@@ -77,3 +80,25 @@ def test_a_flag_of_another_release_is_never_taken_for_a_beginning() -> None:
     """Argparse would read --device as --device-ids, which means something else."""
     assert was_known("flags", "--device")
     assert FLAGS.beginning("--device") == ("--device-ids", "--device-memory-utilization")
+
+
+def test_the_table_is_made_from_unpacked_wheels(tmp_path: Path) -> None:
+    """When each name came, and when it was gone; the versions in their order as numbers."""
+    for version, flag, variable, key in (
+        ("0.9.0", "--old", "VLLM_OLD", "level"),
+        ("0.10.0", "--old", "VLLM_NEW", "mode"),
+        ("0.11.0", "--new", "VLLM_NEW", "mode"),
+    ):
+        package = tmp_path / version / "vllm"
+        (package / "engine").mkdir(parents=True)
+        (package / "engine" / "arg_utils.py").write_text(f"group.add_argument('{flag}', '-f')")
+        (package / "envs.py").write_text(f"environment_variables = {{'{variable}': None}}")
+        (package / "config.py").write_text(f"class AConfig:\n    {key}: int = 3")
+    vllm_releases.main(tmp_path, tmp_path / "releases.json")
+
+    assert json.loads((tmp_path / "releases.json").read_text()) == {
+        "read": ["0.9.0", "0.10.0", "0.11.0"],
+        "flags": {"--new": ["0.11.0"], "--old": ["0.9.0", "0.11.0"]},
+        "variables": {"VLLM_NEW": ["0.10.0"], "VLLM_OLD": ["0.9.0", "0.10.0"]},
+        "keys": {"AConfig.level": ["0.9.0", "0.10.0"], "AConfig.mode": ["0.10.0"]},
+    }

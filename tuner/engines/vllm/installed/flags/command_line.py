@@ -96,9 +96,9 @@ def _groups(words: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _said(word: str, rest: tuple[str, ...], flags: Flags) -> Checked:
     named = _named(word, flags)
-    if named.flag.deprecated:
-        return _without_deprecated(word, rest, named, flags)
     values = _values(named, rest, flags)
+    if named.flag.deprecated:
+        return _without_deprecated(named, values, named.flag.deprecated, flags)
     if named.exact and values == _written(named, rest):
         return Checked((word, *rest), (_given(named, values),), ())
     words = (named.whole, *values)
@@ -106,21 +106,17 @@ def _said(word: str, rest: tuple[str, ...], flags: Flags) -> Checked:
     return Checked(words, (_given(named, values),), (note,))
 
 
-def _without_deprecated(word: str, rest: tuple[str, ...], named: _Named, flags: Flags) -> Checked:
+def _without_deprecated(named: _Named, values: tuple[str, ...], why: str, flags: Flags) -> Checked:
     """Return what the help names instead of a deprecated flag; the flag itself if it names none."""
-    why = named.flag.deprecated or ""
-    values = _values(named, rest, flags)
     if "no effect" in why:
         return Checked((), (), (f"{named.name} is left out: {why}",))
+    note = f"{named.name}: {why}"
     new = _INSTEAD.search(why)
-    instead = _named(new[1], flags) if new and flags.get(_taken_apart(new[1])[0]) else None
-    if new is None or instead is None or instead.flag.deprecated or named.name != named.flag.name:
-        return Checked((word, *rest), (_given(named, values),), (f"{named.name}: {why}",))
-    moved = values or tuple(new.groups()[1:2] if new[2] else ())
-    moved = _values(instead, moved, flags)
-    words = (instead.whole, *moved)
-    note = f"{named.name} is written as {' '.join(words)}: {why}"
-    return Checked(words, (_given(instead, moved),), (note,))
+    if new and named.name == named.flag.name and flags.get(_taken_apart(new[1])[0]):
+        named = _named(new[1], flags)
+        values = _values(named, values or tuple(new[2].split() if new[2] else ()), flags)
+        note = f"{named.whole} is written instead: {why}"
+    return Checked((named.whole, *values), (_given(named, values),), (note,))
 
 
 def _given(named: _Named, values: tuple[str, ...]) -> Given:

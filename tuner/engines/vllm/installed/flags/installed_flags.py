@@ -17,7 +17,7 @@ from tuner.spec.errors import EngineMissing, InputError
 DEADLINE_S = 180
 """The help imports torch, which takes a cold disk a minute."""
 
-_DECLARING = ("entrypoints/**/cli_args.py", "config/**/*.py")
+_DECLARING = ("entrypoints/**/cli_args.py", "config.py", "config/**/*.py")
 _PLAIN = {"COLUMNS": "200", "NO_COLOR": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
 
 
@@ -74,7 +74,7 @@ def _printed(command: Sequence[str]) -> str:
             errors="replace", timeout=DEADLINE_S, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise EngineMissing(f"`{shown}` printed no flags within {DEADLINE_S} s; run it") from None
+        raise EngineMissing(f"`{shown}` printed no flags within {DEADLINE_S} s; see why") from None
     except OSError as broken:
         raise EngineMissing(f"`{shown}` cannot be run ({broken}); install vLLM there") from None
     if asked.returncode:

