@@ -8,11 +8,15 @@ import pytest
 
 from tests.vllm.pythons import model, python
 from tuner.engines.base import Engine
+from tuner.engines.memory import Room
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.program import find
 from tuner.engines.vllm.section import Fixed
 from tuner.spec.values import Model
 from tuner.testing.engine_contract import EngineContract
+
+ROOM = Room(2**50, 2**50)
+"""Memory enough for what vLLM wants by default, whatever this machine has."""
 
 NOT_TOLD = "vLLM does not tell what a request was sampled with"
 
@@ -21,7 +25,8 @@ def vllm(logs: Path, fixed: Fixed | None = None, **variables: str) -> Vllm:
     """Return an engine over the stand-in, which `variables` make misbehave."""
     folder = str(model(logs / "model"))
     installed = find(python(logs / "bin", **variables))
-    return Vllm(Model(folder, folder), installed, fixed or Fixed(), logs / "logs", logs / "cache")
+    cache, free = logs / "cache", lambda: ROOM
+    return Vllm(Model(folder, folder), installed, fixed or Fixed(), logs / "logs", cache, free=free)
 
 
 class TestVllm(EngineContract):

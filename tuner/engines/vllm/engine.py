@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.base import Resolution
-from tuner.engines.memory import room
+from tuner.engines.memory import Room, room
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import (
     PORT_RETRIES,
@@ -63,13 +63,14 @@ class Vllm(Served):
         cache: Path,
         ports: Callable[[], int] = free_port,
         flags: Flags | None = None,
+        free: Callable[[], Room] = room,
     ) -> None:
         super().__init__()
         self.model = model
         self.knobs, self.left_out = of_version(knobs(model.name), flags)
         self._installation, self._fixed = installation, fixed
         self._telling = command.telling(fixed, flags)
-        self._logs, self._cache, self._ports = logs, cache, ports
+        self._logs, self._cache, self._ports, self._free = logs, cache, ports, free
         self._resolver = Resolver(installation.python, logs / "resolver.txt")
         self._without_resolver: str | None = None
         self._limits = Limits(command.gpus(fixed))
@@ -138,7 +139,7 @@ class Vllm(Served):
     # starting
     async def _start(self, candidate: Candidate, resolved: Resolution) -> None:
         model, settings = str(candidate["model"]), {**candidate, **resolved.settings}
-        if not has_gpu() and (short := self._limits.shortage(model, settings, room())):
+        if not has_gpu() and (short := self._limits.shortage(model, settings, self._free())):
             raise StartFailed("out_of_memory", f"not started: {short}")
         self._starts += 1
         self._failure = None

@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from tuner.engines.memory import Room
 from tuner.engines.vllm.memory.estimate import Settings, estimate
 from tuner.engines.vllm.memory.model_folder import ModelFolder, read_model_folder
 from tuner.engines.vllm.resolution import digest
 from tuner.spec.values import Setting
+
+SHARE = 0.92
+"""vLLM's gpu_memory_utilization where nobody sets it, on CPUs too."""
 
 _LENGTH = "max_model_len"
 
@@ -45,19 +50,27 @@ class Limits:
             self._longest[_all_else(model, settings)] = longest
 
     def shortage(self, model: str, settings: Mapping[str, Setting], room: Room) -> str | None:
-        """Return why a server would not fit into the machine's memory, None where it would.
+        """Return why a server would not fit into a machine without GPUs, None where it would.
 
-        Only where the size of the KV cache is given: all else vLLM itself decides.
+        Without a size for the KV cache vLLM wants a share of all memory to be free
+        (v1/worker/cpu_worker.py).
         """
         cache, folder = settings.get("kv_cache_memory_bytes"), self._folder(model)
-        if not isinstance(cache, int) or folder is None:
-            return None
-        needed = cache + sum(f.stat().st_size for f in folder.path.glob("*.safetensors"))
+        if isinstance(cache, int):
+            files = folder.path.glob("*.safetensors") if folder else ()
+            needed = cache + sum(f.stat().st_size for f in files)
+            what, step = "weights and KV cache need", "lower kv_cache_memory_bytes"
+        else:
+            share = settings.get("gpu_memory_utilization")
+            share = share if isinstance(share, float) else SHARE
+            needed = int(share * psutil.virtual_memory().total)
+            what = f"without kv_cache_memory_bytes vLLM wants {share:.0%} of all memory,"
+            step = "set kv_cache_memory_bytes"
         if needed <= room.bytes:
             return None
         return (
-            f"weights and KV cache need {needed / 2**20:.0f} MiB, available are "
-            f"{room.bytes / 2**20:.0f} MiB {room.bound}; lower kv_cache_memory_bytes"
+            f"{what} {needed / 2**20:.0f} MiB, available are {room.bytes / 2**20:.0f} MiB "
+            f"{room.bound}; {step}"
         )
 
     def _computed(self, model: str, settings: Mapping[str, Setting]) -> int | None:
