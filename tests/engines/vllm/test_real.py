@@ -17,6 +17,7 @@ import pytest
 from tests.engines.vllm.test_engine import default, use
 from tests.vllm import build
 from tests.vllm.installed import python
+from tests.vllm.pythons import script
 from tests.workflow.worlds import Recorder
 from tuner.engines.serving.launch import Launch, free_port, launch
 from tuner.engines.vllm import readback
@@ -164,15 +165,34 @@ def engine(logs: Path, **settings: object) -> Vllm:
 
 
 def test_a_start_without_memory_costs_one_observation(tmp_path: Path) -> None:
-    """VLLM's own rule for the memory of a CPU fails the start; the next one comes up."""
+    """A limit on the memory of the server's processes fails the start; the next one comes up."""
+    starved = tmp_path / "starved"
+    starved.touch()
+    limited = script(
+        tmp_path / "bin",
+        f'[ -e "{starved}" ] && case "$*" in *api_server*) ulimit -v 6000000;; esac\n'
+        f'exec "{python()}" "$@"',
+    )
+
+    async def work(vllm: Vllm) -> None:
+        with pytest.raises(StartFailed) as failed:
+            await vllm.apply(default(vllm, **BASELINE))
+        assert failed.value.reason == "out_of_memory", str(failed.value)
+        starved.unlink()
+        found = await vllm.apply(default(vllm, **BASELINE))
+        assert found.changed == "restart"
+        assert not found.mismatches
+
+    use(engine(tmp_path, engine_settings=Fixed(python=limited)), work)
+
+
+def test_a_cache_of_no_size_is_refused_where_memory_is_taken(tmp_path: Path) -> None:
+    """VLLM's rule for CPUs is known before a start: a share of all memory has to be free."""
 
     async def work(vllm: Vllm) -> None:
         full = default(vllm, **BASELINE | {"kv_cache_memory_bytes": "auto"})
-        with pytest.raises(StartFailed) as failed:
+        with pytest.raises(StartFailed, match="set kv_cache_memory_bytes"):
             await vllm.apply({**full, "gpu_memory_utilization": 0.999})
-        assert failed.value.reason == "out_of_memory"
-        found = await vllm.apply(default(vllm, **BASELINE))
-        assert found.changed == "restart" and not found.mismatches
 
     use(engine(tmp_path), work)
 
