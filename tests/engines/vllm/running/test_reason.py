@@ -123,6 +123,9 @@ def told(of: Seen, *, totals: dict[str, float] | None = None, **changes: Any) ->
     return found.name, found.because
 
 
+DRAFTS = {"drafts": 100.0, "draft_tokens": 400.0, "accepted_tokens": 100.0}
+
+
 @pytest.mark.parametrize(
     ("of", "changes", "because"),
     [
@@ -139,7 +142,8 @@ def told(of: Seen, *, totals: dict[str, float] | None = None, **changes: Any) ->
         (WAITING, {"totals": {"queue_s": 0.5}}, "neither much nor nothing"),
         (AT_ONCE, {"readings": ()}, "nothing waited, with 4.00 requests"),
         (AT_ONCE, {"limits": Limits(64, None)}, "nobody tells how many tokens"),
-        (AT_ONCE, {"limits": Limits(64, 120)}, "steps of 120 tokens may have cut prompts"),
+        (AT_ONCE, {"limits": Limits(64, 120)}, "steps of 120 tokens may cut prompts"),
+        (AT_ONCE, {"totals": DRAFTS, "limits": Limits(64, 600)}, "steps of 120 tokens may cut"),
         (PREEMPTED, {"limits": Limits(64, 16)}, "no limit alone"),
     ],
 )
@@ -149,6 +153,16 @@ def test_in_doubt_there_is_no_reason(of: Seen, changes: dict[str, Any], because:
 
     assert name == NOT_CLEAR
     assert because in why
+
+
+def test_with_speculation_a_request_takes_fewer_steps_than_tokens() -> None:
+    """Where each step gives two tokens more have left when gauges are read: 6 of 8 is the cap."""
+    tokens = {"generation_tokens": 8 * WAITING.totals["requests"]}
+    after = [Gauges(8, 9, 0, 0.1), *[Gauges(6, 9, 0, 0.1)] * 8]
+    limits = Limits(8, 6000)
+
+    assert told(WAITING, totals=tokens, readings=after, limits=limits)[0] == NOT_CLEAR
+    assert told(WAITING, totals=tokens | DRAFTS, readings=after, limits=limits)[0] == CAP
 
 
 @pytest.mark.parametrize("name", sorted(AT_ONCE.totals))

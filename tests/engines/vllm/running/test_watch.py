@@ -16,7 +16,7 @@ from tuner.engines.observation import Observation
 from tuner.engines.vllm.running import watch
 from tuner.engines.vllm.running.prefix_cache import reset_prefix_cache
 from tuner.engines.vllm.running.proposals import Limits
-from tuner.engines.vllm.running.watch import watching
+from tuner.engines.vllm.running.watch import page, watching
 
 SERVER = str(Path(__file__).parent / "page_server.py")
 BUSY = AFTER.replace(
@@ -59,6 +59,16 @@ def test_what_a_server_does_meanwhile_is_told(tmp_path: Path) -> None:
     assert "seen waiting 0 times" in found.reason.because
 
 
+def test_a_page_alone_tells_what_is_in_force(tmp_path: Path) -> None:
+    """Settings are read back without watching; where nobody answers nothing is."""
+    with serving(tmp_path, AFTER) as origin:
+        found = asyncio.run(page(origin))
+
+    assert found is not None
+    assert found.settings["num_gpu_blocks"] == 364
+    assert asyncio.run(page(origin)) is None
+
+
 def test_a_server_that_began_anew_is_told(tmp_path: Path) -> None:
     """Its counters say nothing of the measurement."""
     with serving(tmp_path, AFTER, BEFORE) as origin:
@@ -78,10 +88,10 @@ def test_a_page_that_fails_tells_nothing(
         assert asyncio.run(observed(origin, readings=0)) is None
 
 
-@pytest.mark.parametrize("page", ["", "<html>\n", "\udcff\x00", "vllm:\n" * 9])
-def test_a_page_of_something_else_tells_nothing(tmp_path: Path, page: str) -> None:
+@pytest.mark.parametrize("text", ["", "<html>\n", "\udcff\x00", "vllm:\n" * 9])
+def test_a_page_of_something_else_tells_nothing(tmp_path: Path, text: str) -> None:
     """What is no page of vLLM is none."""
-    (tmp_path / "0.txt").write_bytes(page.encode(errors="surrogateescape"))
+    (tmp_path / "0.txt").write_bytes(text.encode(errors="surrogateescape"))
     with serving(tmp_path) as origin:
         assert asyncio.run(observed(origin, readings=0)) is None
 

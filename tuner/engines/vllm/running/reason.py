@@ -12,18 +12,20 @@ two others are excluded:
 - *token budget*: requests wait while fewer run than may, none is preempted, the free blocks hold
   the largest prompt, and at least half of the prompts can have been computed in steps of more than
   half the budget.
-- *compute*: nothing waits, nothing is preempted, no prompt is cut by the budget, and the server is
-  at work nearly all the time: what is left is the time of the steps themselves.
+- *compute*: nothing waits, nothing is preempted, and the server is at work nearly all the time:
+  what is left is the time of the steps themselves.
 - *underloaded*: nothing waits or is preempted, and at least half of the time no request is in the
   server: the share of time with any is at most their mean number (Markov), which is their seconds
   in it per second (Little, 1961).
 
-Requests wait where that takes WAITS of their time in the server, nothing waits below NOTHING; what
-lies between is not clear. Neither is what rests on fewer than LEAST_READINGS readings, or what
-several engines told together.
+All but the token budget also ask that it cuts hardly a prompt: that at most CUT of the steps had
+more than half of it. Requests wait where that takes WAITS of their time in the server, nothing
+waits up to NOTHING; what lies between is not clear. Neither is what rests on fewer than
+LEAST_READINGS readings, or what several engines told together.
 
 Gauges are read after a step, when the requests that it finished have left. Where each of `r` that
-run gives `t` tokens, r / t leave in a step, and so do their blocks.
+run takes `t` steps for its tokens, r / t leave in a step, and so do their blocks. Speculation gives
+several tokens a step, and its drafts take of the budget without being counted.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ WAITS, NOTHING = 0.05, 0.01
 PREEMPTED = 0.05
 CUT = 0.05
 LEAST_READINGS = 4
-LEAST_TOKENS = 4
-"""Answers of fewer tokens leave so fast that gauges after a step say little of what ran in it."""
+LEAST_STEPS = 4
+"""Answers of fewer steps leave so fast that gauges after a step say little of what ran in it."""
 
 NEAR, FAR = 0.9, 0.75
 """From the first share of what can run after a step, as many run as may; below the second, not."""
@@ -160,12 +162,12 @@ def _while_waiting(readings: Sequence[Gauges]) -> list[Gauges]:
 
 def _at_cap(seen: Seen, now: Sequence[Gauges]) -> bool | None:
     """Tell whether as many run as may while others wait; None where that is open."""
-    cap, tokens = seen.limits.sequences, seen.each("generation_tokens")
+    cap, steps = seen.limits.sequences, _steps_each(seen)
     if cap is None:
         raise _Unclear("requests waited, and nobody tells how many may run")
-    if tokens < LEAST_TOKENS:
+    if steps < LEAST_STEPS:
         return None
-    stay = cap * (1 - 1 / tokens)
+    stay = cap * (1 - 1 / steps)
     running = _running(now)
     if max(running) >= cap and median(running) >= NEAR * stay:
         return True
@@ -183,10 +185,10 @@ def _used(now: Sequence[Gauges]) -> list[float]:
 def _room(seen: Seen, now: Sequence[Gauges]) -> bool | None:
     """Tell whether the free blocks hold a further prompt while requests wait; None where open."""
     cache, block = _cache_tokens(seen.settings), _number(seen.settings.get("block_size")) or 0.0
-    largest, tokens = _largest_prompt(seen.totals), seen.each("generation_tokens")
-    if cache is None or tokens < 1:
+    largest, steps = _largest_prompt(seen.totals), _steps_each(seen)
+    if cache is None or steps < 1:
         return None
-    left = cache / tokens
+    left = cache / steps
     free = [(1 - used) * cache for used in _used(now)]
     if median(free) <= seen.each("computed_prompt_tokens") + block + left:
         return False
@@ -242,10 +244,22 @@ def _full_steps(seen: Seen) -> list[tuple[float, float]]:
     return found
 
 
-def _budget(seen: Seen) -> int:
+def _budget(seen: Seen) -> float:
+    """Return the tokens that a step may have, less what drafts may take of them."""
     if seen.limits.step_tokens is None:
         raise _Unclear("nobody tells how many tokens a step may have")
-    return seen.limits.step_tokens
+    return seen.limits.step_tokens / (1 + _a_draft(seen, "draft_tokens"))
+
+
+def _steps_each(seen: Seen) -> float:
+    """Return in how many steps a request's tokens came."""
+    return seen.each("generation_tokens") / (1 + _a_draft(seen, "accepted_tokens"))
+
+
+def _a_draft(seen: Seen, name: str) -> float:
+    """Return a number of tokens for each draft, 0 without speculation."""
+    drafts = seen.totals.get("drafts")
+    return seen.total(name) / drafts if drafts else 0.0
 
 
 def _buckets(totals: Mapping[str, float], beginning: str) -> list[tuple[float, float]]:
@@ -261,7 +275,7 @@ def _served_at_once(seen: Seen) -> Reason:
     served_s = seen.total("prefill_s") + seen.total("decode_s")
     inside = served_s / seen.elapsed_s if seen.elapsed_s > 0 else 0.0
     if not _budget_spared(seen):
-        raise _Unclear(f"nothing waited, but steps of {_budget(seen)} tokens may have cut prompts")
+        raise _Unclear(f"nothing waited, but steps of {_budget(seen):.0f} tokens may cut prompts")
     if inside <= IDLE_BELOW:
         return _told(seen, IDLE, f"none waited, and {inside:.2f} were in the server on average")
     running = [r.running for r in seen.readings if r.running is not None]

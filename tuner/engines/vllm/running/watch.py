@@ -66,12 +66,7 @@ class Watch:
         return Observation(elapsed_s, kept, _levels(readings), reason(seen))
 
     async def _text(self) -> str:
-        """Return the page, "" where there is none or it was cut."""
-        try:
-            async with self.session.get(self.url, allow_redirects=False) as response:
-                return await response.text(errors="replace") if response.status == 200 else ""
-        except (aiohttp.ClientError, TimeoutError, OSError, LookupError):
-            return ""
+        return await _text(self.session, self.url)
 
 
 @contextlib.asynccontextmanager
@@ -79,12 +74,8 @@ async def watching(
     origin: str, limits: Limits, *, headers: Headers = (), tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Watch]:
     """Watch the server at `origin` while the context lasts; `limits` are those in force."""
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    connector = aiohttp.TCPConnector(ssl=tls or True)
-    async with aiohttp.ClientSession(
-        timeout=timeout, connector=connector, headers=headers
-    ) as session:
-        watch = Watch(f"{origin}/metrics", limits, session)
+    async with _session(headers, tls) as session:
+        watch = Watch(_url(origin), limits, session)
         await watch.begin()
         sampler = asyncio.create_task(watch.sample())
         try:
@@ -92,6 +83,32 @@ async def watching(
         finally:
             sampler.cancel()
             await asyncio.gather(sampler, return_exceptions=True)
+
+
+async def page(
+    origin: str, *, headers: Headers = (), tls: ssl.SSLContext | None = None
+) -> Page | None:
+    """Return what the server at `origin` tells now, None where it tells nothing."""
+    async with _session(headers, tls) as session:
+        return read_page(await _text(session, _url(origin)))
+
+
+def _url(origin: str) -> str:
+    return f"{origin}/metrics"
+
+
+def _session(headers: Headers, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    timeout, connector = aiohttp.ClientTimeout(TIMEOUT_S), aiohttp.TCPConnector(ssl=tls or True)
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers)
+
+
+async def _text(session: aiohttp.ClientSession, url: str) -> str:
+    """Return a page, "" where there is none or it was cut."""
+    try:
+        async with session.get(url, allow_redirects=False) as response:
+            return await response.text(errors="replace") if response.status == 200 else ""
+    except (aiohttp.ClientError, TimeoutError, OSError, LookupError):
+        return ""
 
 
 def _levels(readings: Sequence[Gauges]) -> dict[str, Level]:
