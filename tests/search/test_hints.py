@@ -9,10 +9,11 @@ import pytest
 from tests.search.test_trial import STUDY, trial
 from tests.search.test_trial import served as slow
 from tuner.engines.llamacpp.engine import KNOBS
+from tuner.engines.observation import LESS, MORE, OTHER, Move, Observation, Reason
 from tuner.search.hints import projected, tightened, values
 from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.space import Choices, Range
-from tuner.spec.values import Guard, Message, Sample
+from tuner.spec.values import Guard, Message, Sample, Setting
 
 FIRST_NS = 50_000_000
 LIMITS = Range(8, 256, step=4)
@@ -103,3 +104,40 @@ def test_cut_answers_are_projected() -> None:
     assert kept == before.samples[0]
     assert (cut.guard, cut.output_tokens) == ("truncated", 20)
     assert cut.latency_s("e2e") == pytest.approx(0.05 + 19 * 0.02)
+
+
+TYPES = Choices(("auto", "fp8", "q8"))
+
+
+@pytest.mark.parametrize(
+    ("to", "dimension", "now", "wanted"),
+    [
+        (MORE, Choices((4, 8, 16, 64)), 8, (16,)),
+        (MORE, Choices((4, 8, 12, 16, 64)), 8, (16, 12)),
+        (MORE, Choices((4, 8)), 8, ()),
+        (MORE, Choices((4, 8)), 32, ()),
+        (MORE, Range(0.5, 0.95, step=0.05), 0.9, (0.95,)),
+        (LESS, Choices((4, 8, 16, 64)), 16, (8,)),
+        (LESS, Range(1, 64), 10, (5, 9)),
+        (LESS, Choices((16, 64)), 16, ()),
+        (LESS, Choices((16, 64)), 8, ()),
+        (13, Choices((4, 8, 16, 64)), 8, (16,)),
+        (13, Choices((4, 8, 16, 64)), 64, (8,)),
+        (3, Choices((4, 8)), 4, ()),
+        (8, Choices((4, 8)), 8, ()),
+        (OTHER, TYPES, "auto", ("fp8", "q8")),
+        (OTHER, Range(1, 4), 2, ()),
+        (MORE, TYPES, "auto", ()),
+        (MORE, Choices(("auto", 2, 4)), "auto", ()),
+        (MORE, Choices((True, False)), False, ()),
+    ],
+)
+def test_a_server_s_proposal_gives_values_of_the_space(
+    to: Setting, dimension: Choices | Range, now: Setting, wanted: tuple[Setting, ...]
+) -> None:
+    """Twice or half of what is set, then one step; another word; never back, never outside."""
+    reason = Reason("sequence cap", "so", (Move("cap", to), Move("other", MORE)))
+    found = replace(trial([served(15)], cap=now), observed=Observation(1.0, reason=reason))
+
+    assert values(STUDY, {}, found, "cap", dimension) == pytest.approx(wanted)
+    assert values(STUDY, {}, found, "else", dimension) == ()

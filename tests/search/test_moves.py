@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.search.test_propose import BASE, SPACE
+from tuner.engines.observation import Move, Observation, Reason
 from tuner.search.moves import Hints, Moves, neighbours
 from tuner.search.trial import Trial
 from tuner.spec.values import changes
@@ -44,6 +47,19 @@ def test_hints_are_taken_all_at_once_and_by_mutants() -> None:
     assert list(made.informed(BEST)) == [{**BEST.candidate, "t": 0.0, "k": 7}]
     mutants = list(made.mutants([BEST]))
     assert 3 <= sum(m["k"] == 7 for m in mutants) <= 17
+
+
+def test_what_a_server_proposes_are_alternatives() -> None:
+    """Each of its knobs is moved alone, in its order; other hints are still taken all at once."""
+    made = moves(lambda trial, name, dimension: {"t": (0.0,), "k": (7,), "n": (4,)}.get(name, ()))
+    reason = Reason("KV pressure", "so", (Move("n", "less"), Move("absent", "more"), Move("k", 7)))
+    told = replace(BEST, observed=Observation(1.0, reason=reason))
+
+    assert list(made.informed(told)) == [
+        {**BEST.candidate, "t": 0.0},
+        {**BEST.candidate, "n": 4},
+        {**BEST.candidate, "k": 7},
+    ]
 
 
 def test_candidates_from_anywhere_reach_every_value() -> None:

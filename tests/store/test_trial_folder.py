@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuner.engines.observation import Level, Move, Observation, Reason
 from tuner.evaluate.measured import Client, Measured
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import Gpu, Resources
@@ -30,6 +31,7 @@ from tuner.store.trial_folder import (
 
 SAMPLE = Sample("p", "update", 0, 5, 7, 9, 1, 12, 2, "stop", "ok", None, '{"id": 1}')
 EFFECTIVE = Effective({"num_ctx": 512}, ("top_k",), (), "restart", 2, 77, "http://h", "v 1")
+REASON = Reason("sequence cap", "two of two ran", (Move("slots", "more"),))
 WHOLE = StoredTrial(
     "0007-more",
     Place("screening", 8, "tpe", 7, None, 20),
@@ -37,6 +39,7 @@ WHOLE = StoredTrial(
     Measured(
         EFFECTIVE, (SAMPLE,), Client(1.0, 2.0), 2**20, None,
         Resources(1.0, None, (Gpu("G", None, 0.5),)), Disturbance(1.0, others=0.2),
+        Observation(2.0, {"requests": 3.0}, {"running": Level(0, 1.5, 2, 4)}, REASON),
     ),
     Spent(requests=3, elapsed_s=1.5),
     "run-digest",

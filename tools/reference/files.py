@@ -123,6 +123,8 @@ MEASUREMENT: Mapping[str, str] = {
     "resources": "CPU and GPUs that they used meanwhile.",
     "client": "Whether the client kept up; `valid` is false where it did not.",
     "machine": "What else used the machine meanwhile.",
+    "observed": "What the server told of itself meanwhile, null where it tells nothing: growth of "
+    "its counters, levels of its gauges, and the reason for its pace with what might help.",
     "environment": "Machine, engine, model and versions.",
     "certificate_checked": "Whether an https server's certificate was checked.",
     "workload_hash": "Digest of prompts, slots and schema.",

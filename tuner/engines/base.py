@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from tuner.engines.observation import Observation
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.spec.knobs import Knob
@@ -207,4 +209,24 @@ class Seen(Protocol):
 
     def seen_cpu_s(self) -> float | None:
         """Return the CPU seconds of its processes until now, None where they are out of sight."""
+        ...
+
+
+class Watch(Protocol):
+    """A server that is being watched."""
+
+    async def observation(self) -> Observation | None:
+        """Return what the server told since the watch began, None where it told nothing.
+
+        Never raises for anything that a server can send, or leave out.
+        """
+        ...
+
+
+@runtime_checkable
+class Observes(Protocol):
+    """An engine whose server tells what it does while it is measured."""
+
+    def observing(self) -> AbstractAsyncContextManager[Watch]:
+        """Watch the server that now serves while the context lasts, beside the measured path."""
         ...

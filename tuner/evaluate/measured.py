@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tuner.engines import observation
+from tuner.engines.observation import Observation
 from tuner.machine import disturbance, resources
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import Resources
@@ -59,7 +61,8 @@ class Measured:
 
     `failed` says why there is nothing to compare. `memory_bytes` is what the engine takes.
     `machine` is what disturbed the measured requests; it is None where the engine's processes
-    cannot be told from others, or the system does not tell.
+    cannot be told from others, or the system does not tell. `observed` is what the server told of
+    itself meanwhile, None where it tells nothing.
     """
 
     effective: Effective | None = None
@@ -69,6 +72,7 @@ class Measured:
     failed: str | None = None
     resources: Resources | None = None
     machine: Disturbance | None = None
+    observed: Observation | None = None
 
     @property
     def counted(self) -> tuple[Sample, ...]:
@@ -85,4 +89,5 @@ class Measured:
             failed=later.failed,
             resources=resources.merged(self.resources, later.resources),
             machine=disturbance.merged(self.machine, later.machine),
+            observed=observation.merged(self.observed, later.observed),
         )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tuner.engines.observation import Observation
 from tuner.evaluate.estimates import requests_per_s, tokens_per_s
 from tuner.evaluate.failures import reasons
 from tuner.evaluate.lateness import Lateness, Terms, in_order
@@ -59,6 +60,7 @@ class Measurement:
     slowest_warmup_s: float | None = None
     resources: Resources | None = None
     machine: Disturbance | None = None
+    observed: Observation | None = None
 
     @property
     def n(self) -> int:
@@ -118,6 +120,7 @@ def measurement(
         slowest_warmup_s=max(warmups, default=None),
         resources=measured.resources,
         machine=measured.machine,
+        observed=measured.observed,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from tuner import __version__
+from tuner.engines import observation
 from tuner.evaluate.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.evaluate.cold_start import cold_document
 from tuner.evaluate.estimates import shares
@@ -58,6 +59,7 @@ def measurement_document(
         "resources": resources_document(measured.resources, measured.memory_bytes),
         "client": _client(measured),
         "machine": _machine(measured.machine),
+        "observed": observation.document(measured.observed),
         "environment": dict(environment),
         "certificate_checked": study.certificate_checked,
         "workload_hash": study.workload.hash,
@@ -275,6 +277,7 @@ def _trial(trial: Trial, result: Result) -> dict[str, Any]:
         "state": trial.state,
         "origin": trial.origin,
         "reason": trial.reason,
+        "server_reason": trial.observed.reason.name if trial.observed else None,
         "candidate": dict(trial.candidate),
         "changed": list(changes(trial.candidate, base)),
         "n": len(trial.samples),

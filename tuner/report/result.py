@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tuner.engines.observation import in_words as observed_in_words
 from tuner.evaluate.breakdown import breakdown
 from tuner.evaluate.cold_start import in_words as cold_in_words
 from tuner.evaluate.failures import in_words as failed_in_words
@@ -189,6 +190,7 @@ def _closing(result: Result) -> str:
             *claim(result.study, best),
             *counts_in_words(best.counts),
             left_out(best.warmups, best.slowest_warmup_s),
+            *([observed_in_words(best.observed)] if best.observed else []),
             *_on_trust(best, result.knobs),
         ]
     lines += [gain_in_words(result), *drift_in_words(result.drift)]
@@ -301,6 +303,8 @@ def show_measurement(m: Measurement, study: Study) -> Group:
     words += [Text(said) for said in counts_in_words(m.counts)]
     if m.resources is not None:
         words.append(Text(in_words(m.resources)))
+    if m.observed is not None:
+        words.append(Text(observed_in_words(m.observed)))
     parts = breakdown(m.samples, scheduled=study.workload.load.open_loop)
     if parts is not None:
         words.append(PartsTable(parts))

@@ -233,7 +233,9 @@ def expected_pace(study: Study) -> Pace:
     server that cannot be started again takes no time for starts.
     """
     restart_s = 0.0 if study.one_start else study.start_s
-    return Pace(request_s(study, _answer_s(study)), restart_s, in_flight=in_flight(study))
+    at_once = in_flight(study)
+    warmups = max(WARMUP_REQUESTS, math.ceil(at_once))
+    return Pace(request_s(study, _answer_s(study)), restart_s, warmups, at_once)
 
 
 def request_s(study: Study, answer_s: float) -> float:

@@ -3,18 +3,21 @@
 An output limit bounds the latency of the longest answers: with the time to first token and
 the time per output token measured, the limit that keeps a target can be computed. Where
 answers are right or wrong, plain sampling is worth a look: chance only adds errors, and a
-penalty on what was said before spoils names and digits that an answer has to repeat.
+penalty on what was said before spoils names and digits that an answer has to repeat. A server that
+tells what it did proposes what might help against what held it up (`engines.observation`).
 Hints are proposals like any other: they are measured, and win or not.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 import numpy as np
 
+from tuner.engines.observation import LESS, MORE, OTHER
 from tuner.search.trial import Trial
 from tuner.spec.knobs import Knob, name_of, value_of
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -25,6 +28,9 @@ _HEADROOM = 0.97
 DRIFT = 1.2
 """How much slower a machine may become between search and proof."""
 
+_STEP = 1.01
+"""Moved by so much at least, a knob takes its next value."""
+
 _ENOUGH = (0.95, 1.0)
 """Shares of the answers seen that a limit should leave whole."""
 
@@ -32,8 +38,13 @@ _ENOUGH = (0.95, 1.0)
 def values(
     study: Study, knobs: Mapping[str, Knob], trial: Trial, name: str, dimension: Dimension
 ) -> tuple[Setting, ...]:
-    """Return the values of a knob that a trial's samples suggest; none for most knobs."""
+    """Return the values of a knob that a trial suggests; none for most knobs.
+
+    What the server's own numbers propose comes before what samples suggest.
+    """
     knob = knobs.get(name)
+    if proposed := _proposed(trial, name, dimension):
+        return proposed
     if knob is None or not _counts(dimension):
         return ()
     if isinstance(knob.neutral, int | float) and study.workload.expects:
@@ -44,6 +55,31 @@ def values(
     wanted = [_fast_enough(study, served), *_long_enough(served)]
     found = (_at_most(dimension, limit) for limit in wanted if limit is not None)
     return _others(found, trial, name)
+
+
+def _proposed(trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
+    """Return the values that the reason for the server's pace proposes, the boldest first."""
+    now = trial.candidate.get(name)
+    moves = [move.to for move in trial.moves if move.knob == name]
+    if OTHER in moves and isinstance(dimension, Choices):
+        return _others(dimension.values, trial, name)
+    if not _is_number(now) or not _counts(dimension):
+        return ()
+    return _others((v for to in moves for v in _towards(dimension, now, to)), trial, name)
+
+
+def _towards(dimension: Dimension, now: float, to: Setting) -> Iterator[Setting]:
+    """Yield the values of a dimension to which a move leads from the value that is set now."""
+    ends = {MORE: (2 * now, _STEP * now), LESS: (now / 2, now / _STEP)}
+    wanted = (to,) if _is_number(to) else ends.get(str(to), ())
+    for end in wanted:
+        found = _at_least(dimension, end) if end > now else _at_most(dimension, end)
+        if (float(found) > now) == (end > now):  # not back, where the space ends before
+            yield found
+
+
+def _is_number(value: Setting | None) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _others(found: Iterable[Setting], trial: Trial, name: str) -> tuple[Setting, ...]:

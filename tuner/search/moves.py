@@ -37,10 +37,17 @@ class Moves:
     rng: np.random.Generator
 
     def informed(self, trial: Trial) -> Iterator[dict[str, Setting]]:
-        """Yield a trial's candidate with the first hint for each knob that has one."""
+        """Yield a trial's candidate with the first hint for each knob that has one.
+
+        What the server's own numbers propose are alternatives: each is a candidate of its own.
+        """
         found = {name: hints[0] for name, hints in self._hints_for(trial).items()}
-        if found:
-            yield {**trial.candidate, **found}
+        apart = [m.knob for m in trial.moves if m.knob in found]
+        together = {name: value for name, value in found.items() if name not in apart}
+        if together:
+            yield {**trial.candidate, **together}
+        for name in apart:
+            yield {**trial.candidate, name: found[name]}
 
     def neighbours(
         self, best: Sequence[Trial], tried: Iterable[str] = ()

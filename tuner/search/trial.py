@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from tuner.engines.observation import Move, Observation
 from tuner.evaluate.estimates import served, shares, tokens_per_s, worst_latencies
 from tuner.guard.verdict import is_correct, is_valid
 from tuner.search.budget import LEAST_LOOK
@@ -44,7 +45,8 @@ class Trial:
     `planned` is how many requests a full measurement has. `violations` has a number for each
     constraint, zero or less where it holds, all of comparable scale. `value` is NaN where the
     objective is unknown. `of` is the number of the trial whose second look this is, `same_as` that
-    of the one which measured what this one amounts to.
+    of the one which measured what this one amounts to. `observed` is what the
+    server told of itself meanwhile.
     """
 
     number: int
@@ -59,6 +61,12 @@ class Trial:
     of: int | None = None
     planned: int = LEAST_LOOK
     same_as: int | None = None
+    observed: Observation | None = None
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """Return what the server's own numbers propose to try next."""
+        return self.observed.reason.moves if self.observed else ()
 
     @property
     def feasible(self) -> bool:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner.engines import observation
 from tuner.evaluate.measured import Client, Measured
 from tuner.load import samples as sample_file
 from tuner.machine.disturbance import Disturbance
@@ -110,6 +111,7 @@ def _facts(trial: StoredTrial, folder: Path) -> dict[str, Any]:
         "client": asdict(measured.client),
         "resources": asdict(measured.resources) if measured.resources else None,
         "machine": asdict(measured.machine) if measured.machine else None,
+        "observed": observation.document(measured.observed),
         "spent": asdict(trial.spent),
     }
 
@@ -152,6 +154,7 @@ def read(folder: Path) -> StoredTrial:
             failed=facts["failed"],
             resources=from_document(facts.get("resources")),  # older trials have none
             machine=_machine(facts.get("machine")),  # not written before there was the field
+            observed=observation.from_document(facts.get("observed")),  # the same
         )
         place, spent = Place(**facts["place"]), _spent(facts["spent"])
     except (OSError, ValueError, KeyError, TypeError, InputError) as broken:

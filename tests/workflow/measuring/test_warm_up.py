@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from tests.workflow.worlds import study
-from tuner.search.budget import LEAST_LOOK, Pace
+from tuner.search.budget import LEAST_LOOK, Pace, expected_pace
 from tuner.spec.knobs import Knob
 from tuner.spec.requests.workload import Shot, ShotRule
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate
-from tuner.store.trial_folder import Spent
+from tuner.spec.values import Candidate, Load
+from tuner.store.trial_folder import Spent, read_all
 from tuner.testing.simulated import KNOBS, Answered, SimulatedEngine, World
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measuring.measure import measure
@@ -87,6 +87,47 @@ def test_each_slot_is_warmed_up(tmp_path: Path) -> None:
     knobs = {**KNOBS, "num_parallel": Knob("num_parallel", "restart", 4, role="slots")}
 
     assert warmups(tmp_path / "o", cold(lambda n: 0.1), knobs=knobs, parallel=4) == 4
+
+
+def together(load: Load, requests: int, tmp_path: Path, **changes: Any) -> tuple[int, int]:
+    """Return how many requests warmed up under a load, and how many at most were in flight then."""
+    sent: list[tuple[int, int]] = []
+
+    async def found() -> int:
+        of = replace(BARE, workload=replace(BARE.workload, load=load), **changes)
+        engine = SimulatedEngine(cold(lambda n: 0.1), parallel=64)
+        out = tmp_path / str(load)
+        measured, _ = await measure(of, out, requests=requests, engine=engine)
+        (stored,) = read_all(out)
+        sent.extend((s.sent_ns, s.end_ns or 0) for s in stored.measured.samples if s.warmup)
+        return measured.warmups
+
+    count = virtually(found())
+    return count, max(sum(a <= at < b for a, b in sent) for at, _ in sent)
+
+
+def test_as_many_requests_warm_up_as_will_be_in_flight(tmp_path: Path) -> None:
+    """With four clients the first four come at once, and no more than are measured."""
+    assert together(Load(concurrency=4), 100, tmp_path) == (4, 4)
+    assert together(Load(concurrency=16), 100, tmp_path) == (16, 16)
+    assert together(Load(concurrency=16), 8, tmp_path / "few") == (8, 8)
+
+
+def test_in_open_loop_they_are_those_that_arrive_while_an_answer_takes_its_time(
+    tmp_path: Path,
+) -> None:
+    """Twenty a second with answers of 240 ms, which just meet the target, are five in flight."""
+    assert together(Load(rate=20.0), 100, tmp_path) == (5, 5)
+    assert together(Load(rate=1.0), 40, tmp_path) == (2, 1)
+
+
+def test_a_plan_expects_them() -> None:
+    """Before anything was measured a trial is planned with as many as its load asks for."""
+
+    def planned(load: Load) -> float:
+        return expected_pace(replace(BARE, workload=replace(BARE.workload, load=load))).warmups
+
+    assert (planned(Load()), planned(Load(concurrency=4)), planned(Load(rate=20.0))) == (2, 4, 5)
 
 
 def test_each_choice_of_shots_is_warmed_up(tmp_path: Path) -> None:

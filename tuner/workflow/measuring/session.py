@@ -6,12 +6,21 @@ import asyncio
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from tuner.engines.base import Engine, Notices, Resolution, Resolves, Seen
+from tuner.engines.base import (
+    Engine,
+    Notices,
+    Observes,
+    Resolution,
+    Resolves,
+    Seen,
+    Watch,
+)
 from tuner.evaluate import failures
 from tuner.evaluate.measured import Client, Measured
 from tuner.load.arrivals import Call
@@ -157,15 +166,17 @@ class Session:
         load, start = self.study.workload.load, effective.engine_start
         try:
             warm = await warm_up(self, candidate, start, transport, spec.n)
-            before = usage.begin(self.engine, ours=effective.pid is not None)
-            machine_before = self._counted(effective)
-            run = await drive(
-                calls, load, transport, self.engine.read,
-                engine_start=start, stop=_stopping(spec, answers),
-                rng=np.random.default_rng([self.study.seed, self.spent.requests]),
-            )  # fmt: skip
-            resources = usage.used(before, self.engine, run.elapsed_s)
-            machine = between(machine_before, self._counted(effective))
+            async with _observing(self.engine) as watch:
+                before = usage.begin(self.engine, ours=effective.pid is not None)
+                machine_before = self._counted(effective)
+                run = await drive(
+                    calls, load, transport, self.engine.read,
+                    engine_start=start, stop=_stopping(spec, answers),
+                    rng=np.random.default_rng([self.study.seed, self.spent.requests]),
+                )  # fmt: skip
+                resources = usage.used(before, self.engine, run.elapsed_s)
+                machine = between(machine_before, self._counted(effective))
+                observed = await watch.observation() if watch else None
         finally:
             await transport.aclose()
         samples = self._account(warm, run, answers)
@@ -178,6 +189,7 @@ class Session:
             failed=failed,
             resources=resources,
             machine=machine,
+            observed=observed,
         )
 
     def _counted(self, effective: Effective) -> Counters | None:
@@ -243,6 +255,11 @@ class Session:
             await self.engine.aclose()
         except EngineError as error:
             note(str(error))
+
+
+def _observing(engine: Engine) -> AbstractAsyncContextManager[Watch | None]:
+    """Watch what the engine's server tells of itself, where it does."""
+    return engine.observing() if isinstance(engine, Observes) else nullcontext()
 
 
 def _being_ended() -> bool:

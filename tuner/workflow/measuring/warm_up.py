@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tuner.load.drive import Driven, drive
 from tuner.load.wire import Transport
-from tuner.search.budget import WARMUP_REQUESTS
+from tuner.search.budget import WARMUP_REQUESTS, in_flight
 from tuner.spec.knobs import Knob, value_of
 from tuner.spec.requests.conversation import openings
 from tuner.spec.values import Candidate, Load, Metric
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 MOST_WARMUPS = 10
 WARMUP_PART = 4
-"""Warming up takes at most MOST_WARMUPS requests, and at most one for WARMUP_PART measured ones."""
+"""After the first round it takes at most MOST_WARMUPS requests with that, and at most one for
+WARMUP_PART measured ones."""
 
 WARMUP_SHARE = 0.01
 """No further round begins once a warm-up has taken this share of the budget."""
@@ -29,20 +31,22 @@ WARMUP_SHARE = 0.01
 async def warm_up(
     session: Session, candidate: Candidate, start: int, transport: Transport, n: int
 ) -> list[Driven]:
-    """Send requests to every slot until their times are steady, or a bound is reached.
+    """Send as many requests at once as will be in flight, until their times are steady.
 
-    Each choice of shots has its turn, since engines keep the beginnings that they have read. The
-    requests are sent in closed loop, to all slots at once; `n` measured ones follow.
+    They are at least as many as there are slots, and each choice of shots has its turn, since
+    engines keep the beginnings that they have read. They are sent in closed loop, and bounded; `n`
+    measured ones follow.
     """
-    workload, slots = session.study.workload, _slots(session.engine.knobs, candidate)
-    load, calls = _at_once(workload.load, slots), session.spare_calls(candidate)
+    workload, knobs = session.study.workload, session.engine.knobs
+    at_once = max(_slots(knobs, candidate), min(math.ceil(in_flight(session.study)), n))
+    load, calls = _closed(workload.load, at_once), session.spare_calls(candidate)
 
     async def sent(count: int) -> Driven:
         now = itertools.islice(calls, count)
         read = session.engine.read
         return await drive(now, load, transport, read, engine_start=start, warmup=True)
 
-    round_ = max(WARMUP_REQUESTS, slots)
+    round_ = max(WARMUP_REQUESTS, at_once)
     first = max(round_, len(openings(candidate, workload)))
     window, left = round_ // 2, max(0, min(MOST_WARMUPS, n // WARMUP_PART) - first)
     until_s = session.elapsed_s() + WARMUP_SHARE * session.study.budget_s
@@ -58,9 +62,9 @@ def _slots(knobs: Mapping[str, Knob], candidate: Candidate) -> int:
     return int(told) if isinstance(told, int | float) else 1  # a server of one's own has words
 
 
-def _at_once(load: Load, slots: int) -> Load:
-    """Return the closed loop that keeps every slot at work."""
-    return replace(load, rate=None, concurrency=max(load.concurrency, slots), client_processes=1)
+def _closed(load: Load, at_once: int) -> Load:
+    """Return the closed loop that keeps so many requests in flight."""
+    return replace(load, rate=None, concurrency=at_once, client_processes=1)
 
 
 def _steady(rounds: Sequence[Driven], window: int) -> bool:

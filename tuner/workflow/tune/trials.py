@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
+from tuner.engines import observation
 from tuner.evaluate import failures
 from tuner.evaluate.measured import Measured
 from tuner.search import hints
@@ -29,7 +30,7 @@ def screened(
     `baseline_correct` is the baseline's share of correct answers, None where it is unknown.
     """
     samples = measured.counted
-    trial = replace(trial, samples=samples)
+    trial = replace(trial, samples=samples, observed=measured.observed)
     if measured.failed:
         broken = violations(study, samples, baseline_correct) if failures.refused(samples) else {}
         return replace(trial, reason=measured.failed.splitlines()[0], violations=broken)
@@ -58,7 +59,8 @@ def looked_at_longer(
     """Return a continued trial with the samples of its second look."""
     if measured.failed:
         return replace(trial, state="pruned", reason=measured.failed.splitlines()[0])
-    trial = replace(trial, samples=(*trial.samples, *measured.counted))
+    observed = observation.merged(trial.observed, measured.observed)
+    trial = replace(trial, samples=(*trial.samples, *measured.counted), observed=observed)
     return _estimated(study, trial, measured, baseline_correct)
 
 
