@@ -45,8 +45,8 @@ class Trial:
     `planned` is how many requests a full measurement has. `violations` has a number for each
     constraint, zero or less where it holds, all of comparable scale. `value` is NaN where the
     objective is unknown. `of` is the number of the trial whose second look this is, `same_as` that
-    of the one which measured what this one amounts to. `observed` is what the
-    server told of itself meanwhile.
+    of the one which measured what this one amounts to. `observed` is what the server told of
+    itself meanwhile.
     """
 
     number: int

@@ -92,19 +92,6 @@ def _not_trusted(untrusted: aiohttp.ClientConnectorCertificateError) -> str:
     )
 
 
-async def text(url: str) -> str | None:
-    """Return the body of a GET that is answered with 200 soon, None for all else."""
-    timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUTS_S[-1])
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            return await response.text(errors="replace") if response.status == 200 else None
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        return None
-
-
 async def get(url: str) -> Any:
     """Return the decoded answer of a GET; raise EngineError when there is none."""
     status, body = await call("GET", url)

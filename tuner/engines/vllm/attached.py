@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from tuner.engines.serving import control, served_models
@@ -11,6 +12,8 @@ from tuner.engines.serving.foreign_server import ONLY_A_START, Foreign
 from tuner.engines.vllm import readback
 from tuner.engines.vllm.knobs import KNOBS
 from tuner.engines.vllm.requests import fields
+from tuner.engines.vllm.running.proposals import limits_of
+from tuner.engines.vllm.running.watch import Watch, watching
 from tuner.load.wire import Request
 from tuner.spec.address import Url
 from tuner.spec.errors import EngineDied, InputError
@@ -33,6 +36,7 @@ class VllmAttached(Foreign):
         self._served = served
         self.model = Model(name=model, source=model)
         self.knobs, self.left_out = KNOBS_OF_REQUESTS, LEFT_OUT
+        self._base, self._watched = url.origin + self._path, limits_of({})
 
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
         """Check that the server answers, and read back what it shows of its settings.
@@ -43,8 +47,10 @@ class VllmAttached(Foreign):
         await self._check_model(base)
         status, told = await control.call("GET", base + "/version")
         version = told.get("version") if status == 200 and isinstance(told, dict) else None
+        settings = await readback.settings(base, log="")
+        self._base, self._watched = base, limits_of(settings)
         return Effective(
-            settings=await readback.settings(base, log=""),
+            settings=settings,
             unverified=tuple(n for n in candidate if n in self.knobs or n == "format"),
             mismatches=(),
             changed="nothing",
@@ -73,6 +79,10 @@ class VllmAttached(Foreign):
         if self.model.name == "default" and names:
             return names[0]
         return self.model.name
+
+    def observing(self) -> AbstractAsyncContextManager[Watch]:
+        """Watch the server; see `Observes`."""
+        return watching(self._base, self._watched)
 
     def request(
         self, messages: Sequence[Message], candidate: Candidate, response_format: Any

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from tuner.engines.vllm.installed.resolver import Resolver, Unusable
 from tuner.engines.vllm.knobs import knobs, of_version
 from tuner.engines.vllm.limits import Limits
 from tuner.engines.vllm.requests import fields
+from tuner.engines.vllm.running.prefix_cache import reset_prefix_cache
+from tuner.engines.vllm.running.proposals import limits_of
+from tuner.engines.vllm.running.watch import Watch, watching
 from tuner.engines.vllm.section import Fixed
 from tuner.engines.vllm.starting.failures import StartFailure, read_failure
 from tuner.engines.vllm.starting.own_numbers import read_own_numbers
@@ -80,6 +84,7 @@ class Vllm(Served):
         self._last_start: EngineStart | None = None
         self._failure: StartFailure | None = None
         self._most_bytes: int | None = None
+        self._watched = limits_of({})
 
     # what a candidate amounts to
     async def resolve(self, candidate: Candidate) -> Resolution:
@@ -121,7 +126,11 @@ class Vllm(Served):
         if restart:
             await self._stop_server()
             await self._start(candidate, resolved)
-        return await self._effective(candidate, resolved, "restart" if restart else "nothing")
+        else:  # what an earlier trial sent would speed up what this one sends
+            await reset_prefix_cache(self.address)
+        found = await self._effective(candidate, resolved, "restart" if restart else "nothing")
+        self._watched = limits_of({**candidate, **found.settings})
+        return found
 
     async def _serves(self, identity: str) -> bool:
         """Tell whether a server of this identity runs and its engine lives.
@@ -207,6 +216,10 @@ class Vllm(Served):
             notes=(*self._fixed.notes, *resolved.notes, *_adjusted(log)),
             start=self._last_start,
         )
+
+    def observing(self) -> AbstractAsyncContextManager[Watch]:
+        """Watch the server that now serves; see `Observes`."""
+        return watching(self.address, self._watched)
 
     def noticed(self) -> str | None:
         """Return a sentence where the engine behind the API server is gone; see `Notices`."""

@@ -9,11 +9,11 @@ from typing import Any
 from tuner.engines.serving import control
 from tuner.engines.serving.readback import difference, setting
 from tuner.engines.vllm.knobs import RESOLVED
+from tuner.engines.vllm.running.metrics import Page
+from tuner.engines.vllm.running.watch import page
 from tuner.spec.knobs import Knob
 from tuner.spec.values import Setting
 
-_CACHE_INFO = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _LOGGED = {
     "max_model_len": re.compile(r"max_seq_len=(\d+)"),
     "dtype": re.compile(r"\bdtype=torch\.(\w+)"),
@@ -31,7 +31,7 @@ async def settings(address: str, log: str) -> dict[str, Setting]:
     Sources: GET /metrics (vllm:cache_config_info) and /v1/models, the log of the engine's start,
     and in development mode GET /server_info, which not every installation answers.
     """
-    found = dict(from_log(log)) | dict(await from_metrics(address))
+    found = dict(from_log(log)) | dict(from_page(await page(address)))
     status, models = await control.call("GET", address + "/v1/models")
     if status == 200:
         found |= dict(from_models(models))
@@ -46,19 +46,12 @@ def from_log(log: str) -> Iterator[tuple[str, Setting]]:
             yield name, _plain(match[1])
 
 
-async def from_metrics(address: str) -> dict[str, Setting]:
-    """Return what the page of metrics says of the KV cache."""
-    return dict(from_page(await control.text(address + "/metrics")))
-
-
-def from_page(page: str | None) -> Iterator[tuple[str, Setting]]:
+def from_page(told: Page | None) -> Iterator[tuple[str, Setting]]:
     """Yield the settings among the labels of vllm:cache_config_info."""
-    match = _CACHE_INFO.search(page or "")
-    labels = dict(_LABEL.findall(match[1])) if match else {}
     for name, place in _CACHE.items():
-        told = labels.get(place.partition(".")[2])
-        if told is not None and told != "None":
-            yield name, _plain(told)
+        key = place.partition(".")[2]
+        if told is not None and key in told.settings:
+            yield name, told.settings[key]
 
 
 def from_models(body: Any) -> Iterator[tuple[str, Setting]]:

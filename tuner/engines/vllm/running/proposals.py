@@ -17,7 +17,7 @@ COMPUTE, IDLE = "compute", "underloaded"
 _CAPS = ("max_num_seqs", "max_num_active_seqs")
 _MEMORY = ("kv_cache_memory_bytes", "gpu_memory_utilization")
 _BUDGETS = ("max_num_batched_tokens", "max_num_scheduled_tokens")
-_SMALLER = ("speculation", "num_speculative_tokens", "quantization")
+_SMALLER = ("speculation", "draft_tokens", "quantization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,19 @@ class Limits:
 
     sequences: int | None = None
     step_tokens: int | None = None
+
+
+def limits_of(settings: Mapping[str, Setting]) -> Limits:
+    """Return the limits that settings come to; a tighter cap counts before the one above it."""
+
+    def first(*names: str) -> int | None:
+        numbers = (settings.get(name) for name in names)
+        return next((n for n in numbers if isinstance(n, int) and not isinstance(n, bool)), None)
+
+    return Limits(
+        first("max_num_active_seqs", "max_num_seqs"),
+        first("max_num_scheduled_tokens", "max_num_batched_tokens"),
+    )
 
 
 def proposals(
