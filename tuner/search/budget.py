@@ -46,7 +46,8 @@ class Rhythm:
 
     Each block has an engine start of its own. With `one_start` the server cannot be started
     again, and the sides only take turns. With `interleaved` the baseline has its blocks between
-    the finalist's, without it after the verdict.
+    the finalist's, without it after the verdict. So many `strands` of requests are expected to
+    hang together, until it was measured.
     """
 
     finalist_block: int
@@ -55,6 +56,7 @@ class Rhythm:
     baseline_blocks: int
     one_start: bool = False
     interleaved: bool = True
+    strands: int = 1
 
     @property
     def starts(self) -> int:
@@ -141,7 +143,9 @@ def rhythm(study: Study, pace: Pace) -> Rhythm:
         max(math.ceil(n / blocks), least) for n in (finalist, baseline)
     )
     interleaved = study.guard.max_drop is not None or not study.stop_when_met
-    return Rhythm(finalist_block, blocks, baseline_block, blocks, study.one_start, interleaved)
+    return Rhythm(
+        finalist_block, blocks, baseline_block, blocks, study.one_start, interleaved, strands(study)
+    )
 
 
 def in_flight(study: Study) -> float:

@@ -100,14 +100,19 @@ class Vllm(Served):
         beside = self._beside(candidate)
         if self._without_resolver is None:
             try:
-                answer = await self._resolver.ask(
-                    (str(candidate["model"]), *self._words(candidate)),
-                    command.environment(candidate, self._fixed) | command.private(self._cache),
-                )
-                return resolution.of_answer(candidate, answer, beside)
+                return await self._asked(candidate, beside)
             except Unusable as unusable:
                 self._without_resolver = str(unusable)
         return resolution.by_rules(candidate, beside, self._without_resolver)
+
+    async def _asked(self, candidate: Candidate, beside: Mapping[str, str]) -> Resolution:
+        """Return what vLLM's resolver says, without what it says of this machine in any case."""
+        model, private = str(candidate["model"]), command.private(self._cache)
+        env = command.environment(candidate, self._fixed) | private
+        answer = await self._resolver.ask((model, *self._words(candidate)), env)
+        usual = await self._resolver.ask((model,), private)
+        notes = tuple(note for note in answer.notes if note not in usual.notes)
+        return resolution.of_answer(candidate, replace(answer, notes=notes), beside)
 
     def _words(self, candidate: Candidate) -> tuple[str, ...]:
         return tuple(arguments(command.flags(candidate, self._fixed)))

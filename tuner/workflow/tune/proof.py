@@ -12,7 +12,7 @@ from tuner.evaluate.estimates import is_late
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.search.budget import ALPHAS, Rhythm, proof_requests, request_s
+from tuner.search.budget import ALPHAS, LEAST_S, Rhythm, proof_requests, request_s
 from tuner.spec.requests.workload import Supply
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample, Slo
@@ -80,10 +80,10 @@ class Side:
         asked = {sample.prompt_id for sample in self.samples}
         return (prompt for prompt in prompts if prompt.id not in asked)
 
-    def pace_s(self, restart_s: float) -> float:
-        """Return the wall-clock seconds a request takes, restarts included."""
-        spent_s = self.measured.client.elapsed_s + self.blocks * restart_s
-        return spent_s / max(len(self.samples), 1)
+    @property
+    def request_s(self) -> float:
+        """Return the wall-clock seconds from one request to the next, starts left out."""
+        return max(self.measured.client.elapsed_s, LEAST_S) / max(len(self.samples), 1)
 
     def add(self, block: Measured) -> None:
         """Add a block."""
@@ -158,12 +158,22 @@ class Proof:
         if guard_exhausted(now, templates):
             return True
         left_s, restart_s = session.left_s(), session.pace().restart_s
-        more = int((left_s - restart_s) / self.finalist.pace_s(restart_s))
-        if more < LEAST_REQUESTS:
+        if left_s - restart_s < LEAST_REQUESTS * self.finalist.request_s:
             return True
         if left_s <= self.next_needs_s:
             return False
-        return floor_stays_open(now, templates) or self._unlikely(now, more)
+        return floor_stays_open(now, templates) or self._unlikely(now, self._more(left_s))
+
+    def _more(self, left_s: float) -> int:
+        """Return how many further requests the time left is enough for, after the starts to come.
+
+        The baseline's blocks that are still to come between the finalist's have starts too.
+        """
+        rhythm, restart_s = self.rhythm, self.session.pace().restart_s
+        starts = max(rhythm.finalist_blocks - self.finalist.blocks, 1)
+        if rhythm.interleaved:
+            starts += max(rhythm.baseline_blocks - self.baseline.blocks, 0)
+        return max(int((left_s - starts * restart_s) / self.finalist.request_s), 0)
 
     def _unlikely(self, now: Measurement, more: int) -> bool:
         """Tell whether a PASS within `more` further requests is unlikely."""

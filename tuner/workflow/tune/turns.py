@@ -82,10 +82,13 @@ def pairs_missing(now: Measurement) -> float:
     return max(needed - now.guard.pairs, 1.0)
 
 
-def requests_missing(now: Measurement, slo: Slo, alpha: float) -> int:
-    """Return how many more requests a PASS of a target takes, if none of them is late."""
+def requests_missing(now: Measurement, slo: Slo, alpha: float, strands: int = 1) -> int:
+    """Return how many more requests a PASS of a target takes, if none of them is late.
+
+    Before the first of them so many hang together as are expected to.
+    """
     c = now.certificates[slo]
-    together = c.m + 1
+    together = c.m + 1 if c.n else strands
     late, n = -(-c.late // together), -(-c.n // together)
     return requests_to_pass(late, n, slo.quantile, alpha) * together
 
@@ -97,7 +100,9 @@ def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> i
     and only the guard is open, the block has its planned length.
     """
     open_ = (slo for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
-    missing = max((requests_missing(now, slo, terms.alpha) for slo in open_), default=0)
+    missing = max(
+        (requests_missing(now, slo, terms.alpha, rhythm.strands) for slo in open_), default=0
+    )
     if not missing:
         return rhythm.finalist_block
     to_come = max(rhythm.finalist_blocks - blocks, 1)
