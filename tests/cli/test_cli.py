@@ -64,7 +64,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         (["frobnicate"], 2, "neither a command nor a study file"),
         (["mesure"], 2, "did you mean `tune measure`?"),
         (["nowhere.yaml"], 2, "no such study file"),
-        (["--engine", "vllm"], 2, "not built yet"),
+        (["--engine", "vllm"], 2, "engine vllm serves the folder of a model"),
         (["--engine", "lamacpp"], 2, "did you mean llamacpp?"),
         (["--engine", "command"], 2, "it needs engine.command in the study file"),
         (["--model", "nowhere.gguf"], 2, "no such model file"),

@@ -71,7 +71,7 @@ def test_a_dash_prints_and_writes_nothing(tmp_path: Path) -> None:
         (["gone.gguf"], "gone.gguf: no such model file"),
         (["torn.gguf"], "damaged GGUF metadata"),
         (["text.gguf"], "not a GGUF file"),
-        (["."], "is a folder; name the Modelfile or the GGUF file in it"),
+        (["."], "holds GGUF files and no config.json; name one to engine llamacpp or ollama"),
         (["blob"], "is a GGUF file by another name"),
         (["broken"], "broken:2: unknown instruction PARAMTER: did you mean PARAMETER?"),
         (["unclosed"], "is never closed"),
@@ -84,7 +84,7 @@ def test_a_dash_prints_and_writes_nothing(tmp_path: Path) -> None:
         (["--engine", "ollama"], "engine ollama serves models by name"),
         (["small", "--engine", "llamacpp"], "engine llamacpp serves GGUF files"),
         (["m.gguf", "--engine", "command"], "it needs engine.command"),
-        (["m.gguf", "--engine", "vllm"], "is not built yet"),
+        (["m.gguf", "--engine", "vllm"], "engine vllm serves the folder of a model; name one"),
         (["m.gguf", "--engine", "simulated"], "is made by a test"),
     ],
 )

@@ -67,7 +67,7 @@ def test_defaults_of_a_minimal_study(tmp_path: Path) -> None:
         ({"slo": [{"metric": "e3e", "max_ms": 5}]}, ["unknown metric 'e3e'"]),
         ({"slo": [{"metric": "throughput", "max_ms": 5}]}, ["not built yet"]),
         ({"slo": [{"metric": "e2e", "max_ms": -5}]}, ["slo.0.max_ms", "found -5"]),
-        ({"engine": {"kind": "vllm"}}, ["engine 'vllm' is not built yet"]),
+        ({"engine": {"kind": "vllm", "flags": {"port": 1}}}, ["port is set by the tuner itself"]),
         ({"engine": {"kind": "lamacpp"}}, ["did you mean llamacpp?"]),
         ({"engine": {"kind": "fake", "attach": True}}, ["engine.attach: not built yet"]),
         ({"space": {"num_ctx": {"lo": 1, "high": 9}}}, ["space.num_ctx.lo", "did you mean low?"]),

@@ -55,11 +55,13 @@ _SHARED = (
     option("--engine", metavar="KIND",
            help="Kind of engine, such as ollama; `tune doctor` lists what is installed."),
     option("--model", metavar="MODEL",
-           help="Path of a GGUF file, `default` for the packaged SmolLM2-135M, or the name of a "
-                "model in Ollama; with engine command the name that requests carry."),
+           help="Path of a GGUF file, `default` for the packaged SmolLM2-135M, the name of a model "
+                "in Ollama, or its folder for vLLM; with engine command the name that requests "
+                "carry."),
     option("--attach", is_flag=False, flag_value="", metavar="[URL]",
-           help="Use the Ollama that runs there (OLLAMA_HOST without a URL) instead of starting "
-                "one: only settings of a request and of a load are tuned, nothing else changed."),
+           help="Use the server that runs there instead of starting one: only settings of a "
+                "request and of a load are tuned, nothing else changed. An Ollama (OLLAMA_HOST "
+                "without a URL), or with --engine vllm a vLLM."),
     option("--vllm-python", "engine_python", metavar="PATH",
            help="The Python that has vLLM, where `vllm` is not in PATH."),
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
@@ -202,7 +204,7 @@ def _of_kind(study: Study, engine: str | None, model: str | None) -> Study:
     elif model is not None and study.engine_settings is None and (found := kind_for(model)):
         kind = found.name
     settings = study.engine_settings if kind == study.engine else None
-    study = replace(study, engine=kind, engine_settings=settings)
+    study = replace(study, engine=kind, engine_settings=settings, model=model or study.model)
     try:
         kind_named(kind).ensure_usable(study)
     except (InputError, ValueError) as wrong:

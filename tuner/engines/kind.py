@@ -66,7 +66,6 @@ class EngineKind:
     section: ClassVar[type[EngineSection]]
     about: ClassVar[str] = ""
     remark: ClassVar[str] = ""
-    built: ClassVar[bool] = True
     start_s: ClassVar[float] = START_S
     attaches: ClassVar[bool] = False
     one_start: ClassVar[bool] = False

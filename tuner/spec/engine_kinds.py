@@ -42,11 +42,6 @@ class StudyKind(Protocol):
         ...
 
     @property
-    def built(self) -> bool:
-        """Tell whether this version can use it."""
-        ...
-
-    @property
     def one_start(self) -> bool:
         """Tell whether all measurements share one start of the server."""
         ...
@@ -139,7 +134,7 @@ def unknown(name: object) -> str:
 
 def available() -> str:
     """Return which kinds there are, in words."""
-    built = (kind for kind in engine_kinds().values() if kind.built)
     return "available: " + ", ".join(
-        f"{kind.name} ({kind.about})" if kind.about else kind.name for kind in built
+        f"{kind.name} ({kind.about})" if kind.about else kind.name
+        for kind in engine_kinds().values()
     )

@@ -11,7 +11,9 @@ from tuner.engines.base import Engine
 from tuner.engines.memory import Room
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.program import find
+from tuner.engines.vllm.knobs import knobs
 from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.using import Using
 from tuner.spec.values import Model
 from tuner.testing.engine_contract import EngineContract
 
@@ -26,7 +28,8 @@ def vllm(logs: Path, fixed: Fixed | None = None, **variables: str) -> Vllm:
     folder = str(model(logs / "model"))
     installed = find(python(logs / "bin", **variables))
     cache, free = logs / "cache", lambda: ROOM
-    return Vllm(Model(folder, folder), installed, fixed or Fixed(), logs / "logs", cache, free=free)
+    using = Using(installed, fixed or Fixed(), knobs(folder))
+    return Vllm(Model(folder, folder), using, logs / "logs", cache, free=free)
 
 
 class TestVllm(EngineContract):

@@ -1,1 +1,1 @@
-"""vLLM: known, and not built yet."""
+"""vLLM: its own server on a private port, or one that runs."""

@@ -56,11 +56,11 @@ def speculation(candidate: Candidate) -> str | None:
     return json.dumps(said)
 
 
-def telling(fixed: Fixed, known: Flags | None) -> dict[str, FlagValue]:
+def telling(fixed: Fixed, known: Flags) -> dict[str, FlagValue]:
     """Return flags with which a server tells of each request; they change no answer."""
     if fixed.flags.get("disable-log-stats"):  # vLLM refuses the two together
         return {}
-    return {n: True for n in _TELLING if known is None or known.get(f"--{n}")}
+    return {n: True for n in _TELLING if known.get(f"--{n}")}
 
 
 def environment(candidate: Candidate, fixed: Fixed) -> dict[str, str]:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuner.engines.base import Preview
+from tuner.engines.memory import room
 from tuner.engines.vllm.arguments import FlagValue, arguments
 from tuner.engines.vllm.attached import KNOBS_OF_REQUESTS, LEFT_OUT, VllmAttached
+from tuner.engines.vllm.command import telling
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.flags.command_line import Given, checked
 from tuner.engines.vllm.installed.flags.flag import Flags
@@ -17,9 +19,12 @@ from tuner.engines.vllm.installed.flags.installed_flags import (
 )
 from tuner.engines.vllm.installed.flags.variables import checked_environment
 from tuner.engines.vllm.installed.program import Installation, find
-from tuner.engines.vllm.knobs import knobs, of_version
+from tuner.engines.vllm.knobs import cpu_cache_bytes, knobs, of_version
 from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.using import Using
+from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import EngineMissing
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Model
 
@@ -40,7 +45,9 @@ def create(study: Study, logs: Path) -> Vllm | VllmAttached:
     flags = _flags(installation)
     model = Model(study.model, str(Path(study.model).absolute()))
     fixed, cache = _checked(told, flags, installation), (logs / CACHE).absolute()
-    return Vllm(model, installation, fixed, logs, cache, flags=flags)
+    found, left_out = of_version(_knobs(study.model), flags)
+    using = Using(installation, fixed, found, left_out, telling(fixed, flags))
+    return Vllm(model, using, logs, cache)
 
 
 def preview(study: Study) -> Preview:
@@ -52,10 +59,14 @@ def preview(study: Study) -> Preview:
         installation = find(told.python)
         flags = _flags(installation)
     except EngineMissing as error:
-        return Preview(knobs(study.model), (str(error),))
+        return Preview(_knobs(study.model), (str(error),))
     _checked(told, flags, installation)
-    found, left_out = of_version(knobs(study.model), flags)
+    found, left_out = of_version(_knobs(study.model), flags)
     return Preview(found, left_out=left_out)
+
+
+def _knobs(model: str) -> dict[str, Knob]:
+    return knobs(model, None if has_gpu() else cpu_cache_bytes(room().total))
 
 
 def _flags(installation: Installation) -> Flags:

@@ -29,18 +29,15 @@ from tuner.engines.vllm import command, readback, resolution
 from tuner.engines.vllm.arguments import arguments
 from tuner.engines.vllm.compiled import Compiled
 from tuner.engines.vllm.emitted.service import Service
-from tuner.engines.vllm.installed.flags.flag import Flags
-from tuner.engines.vllm.installed.program import Installation
 from tuner.engines.vllm.installed.resolver import Resolver, Unusable
-from tuner.engines.vllm.knobs import knobs, of_version
 from tuner.engines.vllm.limits import Limits
 from tuner.engines.vllm.requests import fields
 from tuner.engines.vllm.running.prefix_cache import reset_prefix_cache
 from tuner.engines.vllm.running.proposals import limits_of
 from tuner.engines.vllm.running.watch import Watch, watching
-from tuner.engines.vllm.section import Fixed
 from tuner.engines.vllm.starting.failures import StartFailure, read_failure
 from tuner.engines.vllm.starting.own_numbers import read_own_numbers
+from tuner.engines.vllm.using import Using
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import InputError, StartFailed, StartReason
@@ -50,34 +47,27 @@ _STILL_ANSWERS_S = 5.0
 
 
 class Vllm(Served):
-    """The `Engine` over a vLLM of ours; `cache` keeps what it compiles from trial to trial.
-
-    `flags` are those of the installed version, None where nobody asked. `left_out` says of knobs
-    that it does not have, why.
-    """
+    """The `Engine` over a vLLM of ours; `cache` keeps what it compiles from trial to trial."""
 
     name = "vllm"
 
     def __init__(
         self,
         model: Model,
-        installation: Installation,
-        fixed: Fixed,
+        using: Using,
         logs: Path,
         cache: Path,
         ports: Callable[[], int] = free_port,
-        flags: Flags | None = None,
         free: Callable[[], Room] = room,
     ) -> None:
         super().__init__()
         self.model = model
-        self.knobs, self.left_out = of_version(knobs(model.name), flags)
-        self._installation, self._fixed = installation, fixed
-        self._telling = command.telling(fixed, flags)
+        self.knobs, self.left_out = using.knobs, using.left_out
+        self._using, self._fixed = using, using.fixed
         self._logs, self._cache, self._ports, self._free = logs, cache, ports, free
-        self._resolver = Resolver(installation.python, logs / "resolver.txt")
+        self._resolver = Resolver(using.installation.python, logs / "resolver.txt")
         self._without_resolver: str | None = None
-        self._limits = Limits(command.gpus(fixed))
+        self._limits = Limits(command.gpus(using.fixed))
         self._starts = 0
         self._serving: str | None = None
         self._compiled = Compiled(cache / "compiled-by-tune.txt")
@@ -172,10 +162,10 @@ class Vllm(Served):
         asked = Launch(
             what="vLLM",
             command=(
-                *self._installation.serve(str(candidate["model"])),
+                *self._using.installation.serve(str(candidate["model"])),
                 *("--host", "127.0.0.1", "--port", str(port)),
                 *self._words(candidate),
-                *arguments(self._telling),
+                *arguments(self._using.telling),
             ),
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=self._fixed.start_timeout_s,
@@ -217,7 +207,7 @@ class Vllm(Served):
             engine_start=self._starts,
             pid=self._process.pid,
             address=self.address,
-            version=f"vLLM {self._installation.version}",
+            version=f"vLLM {self._using.installation.version}",
             notes=(*self._fixed.notes, *resolved.notes, *_adjusted(log)),
             start=self._last_start,
         )
@@ -243,8 +233,8 @@ class Vllm(Served):
         """Return the server of a candidate as it was measured, for the files that start it."""
         start = self._last_start
         return Service(
-            program=self._installation.program,
-            version=self._installation.version,
+            program=self._using.installation.program,
+            version=self._using.installation.version,
             model=str(candidate["model"]),
             flags=command.flags(candidate, self._fixed),
             env=command.environment(candidate, self._fixed),

@@ -14,6 +14,7 @@ from tuner.engines.first_space import (
     powers,
 )
 from tuner.engines.first_study import Draft, Line, Machine, Origin, Source, lines, too_large, unused
+from tuner.engines.vllm.knobs import CACHE, cpu_cache_bytes
 from tuner.engines.vllm.memory.kv_cache import VALUE_BYTES
 from tuner.engines.vllm.memory.model_folder import ModelFolder, read_model_folder
 from tuner.spec.errors import InputError
@@ -24,9 +25,6 @@ USUAL_CONTEXT = 8192
 _CPU = {"max_num_seqs": 128, "max_num_batched_tokens": 2048}
 _GPU = {"max_num_seqs": 256, "max_num_batched_tokens": 8192}
 """vLLM's own defaults on a CPU, and on GPUs of 70 GiB (engine/arg_utils.py)."""
-
-_CACHE_SHARE = 0.4
-"""Of the memory that the weights leave free on a CPU, which serves everything else too."""
 
 _ABOUT = """\
 What serves the model: a vLLM of our own. `python` names the one that has it, where `vllm` is not
@@ -91,8 +89,7 @@ def _baseline(origin: Origin, machine: Machine) -> dict[str, Any]:
     context = min(origin.train_ctx or USUAL_CONTEXT, USUAL_CONTEXT)
     found: dict[str, Any] = {"max_model_len": context, **(_GPU if machine.gpu else _CPU)}
     if not machine.gpu and machine.memory_bytes is not None:
-        left = max(machine.memory_bytes - (origin.weights_bytes or 0), 0)
-        found["kv_cache_memory_bytes"] = int(_CACHE_SHARE * left) // 2**20 * 2**20
+        found[CACHE] = cpu_cache_bytes(machine.memory_bytes)
     return found | {"enable_prefix_caching": True, "num_predict": OUTPUT_LIMIT, "temperature": 1.0}
 
 

@@ -39,6 +39,7 @@ class VllmKind(EngineKind):
     remark = "Defaults are vLLM's own, which depend on the machine, where it says `auto`."
     section = VllmSection
     attaches = True
+    packaged_study = "task-api-vllm.yaml"
     start_s = EXPECTED_START_S
 
     @property

@@ -15,6 +15,7 @@ from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.spec.knobs import Kind, Knob, Role, by_name
 
 NO_SPECULATION = "none"
+CACHE = "kv_cache_memory_bytes"
 
 
 def _flag(
@@ -114,19 +115,30 @@ _REQUEST = by_name(
 KNOBS: Mapping[str, Knob] = MappingProxyType({**_SERVER, **_REQUEST})
 
 
-def knobs(model: str) -> dict[str, Knob]:
-    """Return the knobs, with the model as one of them."""
+def cpu_cache_bytes(total: int) -> int:
+    """Return the size of the KV cache on a machine without GPUs, where nobody names one.
+
+    vLLM itself takes 0.92 of all memory there, and does not start where others use some of it.
+    This is a power of two, up to 0.4 of all memory and 4 GiB.
+    """
+    most = min(int(0.4 * total), 2**32)
+    return 1 << (most.bit_length() - 1)
+
+
+def knobs(model: str, cache_bytes: int | None = None) -> dict[str, Knob]:
+    """Return the knobs, with the model as one of them; `cache_bytes` where the cache has a size."""
     about = "The folder of the model, where the study names several."
     chosen = Knob("model", "restart", model, "command", "model", key="--model", about=about)
-    return {"model": chosen, **KNOBS}
+    found = {"model": chosen, **KNOBS}
+    if cache_bytes is not None:
+        found[CACHE] = replace(found[CACHE], default=cache_bytes)
+    return found
 
 
 def of_version(
-    all_knobs: Mapping[str, Knob], flags: Flags | None
+    all_knobs: Mapping[str, Knob], flags: Flags
 ) -> tuple[dict[str, Knob], dict[str, str]]:
     """Return the knobs that a version has, and of the others why they are left out."""
-    if flags is None:
-        return dict(all_knobs), {}
     absent = {
         name: f"vLLM {flags.version} has no {knob.key}"
         for name, knob in all_knobs.items()

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, StrictStr, field_validator, model_v
 
 from tuner.engines.vllm.arguments import FlagValue, in_file
 from tuner.engines.vllm.knobs import FLAGS, VARIABLES
-from tuner.spec.engine_section import EngineSection
+from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import InputError
 from tuner.spec.file.parts import Duration, Word
 
@@ -56,6 +56,7 @@ class VllmSection(EngineSection):
 
     kind: Literal["vllm"] = Field(description="The kind of engine.")
     model: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(  # type: ignore[assignment]
+        DEFAULT_MODEL,
         description="Folder of the model as Hugging Face has it, or its name there; or a list to "
         "choose from.",
     )
