@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from tuner.engines.base import Engine, Refuses
 from tuner.spec.errors import InputError
 from tuner.spec.file.parts import nearest
-from tuner.spec.knobs import LEFT_TO_ENGINE, Knob, name_of
+from tuner.spec.knobs import LEFT_TO_ENGINE, Kind, Knob, name_of
 from tuner.spec.requests.conversation import PROMPT_KNOBS, allowed
 from tuner.spec.space import Choices, Dimension, like, some_values
 from tuner.spec.study import Study
@@ -124,10 +124,13 @@ def _check(settings: Mapping[str, Setting], knobs: Mapping[str, Knob], where: st
             raise InputError(f"{where}: {name}: expected {expected}, found {value!r}")
 
 
+_LIKE: Mapping[Kind, Setting] = {"number": 0.0, "switch": False}
+"""A value of each kind that a knob may take though its default leaves it to the engine."""
+
+
 def _expected(knob: Knob, value: Setting) -> str | None:
     """Say what is expected where a value does not suit the knob, None where it does."""
-    takes_more = knob.takes == "number" and value not in LEFT_TO_ENGINE
-    default = 0.0 if takes_more else knob.default
+    default = knob.default if value in LEFT_TO_ENGINE else _LIKE.get(knob.takes, knob.default)
     no_number = isinstance(default, int | float) and not isinstance(value, int | float)
     one_switch = isinstance(default, bool) != isinstance(value, bool)
     if no_number or one_switch:
