@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any, Literal, TypeGuard
 
@@ -132,6 +132,11 @@ class Workload:
     def held_out(self) -> bool:
         """Tell whether confirmation uses templates that the search never saw."""
         return any(t.held_out for t in self.templates)
+
+
+def stretched(templates: Iterable[Template], own: float, rate: float) -> tuple[Template, ...]:
+    """Return a recording of a rate of its `own`, stretched evenly to another `rate` (1/s)."""
+    return tuple(replace(t, at_s=(t.at_s or 0.0) * own / rate) for t in templates)
 
 
 def is_text(expect: Any) -> TypeGuard[Mapping[str, str]]:
