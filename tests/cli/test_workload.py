@@ -222,6 +222,7 @@ def test_the_first_requests_alone(tmp_path: Path) -> None:
         (["requests.csv", "--format", "azure", "--model", "empty"], 2, "has no tokenizer.json"),
         (["requests.csv", "--format", "azure", "--model", "no.gguf"], 2, "no such model file"),
         (["requests.csv", "--format", "azure", "--study", "dead.yaml"], 5, "(crashed)"),
+        (["tune.yaml", "--format", "azure", "--study", "dead.yaml"], 2, "tune.yaml:1: expected"),
         (["requests.csv", "--format", "azure", "--out", "tune.yaml/t.jsonl"], 1, "cannot write"),
     ],
 )

@@ -12,8 +12,7 @@ from tuner.cli.groups import Group
 from tuner.cli.options import option, read_study, run_loop
 
 if TYPE_CHECKING:
-    from tuner.spec.study import Study
-    from tuner.workflow.traces.import_trace import Asked, Imported
+    from tuner.workflow.traces.import_trace import Imported
 
 _COUNT = click.IntRange(min=1)
 
@@ -94,26 +93,17 @@ def import_(
     \b
     Example:  tune workload import requests.csv --format azure --model default --first 200
     """  # noqa: D301
-    from tuner.workflow.traces.import_trace import Asked
+    from tuner.workflow.traces.import_trace import Asked, counting, import_trace
 
     asked = Asked(file, format_, out, first, max_input, shorten, held_out, seed, force)  # type: ignore[arg-type]
     plain = study_file is None
     folder = Path(model) if plain and model and Path(model).is_dir() else None
     named = folder is None and (study_file, model) != (None, None)
     study = read_study(study_file, model=model) if named else None
-    done = run_loop(lambda: _imported(asked, study, folder, plain))
+    done = run_loop(lambda: import_trace(asked, counting(study, folder, plain=plain)))
     for line in _said(done):
         click.echo(line, err=True)
     return 0
-
-
-async def _imported(
-    asked: Asked, study: Study | None, folder: Path | None, plain: bool
-) -> Imported:
-    from tuner.workflow.traces.import_trace import counting, import_trace
-
-    async with counting(study, folder, plain=plain) as tokens:
-        return await import_trace(asked, tokens)
 
 
 def _said(done: Imported) -> list[str]:

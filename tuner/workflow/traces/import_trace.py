@@ -6,6 +6,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,7 +16,7 @@ from tuner.spec.errors import InputError, OutputError
 from tuner.spec.study import Study
 from tuner.workflow.traces.fitting import Bounds, Fitted, fitted, wanted
 from tuner.workflow.traces.formats import read
-from tuner.workflow.traces.recorded import Format, Recorded
+from tuner.workflow.traces.recorded import Format, Recorded, Recording
 from tuner.workflow.traces.texts import Writer, writer
 from tuner.workflow.traces.tokens import Estimated, OfFolder, Tokens, of_study
 
@@ -83,12 +84,19 @@ async def counting(
                 yield tokens
 
 
-async def import_trace(asked: Asked, tokens: Tokens) -> Imported:
-    """Write the prompts of a recording into a file, whole or not at all; raise InputError."""
+async def import_trace(asked: Asked, by: AbstractAsyncContextManager[Tokens]) -> Imported:
+    """Write the prompts of a recording into a file, whole or not at all; raise InputError.
+
+    What counts tokens is entered once the recording was read: it may start a server.
+    """
     _ensure_free(asked)
     recording = read(asked.file, asked.format, asked.first)
-    made = await writer(tokens, asked.seed)
-    bounds = Bounds(asked.most_input, tokens.context, asked.shorten)
+    async with by as tokens:
+        return await _made(asked, recording, await writer(tokens, asked.seed))
+
+
+async def _made(asked: Asked, recording: Recording, made: Writer) -> Imported:
+    bounds = Bounds(asked.most_input, made.tokens.context, asked.shorten)
     fits = fitted(recording.requests, bounds, made.added + 1)
     _ensure_lasts(asked, fits)
     counts = await _write(asked, fits.requests, made)
