@@ -22,7 +22,7 @@ from tuner.testing.fake_server import running
 BUDGET = "2s"
 """Time for a run, in place of what the page says: it hardly ever proves anything."""
 
-_MEASURES = re.compile(r"^tune (?!init|study|lint|diff|doctor|compare|apply|rollback|-)")
+_MEASURES = re.compile(r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|-)")
 _PORT = "8080"
 
 

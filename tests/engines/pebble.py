@@ -21,13 +21,13 @@ from tuner.engines.serving.readback import difference, last_match
 from tuner.load.wire import Request
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import EngineSection
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, limited
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model
 
 KNOBS = {
     "stones": Knob("stones", "restart", 512, "command"),
-    "most_words": Knob("most_words", "request", 64, "client"),
+    "most_words": Knob("most_words", "request", 64, "client", role="limit"),
 }
 FILE = "pebble.json"
 FAST = ("--ttft-ms", "2", "--itl-ms", "0.2", "--prompt-us-per-token", "1")
@@ -74,10 +74,15 @@ class Pebble(Served):
         self._stones = stones
 
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return a chat request with its limit of words."""
-        return chat_request(messages, {"max_tokens": candidate["most_words"]}, response_format)
+        asked = limited(self.knobs, candidate, output_tokens)
+        return chat_request(messages, {"max_tokens": asked["most_words"]}, response_format)
 
 
 class PebbleSection(EngineSection):

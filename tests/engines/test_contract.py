@@ -180,6 +180,17 @@ class TestOpenAI(EngineContract):
         assert plain.keys() - {"messages", "stream", "stream_options"} == {"max_tokens"}
         assert "max_tokens" not in endless
 
+    def test_whether_answers_go_on_a_study_says(self, tmp_path: Path) -> None:
+        """Not every server knows the field."""
+        engine = self.engine(tmp_path)
+        plain, going_on = (
+            json.loads(engine.request((), self.default(engine, **changes), None, 9).body)
+            for changes in ({}, {"ignore_eos": True})
+        )
+
+        assert plain["max_tokens"] == going_on["max_tokens"] == 9
+        assert ("ignore_eos" in plain, going_on["ignore_eos"]) == (False, True)
+
     def test_closing_leaves_no_process(self, tmp_path: Path) -> None:
         """Closing leaves the server as it is: it still answers."""
 

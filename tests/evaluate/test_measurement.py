@@ -237,7 +237,8 @@ def test_what_is_unknown_is_not_zero() -> None:
     assert told["throughput"]["output_tokens_per_s"] is None
     assert told["throughput"]["requests_per_s"] > 0
     assert told["tpot"]["quantiles"]["0.5"] == {"value": None, "low": None, "high": None}
-    assert told["output"] == {"told": 0, "by_chunks": 0, "unknown": 50, "fields": {}}
+    output = {"told": 0, "by_chunks": 0, "unknown": 50, "fields": {}, "wanted": 0, "shorter": 0}
+    assert told["output"] == output
     assert (told["verdicts"][0]["verdict"], told["verdicts"][0]["unknown"]) == ("UNDECIDED", 50)
     assert "UNDECIDED (0/50 late, 50 unknown)" in shown
     assert "Output tokens unknown in 50 answers" in shown
@@ -251,6 +252,7 @@ def test_tokens_counted_by_chunks_are_said_to_be() -> None:
 
     assert document(measured(samples))["output"] == {
         "told": 2, "by_chunks": 3, "unknown": 0, "fields": {"inner_voice": 2},
+        "wanted": 0, "shorter": 0,
     }  # fmt: skip
     assert "Tokens counted by chunks in 3 answers" in shown
     assert "in 2 answers: the field 'inner_voice'" in shown

@@ -47,6 +47,15 @@ def test_where_the_server_told_all_nothing_is_said() -> None:
     assert in_words(counts(asked("told", "told", "failed"))) == []
 
 
+def test_answers_shorter_than_wanted_are_counted() -> None:
+    """Those that the server counted, among those that were to have a length."""
+    long, short = served(2, wanted_tokens=1), served(3, wanted_tokens=10**6)
+    found = counts([*long, *short, *served(1), *served(1, wanted_tokens=10**6, by_chunks=True)])
+
+    assert (found.wanted, found.shorter) == (6, 3)
+    assert "3 of 6 answers are shorter than the workload wants" in " ".join(in_words(found))
+
+
 def test_a_field_that_was_taken_for_output_is_named_with_its_answers() -> None:
     """In words and in the document."""
     found = counts([*served(2, unknown_fields=("voice",)), *served(1)])

@@ -58,6 +58,38 @@ def test_classes(answer: str, changes: dict[str, Any], wanted: GuardClass) -> No
     assert classed(answer, **changes) == wanted
 
 
+@pytest.mark.parametrize(
+    ("answer", "changes", "wanted"),
+    [
+        ("and so on and so", {}, "correct"),
+        (" \n", {}, "correct"),
+        ("and so", {"output_tokens": 39}, "truncated"),
+        ("and so", {"output_tokens": None}, "correct"),
+        ("and so", {"output_tokens": 3, "by_chunks": True}, "correct"),
+        ("done.", {"output_tokens": 2, "finish": "stop"}, "correct"),
+        ("", {"output_tokens": 0, "finish": "stop"}, "empty"),
+        ("", {"output_tokens": None, "finish": "stop"}, "empty"),
+        ("and so", {"outcome": "error"}, "error"),
+    ],
+)
+def test_an_answer_that_ends_at_the_length_that_is_wanted_is_whole(
+    answer: str, changes: dict[str, Any], wanted: GuardClass
+) -> None:
+    """One that a limit or the context cut before is not; what nobody counted is no fault."""
+    facts = {"finish": "length", "output_tokens": 40, "wanted_tokens": 40} | changes
+
+    assert classed(answer, expect=None, schema=None, **facts) == wanted
+
+
+def test_what_is_expected_of_an_answer_of_a_given_length_still_counts() -> None:
+    """A prompt may have both."""
+    facts = {"finish": "length", "output_tokens": 4, "wanted_tokens": 4}
+
+    assert classed("a b", expect={"contains": "b"}, schema=None, **facts) == "correct"
+    assert classed("a b", expect={"contains": "c"}, schema=None, **facts) == "wrong_fields"
+    assert classed(" ", expect={"contains": "c"}, schema=None, **facts) == "empty"
+
+
 def test_without_expectation_valid_is_correct() -> None:
     """A prompt that expects nothing in particular asks for a valid answer only."""
     assert classed('{"action": "x"}', expect=None) == "correct"

@@ -10,10 +10,10 @@ import pytest
 from tests.workflow.worlds import study, world
 from tuner.engines.command.server import Server
 from tuner.spec.identity import declared, digests, workload_digest
-from tuner.spec.requests.workload import Shot, ShotRule
+from tuner.spec.requests.workload import Shot, ShotRule, Template, Workload
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import Guard, Load, Slo
+from tuner.spec.values import Guard, Load, Message, Slo
 from tuner.testing.simulated import SimulatedEngine
 from tuner.workflow.measuring.environment import identity
 
@@ -95,6 +95,16 @@ def test_each_part_of_a_workload_counts(change: dict[str, Any]) -> None:
     workload = study().workload
 
     assert workload_digest(replace(workload, **change)) != workload_digest(workload)
+
+
+def test_what_lines_got_later_leaves_a_digest_as_it_was_where_it_is_unset() -> None:
+    """A run that an earlier version began goes on; a length that is set counts."""
+    line = Template("a", (Message("user", "Say {x}"),), {"contains": "1"}, "k", at_s=0.5)
+    lines = [line, replace(line, output_tokens=3), replace(line, prompt_tokens=3)]
+    found = [workload_digest(Workload((one,), {"x": ("1",)})) for one in lines]
+
+    assert found[0] == "b631fcbb76b60efe"
+    assert len(set(found)) == 3
 
 
 @dataclass(frozen=True)

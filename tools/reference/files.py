@@ -118,7 +118,7 @@ MEASUREMENT: Mapping[str, str] = {
     "failures": "Failed requests by outcome.",
     "failure_reasons": "The same by reason.",
     "throughput": "Requests and output tokens a second.",
-    "output": "Who counted the tokens.",
+    "output": "Who counted the tokens, and how many answers are shorter than they were to be.",
     "memory_bytes": "Memory of the engine's processes.",
     "resources": "CPU and GPUs that they used meanwhile.",
     "client": "Whether the client kept up; `valid` is false where it did not.",
@@ -157,6 +157,7 @@ SAMPLE: Mapping[str, str] = {
     "by_chunks": "true: tokens are chunks, as the server told no number.",
     "unknown_fields": "Fields that were taken for output by their look alone.",
     "block": "Number of the uninterrupted run of requests that it belongs to.",
+    "wanted_tokens": "How long the answer was to be (`output_tokens` of the prompt).",
 }
 
 

@@ -17,8 +17,8 @@ from tuner import __version__
 from tuner.spec.errors import TunerError
 
 COMMANDS = (
-    "run", "measure", "capacity", "compare", "init", "study", "lint", "diff", "apply", "rollback",
-    "doctor",
+    "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
+    "rollback", "doctor",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -64,6 +64,7 @@ def cli() -> None:
     tune my-study.yaml --budget 30m          tune a study of your own
     tune init Modelfile                      write a first study from what you serve today
     tune study check tune.yaml               check a study without starting anything
+    tune workload import F --format azure    make prompts out of a recording of requests
     tune measure tune.yaml --requests 300    measure one configuration
     tune capacity tune.yaml --highest 32     how much load it carries within the target
     tune compare out/before out/after        compare two measurements

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import click
 
+from tuner.cli.groups import Group
 from tuner.cli.options import show
 
 
-class _Group(click.Group):
-    """Names the nearest subcommand for a mistyped one."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a subcommand; raise UsageError where there is none of that name."""
-        if found := super().get_command(ctx, cmd_name):
-            return found
-        near = difflib.get_close_matches(cmd_name, self.commands, n=1, cutoff=0.5)
-        hint = f"did you mean `tune study {near[0]}`?" if near else "expected check or schema"
-        raise click.UsageError(f"tune study has no {cmd_name!r}; {hint}", ctx)
-
-
-@click.group(name="study", cls=_Group)
+@click.group(name="study", cls=Group)
 def command() -> None:
     """Check a study file, or print the schema of one."""
 

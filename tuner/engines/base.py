@@ -79,11 +79,17 @@ class Engine(Protocol):
         ...
 
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the HTTP request that carries a conversation under the candidate.
 
-        `response_format` is None, "json", or a JSON Schema.
+        `response_format` is None, "json", or a JSON Schema. With `output_tokens` the answer is to
+        be so long: no longer, nor than the candidate's limit (`spec.knobs.limited`), and no shorter
+        where the server can be told to go on.
         """
         ...
 

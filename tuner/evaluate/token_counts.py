@@ -15,13 +15,15 @@ class Counts:
     """Served requests by how their output tokens are known: told, counted as chunks, or unknown.
 
     `fields` are undocumented fields that were taken for output, with the number of answers that
-    had them.
+    had them. `wanted` answers were to have a given length, and `shorter` of them have less.
     """
 
     told: int
     by_chunks: int
     unknown: int
     fields: Mapping[str, int]
+    wanted: int = 0
+    shorter: int = 0
 
     def unknown_for(self, metric: Metric) -> int:
         """Return for how many served requests a latency is unknown, since their tokens are."""
@@ -37,6 +39,8 @@ def counts(samples: Sequence[Sample]) -> Counts:
         by_chunks=sum(s.by_chunks for s in known),
         unknown=len(served) - len(known),
         fields=Counter(name for s in served for name in s.unknown_fields),
+        wanted=sum(s.wanted_tokens is not None for s in served),
+        shorter=sum(s.shorter for s in served),
     )
 
 
@@ -57,6 +61,11 @@ def in_words(found: Counts) -> list[str]:
         lines.append(
             f"Output tokens unknown in {found.unknown} answers: the server told no number, and "
             "their chunks may hold several; so nothing is said of tokens/s."
+        )
+    if found.shorter:
+        lines.append(
+            f"{found.shorter} of {found.wanted} answers are shorter than the workload wants: they "
+            "ended by themselves, or at the limit that is in force (truncated)."
         )
     lines += [
         f"Taken for output by its look, in {count} answers: the field {name!r}."

@@ -23,16 +23,20 @@ def judge(schema: Mapping[str, Any] | None) -> Judge:
     """Return a function that classifies the answers of a workload.
 
     With a schema an answer must be JSON that fits it. Without one it must be JSON only where
-    `expect` holds fields. A valid answer to a prompt without `expect` is correct.
+    `expect` holds fields. A valid answer to a prompt without `expect` is correct. One that ends
+    at the length that its prompt wants is whole, and its text may be empty: servers show no
+    control tokens.
     """
     fits = _validator(schema)
 
     def classify(prompt: Prompt, sample: Sample) -> GuardClass:
         if sample.outcome != "ok":
             return "error"
-        if sample.finish == "length":
+        at_limit = sample.finish == "length"
+        whole = at_limit and sample.wanted_tokens is not None and not sample.shorter
+        if at_limit and not whole:
             return "truncated"
-        if not sample.answer.strip():
+        if not sample.answer.strip() and not (whole and prompt.expect is None):
             return "empty"
         if schema is None and (prompt.expect is None or is_text(prompt.expect)):
             return _judge_text(prompt.expect or {}, sample.answer)

@@ -115,6 +115,7 @@ def _sample(
         end_ns=exchange.chunks[-1][0] if exchange.chunks else exchange.end_ns,
         by_chunks=reply.by_chunks,
         unknown_fields=reply.unknown_fields,
+        wanted_tokens=call.prompt.output_tokens,
     )
 
 

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Final, NoReturn, TypeAlias
@@ -121,15 +122,35 @@ def go_template(fmt: ChatFormat) -> str:
     )
 
 
+def rendered(
+    chat_template: str, bos_token: str, eos_token: str, messages: Sequence[Message]
+) -> str | None:
+    """Return the prompt that a Jinja template makes today, None where it takes no such messages."""
+    try:
+        return _Jinja(chat_template, bos_token, eos_token, _today)(messages)
+    except (_Unfit, *_TEMPLATE_ERRORS):
+        return None
+
+
+def _today(form: str) -> str:
+    return datetime.now().strftime(form)
+
+
 class _Jinja:
     """A compiled chat template that renders conversations."""
 
-    def __init__(self, source: str, bos_token: str, eos_token: str) -> None:
+    def __init__(
+        self,
+        source: str,
+        bos_token: str,
+        eos_token: str,
+        strftime_now: Callable[[str], str] | None = None,
+    ) -> None:
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.filters["tojson"] = partial(json.dumps, ensure_ascii=False)
-        environment.globals.update(raise_exception=_refuse, strftime_now=_refuse)
+        environment.globals.update(raise_exception=_refuse, strftime_now=strftime_now or _refuse)
         self._template = environment.from_string(source)
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
 

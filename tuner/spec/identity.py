@@ -40,10 +40,18 @@ def declared(study: Study) -> dict[str, Any]:
     return {"engine": engine, "load": asdict(study.workload.load)}
 
 
+LATER_IN_LINES = ("output_tokens", "prompt_tokens", "counted_by")
+"""Fields that lines got after runs had been written: unset they leave a digest as it was."""
+
+
 def workload_digest(workload: Workload) -> str:
     """Return a digest of all that is sent and of what a right answer is; the load stands apart."""
     content = asdict(workload)
     del content["load"], content["hash"]
+    for line in content["templates"]:
+        for name in LATER_IN_LINES:
+            if line[name] is None:
+                del line[name]
     return digest(content)
 
 

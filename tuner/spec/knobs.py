@@ -114,6 +114,21 @@ def name_of(knobs: Mapping[str, Knob], role: Role) -> str | None:
     return next((name for name, knob in knobs.items() if knob.role == role), None)
 
 
+def limited(
+    knobs: Mapping[str, Knob], candidate: Candidate, output_tokens: int | None
+) -> Candidate:
+    """Return a candidate whose limit lets an answer have so many tokens, and no more.
+
+    A lower limit of its own stays in force; below 1 it means none. None leaves it as it is.
+    """
+    name = name_of(knobs, "limit")
+    if output_tokens is None or name is None:
+        return candidate
+    own = candidate.get(name)
+    bounds = isinstance(own, int | float) and 1 <= own < output_tokens
+    return candidate if bounds else {**candidate, name: output_tokens}
+
+
 def value_of(knobs: Mapping[str, Knob], role: Role, settings: Candidate) -> Setting | None:
     """Return the setting of the knob that has a role, None where there is none."""
     name = name_of(knobs, role)

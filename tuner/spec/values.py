@@ -53,7 +53,8 @@ class Prompt:
     """One request of the workload and what a right answer to it holds.
 
     `cluster` names the template it came from: answers to one template are not independent.
-    `at_s` is when it came in the recording that is replayed, if one is.
+    `at_s` is when it came in the recording that is replayed, if one is; `output_tokens` how long
+    its answer is to be, None for what the model makes of it.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Prompt:
     messages: tuple[Message, ...]
     expect: Mapping[str, Any] | None = None
     at_s: float = 0.0
+    output_tokens: int | None = None
 
     @property
     def text(self) -> str:
@@ -79,7 +81,8 @@ class Sample:
     a token; `unknown_fields` names what was taken for output by its look alone.
     `loop_lag_ns` is how long the client's event loop took to come round when the request was
     sent: no arrival is stamped sooner. `block` numbers the uninterrupted runs of requests of one
-    `tune`, in time order.
+    `tune`, in time order. `wanted_tokens` is how long the answer was to be, None where that was
+    left to the model.
     """
 
     prompt_id: str
@@ -105,6 +108,18 @@ class Sample:
     by_chunks: bool = False
     unknown_fields: tuple[str, ...] = ()
     block: int = 0
+    wanted_tokens: int | None = None
+
+    @property
+    def told_tokens(self) -> int | None:
+        """Return the output tokens as the server counted them, None where it did not."""
+        return None if self.by_chunks else self.output_tokens
+
+    @property
+    def shorter(self) -> bool:
+        """Tell whether the answer has fewer tokens than were wanted, as far as is known."""
+        told, wanted = self.told_tokens, self.wanted_tokens
+        return told is not None and wanted is not None and told < wanted
 
     def latency_s(self, metric: Metric, *, scheduled: bool = False) -> float:
         """Return one latency in seconds; infinite for a request that was not served.

@@ -99,6 +99,18 @@ class EngineContract:
         """A request-tier change takes effect on the running engine."""
         self._changes(tmp_path, self.cheap, "nothing")
 
+    def test_an_answer_is_as_long_as_it_is_wanted(self, tmp_path: Path) -> None:
+        """It ends at the length that is wanted of it, though the candidate's limit is higher."""
+
+        async def work(engine: Engine) -> None:
+            candidate = self.default(engine)
+            await engine.apply(candidate)
+            [found] = await send(engine, candidate, "Count to a hundred.", output_tokens=3)
+
+            assert (found.output_tokens, found.finish, found.wanted_tokens) == (3, "length", 3)
+
+        self.use(self.engine(tmp_path), work)
+
     def test_a_reload_knob_reloads(self, tmp_path: Path) -> None:
         """A reload-tier change loads the model again without a restart."""
         if self.reload is None:
@@ -221,12 +233,20 @@ class EngineContract:
 
 
 async def send(
-    engine: Engine, candidate: Candidate, *asked: str | tuple[Message, ...]
+    engine: Engine,
+    candidate: Candidate,
+    *asked: str | tuple[Message, ...],
+    output_tokens: int | None = None,
 ) -> tuple[Sample, ...]:
     """Send texts or conversations one after the other to an engine that serves."""
     turns = [(Message("user", a),) if isinstance(a, str) else a for a in asked]
-    prompts = [Prompt(str(i), "t", "k", messages) for i, messages in enumerate(turns)]
-    calls = (Call(p, engine.request(p.messages, candidate, "json")) for p in prompts)
+    prompts = [
+        Prompt(str(i), "t", "k", messages, output_tokens=output_tokens)
+        for i, messages in enumerate(turns)
+    ]
+    calls = (
+        Call(p, engine.request(p.messages, candidate, "json", p.output_tokens)) for p in prompts
+    )
     transport = engine.transport()
     try:
         driven = await drive(calls, Load(), transport, engine.read, engine_start=1)

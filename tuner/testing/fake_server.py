@@ -147,6 +147,11 @@ async def _template(state: State, wire: Wire, request: Request, keep: bool) -> b
     return await wire.reply(200, {"prompt": prompt}, keep)
 
 
+async def _tokenize(state: State, wire: Wire, request: Request, keep: bool) -> bool:
+    text = json.loads(request.body).get("content", "")
+    return await wire.reply(200, {"tokens": list(range(len(world.tokens(text))))}, keep)
+
+
 async def _chat(state: State, wire: Wire, request: Request, keep: bool) -> bool:
     state.asked += 1
     number, options = state.asked, state.options
@@ -228,6 +233,7 @@ ROUTES: dict[str, Callable[[State, Wire, Request, bool], Awaitable[bool]]] = {
     "GET /slots": _slots,
     "GET /v1/models": _models,
     "POST /apply-template": _template,
+    "POST /tokenize": _tokenize,
     "POST /v1/chat/completions": _chat,
     "POST /v1/chat/completions/": _chat,
     "POST /chat/completions": _chat,

@@ -82,8 +82,8 @@ def content(message: Body) -> str:
 
 
 def tokens(text: str) -> tuple[str, ...]:
-    """Return a text in pieces of about four characters; joined they are the text."""
-    return tuple(re.findall(r"\s*\S{1,4}|\s+", text))
+    """Return a text in control tokens and pieces of some four characters; joined they are it."""
+    return tuple(re.findall(r"<\|\w+\|>|\s*(?:(?!<\|\w+\|>)\S){1,4}|\s+", text))
 
 
 def common_prefix(one: Sequence[str], other: Sequence[str]) -> int:
@@ -177,6 +177,8 @@ def plan(options: Options, settings: Settings, body: Body, params: Body, id: str
         raise _too_long(len(prompt), settings.ctx_per_slot)
     said = tokens(answer(options, body, params["temperature"]))
     limit = min(room, max(1, params["n_predict"])) if params["n_predict"] >= 0 else room
+    if params.get("ignore_eos"):
+        said = said * (limit // len(said) + 1)
     finish = "length" if len(said) > limit else "stop"
     usage = bool((body.get("stream_options") or {}).get("include_usage"))
     stream, ways = bool(body.get("stream")), tuple(options.stream)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -109,10 +109,15 @@ class SimulatedEngine:
         )
 
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the chat request that carries the conversation."""
-        return chat_request(messages, {}, response_format)
+        limit = {} if output_tokens is None else {"max_tokens": output_tokens}
+        return chat_request(messages, limit, response_format)
 
     def transport(self) -> _Transport:
         """Return a transport into the world."""
@@ -151,17 +156,20 @@ class _Transport:
     async def send(self, request: Request, timeout_s: float) -> Exchange:
         """Return the world's answer as a stamped stream; see `tuner.load.wire.Transport`."""
         sent = _now_ns()
-        text = json.loads(request.body)["messages"][-1]["content"]
+        body = json.loads(request.body)
         try:
             async with asyncio.timeout(timeout_s), self._slots:
-                return await self._answer(sent, text)
+                return await self._answer(sent, body)
         except TimeoutError:
             return Exchange(sent, _now_ns(), 0, None, (), "timeout", "no answer in time")
 
-    async def _answer(self, sent: int, text: str) -> Exchange:
+    async def _answer(self, sent: int, body: Mapping[str, Any]) -> Exchange:
         if not self._engine.alive():
             return Exchange(sent, _now_ns(), 0, None, (), "error", "connection refused")
+        text = body["messages"][-1]["content"]
         answered = self._engine.world(self._settings, text, self._rng)
+        if wanted := body.get("max_tokens"):
+            answered = replace(answered, output_tokens=wanted, finish="length")
         await asyncio.sleep(answered.ttft_s)
         first = _now_ns()
         if answered.dies:

@@ -133,6 +133,25 @@ def test_requests_carry_fields_and_the_model(tmp_path: Path) -> None:
     assert "num_batch" not in body("m")
 
 
+@pytest.mark.parametrize(
+    ("knobs", "sent"),
+    [
+        ({"most": Knob("most", "request", 64, key="n_predict", role="limit")}, {"n_predict": 9}),
+        ({"heat": Knob("heat", "request", 0.5)}, {"heat": 0.5, "max_tokens": 9}),
+        ({"n": Knob("n", "restart", 64, role="limit")}, {"max_tokens": 9}),
+    ],
+)
+def test_a_wanted_length_is_sent(
+    knobs: dict[str, Knob], sent: dict[str, Any], tmp_path: Path
+) -> None:
+    """In the field that the study declares for it, else in that of the API."""
+    engine = Command(Server(("serve",), knobs=knobs), "default", tmp_path)
+    candidate = {name: knob.default for name, knob in knobs.items()}
+    body = json.loads(engine.request((), candidate, None, 9).body)
+
+    assert {n: v for n, v in body.items() if not n.startswith("stream")} == {"messages": []} | sent
+
+
 def test_what_cannot_be_read_back_is_unverified(tmp_path: Path) -> None:
     """A knob without `read` is named as taken on trust, one with it is in the settings."""
     found = applied(fake(), tmp_path, format="json")

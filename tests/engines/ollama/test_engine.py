@@ -64,6 +64,7 @@ class ManagedOllama(EngineContract):
             body = {"from": self.model, "parameters": {"num_ctx": 1024, "num_predict": 3}}
             found = await engine.create(candidate, body)
             request = engine.request((), candidate, None)
+            shorter = engine.request((), candidate, None, 2)
             sample = (await send(engine, candidate, "delete task 4"))[0]
             async with ollama.AsyncClient(found.address) as server:
                 during = [m.model for m in (await server.list()).models]
@@ -71,6 +72,7 @@ class ManagedOllama(EngineContract):
                 after = [str(m.model) for m in (await server.list()).models]
 
             assert b'"options": {}' in request.body
+            assert b'"options": {"num_predict": 2}' in shorter.body
             assert not found.mismatches
             assert (sample.output_tokens, sample.finish) == (3, "length")
             assert len(during) == len(after) + 1

@@ -178,6 +178,19 @@ def test_a_number_may_be_left_to_the_server() -> None:
             baseline(bare, engine, {"temperature": wrong})
 
 
+def test_a_switch_may_be_left_to_the_server() -> None:
+    """It takes true, false and `auto`, and no other word or number."""
+    engine, bare = Preview(USUAL_KNOBS), study(baseline={}, space={})
+
+    for right in ("auto", True, False):
+        assert baseline(bare, engine, {"ignore_eos": right})["ignore_eos"] == right
+    for wrong in ("on", 1):
+        with pytest.raises(
+            InputError, match=f"ignore_eos: expected true or false, found {wrong!r}"
+        ):
+            baseline(bare, engine, {"ignore_eos": wrong})
+
+
 def test_what_is_left_out_is_named_once_with_its_reason() -> None:
     """It is taken out of baseline and space; what the study does not name is not spoken of."""
     engine = Preview({}, left_out={"num_ctx": "why", "num_batch": "why", "num_gpu": "why"})

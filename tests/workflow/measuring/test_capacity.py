@@ -17,7 +17,8 @@ from tuner.evaluate.capacity import Capacity
 from tuner.report.capacity import show_capacity
 from tuner.report.result import as_text
 from tuner.spec.errors import InputError
-from tuner.spec.values import Candidate, Claim, Slo
+from tuner.spec.requests.workload import Template, Workload
+from tuner.spec.values import Candidate, Claim, Load, Message, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run
 from tuner.workflow.measuring.capacity import FINEST, alpha_of_each, capacity, path
@@ -32,7 +33,7 @@ def found(tmp_path: Path, **given: Any) -> Capacity:
     """Return the capacity of a server with four slots that takes 0.1 s for each request."""
     slos = (Slo("e2e", 0.99, 0.25),)
     engine = SimulatedEngine(steady, parallel=4)
-    asked = {name: given.pop(name) for name in ("budget_s", "claim") if name in given}
+    asked = {name: given.pop(name) for name in ("budget_s", "claim", "workload") if name in given}
     named = study(slos=slos, baseline={}, **{"budget_s": 1e6} | asked)
     return run(capacity(named, tmp_path / "out", engine=engine, **given))[0]
 
@@ -107,6 +108,23 @@ def test_one_engine_start_and_every_level_kept(tmp_path: Path) -> None:
     assert document["highest"] == 4
     assert [v["size"] for v in document["levels"]] == [1, 2, 4]
     assert document["levels"][2]["load"] == "closed loop, concurrency 4"
+
+
+def test_a_recording_is_stretched_to_each_rate(tmp_path: Path) -> None:
+    """Its bursts stay bursts: its own gaps, as much shorter as the rate is higher."""
+    times = (0.0, 0.1, 0.1, 1.9, 2.0)
+    lines = tuple(
+        Template(f"t{i}", (Message("user", f"say {i}"),), None, "k", at_s=at)
+        for i, at in enumerate(times)
+    )
+    recording = Workload(lines, load=Load(rate=2.0, arrivals="trace"))
+    result = found(tmp_path, by_rate=True, lowest=1, highest=4, workload=recording)
+
+    for level in result.levels:
+        planned = [s.planned_ns / 1e9 for s in level.measured.samples[: len(times)]]
+        gaps = [at - planned[0] for at in planned]
+        assert gaps == pytest.approx([at * 2.0 / level.size for at in times], abs=1e-6)
+        assert "trace" in str(level.study.workload.load)
 
 
 def test_a_budget_that_ends_first_is_said(tmp_path: Path) -> None:

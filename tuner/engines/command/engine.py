@@ -142,10 +142,14 @@ class Command(Served):
 
     # serving
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the chat request with the model's name and the request-tier knobs."""
-        fields: dict[str, Any] = self._server.request_fields(candidate)
+        fields: dict[str, Any] = self._server.request_fields(candidate, output_tokens)
         if self.model.name != "default":
             fields["model"] = self.model.name
         return chat_request(messages, fields, response_format)

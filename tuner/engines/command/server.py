@@ -13,8 +13,11 @@ import jinja2.meta
 
 from tuner.engines.serving.declared_file import MODEL, PORT
 from tuner.spec.errors import InputError
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, limited, name_of
 from tuner.spec.values import Candidate, Setting
+
+LIMIT_FIELD = "max_tokens"
+"""What the OpenAI API calls the most tokens of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,19 @@ class Server:
         yield from ((f"engine.command.{n}", text) for n, text in enumerate(self.command))
         yield from ((f"engine.env.{name}", text) for name, text in self.env.items())
 
-    def request_fields(self, candidate: Candidate) -> dict[str, Setting]:
-        """Return what a request carries for the candidate."""
-        sent = (knob for knob in self.knobs.values() if knob.tier == "request")
-        return {knob.key or knob.name: candidate[knob.name] for knob in sent}
+    def request_fields(
+        self, candidate: Candidate, output_tokens: int | None = None
+    ) -> dict[str, Setting]:
+        """Return what a request carries for the candidate, and for an answer of a given length.
+
+        The length is the limit that the study declares for requests, else the usual field.
+        """
+        knobs = {name: knob for name, knob in self.knobs.items() if knob.tier == "request"}
+        asked = limited(knobs, candidate, output_tokens)
+        fields = {knob.key or name: asked[name] for name, knob in knobs.items()}
+        if output_tokens is not None and name_of(knobs, "limit") is None:
+            fields[LIMIT_FIELD] = output_tokens
+        return fields
 
 
 def command_line(

@@ -29,7 +29,7 @@ from tuner.engines.serving.readback import difference
 from tuner.load.wire import Request
 from tuner.machine.counters import usable_cpus
 from tuner.spec.errors import EngineMissing, InputError
-from tuner.spec.knobs import Knob, by_name
+from tuner.spec.knobs import Knob, by_name, limited
 from tuner.spec.model_name import is_gguf_path
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
@@ -169,11 +169,18 @@ class LlamaCpp(Served):
 
     # serving
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the chat request; every sampling field is sent, none left to a default."""
+        candidate = limited(self.knobs, candidate, output_tokens)
         names = (k.name for k in self.knobs.values() if k.tier == "request")
         fields = {_FIELDS.get(n, n): candidate[n] for n in names}
+        if output_tokens is not None:
+            fields["ignore_eos"] = True
         return chat_request(messages, fields, response_format)
 
 

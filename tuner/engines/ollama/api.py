@@ -20,7 +20,7 @@ from tuner.engines.ollama.package import ollama
 from tuner.engines.serving import control
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
-from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
+from tuner.spec.knobs import LEFT_TO_ENGINE, Knob, limited, name_of
 from tuner.spec.model_name import shown
 from tuner.spec.values import Candidate, Message, Setting
 
@@ -41,6 +41,16 @@ def options_of(candidate: Candidate, knobs: Mapping[str, Knob]) -> dict[str, Any
     names = (k.name for k in knobs.values() if k.where == "modelfile" and k.name != "model")
     asked = {n: candidate[n] for n in names if candidate[n] not in LEFT_TO_ENGINE}
     return {n: [value] if n == "stop" else value for n, value in asked.items()}
+
+
+def limit_of(
+    candidate: Candidate, knobs: Mapping[str, Knob], output_tokens: int | None
+) -> dict[str, Any]:
+    """Return the option that lets an answer have so many tokens, none for None."""
+    name = name_of(knobs, "limit")
+    if name is None or output_tokens is None:
+        return {}
+    return {name: limited(knobs, candidate, output_tokens)[name]}
 
 
 def request_of(

@@ -101,10 +101,14 @@ class OllamaAttached(Foreign):
         return cost(self.knobs, candidate, self._in_force)
 
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the chat request with the candidate's options, or without any."""
-        options = self._options(candidate)
+        options = self._options(candidate) | api.limit_of(candidate, self.knobs, output_tokens)
         name = self._name(candidate)
         asked = api.request_of(name, messages, candidate, options, response_format)
         return replace(asked, path=self._path + asked.path)

@@ -202,11 +202,19 @@ class Ollama(Served):
 
     # serving
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
-        """Return the chat request; a created model has its options in itself, else all are sent."""
+        """Return the chat request; a created model has its options in itself, else all are sent.
+
+        Ollama has no option that lets an answer go on to its limit.
+        """
         model = self._created or str(candidate["model"])
         options = {} if self._created else self._options(candidate)
+        options |= api.limit_of(candidate, self.knobs, output_tokens)
         return api.request_of(model, messages, candidate, options, response_format)
 
     def _options(self, candidate: Candidate) -> dict[str, Any]:

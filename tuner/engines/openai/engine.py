@@ -20,7 +20,7 @@ from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url
 from tuner.spec.errors import EngineDied, InputError
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, limited
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, Message, Model
 
@@ -119,10 +119,17 @@ class OpenAI(Foreign):
         return await control.call(method, where, body, headers=self._headers, tls=tls)
 
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
-        """Return the chat request with the model's name and the candidate's sampling."""
-        fields: dict[str, Any] = self.remote.fields(candidate)
+        """Return the chat request with the model's name and the candidate's sampling.
+
+        Whether the server knows a field that lets answers go on, a study says: `ignore_eos`.
+        """
+        fields: dict[str, Any] = self.remote.fields(limited(self.knobs, candidate, output_tokens))
         if self.model.name != "default":
             fields["model"] = self.model.name
         return chat_request(

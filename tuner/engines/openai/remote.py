@@ -22,6 +22,14 @@ USUAL_KNOBS: Mapping[str, Knob] = by_name(
     usual(Knob(LIMIT, "request", 256, "client", key="max_tokens")),
     *(usual(Knob(n, "request", "auto", "client", kind="number")) for n in _NUMBERS),
     Knob("stop", "request", "", "client"),
+    Knob(
+        "ignore_eos",
+        "request",
+        "auto",
+        "client",
+        kind="switch",
+        about="Whether answers go on to their limit (llama.cpp, vLLM).",
+    ),
 )
 """The sampling fields of the OpenAI API reference, and those that llama.cpp and vLLM add.
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import cycle
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
 from tuner.spec.values import Load, Message, Prompt
 
 _SLOT_TRIES = 50
+
+CountedBy = Literal["tokenizer", "server", "estimate"]
 
 MATCHES = ("exact", "contains", "regex")
 """Keys of an `expect` for answers in plain text."""
@@ -41,7 +43,9 @@ class Template:
     """A line of prompts.jsonl: text with slots, or whole messages, and what is expected.
 
     `expect` holds fields of a JSON answer, or says by MATCHES what its text is. `at_s` is
-    when it came in a recording, in seconds.
+    when it came in a recording, in seconds; `output_tokens` how long its answer is to be, None for
+    what the model makes of it. `prompt_tokens` is how long the whole prompt is in tokens of the
+    model, and `counted_by` says who counted them, where somebody did.
     """
 
     id: str
@@ -51,9 +55,14 @@ class Template:
     weight: float = 1.0
     held_out: bool = False
     at_s: float | None = None
+    output_tokens: int | None = None
+    prompt_tokens: int | None = None
+    counted_by: CountedBy | None = None
 
-    def slots_among(self, slots: Iterable[str]) -> frozenset[str]:
+    def slots_among(self, slots: Collection[str]) -> frozenset[str]:
         """Return which of the slots the messages have."""
+        if not slots:
+            return frozenset()
         return in_braces(m.content for m in self.messages) & frozenset(slots)
 
 
@@ -125,6 +134,11 @@ class Workload:
         return any(t.held_out for t in self.templates)
 
 
+def stretched(templates: Iterable[Template], own: float, rate: float) -> tuple[Template, ...]:
+    """Return a recording of a rate of its `own`, stretched evenly to another `rate` (1/s)."""
+    return tuple(replace(t, at_s=(t.at_s or 0.0) * own / rate) for t in templates)
+
+
 def is_text(expect: Any) -> TypeGuard[Mapping[str, str]]:
     """Tell whether an `expect` is about an answer's text; any other names fields of its JSON.
 
@@ -168,7 +182,8 @@ class Supply:
             yield from spread(self._templates, rng)
 
     def _fresh(self, template: Template, rng: np.random.Generator, id_: str) -> Prompt:
-        for _ in range(_SLOT_TRIES):
+        varied = template.slots_among(self._workload.slots)
+        for _ in range(_SLOT_TRIES if varied else 1):
             prompt = fill(template, self._workload, rng, id_)
             if prompt.text not in self._seen:
                 break
@@ -215,7 +230,8 @@ def fill(template: Template, workload: Workload, rng: np.random.Generator, id_: 
     }
     messages = tuple(Message(m.role, _filled(m.content, values)) for m in template.messages)
     expect = filled_expect(template.expect, values, plain=workload.schema is None)
-    return Prompt(id_, template.id, template.kind, messages, expect, template.at_s or 0.0)
+    at_s, length = template.at_s or 0.0, template.output_tokens
+    return Prompt(id_, template.id, template.kind, messages, expect, at_s, length)
 
 
 def _filled(text: str, values: Mapping[str, Any]) -> str:

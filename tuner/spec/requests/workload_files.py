@@ -15,7 +15,7 @@ from tuner.spec.file.yaml_reading import parsed_slots, parsed_yaml
 from tuner.spec.identity import workload_digest
 from tuner.spec.requests.answer_schema import schema_of
 from tuner.spec.requests.slots import ensure_slots
-from tuner.spec.requests.workload import Shot, ShotRule, Template, Workload
+from tuner.spec.requests.workload import Shot, ShotRule, Template, Workload, stretched
 from tuner.spec.requests.workload_lines import shot_of, template_of
 from tuner.spec.values import Load
 
@@ -70,8 +70,7 @@ def _arriving(
         )
     own = (len(times) - 1) / (times[-1] - times[0])
     rate = given.rate or own
-    replayed = zip(templates, times, strict=True)
-    return replace(load, rate=rate), tuple(replace(t, at_s=at * own / rate) for t, at in replayed)
+    return replace(load, rate=rate), stretched(templates, own, rate)
 
 
 class _Reader:

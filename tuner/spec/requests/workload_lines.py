@@ -12,7 +12,7 @@ from tuner.spec.errors import InputError
 from tuner.spec.file.checked import validated
 from tuner.spec.file.parts import Number, Part
 from tuner.spec.requests import expect
-from tuner.spec.requests.workload import Shot, Template
+from tuner.spec.requests.workload import CountedBy, Shot, Template
 from tuner.spec.values import Message, Role
 
 
@@ -37,6 +37,13 @@ def _answer(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _tokens(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**31:
+        raise ValueError("expected a whole number of tokens, 1 or more")
+    return value
+
+
+Tokens = Annotated[int, BeforeValidator(_tokens)]
 Name = Annotated[str, BeforeValidator(_name)]
 Said = Annotated[str, BeforeValidator(_said)]
 
@@ -59,6 +66,9 @@ class LinePart(Part):
     held_out: StrictBool = False
     id: Name = ""
     at_s: Number | None = None
+    output_tokens: Tokens | None = None
+    prompt_tokens: Tokens | None = None
+    counted_by: CountedBy | None = None
 
     @model_validator(mode="after")
     def _conversation(self) -> LinePart:
@@ -92,6 +102,9 @@ def template_of(line: Any, place: str, schema: Mapping[str, Any] | None) -> Temp
         weight=float(part.weight),
         held_out=part.held_out,
         at_s=None if part.at_s is None else float(part.at_s),
+        output_tokens=part.output_tokens,
+        prompt_tokens=part.prompt_tokens,
+        counted_by=part.counted_by,
     )
 
 

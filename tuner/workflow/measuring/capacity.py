@@ -16,7 +16,7 @@ from tuner.evaluate.lateness import Terms
 from tuner.report.capacity import capacity_document
 from tuner.search.budget import LEAST_WAVES, proof_requests
 from tuner.spec.errors import InputError
-from tuner.spec.requests.workload import Supply
+from tuner.spec.requests.workload import Supply, stretched
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.store.run_folder import claimed, write_json
@@ -155,11 +155,13 @@ def _next(loads: Generator[float, bool, None], met: bool) -> float | None:
 
 
 def _at(study: Study, size: float, by_rate: bool) -> Study:
-    """Return the study under one load."""
-    load = study.workload.load
-    if by_rate:
-        arrivals = "poisson" if load.arrivals == "trace" else load.arrivals
-        load = replace(load, rate=size, arrivals=arrivals)
-    else:
+    """Return the study under one load; a recording is stretched to a rate."""
+    load, templates = study.workload.load, study.workload.templates
+    if not by_rate:
         load = replace(load, rate=None, concurrency=int(size))
-    return replace(study, workload=replace(study.workload, load=load))
+    elif load.arrivals == "trace" and load.rate is not None:
+        templates = stretched(templates, load.rate, size)
+        load = replace(load, rate=size)
+    else:
+        load = replace(load, rate=size)
+    return replace(study, workload=replace(study.workload, load=load, templates=templates))

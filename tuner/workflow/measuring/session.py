@@ -207,7 +207,8 @@ class Session:
         wanted = response_format(candidate, workload)
         for prompt in prompts:
             messages = conversation(prompt.messages, candidate, workload)
-            yield Call(prompt, self.engine.request(messages, candidate, wanted))
+            asked = self.engine.request(messages, candidate, wanted, prompt.output_tokens)
+            yield Call(prompt, asked)
 
     def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
         """Yield calls for warming up; the workload's own prompts stay unseen by the engine.

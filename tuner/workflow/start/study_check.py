@@ -26,6 +26,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.stats.shares import evidence_above
 from tuner.workflow.measuring.candidates import baseline, fit_to_engine
+from tuner.workflow.start.lengths import about_lengths
 from tuner.workflow.tune.preparation import check, unguarded
 
 _MOST_TEMPLATES = 5000
@@ -52,6 +53,7 @@ def check_study(study: Study) -> StudyCheck:
     warnings = [*seen.missing, *([refusal] if refusal else [])]
     warnings += [f"{name} is left out: {why}" for name, why in left_out.items()]
     warnings += _braces(workload)
+    warnings += about_lengths(workload, seen.knobs, base)
     if planned:
         warnings += _beyond_budget(study, planned)
         warnings += [*_few_prompts(study, planned, search, proof), *_guard(study)]

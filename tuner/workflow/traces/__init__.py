@@ -1,0 +1,1 @@
+"""Recordings of production without texts, made into prompts: `tune workload import`."""
