@@ -85,9 +85,14 @@ class VllmAttached(Foreign):
         return watching(self._base, self._watched)
 
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the chat request; every sampling field is sent, none left to a default."""
-        carried = {"model": self._served or self.model.name, **fields(self.knobs, candidate)}
+        model = self._served or self.model.name
+        carried = {"model": model, **fields(self.knobs, candidate, output_tokens)}
         path = self._url.target(self._path + "/v1/chat/completions")
         return chat_request(messages, carried, response_format, path=path)

@@ -257,13 +257,16 @@ class Vllm(Served):
 
     # serving
     def request(
-        self, messages: Sequence[Message], candidate: Candidate, response_format: Any
+        self,
+        messages: Sequence[Message],
+        candidate: Candidate,
+        response_format: Any,
+        output_tokens: int | None = None,
     ) -> Request:
         """Return the chat request; every sampling field is sent, none left to a default."""
         served = self._fixed.served_name or str(candidate["model"])
-        return chat_request(
-            messages, {"model": served, **fields(self.knobs, candidate)}, response_format
-        )
+        carried = {"model": served, **fields(self.knobs, candidate, output_tokens)}
+        return chat_request(messages, carried, response_format)
 
 
 def _adjusted(log: str) -> Iterator[str]:
