@@ -91,6 +91,9 @@ RESULT: Mapping[str, str] = {
     "seed": "Seed of every random choice.",
     "sampler": "What proposed candidates.",
     "spent": "Seconds, requests, engine starts.",
+    "starting": "Each start's seconds, whether it was cold or warm, what it compiled, and the share "
+    "of the time; null where the engine does not tell.",
+    "inert": "Knobs that make no difference, and how that shows.",
 }
 
 MEASUREMENT: Mapping[str, str] = {

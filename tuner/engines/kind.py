@@ -53,9 +53,9 @@ class Installed:
 class EngineKind:
     """A kind of engine. Subclass it, and give what differs from the defaults here.
 
-    `about` follows the name where kinds are listed, `remark` is for the reference. A plan allows
-    `start_s` seconds for a start until one was measured. With
-    `one_start` the server is somebody else's, and no start of it can be asked for; one that
+    `about` follows the name where kinds are listed, `remark` is for the reference. One that is
+    not `offered` is for tests. A plan allows `start_s` seconds for a start, until one was measured.
+    With `one_start` the server is somebody else's, and no start of it can be asked for; one that
     `attaches` can use a running server in place of its own. `packaged_study` is the study for who
     names none. `prompt_where` says what holds the prompt in service: the model itself, or the
     client. `contents` describes its files; `deploys` names the one that it can put into service,
@@ -66,6 +66,7 @@ class EngineKind:
     section: ClassVar[type[EngineSection]]
     about: ClassVar[str] = ""
     remark: ClassVar[str] = ""
+    offered: ClassVar[bool] = True
     start_s: ClassVar[float] = START_S
     attaches: ClassVar[bool] = False
     one_start: ClassVar[bool] = False

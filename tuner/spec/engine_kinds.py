@@ -42,6 +42,11 @@ class StudyKind(Protocol):
         ...
 
     @property
+    def offered(self) -> bool:
+        """Tell whether it is named to users; others are for tests."""
+        ...
+
+    @property
     def one_start(self) -> bool:
         """Tell whether all measurements share one start of the server."""
         ...
@@ -137,4 +142,5 @@ def available() -> str:
     return "available: " + ", ".join(
         f"{kind.name} ({kind.about})" if kind.about else kind.name
         for kind in engine_kinds().values()
+        if kind.offered
     )

@@ -34,7 +34,7 @@ class SimulatedKind(LlamaCppKind):
 
     name = "simulated"
     section = SimulatedSection
-    built = False
+    offered = False
 
     def takes(self, model: str) -> bool:
         """Return False: it serves nothing of a study."""

@@ -232,8 +232,11 @@ def study_file() -> type[StudyFile]:
     """Return the model of the file with the sections of all kinds of engine that are installed."""
     kinds = engine_kinds().items()
     hidden: Any = SkipJsonSchema()  # type: ignore[type-arg]  # what is refused is not offered
-    known = [Annotated[k.section, Tag(branch(n))] for n, k in kinds]
-    section: Any = reduce(operator.or_, (*known, Annotated[_UnknownEngine, Tag(branch()), hidden]))
+    known = [Annotated[k.section, Tag(branch(n))] for n, k in kinds if k.offered]
+    others = [Annotated[k.section, Tag(branch(n)), hidden] for n, k in kinds if not k.offered]
+    section: Any = reduce(
+        operator.or_, (*known, *others, Annotated[_UnknownEngine, Tag(branch()), hidden])
+    )
     by_kind = Discriminator(
         _branch, custom_error_type="mapping", custom_error_message="expected a mapping"
     )
