@@ -91,8 +91,9 @@ RESULT: Mapping[str, str] = {
     "seed": "Seed of every random choice.",
     "sampler": "What proposed candidates.",
     "spent": "Seconds, requests, engine starts.",
-    "starting": "Each start's seconds, whether it was cold or warm, what it compiled, and the share "
-    "of the time; null where the engine does not tell.",
+    "starting": "Each start's seconds, whether it was cold or warm, what it compiled, and the "
+    "share of the time; null where the engine does not tell.",
+    "files_checked": "What the engine's own parser says of the files, null where it has none.",
     "inert": "Knobs that make no difference, and how that shows.",
 }
 

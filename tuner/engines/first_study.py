@@ -84,8 +84,8 @@ class Draft:
     `about` is a comment above the section `engine`, to which `section` adds keys; `unnamed` ends
     the sentence "A knob that is not named". `above_space` and `below_space` are comments around
     the knobs, `beside_system` is one at the choice of system texts. `limit` is the knob that cuts
-    answers, `writes` what a run writes. `left_out` names what of the Modelfile is not used;
-    `notes` are for the user at once.
+    answers, `writes` what a run writes, `budget` the time that is enough for a run. `left_out`
+    names what of the Modelfile is not used; `notes` are for the user at once.
     """
 
     baseline: Mapping[str, Line] = field(default_factory=dict)
@@ -98,6 +98,7 @@ class Draft:
     beside_system: str = "add `none`, or another text"
     limit: str | None = None
     writes: str = "its files"
+    budget: str = "10m"
     left_out: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -56,10 +56,11 @@ class EngineKind:
     `about` follows the name where kinds are listed, `remark` is for the reference. One that is
     not `offered` is for tests. A plan allows `start_s` seconds for a start, until one was measured.
     With `one_start` the server is somebody else's, and no start of it can be asked for; one that
-    `attaches` can use a running server in place of its own. `packaged_study` is the study for who
-    names none. `prompt_where` says what holds the prompt in service: the model itself, or the
-    client. `contents` describes its files; `deploys` names the one that it can put into service,
-    None where it can put none.
+    `attaches` can use a running server in place of its own, which it `reloads` where it can be made
+    to load its model anew; one that `drafts_running` starts a first study from such a server.
+    `packaged_study` is the study for who names none. `prompt_where` says what holds the prompt in
+    service: the model itself, or the client. `contents` describes its files; `deploys` names the
+    one that it can put into service, None where it can put none.
     """
 
     name: ClassVar[str]
@@ -67,6 +68,8 @@ class EngineKind:
     about: ClassVar[str] = ""
     remark: ClassVar[str] = ""
     offered: ClassVar[bool] = True
+    reloads: ClassVar[bool] = False
+    drafts_running: ClassVar[bool] = False
     start_s: ClassVar[float] = START_S
     attaches: ClassVar[bool] = False
     one_start: ClassVar[bool] = False
@@ -187,6 +190,10 @@ class EngineKind:
         Raises InputError for what no file can hold.
         """
         return {}
+
+    def checked(self, served: ServedCandidate, files: Mapping[str, str]) -> str | None:
+        """Return what the engine's own parser says of written files, None where it has none."""
+        return None
 
     def programs(self, files: Mapping[str, str], candidate: Candidate) -> dict[str, str]:
         """Return programs that ask the model as it was measured, beside its artifacts."""

@@ -109,6 +109,7 @@ def result_document(result: Result) -> dict[str, Any]:
         "spent": dict(result.spent),
         "starting": starting_document(result),
         "inert": dict(result.inert),
+        "files_checked": result.files_checked,
     }
 
 

@@ -200,6 +200,8 @@ def _closing(result: Result) -> str:
         lines.append(f"The larger budget brought: {'; '.join(result.continued)}.")
     lines += [_frontier(result), _screening(result.screened), _spent(result)]
     lines += starting_in_words(result)
+    if result.files_checked is not None:
+        lines.append(f"Files: {result.files_checked}.")
     for name, path in result.artifacts.items():
         lines.append(f"{name}: {path}{holds(name, result)}")
     lines.append(f"All numbers and samples: {result.out}")

@@ -95,6 +95,7 @@ class Result:
       engine can do that.
     - `continued` says what a larger budget was spent on.
     - `starts` are those of an engine that tells what a start compiles.
+    - `files_checked` is what the engine's own parser says of the files, where it has one.
     - `inert` are knobs that make no difference, and how that shows.
     """
 
@@ -125,6 +126,7 @@ class Result:
     continued: tuple[str, ...] = ()
     starts: tuple[EngineStart, ...] = ()
     inert: Mapping[str, str] = field(default_factory=dict)
+    files_checked: str | None = None
 
     @property
     def keeps_baseline(self) -> bool:

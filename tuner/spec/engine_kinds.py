@@ -52,6 +52,11 @@ class StudyKind(Protocol):
         ...
 
     @property
+    def reloads(self) -> bool:
+        """Tell whether a running server can load its model anew, which counts as a start of it."""
+        ...
+
+    @property
     def start_s(self) -> float:
         """Return the seconds that a plan allows for a start, until one was measured."""
         ...

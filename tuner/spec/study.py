@@ -57,7 +57,9 @@ class Study:
     def one_start(self) -> bool:
         """Tell whether the server is somebody else's, so that no start of it can be asked for."""
         kind = engine_kinds().get(self.engine)
-        return kind is not None and kind.one_start
+        if kind is None:
+            return False
+        return kind.one_start or (self.url is not None and not kind.reloads)
 
     @property
     def start_s(self) -> float:

@@ -57,6 +57,7 @@ class OllamaKind(EngineKind):
     remark = "Defaults of Ollama 0.33. Before it `repeat_penalty` is 1.1."
     section = OllamaSection
     attaches = True
+    reloads = True
     packaged_study = "task-api-ollama.yaml"
     prompt_where = "modelfile"
     deploys = "Modelfile"

@@ -43,6 +43,7 @@ class OpenAIKind(EngineKind):
     section = OpenAISection
     about = "a running server"
     one_start = True
+    drafts_running = True
     contents: ClassVar[Mapping[str, Contents]] = {
         CLIENT: Contents(("client",), " (only the client can send it: {})")
     }

@@ -65,7 +65,7 @@ class Vllm(Served):
         self.knobs, self.left_out = using.knobs, using.left_out
         self._using, self._fixed = using, using.fixed
         self._logs, self._cache, self._ports, self._free = logs, cache, ports, free
-        self._resolver = Resolver(using.installation.python, logs / "resolver.txt")
+        self._resolver = Resolver(self.python, logs / "resolver.txt")
         self._without_resolver: str | None = None
         self._limits = Limits(command.gpus(using.fixed))
         self._starts = 0
@@ -75,6 +75,11 @@ class Vllm(Served):
         self._failure: StartFailure | None = None
         self._most_bytes: int | None = None
         self._watched = limits_of({})
+
+    @property
+    def python(self) -> str:
+        """Return the Python that has vLLM."""
+        return self._using.installation.python
 
     # what a candidate amounts to
     async def resolve(self, candidate: Candidate) -> Resolution:

@@ -39,6 +39,7 @@ class VllmKind(EngineKind):
     remark = "Defaults are vLLM's own, which depend on the machine, where it says `auto`."
     section = VllmSection
     attaches = True
+    drafts_running = True
     packaged_study = "task-api-vllm.yaml"
     start_s = EXPECTED_START_S
 
@@ -119,6 +120,12 @@ class VllmKind(EngineKind):
         from tuner.engines.vllm.emitted.from_candidate import files
 
         return files(served)
+
+    def checked(self, served: ServedCandidate, files: Mapping[str, str]) -> str | None:
+        """Return whether the installed vLLM reads the files, and as one another."""
+        from tuner.engines.vllm.emitted.from_candidate import checked
+
+        return checked(served, files)
 
     def ensure_writable(
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate

@@ -30,16 +30,15 @@ class Rendering:
     def files(self) -> dict[str, str]:
         """Return file name -> text; raise InputError for what no file can hold."""
         evidence = Evidence(self.engine.name, str(self.study.workload.load), UNPROVEN)
-        return rendered(self.study, self.engine, self.candidate, evidence)
+        served = served_candidate(self.study, self.engine, self.candidate, evidence)
+        return kind_of(self.study).artifacts(served)
 
 
-def rendered(
+def served_candidate(
     study: Study, engine: Engine, candidate: Candidate, evidence: Evidence
-) -> dict[str, str]:
-    """Return the artifacts of a candidate, file name -> text, with `evidence` in their headers."""
-    prompt = serving(study, candidate)
-    served = ServedCandidate(study, engine, candidate, prompt, evidence)
-    return kind_of(study).artifacts(served)
+) -> ServedCandidate:
+    """Return a candidate as its files are made from it, with `evidence` in their headers."""
+    return ServedCandidate(study, engine, candidate, serving(study, candidate), evidence)
 
 
 def placed(study: Study, engine: Engine) -> dict[str, Knob]:

@@ -52,7 +52,7 @@ def _running(asked: Asked, kind: EngineKind | None, folder: Path) -> Origin:
         raise InputError(
             f"{asked.source}: a study starts from SOURCE or from a server (--url), not both"
         )
-    if kind is not None and not kind.one_start:
+    if kind is not None and not kind.drafts_running:
         raise InputError(
             f"engine {kind.name} starts a server of its own: name the model as SOURCE, without "
             "--url and --model"

@@ -22,7 +22,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, Setting, Slo, changes
 from tuner.stats.quantiles import quantile
 from tuner.store.run_folder import write_files
-from tuner.workflow.measuring.artifacts import placed, rendered
+from tuner.workflow.measuring.artifacts import placed, served_candidate
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.baseline_drift import drifted
@@ -67,6 +67,7 @@ def conclude(run: Finished) -> Result:
     if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
         best = best if shown.any else baseline  # what serves stays
     chosen, proven = best or baseline, best is not None and best.verdict == "PASS"
+    written = _write_artifacts(session, chosen)
     return Result(
         study=study,
         out=session.folder,
@@ -81,7 +82,8 @@ def conclude(run: Finished) -> Result:
         noise_floor=shown.noise_floor,
         trials=run.trials,
         finalists=run.finalists.measured,
-        artifacts=_write_artifacts(session, chosen),
+        artifacts=written.paths,
+        files_checked=written.checked,
         environment=environment(session.engine, _version(best, baseline)),
         frontier=frontier(study, run.trials),
         screened=screening(study, run.trials, run.finalists),
@@ -156,12 +158,25 @@ def _slo(study: Study) -> Slo:
     return study.slos[0]
 
 
-def _write_artifacts(session: Session, chosen: Measurement | None) -> dict[str, Path]:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The files of the best candidate, and what the engine's own parser says of them."""
+
+    paths: Mapping[str, Path] = field(default_factory=dict)
+    checked: str | None = None
+
+
+def _write_artifacts(session: Session, chosen: Measurement | None) -> Written:
     if chosen is None:
-        return {}
-    files = rendered(session.study, session.engine, chosen.candidate, evidence(session, chosen))
-    files |= kind_of(session.study).programs(files, chosen.candidate)
-    return write_files(session.folder, files)
+        return Written()
+    served = served_candidate(
+        session.study, session.engine, chosen.candidate, evidence(session, chosen)
+    )
+    kind = kind_of(session.study)
+    files = kind.artifacts(served)
+    checked = kind.checked(served, files)
+    files |= kind.programs(files, chosen.candidate)
+    return Written(write_files(session.folder, files), checked)
 
 
 def evidence(session: Session, m: Measurement) -> Evidence:

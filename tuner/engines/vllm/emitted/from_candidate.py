@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.openai.artifacts import hosted_files
-from tuner.engines.vllm.emitted.artifacts import artifacts
+from tuner.engines.vllm.emitted.artifacts import CONFIG, SCRIPT, artifacts
+from tuner.engines.vllm.emitted.check import ensure_read
 from tuner.engines.vllm.engine import Vllm
+from tuner.spec.errors import EngineError
 
 
 def files(served: ServedCandidate) -> dict[str, str]:
@@ -19,3 +24,16 @@ def files(served: ServedCandidate) -> dict[str, str]:
         return artifacts(engine.service(served.candidate), request, serving, served.evidence)
     assert served.study.url is not None
     return hosted_files(served.study.url, request, {}, serving, served.evidence)
+
+
+def checked(served: ServedCandidate, files: Mapping[str, str]) -> str | None:
+    """Return in a sentence whether the installed vLLM reads the files that start it."""
+    engine = served.engine
+    if not isinstance(engine, Vllm):
+        return None
+    service = engine.service(served.candidate)
+    try:
+        ensure_read(Path(engine.python), service, files)
+    except EngineError as problem:
+        return str(problem)
+    return f"vLLM {service.version} itself reads {CONFIG} and {SCRIPT}, and both alike"
