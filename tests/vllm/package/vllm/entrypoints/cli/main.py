@@ -21,10 +21,14 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 FAULT = os.environ.get("STANDIN_FAULT", "")
 ANSWER = ["I", "'m", " glad", " to", " meet", " you", "."]
 LOGS = Path(__file__).parents[3] / "logs"
+HELP = Path(__file__).parents[5] / "engines" / "vllm" / "recorded" / "help-0.32.0.txt"
 
 
 def serve(words: list[str] | None = None) -> None:
     """Start, or fail as asked."""
+    if "--help=all" in sys.argv:
+        print(HELP.read_text())
+        return
     args = make_arg_parser(FlexibleArgumentParser(prog="vllm serve")).parse_args(words)
     if args.model_tag is not None:
         args.model = args.model_tag
