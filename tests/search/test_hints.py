@@ -129,6 +129,7 @@ TYPES = Choices(("auto", "fp8", "q8"))
         (OTHER, Range(1, 4), 2, ()),
         (MORE, TYPES, "auto", ()),
         (MORE, Choices(("auto", 2, 4)), "auto", ()),
+        (OTHER, Choices((1, 2)), 2, (1,)),
         (MORE, Choices((True, False)), False, ()),
     ],
 )
@@ -141,3 +142,23 @@ def test_a_server_s_proposal_gives_values_of_the_space(
 
     assert values(STUDY, {}, found, "cap", dimension) == pytest.approx(wanted)
     assert values(STUDY, {}, found, "else", dimension) == ()
+
+
+@pytest.mark.parametrize(
+    ("move", "wanted"),
+    [
+        (Move("cap", MORE, at=8.0), (16, 12)),
+        (Move("cap", LESS, at=8.0), (4,)),
+        (Move("cap", 11, at=8.0), (12,)),
+        (Move("cap", 5, at=8.0), (4,)),
+        (Move("cap", MORE, at=16.0), ()),
+    ],
+)
+def test_a_knob_that_is_left_to_the_server_moves_from_what_is_in_force(
+    move: Move, wanted: tuple[Setting, ...]
+) -> None:
+    """The candidate says `auto`, the server tells the number that this came to."""
+    reason = Reason("sequence cap", "so", (move,))
+    found = replace(trial([served(15)], cap="auto"), observed=Observation(1.0, reason=reason))
+
+    assert values(STUDY, {}, found, "cap", Choices(("auto", 4, 8, 12, 16))) == wanted

@@ -17,10 +17,14 @@ MORE, LESS, OTHER = "more", "less", "other"
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What might help: a knob, and a direction or a value for it."""
+    """What might help: a knob, and a direction or a value for it.
+
+    `at` is the number in force now, where the server tells it: a candidate may leave it open.
+    """
 
     knob: str
     to: Setting
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import TypeGuard
 
 import numpy as np
 
-from tuner.engines.observation import LESS, MORE, OTHER
+from tuner.engines.observation import LESS, MORE, OTHER, Move
 from tuner.search.trial import Trial
 from tuner.spec.knobs import Knob, name_of, value_of
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -59,20 +59,20 @@ def values(
 
 def _proposed(trial: Trial, name: str, dimension: Dimension) -> tuple[Setting, ...]:
     """Return the values that the reason for the server's pace proposes, the boldest first."""
-    now = trial.candidate.get(name)
-    moves = [move.to for move in trial.moves if move.knob == name]
-    if OTHER in moves and isinstance(dimension, Choices):
-        return _others(dimension.values, trial, name)
-    if not _is_number(now) or not _counts(dimension):
-        return ()
-    return _others((v for to in moves for v in _towards(dimension, now, to)), trial, name)
+    moves = [move for move in trial.moves if move.knob == name]
+    return _others((v for move in moves for v in _ends(dimension, move, trial)), trial, name)
 
 
-def _towards(dimension: Dimension, now: float, to: Setting) -> Iterator[Setting]:
-    """Yield the values of a dimension to which a move leads from the value that is set now."""
+def _ends(dimension: Dimension, move: Move, trial: Trial) -> Iterator[Setting]:
+    """Yield the values of a dimension to which a move leads from the number that is in force."""
+    if move.to == OTHER and isinstance(dimension, Choices):
+        yield from dimension.values
+    told = trial.candidate.get(move.knob)
+    now = told if _is_number(told) else move.at
+    if now is None or not _counts(dimension):
+        return
     ends = {MORE: (2 * now, _STEP * now), LESS: (now / 2, now / _STEP)}
-    wanted = (to,) if _is_number(to) else ends.get(str(to), ())
-    for end in wanted:
+    for end in (move.to,) if _is_number(move.to) else ends.get(str(move.to), ()):
         found = _at_least(dimension, end) if end > now else _at_most(dimension, end)
         if (float(found) > now) == (end > now):  # not back, where the space ends before
             yield found

@@ -75,7 +75,7 @@ def test_it_is_kept_with_the_trial_and_shown(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "o" / "measurement.json").read_text())["observed"]
     assert document["totals"] == {"requests": 20.0}
     assert document["levels"]["running"] == {"least": 1, "mean": 3.5, "most": 4, "n": 8}
-    assert document["reason"]["moves"] == [{"knob": "num_batch", "to": "more"}]
+    assert document["reason"]["moves"] == [{"knob": "num_batch", "to": "more", "at": None}]
     assert SAID in as_text(show_measurement(found, study()))
     assert {watched for watched, text in engine.texts if text.startswith("ok")} == {False}
     assert {watched for watched, text in engine.texts if text.startswith("template")} == {True}

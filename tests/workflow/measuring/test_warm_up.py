@@ -89,6 +89,14 @@ def test_each_slot_is_warmed_up(tmp_path: Path) -> None:
     assert warmups(tmp_path / "o", cold(lambda n: 0.1), knobs=knobs, parallel=4) == 4
 
 
+def test_hundreds_of_slots_are_not_all_warmed_up(tmp_path: Path) -> None:
+    """Where an engine may serve 256 at once and one client asks, ten are enough."""
+    knobs = {**KNOBS, "max_num_seqs": Knob("max_num_seqs", "restart", 256, role="slots")}
+
+    found = warmups(tmp_path / "o", cold(lambda n: 0.1), knobs=knobs, parallel=256)
+    assert found == MOST_WARMUPS
+
+
 def together(load: Load, requests: int, tmp_path: Path, **changes: Any) -> tuple[int, int]:
     """Return how many requests warmed up under a load, and how many at most were in flight then."""
     sent: list[tuple[int, int]] = []

@@ -33,12 +33,13 @@ async def warm_up(
 ) -> list[Driven]:
     """Send as many requests at once as will be in flight, until their times are steady.
 
-    They are at least as many as there are slots, and each choice of shots has its turn, since
-    engines keep the beginnings that they have read. They are sent in closed loop, and bounded; `n`
-    measured ones follow.
+    Each slot gets one as well, up to MOST_WARMUPS, since some engines have hundreds. Each choice of
+    shots has its turn, since engines keep the beginnings that they have read. They are sent in
+    closed loop, and bounded; `n` measured ones follow.
     """
     workload, knobs = session.study.workload, session.engine.knobs
-    at_once = max(_slots(knobs, candidate), min(math.ceil(in_flight(session.study)), n))
+    slots = min(_slots(knobs, candidate), MOST_WARMUPS)
+    at_once = max(slots, min(math.ceil(in_flight(session.study)), n))
     load, calls = _closed(workload.load, at_once), session.spare_calls(candidate)
 
     async def sent(count: int) -> Driven:

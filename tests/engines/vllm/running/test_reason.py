@@ -60,7 +60,7 @@ def test_a_recorded_server_that_ran_eight_at_a_time() -> None:
         "requests waited for 50% of their time in the server while 8 of 8 ran, and at most 2% of "
         "the KV cache was used"
     )
-    assert Move("max_num_seqs", 8 + 11) in found.moves
+    assert Move("max_num_seqs", 8 + 11, 8) in found.moves
 
 
 sizes = st.floats(0.7, 3.2).map(lambda x: int(10**x))
@@ -204,3 +204,13 @@ def test_each_reason_proposes_what_may_help() -> None:
     assert set(proposed(AT_ONCE).values()) == {OTHER}
     assert proposed(idle) == {}
     assert LESS not in proposed(WAITING).values()
+
+
+def test_proposals_say_what_is_in_force() -> None:
+    """A candidate may leave a knob to the server, which tells what that came to."""
+    kv = run(KNOWN["prompts that do not fit together"][1]).seen()
+    told = {**kv.settings, "kv_cache_memory_bytes": 2**30}
+    moves = {m.knob: m.at for m in reason(dataclasses.replace(kv, settings=told)).moves}
+
+    assert (moves["kv_cache_memory_bytes"], moves["gpu_memory_utilization"]) == (2**30, None)
+    assert (moves["max_num_seqs"], moves["kv_cache_dtype"]) == (64, None)

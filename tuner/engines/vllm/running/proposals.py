@@ -14,7 +14,7 @@ from tuner.spec.values import Setting
 KV, CAP, BUDGET = "KV pressure", "sequence cap", "token budget"
 COMPUTE, IDLE = "compute", "underloaded"
 
-_CAPS = ("max_num_seqs", "max_num_active_seqs")
+_CAPS = ("max_num_active_seqs", "max_num_seqs")
 _MEMORY = ("kv_cache_memory_bytes", "gpu_memory_utilization")
 _BUDGETS = ("max_num_batched_tokens", "max_num_scheduled_tokens")
 _SMALLER = ("speculation", "draft_tokens", "quantization")
@@ -59,15 +59,19 @@ def _moves(
     name: str, now: Sequence[Gauges], limits: Limits, settings: Mapping[str, Setting]
 ) -> Iterator[Move]:
     if name == KV:
-        yield from (Move(knob, MORE) for knob in _MEMORY)
+        yield from (Move(knob, MORE, _number(settings.get(knob))) for knob in _MEMORY)
         if not str(settings.get("cache_dtype", "")).startswith("fp8"):
             yield Move("kv_cache_dtype", OTHER)
         fits = math.floor(median(r.running or 0.0 for r in now)) if now else 0
-        yield from (Move(knob, fits or LESS) for knob in _CAPS)
+        yield from (Move(knob, fits or LESS, limits.sequences) for knob in _CAPS)
     if name == CAP and limits.sequences is not None:
         wanted = limits.sequences + math.ceil(fmean(r.waiting or 0.0 for r in now))
-        yield from (Move(knob, wanted) for knob in _CAPS)
+        yield from (Move(knob, wanted, limits.sequences) for knob in _CAPS)
     if name == BUDGET:
-        yield from (Move(knob, MORE) for knob in _BUDGETS)
+        yield from (Move(knob, MORE, limits.step_tokens) for knob in _BUDGETS)
     if name == COMPUTE:
         yield from (Move(knob, OTHER) for knob in _SMALLER)
+
+
+def _number(value: Setting | None) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
