@@ -23,6 +23,9 @@ from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 
 TIMEOUT_S = 120.0
 
+_SHORT = 16
+"""Tokens of an answer that nobody reads; reasoning models of OpenAI refuse less."""
+
 _NO_PROMPT = {name: knob.default for name, knob in PROMPT_KNOBS.items()}
 
 
@@ -167,7 +170,7 @@ class OfServer:
 
     def _chat(self, text: str) -> Request:
         said = conversation((Message("user", text),), self.candidate, self.study.workload)
-        return self.engine.request(said, self.candidate, None, 1)
+        return self.engine.request(said, self.candidate, None, _SHORT)
 
 
 @contextlib.asynccontextmanager
