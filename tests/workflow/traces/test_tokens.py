@@ -43,8 +43,8 @@ def fake(model: str = "default", **baseline: int | str) -> Study:
 
 async def seen(tokens: Tokens) -> tuple[int | None, int, int | None]:
     """Return a whole request, its text alone, and the context."""
-    [text] = await tokens.count(["above"])
-    return await tokens.whole("above"), text, tokens.context
+    [text], whole = await tokens.count(["above"]), await tokens.whole("above")
+    return whole and whole[0], text, tokens.context
 
 
 def test_a_study_s_folder_counts_with_the_study_s_system_text(tmp_path: Path) -> None:

@@ -56,8 +56,11 @@ class Tokens(Protocol):
         """Return how many tokens each text is; what is added alike to all may be in it."""
         ...
 
-    async def whole(self, text: str) -> int | None:
-        """Return how many tokens a whole request with a text is, None where nobody knows."""
+    async def whole(self, text: str) -> tuple[int, int] | None:
+        """Return how many tokens a whole request with a text is, and how many follow the text.
+
+        None where nobody knows; where only the end is unknown it is taken for empty.
+        """
         ...
 
 
@@ -74,7 +77,7 @@ class Estimated:
         """Return how many words each text has."""
         return [len(text.split()) for text in texts]
 
-    async def whole(self, text: str) -> int | None:
+    async def whole(self, text: str) -> tuple[int, int] | None:
         """Return None: what the chat template adds is not known."""
         return None
 
@@ -105,7 +108,7 @@ class OfFolder:
         """Return how many tokens each text is."""
         return self.tokenizer.count(texts)
 
-    async def whole(self, text: str) -> int | None:
+    async def whole(self, text: str) -> tuple[int, int] | None:
         """Return how many tokens a user's text is in the folder's chat template."""
         said: tuple[Message, ...] = (Message("user", text),)
         if self.study is not None:
@@ -143,9 +146,9 @@ class OfServer:
             raise EngineError(f"{self.engine.name} stopped telling tokens; start it and try again")
         return [one.count for one in found if one is not None]
 
-    async def whole(self, text: str) -> int | None:
+    async def whole(self, text: str) -> tuple[int, int] | None:
         """Return how many tokens a request is, by sending it."""
-        return await self._prompt_tokens(text)
+        return await self._prompt_tokens(text), 0
 
     async def look(self) -> None:
         """Find out whether the server tells tokens, and its context."""
