@@ -132,6 +132,24 @@ def test_a_server_without_tokenize_tells_lengths_by_its_answers(tmp_path: Path) 
     assert [s["output_tokens"] for s in samples] == [12, 1, 40, 3, 1]
 
 
+def test_a_server_that_tells_no_tokens_cannot_count(tmp_path: Path) -> None:
+    """What helps is said; nothing is written."""
+    azure(tmp_path)
+    with running(*FAST.split(), "--base-path", "/mine") as (_, port):
+        url = f"http://127.0.0.1:{port}/mine"
+        study(tmp_path, "before.jsonl",
+              engine={"kind": "openai", "url": url, "stream_options": False},
+              baseline={})  # fmt: skip
+        found = tune(
+            "workload", "import", "requests.csv", "--format", "azure", "--study", "tune.yaml",
+            cwd=tmp_path,
+        )  # fmt: skip
+
+    assert found.returncode == 5
+    assert "openai cannot count tokens: it tells no prompt tokens; leave --study" in found.stderr
+    assert not (tmp_path / "trace.jsonl").exists()
+
+
 def test_a_folder_counts_without_a_server(tmp_path: Path) -> None:
     """Its context bounds requests, and the later half is held out where that is asked for."""
     azure(tmp_path)
@@ -217,6 +235,11 @@ def test_the_first_requests_alone(tmp_path: Path) -> None:
         (["nowhere.csv", "--format", "azure"], 2, "nowhere.csv cannot be read"),
         (["requests.csv", "--format", "mooncake"], 2, "requests.csv:1: not valid JSON"),
         (["requests.csv", "--format", "azure", "--out", "tune.yaml"], 2, "is there already"),
+        (
+            ["requests.csv", "--format", "azure", "--out", "./requests.csv", "--force"],
+            2,
+            "requests.csv is the recording itself",
+        ),
         (["requests.csv", "--format", "azure", "--out", ".", "--force"], 2, "is there already"),
         (["requests.csv", "--format", "azure", "--max-input", "5"], 2, "0 requests are left"),
         (["requests.csv", "--format", "azure", "--model", "empty"], 2, "has no tokenizer.json"),

@@ -23,7 +23,7 @@ def test_texts_and_conversations_are_counted(tmp_path: Path) -> None:
     [text] = found.count(["able about"])
     pieces = found.count(["user\nable about", "\n", "assistant\n"])
 
-    assert found.count_chat(SAID) == 3 + sum(pieces)
+    assert found.count_chat(SAID) == (3 + sum(pieces), 2 + sum(pieces[1:]))
     assert text < pieces[0]
     assert found.context == 512
 
@@ -54,7 +54,7 @@ def test_a_template_in_a_file_of_its_own_wins(tmp_path: Path) -> None:
     folder = hf_folders.write(tmp_path)
     (folder / "chat_template.jinja").write_text("<|end|>")
 
-    assert of_folder(folder).count_chat(SAID) == 1
+    assert of_folder(folder).count_chat(SAID) == (1, 0)
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,19 @@ class FolderTokenizer:
         encoded = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         return [len(text) for text in encoded]
 
-    def count_chat(self, messages: Sequence[Message]) -> int | None:
-        """Return how many tokens a conversation is, None where no template tells."""
+    def count_chat(self, messages: Sequence[Message]) -> tuple[int, int] | None:
+        """Return how many tokens a conversation is, and how many of them follow its last text.
+
+        None where no template tells.
+        """
         if self.chat_template is None:
             return None
         text = rendered(self.chat_template, self.bos_token, self.eos_token, messages)
-        return None if text is None else self.count([text])[0]
+        if text is None:
+            return None
+        follows = text.rpartition(messages[-1].content)[2]
+        whole, rest = self.count([text, follows])
+        return whole, 0 if follows == text else rest
 
 
 def has_tokenizer(folder: Path) -> bool:

@@ -11,13 +11,43 @@ import pytest
 from tests.engines.test_contract import packaged_model
 from tuner.engines.llamacpp.engine import KNOBS, LlamaCpp, embedded_server, mismatches
 from tuner.engines.serving import control
+from tuner.load.arrivals import Call
+from tuner.load.drive import drive
 from tuner.modelfile.chat_template import compose, derive
 from tuner.spec.requests.conversation import conversation
 from tuner.spec.requests.workload import Supply
 from tuner.spec.shipped import studies
 from tuner.spec.study import load
+from tuner.spec.values import Load, Message, Prompt, Sample
 
 DEFAULT = {name: knob.default for name, knob in KNOBS.items()}
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize(("form", "finish"), [(None, "length"), ({"type": "boolean"}, "stop")])
+def test_an_answer_goes_on_to_its_length_unless_a_form_ends_it(
+    form: object, finish: str, tmp_path: Path
+) -> None:
+    """A server that may not end what a grammar ends answers with an error."""
+    prompt = Prompt("p", "t", "k", (Message("user", "Is water wet?"),), output_tokens=40)
+
+    async def answered() -> Sample:
+        engine = LlamaCpp(packaged_model(), tmp_path, embedded_server())
+        try:
+            await engine.apply(DEFAULT)
+            asked = engine.request(prompt.messages, DEFAULT, form, prompt.output_tokens)
+            transport = engine.transport()
+            calls = iter([Call(prompt, asked)])
+            driven = await drive(calls, Load(), transport, engine.read, engine_start=1)
+            await transport.aclose()
+            return driven.samples[0]
+        finally:
+            await engine.aclose()
+
+    found = asyncio.run(answered())
+
+    assert (found.outcome, found.finish) == ("ok", finish)
+    assert (found.output_tokens == 40) is (form is None)
 
 
 @pytest.mark.embedded

@@ -28,6 +28,7 @@ class Counting:
 
     of: Callable[[str], int]
     around: int = 10
+    after: int = 0
     exact: bool = True
     counted_by: CountedBy = "server"
     how: str = "counted by a test"
@@ -36,8 +37,8 @@ class Counting:
     async def count(self, texts: Sequence[str]) -> list[int]:
         return [self.of(text) for text in texts]
 
-    async def whole(self, text: str) -> int | None:
-        return self.of(text) + self.around
+    async def whole(self, text: str) -> tuple[int, int] | None:
+        return self.of(text) + self.around, self.after
 
 
 @cache
@@ -76,7 +77,7 @@ def test_a_prompt_has_as_many_tokens_as_were_recorded(lengths: list[int]) -> Non
     [least] = [count for _, count in texts(tokens, recorded(1))]
     asked = [recorded(n, place=f"t:{i}") for i, n in enumerate(lengths)]
     found = texts(tokens, *asked)
-    whole = [asyncio.run(tokens.whole(text)) for text, _ in found]
+    whole = [(asyncio.run(tokens.whole(text)) or (0,))[0] for text, _ in found]
 
     assert whole == [count for _, count in found] == [max(n, least) for n in lengths]
 
@@ -108,14 +109,15 @@ def test_the_same_seed_writes_the_same_texts() -> None:
     assert texts(Estimated(), *asked) != texts(Estimated(), *asked, seed=1)
 
 
-def test_blocks_lie_where_the_recording_has_them() -> None:
-    """What a template adds is part of the first: prompts share BLOCK tokens, not BLOCK more."""
-    tokens = Counting(lambda text: len(text.split()), around=30)
+@pytest.mark.parametrize("after", [0, 7])
+def test_blocks_lie_where_the_recording_has_them(after: int) -> None:
+    """What a template puts before a text is part of the first: prompts share BLOCK tokens."""
+    tokens = Counting(lambda text: len(text.split()), around=30, after=after)
     one, other = (text for text, _ in texts(
         tokens, recorded(900, 4, place="t:1"), recorded(900, 4, place="t:2")
     ))  # fmt: skip
 
-    assert alike(one, other) == BLOCK - 30
+    assert alike(one, other) == BLOCK - 30 + after
 
 
 def test_a_template_longer_than_a_block_takes_the_place_of_it() -> None:

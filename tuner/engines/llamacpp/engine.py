@@ -179,8 +179,8 @@ class LlamaCpp(Served):
         candidate = limited(self.knobs, candidate, output_tokens)
         names = (k.name for k in self.knobs.values() if k.tier == "request")
         fields = {_FIELDS.get(n, n): candidate[n] for n in names}
-        if output_tokens is not None:
-            fields["ignore_eos"] = True
+        if output_tokens is not None and response_format is None:
+            fields["ignore_eos"] = True  # a form that is filled has to end, or the server fails
         return chat_request(messages, fields, response_format)
 
 

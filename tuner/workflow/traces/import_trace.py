@@ -125,6 +125,8 @@ def _how(made: Writer) -> str:
 
 
 def _ensure_free(asked: Asked) -> None:
+    if asked.out.exists() and asked.file.exists() and asked.out.samefile(asked.file):
+        raise InputError(f"{asked.out} is the recording itself; name another --out")
     if asked.out.exists() and not (asked.force and asked.out.is_file()):
         raise InputError(
             f"{asked.out} is there already and is not overwritten; name another --out, or say "

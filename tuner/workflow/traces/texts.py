@@ -65,14 +65,16 @@ async def single(tokens: Tokens) -> tuple[str, ...]:
 class Writer:
     """Writes texts out of `words`, each one token.
 
-    A prompt has `added` tokens before them: the chat template's, as far as known, and LEAD's; in a
-    text's own count `uncounted` of these are missing. `numbers` has the number of each stream.
+    A prompt has `added` tokens beside them: the chat template's, as far as known, and LEAD's, of
+    which `after` follow them; in a text's own count `uncounted` of these are missing. `numbers` has
+    the number of each stream.
     """
 
     tokens: Tokens
     words: Sequence[str]
     seed: int
     added: int
+    after: int = 0
     uncounted: int = 0
     numbers: dict[object, int] = field(default_factory=dict)
 
@@ -94,11 +96,12 @@ class Writer:
     def _words(self, request: Recorded, tokens: int) -> list[str]:
         """Return the words of a request whose prompt is to have so many tokens, one at least."""
         said: list[str] = []
+        first, last = self.added - self.after, tokens - self.after
         for number, block in enumerate(request.blocks):
-            begin, end = max(number * BLOCK, self.added), min((number + 1) * BLOCK, tokens)
+            begin, end = max(number * BLOCK, first), min((number + 1) * BLOCK, last)
             said += self._stream(block, end - begin)
         shared = len(request.blocks) * BLOCK
-        said += self._stream(request.place, tokens - max(shared, self.added))
+        said += self._stream(request.place, last - max(shared, first))
         return said or self._stream(request.place, 1)
 
     def _mend(self, said: list[str], missing: int, request: Recorded) -> bool:
@@ -133,6 +136,6 @@ def _replaced(counts: list[int], places: Sequence[int], found: Sequence[int]) ->
 
 async def writer(tokens: Tokens, seed: int) -> Writer:
     """Return a writer in the tokens of a model; raise InputError where they cannot be counted."""
-    alone, whole = (await tokens.count([LEAD]))[0], await tokens.whole(LEAD)
-    added = alone if whole is None else whole
-    return Writer(tokens, await single(tokens), seed, added, added - alone)
+    alone = (await tokens.count([LEAD]))[0]
+    added, after = await tokens.whole(LEAD) or (alone, 0)
+    return Writer(tokens, await single(tokens), seed, added, after, added - alone)

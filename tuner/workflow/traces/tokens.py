@@ -23,6 +23,9 @@ from tuner.workflow.measuring.candidates import baseline, fit_to_engine
 
 TIMEOUT_S = 120.0
 
+_SHORT = 16
+"""Tokens of an answer that nobody reads; reasoning models of OpenAI refuse less."""
+
 _NO_PROMPT = {name: knob.default for name, knob in PROMPT_KNOBS.items()}
 
 
@@ -53,8 +56,11 @@ class Tokens(Protocol):
         """Return how many tokens each text is; what is added alike to all may be in it."""
         ...
 
-    async def whole(self, text: str) -> int | None:
-        """Return how many tokens a whole request with a text is, None where nobody knows."""
+    async def whole(self, text: str) -> tuple[int, int] | None:
+        """Return how many tokens a whole request with a text is, and how many follow the text.
+
+        None where nobody knows; where only the end is unknown it is taken for empty.
+        """
         ...
 
 
@@ -71,7 +77,7 @@ class Estimated:
         """Return how many words each text has."""
         return [len(text.split()) for text in texts]
 
-    async def whole(self, text: str) -> int | None:
+    async def whole(self, text: str) -> tuple[int, int] | None:
         """Return None: what the chat template adds is not known."""
         return None
 
@@ -102,7 +108,7 @@ class OfFolder:
         """Return how many tokens each text is."""
         return self.tokenizer.count(texts)
 
-    async def whole(self, text: str) -> int | None:
+    async def whole(self, text: str) -> tuple[int, int] | None:
         """Return how many tokens a user's text is in the folder's chat template."""
         said: tuple[Message, ...] = (Message("user", text),)
         if self.study is not None:
@@ -140,9 +146,9 @@ class OfServer:
             raise EngineError(f"{self.engine.name} stopped telling tokens; start it and try again")
         return [one.count for one in found if one is not None]
 
-    async def whole(self, text: str) -> int | None:
+    async def whole(self, text: str) -> tuple[int, int] | None:
         """Return how many tokens a request is, by sending it."""
-        return await self._prompt_tokens(text)
+        return await self._prompt_tokens(text), 0
 
     async def look(self) -> None:
         """Find out whether the server tells tokens, and its context."""
@@ -167,7 +173,7 @@ class OfServer:
 
     def _chat(self, text: str) -> Request:
         said = conversation((Message("user", text),), self.candidate, self.study.workload)
-        return self.engine.request(said, self.candidate, None, 1)
+        return self.engine.request(said, self.candidate, None, _SHORT)
 
 
 @contextlib.asynccontextmanager
