@@ -16,6 +16,7 @@ import yaml
 from tests.docs.page import Block, Command, blocks, given
 from tests.ollama import faked
 from tests.ollama.stored import stored
+from tests.vllm import pythons
 from tuner.spec.study import load
 from tuner.testing.fake_server import running
 
@@ -38,6 +39,8 @@ def follow(text: str, folder: Path) -> None:
                 env |= around.enter_context(
                     _ollama(there.split()[1], folder.parent / f"{folder.name}-ollama")
                 )
+            elif there.startswith("vllm "):
+                env |= _vllm(folder / there.split()[1], folder.parent / f"{folder.name}-vllm")
             elif there == "embedded":
                 env["TUNE_BUDGET"] = "10s"
             else:
@@ -109,6 +112,13 @@ def _merged(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         inner = both.get(key)
         both[key] = _merged(inner, value) if isinstance(inner, dict) else value
     return both
+
+
+def _vllm(model: Path, folder: Path) -> dict[str, str]:
+    """Make a model's folder; give the environment of the stand-in for vLLM as a program."""
+    pythons.model(model)
+    pythons.program(folder)
+    return {"PATH": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
 
 
 @contextlib.contextmanager

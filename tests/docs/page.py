@@ -10,8 +10,8 @@ What a page shows is done in the order in which it stands there, in one empty fo
 
 A comment above a block says what differs from that: `<!-- test: exit 3 -->`, or
 `<!-- test: not run, REASON -->`. One at the top of the page says what is there already:
-`<!-- test: with server -->`, `with ollama MODEL`, `with embedded` (the real engine), or
-`with NAME=VALUE`.
+`<!-- test: with server -->`, `with ollama MODEL`, `with vllm FOLDER` (the stand-in and a model),
+`with embedded` (the real engine), or `with NAME=VALUE`.
 """
 
 from __future__ import annotations

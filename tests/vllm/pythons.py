@@ -18,6 +18,15 @@ def python(folder: Path, **variables: str) -> str:
     )
 
 
+def program(folder: Path) -> str:
+    """Write the program `vllm` as pip does, over such a Python, and return its path."""
+    path = folder / "vllm"
+    there = python(folder)
+    path.write_text(f"#!{there}\nfrom vllm.entrypoints.cli.main import serve\nserve()\n")
+    path.chmod(0o755)
+    return str(path)
+
+
 def script(folder: Path, text: str, name: str = "python") -> str:
     """Write a program of a few lines and return its path."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from tests.engines.vllm.test_contract import vllm
-from tests.vllm.pythons import model, python, script
+from tests.vllm.pythons import model, program, script
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.program import find
 from tuner.engines.vllm.section import Fixed
@@ -184,12 +184,9 @@ def test_no_vllm_at_all_is_told(tmp_path: Path) -> None:
 
 def test_a_program_names_its_python(tmp_path: Path) -> None:
     """The first line of the script `vllm` leads to the Python that has it."""
-    there = python(tmp_path / "bin")
-    program = tmp_path / "bin" / "vllm"
-    program.write_text(f"#!{there}\nimport vllm\n")
-    program.chmod(0o755)
+    program(tmp_path / "bin")
 
-    assert find(None, str(tmp_path / "bin")).python == there
+    assert find(None, str(tmp_path / "bin")).python == str(tmp_path / "bin" / "python")
 
 
 def test_without_the_resolver_rules_stand_in(tmp_path: Path) -> None:
