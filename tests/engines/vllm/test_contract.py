@@ -11,9 +11,9 @@ from tuner.engines.base import Engine
 from tuner.engines.memory import Room
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.program import find
-from tuner.engines.vllm.knobs import knobs
-from tuner.engines.vllm.section import Fixed
-from tuner.engines.vllm.using import Using
+from tuner.engines.vllm.settings.knobs import knobs
+from tuner.engines.vllm.settings.section import Fixed
+from tuner.engines.vllm.settings.using import Using
 from tuner.spec.values import Model
 from tuner.testing.engine_contract import EngineContract
 

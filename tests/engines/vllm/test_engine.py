@@ -14,7 +14,7 @@ from tests.engines.vllm.test_contract import vllm
 from tests.vllm.pythons import model, program, script
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.program import find
-from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.settings.section import Fixed
 from tuner.spec.errors import EngineMissing, StartFailed
 from tuner.spec.values import Setting
 from tuner.testing.engine_contract import send

@@ -23,7 +23,7 @@ from tuner.engines.serving.launch import Launch, free_port, launch
 from tuner.engines.vllm import readback
 from tuner.engines.vllm.create import create
 from tuner.engines.vllm.engine import Vllm
-from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.settings.section import Fixed
 from tuner.search.result import Result
 from tuner.spec.errors import InputError, StartFailed
 from tuner.spec.requests.workload import Template, Workload

@@ -10,10 +10,10 @@ from tuner.engines.serving import control, served_models
 from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.engines.serving.foreign_server import ONLY_A_START, Foreign
 from tuner.engines.vllm import readback
-from tuner.engines.vllm.knobs import KNOBS
-from tuner.engines.vllm.requests import fields
 from tuner.engines.vllm.running.proposals import limits_of
 from tuner.engines.vllm.running.watch import Watch, watching
+from tuner.engines.vllm.settings.knobs import KNOBS
+from tuner.engines.vllm.settings.requests import fields
 from tuner.load.wire import Request
 from tuner.spec.address import Url
 from tuner.spec.errors import EngineDied, InputError

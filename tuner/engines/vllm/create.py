@@ -7,9 +7,7 @@ from pathlib import Path
 
 from tuner.engines.base import Preview
 from tuner.engines.memory import room
-from tuner.engines.vllm.arguments import FlagValue, arguments
 from tuner.engines.vllm.attached import KNOBS_OF_REQUESTS, LEFT_OUT, VllmAttached
-from tuner.engines.vllm.command import telling
 from tuner.engines.vllm.engine import Vllm
 from tuner.engines.vllm.installed.flags.command_line import Given, checked
 from tuner.engines.vllm.installed.flags.flag import Flags
@@ -19,9 +17,11 @@ from tuner.engines.vllm.installed.flags.installed_flags import (
 )
 from tuner.engines.vllm.installed.flags.variables import checked_environment
 from tuner.engines.vllm.installed.program import Installation, find
-from tuner.engines.vllm.knobs import cpu_cache_bytes, knobs, of_version
-from tuner.engines.vllm.section import Fixed
-from tuner.engines.vllm.using import Using
+from tuner.engines.vllm.settings.arguments import FlagValue, arguments
+from tuner.engines.vllm.settings.command import telling
+from tuner.engines.vllm.settings.knobs import cpu_cache_bytes, knobs, of_version
+from tuner.engines.vllm.settings.section import Fixed
+from tuner.engines.vllm.settings.using import Using
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import EngineMissing
 from tuner.spec.knobs import Knob

@@ -25,19 +25,21 @@ from tuner.engines.serving.launch import (
     launch,
     until_free,
 )
-from tuner.engines.vllm import command, readback, resolution
-from tuner.engines.vllm.arguments import arguments
-from tuner.engines.vllm.compiled import Compiled
+from tuner.engines.vllm import readback
 from tuner.engines.vllm.emitted.service import Service
-from tuner.engines.vllm.installed.resolver import Resolver, Unusable
-from tuner.engines.vllm.limits import Limits
-from tuner.engines.vllm.requests import fields
+from tuner.engines.vllm.preflight import resolution
+from tuner.engines.vllm.preflight.compiled import Compiled
+from tuner.engines.vllm.preflight.limits import Limits
+from tuner.engines.vllm.preflight.resolver import Resolver, Unusable
 from tuner.engines.vllm.running.prefix_cache import reset_prefix_cache
 from tuner.engines.vllm.running.proposals import limits_of
 from tuner.engines.vllm.running.watch import Watch, watching
+from tuner.engines.vllm.settings import command
+from tuner.engines.vllm.settings.arguments import arguments
+from tuner.engines.vllm.settings.requests import fields
+from tuner.engines.vllm.settings.using import Using
 from tuner.engines.vllm.starting.failures import StartFailure, read_failure
 from tuner.engines.vllm.starting.own_numbers import read_own_numbers
-from tuner.engines.vllm.using import Using
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import InputError, StartFailed, StartReason

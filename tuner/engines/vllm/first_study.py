@@ -15,9 +15,9 @@ from tuner.engines.first_space import (
     powers,
 )
 from tuner.engines.first_study import Draft, Line, Machine, Origin, Source, lines, too_large, unused
-from tuner.engines.vllm.knobs import CACHE, cpu_cache_bytes
 from tuner.engines.vllm.memory.kv_cache import VALUE_BYTES
 from tuner.engines.vllm.memory.model_folder import ModelFolder, read_model_folder
+from tuner.engines.vllm.settings.knobs import CACHE, cpu_cache_bytes
 from tuner.spec.errors import InputError
 
 USUAL_CONTEXT = 8192

@@ -11,7 +11,7 @@ from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
-from tuner.engines.vllm.section import Fixed, VllmSection, fixed
+from tuner.engines.vllm.settings.section import Fixed, VllmSection, fixed
 from tuner.machine.finding import Finding
 from tuner.spec.address import Url, url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
@@ -111,7 +111,7 @@ class VllmKind(EngineKind):
 
     def knobs(self) -> Mapping[str, Knob]:
         """Return the knobs of the newest version."""
-        from tuner.engines.vllm.knobs import knobs
+        from tuner.engines.vllm.settings.knobs import knobs
 
         return knobs("")
 
@@ -131,8 +131,8 @@ class VllmKind(EngineKind):
         self, study: Study, knobs: Mapping[str, Knob], candidate: Candidate
     ) -> None:
         """Raise InputError for a flag that vLLM's own file cannot hold."""
-        from tuner.engines.vllm.arguments import arguments
-        from tuner.engines.vllm.command import flags
+        from tuner.engines.vllm.settings.arguments import arguments
+        from tuner.engines.vllm.settings.command import flags
 
         if study.url is None:
             arguments(flags(candidate, study.engine_settings or Fixed()))

@@ -8,9 +8,9 @@ from typing import Any
 
 from tuner.engines.serving import control
 from tuner.engines.serving.readback import difference, setting
-from tuner.engines.vllm.knobs import RESOLVED
 from tuner.engines.vllm.running.metrics import Page
 from tuner.engines.vllm.running.watch import page
+from tuner.engines.vllm.settings.knobs import RESOLVED
 from tuner.spec.knobs import Knob
 from tuner.spec.values import Setting
 

@@ -16,10 +16,10 @@ from tuner.engines.kind import Contents
 from tuner.engines.openai.artifacts import hosted_files
 from tuner.engines.openai.remote import FromEnvironment
 from tuner.engines.quoting import for_systemd, for_yaml, systemd_command, yaml_name
-from tuner.engines.vllm.arguments import in_file
 from tuner.engines.vllm.emitted.containers import compose_file, deployment_file
 from tuner.engines.vllm.emitted.secrets import API_KEY, without_secrets
 from tuner.engines.vllm.emitted.service import Service
+from tuner.engines.vllm.settings.arguments import in_file
 from tuner.load.wire import Request
 from tuner.spec.address import Address, Url
 from tuner.spec.templates import fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuner.engines.vllm.arguments import FlagValue, arguments
+from tuner.engines.vllm.settings.arguments import FlagValue, arguments
 
 SERVE = ("vllm", "serve")
 """The program in vLLM's images."""

@@ -1,1 +1,1 @@
-"""The vLLM that is installed: where it is, its flags, and what it makes of settings."""
+"""The vLLM that is installed: where it is, and its flags."""

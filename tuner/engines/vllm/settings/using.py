@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tuner.engines.vllm.arguments import FlagValue
 from tuner.engines.vllm.installed.program import Installation
-from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.settings.arguments import FlagValue
+from tuner.engines.vllm.settings.section import Fixed
 from tuner.spec.knobs import Knob
 
 

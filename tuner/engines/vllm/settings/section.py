@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictStr, field_validator, model_validator
 
-from tuner.engines.vllm.arguments import FlagValue, in_file
-from tuner.engines.vllm.knobs import FLAGS, VARIABLES
+from tuner.engines.vllm.settings.arguments import FlagValue, in_file
+from tuner.engines.vllm.settings.knobs import FLAGS, VARIABLES
 from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import InputError
 from tuner.spec.file.parts import Duration, Word

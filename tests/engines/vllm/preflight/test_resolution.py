@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tuner.engines.base import Resolution
-from tuner.engines.vllm import resolution
-from tuner.engines.vllm.installed.resolver import Answer
-from tuner.engines.vllm.knobs import knobs
+from tuner.engines.vllm.preflight import resolution
+from tuner.engines.vllm.preflight.resolver import Answer
+from tuner.engines.vllm.settings.knobs import knobs
 from tuner.spec.values import Setting
 
 VALUES = {

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engines.vllm.emitted.services import MODULE, ON_CPUS, PROGRAM, written
-from tuner.engines.vllm.arguments import FlagValue, arguments
 from tuner.engines.vllm.emitted.check import script_words
+from tuner.engines.vllm.settings.arguments import FlagValue, arguments
 from tuner.spec.errors import InputError
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

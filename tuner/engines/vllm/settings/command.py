@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuner.engines.vllm.arguments import FlagValue
 from tuner.engines.vllm.installed.flags.flag import Flags
-from tuner.engines.vllm.knobs import KNOBS, NO_SPECULATION
-from tuner.engines.vllm.section import Fixed
+from tuner.engines.vllm.settings.arguments import FlagValue
+from tuner.engines.vllm.settings.knobs import KNOBS, NO_SPECULATION
+from tuner.engines.vllm.settings.section import Fixed
 from tuner.spec.values import Candidate
 
 LOOKUP_TOKENS = 4

@@ -8,7 +8,7 @@ import pytest
 
 from tests.vllm.pythons import model
 from tuner.engines.memory import Room
-from tuner.engines.vllm.limits import Limits
+from tuner.engines.vllm.preflight.limits import Limits
 
 KIB = 2**10
 PER_TOKEN = 2 * 2 * 16 * 2 * 2

@@ -11,7 +11,7 @@ import psutil
 from tuner.engines.memory import Room
 from tuner.engines.vllm.memory.estimate import Settings, estimate
 from tuner.engines.vllm.memory.model_folder import ModelFolder, read_model_folder
-from tuner.engines.vllm.resolution import digest
+from tuner.engines.vllm.preflight.resolution import digest
 from tuner.spec.values import Setting
 
 SHARE = 0.92

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.vllm.pythons import model, python, script
-from tuner.engines.vllm.installed.resolver import Answer, Resolver, Unusable, in_a_sentence
+from tuner.engines.vllm.preflight.resolver import Answer, Resolver, Unusable, in_a_sentence
 
 T = TypeVar("T")
 

@@ -9,19 +9,19 @@ import pytest
 from pydantic import ValidationError
 
 from tests.vllm.pythons import model, python
-from tuner.engines.vllm import command
 from tuner.engines.vllm.create import create, preview
 from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.engines.vllm.installed.flags.help_text import flags_of
 from tuner.engines.vllm.kind import KIND
-from tuner.engines.vllm.knobs import cpu_cache_bytes, knobs, of_version
-from tuner.engines.vllm.section import Fixed, VllmSection, fixed
+from tuner.engines.vllm.settings import command
+from tuner.engines.vllm.settings.knobs import cpu_cache_bytes, knobs, of_version
+from tuner.engines.vllm.settings.section import Fixed, VllmSection, fixed
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
 from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = Path(__file__).parents[1] / "recorded"
 
 
 def section(**keys: Any) -> VllmSection:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tuner.engines.base import Resolution
 from tuner.engines.serving.readback import same
-from tuner.engines.vllm.installed.resolver import Answer
-from tuner.engines.vllm.knobs import KNOBS, NO_SPECULATION, RESOLVED
+from tuner.engines.vllm.preflight.resolver import Answer
+from tuner.engines.vllm.settings.knobs import KNOBS, NO_SPECULATION, RESOLVED
 from tuner.spec.values import Candidate, Setting
 
 COMPILED_BY = (
