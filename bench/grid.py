@@ -1,15 +1,17 @@
 """Record a table of configurations of a real engine, for a simulated world.
 
-    python -m bench.grid NAME [OUT.json]        about ten minutes on a quiet machine
+    python -m bench.grid NAME [OUT.json] [--model FOLDER] [--vllm-python PATH]
 
-NAME is one of TABLES. An Ollama is found as `tune` finds it: the program in PATH, its models in
-OLLAMA_MODELS; both must be of the generation that the table is for. Every configuration answers
+About ten minutes on a quiet machine, an hour for vLLM. NAME is one of TABLES. An Ollama is found as
+`tune` finds it: the program in PATH, its models in OLLAMA_MODELS; both must be of the generation
+that the table is for. vLLM and its model are named. Every configuration answers
 the same twenty templates, as a screening trial does. Rows are measured in an order that keeps
 restarts few; the machine's drift is therefore in the table, as it is in a real search.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
 import json
@@ -17,10 +19,11 @@ import math
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tuner.cli.options import overridden
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate.measured import Measured
@@ -46,6 +49,7 @@ class Table:
     """What is recorded: a packaged study, the values of each knob, dear knobs first.
 
     `baseline` is where a search of this table begins; `fixed` settings hold in all rows.
+    `concurrency` requests are in flight, of which none has more than `limit` output tokens.
     """
 
     file: str
@@ -53,6 +57,8 @@ class Table:
     knobs: Mapping[str, tuple[Setting, ...]]
     baseline: Candidate
     fixed: Candidate = field(default_factory=dict)
+    concurrency: int = 1
+    limit: int = LIMIT
 
 
 TABLES = {
@@ -84,6 +90,16 @@ TABLES = {
         {"huge_pages": "auto", "num_batch": 512, "system": "full", "shots": 3, "format": "json"},
         {"temperature": 0.0},
     ),
+    "vllm": Table(
+        "grid-vllm.json", "task-api-vllm.yaml",
+        {"max_num_seqs": (2, 4), "max_num_batched_tokens": (256, 512, 2048),
+         "enable_prefix_caching": (False, True), "system": ("none", "full"), "shots": (1, 2, 3)},
+        {"max_num_seqs": 2, "max_num_batched_tokens": 2048, "enable_prefix_caching": True,
+         "system": "full", "shots": 3},
+        {"temperature": 0.0, "format": "json", "max_model_len": 2048,
+         "kv_cache_memory_bytes": 2**30, "cpu_reserved_cores": 0},
+        concurrency=4, limit=48,
+    ),
 }  # fmt: skip
 
 
@@ -91,7 +107,7 @@ def candidates(table: Table, base: Candidate) -> Iterator[Candidate]:
     """Yield the table's candidates, those of one engine start side by side."""
     for values in itertools.product(*table.knobs.values()):
         chosen = dict(zip(table.knobs, values, strict=True))
-        yield {**base, **table.fixed, "num_predict": LIMIT, **chosen}
+        yield {**base, **table.fixed, "num_predict": table.limit, **chosen}
 
 
 async def record(table: Table, study: Study, engine: Engine, out: Path) -> dict[str, Any]:
@@ -119,17 +135,20 @@ async def record(table: Table, study: Study, engine: Engine, out: Path) -> dict[
         "tiers": {name: knobs[name].tier for name in table.knobs},
         "baseline": table.baseline,
         "fixed": table.fixed,
-        "limit": LIMIT,
+        "limit": table.limit,
+        "concurrency": table.concurrency,
         "rows": rows,
     }
 
 
 def _row(shown: Candidate, measured: Measured, start_s: float) -> dict[str, Any]:
-    changed = measured.effective.changed if measured.effective else None
+    effective = measured.effective
+    start = asdict(effective.start) if effective and effective.start else {}
     return {
         "candidate": shown,
-        "changed": changed,
+        "changed": effective.changed if effective else None,
         "start_s": round(start_s, 3),
+        **({"start": start["kind"], "compiled": start["compiled"]} if start else {}),
         "memory_bytes": measured.memory_bytes,
         "samples": [_short(s) for s in measured.counted],
     }
@@ -151,16 +170,27 @@ def as_text(document: dict[str, Any]) -> str:
     return json.dumps(head)[:-1] + ', "rows": [\n' + rows + "\n]}\n"
 
 
+def study_of(table: Table, model: str | None, python: str | None) -> Study:
+    """Return the table's study, at its load, with what the command line names."""
+    study = overridden(load(studies() / table.study), model=model, engine_python=python)
+    at_once = replace(study.workload.load, concurrency=table.concurrency)
+    return replace(study, workload=replace(study.workload, load=at_once))
+
+
 def main() -> None:
     """Record a table into the file that is named, or its own below bench/recorded."""
-    if len(sys.argv) < 2 or sys.argv[1] not in TABLES:
-        raise SystemExit(f"which table? There are: {', '.join(TABLES)}")
-    table = TABLES[sys.argv[1]]
-    target = Path(sys.argv[2]) if len(sys.argv) > 2 else RECORDED / table.file
-    study = load(studies() / table.study)
+    parser = argparse.ArgumentParser("python -m bench.grid", description="Record a table.")
+    parser.add_argument("table", choices=list(TABLES))
+    parser.add_argument("out", nargs="?", type=Path)
+    parser.add_argument("--model")
+    parser.add_argument("--vllm-python")
+    given = parser.parse_args()
+    table = TABLES[given.table]
+    study = study_of(table, given.model, given.vllm_python)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "grid"
         document = asyncio.run(record(table, study, create(study, out / "engine"), out))
+    target = given.out or RECORDED / table.file
     target.write_text(as_text(document), encoding="utf-8")
 
 
