@@ -87,15 +87,15 @@ def setups(draw: st.DrawFn) -> Setup:
     )
 
 
-@given(setups())
+@given(setups(), st.integers(4, 60))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_what_is_named_is_what_holds_requests_up(setup: Setup) -> None:
+def test_what_is_named_is_what_holds_requests_up(setup: Setup, readings: int) -> None:
     """Without the limit that is named the same requests wait less, by more than without another.
 
     Where none is named, since the steps take the time or the server is idle, no limit matters.
     """
     whole = run(setup)
-    name = reason(whole.seen()).name
+    name = reason(whole.seen(readings)).name
     event(name)
     if name != NOT_CLEAR:
         without = {limit: run(setup.without(limit)) for limit in LIMIT.values()}
@@ -138,6 +138,7 @@ DRAFTS = {"drafts": 100.0, "draft_tokens": 400.0, "accepted_tokens": 100.0}
         (WAITING, {"settings": {}}, "no limit alone"),
         (WAITING, {"readings": [Gauges(4, 12, 0, 0.93)] * 9}, "no limit alone"),
         (WAITING, {"readings": [Gauges(3, 12, 0, 0.1)] * 9}, "no limit alone"),
+        (WAITING, {"readings": [Gauges(0, 12, 0, 0.0)] * 9}, "no limit alone"),
         (WAITING, {"readings": [Gauges(4, 1, 9, 0.1)] * 9}, "a grammar, an adapter"),
         (WAITING, {"totals": {"queue_s": 0.5}}, "neither much nor nothing"),
         (AT_ONCE, {"readings": ()}, "nothing waited, with 4.00 requests"),
@@ -156,9 +157,9 @@ def test_in_doubt_there_is_no_reason(of: Seen, changes: dict[str, Any], because:
 
 
 def test_with_speculation_a_request_takes_fewer_steps_than_tokens() -> None:
-    """Where each step gives two tokens more have left when gauges are read: 6 of 8 is the cap."""
-    tokens = {"generation_tokens": 8 * WAITING.totals["requests"]}
-    after = [Gauges(8, 9, 0, 0.1), *[Gauges(6, 9, 0, 0.1)] * 8]
+    """Where each step gives two tokens more have left when gauges are read: 6.5 of 8 is the cap."""
+    tokens = {"generation_tokens": 16 * WAITING.totals["requests"]}
+    after = [Gauges(8, 9, 0, 0.1), *[Gauges(6.5, 9, 0, 0.1)] * 8]
     limits = Limits(8, 6000)
 
     assert told(WAITING, totals=tokens, readings=after, limits=limits)[0] == NOT_CLEAR

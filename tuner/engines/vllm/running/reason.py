@@ -52,7 +52,7 @@ WAITS, NOTHING = 0.05, 0.01
 PREEMPTED = 0.05
 CUT = 0.05
 LEAST_READINGS = 4
-LEAST_STEPS = 4
+LEAST_STEPS = 8
 """Answers of fewer steps leave so fast that gauges after a step say little of what ran in it."""
 
 NEAR, FAR = 0.9, 0.75
@@ -171,7 +171,8 @@ def _at_cap(seen: Seen, now: Sequence[Gauges]) -> bool | None:
     running = _running(now)
     if max(running) >= cap and median(running) >= NEAR * stay:
         return True
-    return False if max(running) < cap and median(running) < FAR * stay else None
+    fewer = max(running) < cap and 0 < median(running) < FAR * stay  # 0: all have just left
+    return False if fewer else None
 
 
 def _running(now: Sequence[Gauges]) -> list[float]:
