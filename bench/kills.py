@@ -68,7 +68,7 @@ def kill_again_and_again(folder: Path, times: int, seed: int) -> list[Kill]:
 
 def start(folder: Path, mark: str, *more: str) -> subprocess.Popen[bytes]:
     """Start `tune run` into a folder, continuing what is there; its family carries `mark`."""
-    resume = ("--resume",) if (folder / "trials").exists() else ()
+    resume = ("--resume",) if (folder / "run.json").exists() else ()
     command = (sys.executable, "-m", "tuner", "run", *STUDY, "--out", str(folder), *resume, *more)
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, env={**os.environ, MARK: mark}, stdout=quiet, stderr=quiet)
