@@ -36,8 +36,8 @@ ABLATIONS: Mapping[str, tuple[str, Callable[..., Any] | int]] = {
     "no-mutants": ("tuner.search.moves.Moves.mutants", _nothing),
     "no-hints": ("tuner.search.hints.values", _nothing),
     "no-tightening": ("tuner.search.hints.tightened", _unchanged),
-    "no-racing": ("tuner.workflow.tune.screening.outraced", _never),
-    "no-cutting": ("tuner.workflow.tune.screening.hopeless", _never),
+    "no-racing": ("tuner.workflow.tune.searching.screening.outraced", _never),
+    "no-cutting": ("tuner.workflow.tune.searching.screening.hopeless", _never),
     "no-siblings": ("tuner.workflow.tune.run.MOST_SIBLINGS", 0),
     "short-looks": ("tuner.search.budget.MOST_LOOK", 20),
 }

@@ -27,7 +27,7 @@ from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Sample, Slo
 from tuner.workflow.measuring.compare import compared
-from tuner.workflow.tune.claimed_gains import MEAN_PART, Gains, gains
+from tuner.workflow.tune.proving.claimed_gains import MEAN_PART, Gains, gains
 
 STUDY = Study("gains", "simulated", "m", Workload(()), slos=(Slo("e2e", 0.99, 0.9),), file="g.yaml")
 ALPHA = 0.025

@@ -17,7 +17,7 @@ from tuner.search.budget import ALPHAS, Pace, Rhythm, rhythm
 from tuner.spec.requests.workload import Supply, Template, Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Guard, Load, Message, Sample, Slo
-from tuner.workflow.tune.turns import Sent, guard_exhausted, turn
+from tuner.workflow.tune.proving.turns import Sent, guard_exhausted, turn
 
 P99 = Slo("e2e", 0.99, TARGET_S)
 ALPHA = ALPHAS[0]

@@ -34,7 +34,7 @@ from tuner.testing.fake_server import running
 from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import TrialSpec
-from tuner.workflow.tune.screening import Screening
+from tuner.workflow.tune.searching.screening import Screening
 
 SLEEPER = (PROGRAM[0], "-c", "import time; time.sleep(60)")
 

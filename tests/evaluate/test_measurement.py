@@ -20,7 +20,7 @@ from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
 from tuner.stats.eprocess import Certificate
-from tuner.workflow.tune.reasons import what_stood_in_the_way
+from tuner.workflow.tune.proving.reasons import what_stood_in_the_way
 
 SLO = Slo("e2e", 0.99, 0.5)
 STUDY = Study("s", "fake", "default", Workload((), hash="h"), slos=(SLO,))

@@ -19,8 +19,8 @@ from tuner.store import trial_folder
 from tuner.store.trial_folder import StoredTrial
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.tune.baseline_drift import REQUESTS, SHARE
 from tuner.workflow.tune.run import run
+from tuner.workflow.tune.searching.baseline_drift import REQUESTS, SHARE
 
 BUDGET_S = 900.0
 

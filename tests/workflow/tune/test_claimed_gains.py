@@ -21,7 +21,7 @@ from tuner.search.result import Result
 from tuner.spec.space import Choices
 from tuner.spec.values import Candidate, Guard, Sample, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
-from tuner.workflow.tune.claimed_gains import gains
+from tuner.workflow.tune.proving.claimed_gains import gains
 
 
 def flat(settings: Candidate, text: str, rng: np.random.Generator) -> Answered:

@@ -25,7 +25,7 @@ from tuner.spec.space import Range
 from tuner.spec.values import Candidate, Effective, Load, Slo
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.tune.proof import terms_of
+from tuner.workflow.tune.proving.proof import terms_of
 from tuner.workflow.tune.run import run
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.workflow.tune.test_turns import STUDY, seen
 from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.values import Guard, Message
-from tuner.workflow.tune.reasons import what_stood_in_the_way
+from tuner.workflow.tune.proving.reasons import what_stood_in_the_way
 
 
 def of_templates(count: int) -> Workload:

@@ -15,7 +15,7 @@ from tuner.search.budget import Rhythm
 from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Sample, Slo
-from tuner.workflow.tune.turns import (
+from tuner.workflow.tune.proving.turns import (
     Sent,
     drop_alone_is_open,
     floor_stays_open,

@@ -25,10 +25,10 @@ from tuner.store.run_folder import write_files
 from tuner.workflow.measuring.artifacts import placed, served_candidate
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.baseline_drift import drifted
-from tuner.workflow.tune.claimed_gains import gains
-from tuner.workflow.tune.prove_finalists import Finalists
-from tuner.workflow.tune.reasons import what_stood_in_the_way
+from tuner.workflow.tune.proving.claimed_gains import gains
+from tuner.workflow.tune.proving.prove_finalists import Finalists
+from tuner.workflow.tune.proving.reasons import what_stood_in_the_way
+from tuner.workflow.tune.searching.baseline_drift import drifted
 
 
 @dataclass(frozen=True, slots=True)

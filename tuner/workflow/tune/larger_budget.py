@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from tuner.search.budget import MAX_FINALISTS, Plan
 from tuner.search.trial import Trial
-from tuner.workflow.tune.prove_finalists import Finalists, next_needs_s
-from tuner.workflow.tune.queue import BATCH
+from tuner.workflow.tune.proving.prove_finalists import Finalists, next_needs_s
+from tuner.workflow.tune.searching.queue import BATCH
 
 USED_UP = (
     f"the error of 5 % is spent on {MAX_FINALISTS} finalists, so that no further candidate can be "

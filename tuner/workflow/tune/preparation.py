@@ -6,9 +6,9 @@ from tuner.engines.base import Engine
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.workflow.measuring.candidates import without_refused
-from tuner.workflow.tune.inert_knobs import without_inert
 from tuner.workflow.tune.production_warning import production_warnings
-from tuner.workflow.tune.screening import Watcher
+from tuner.workflow.tune.searching.inert_knobs import without_inert
+from tuner.workflow.tune.searching.screening import Watcher
 
 
 def check(study: Study) -> None:

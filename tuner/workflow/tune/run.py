@@ -27,17 +27,17 @@ from tuner.store.trial_folder import Spent, StoredTrial, read_all
 from tuner.workflow.measuring.candidates import all_knobs, baseline
 from tuner.workflow.measuring.environment import identity
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.baseline_drift import BaselineRechecks
-from tuner.workflow.tune.claimed_gains import gains
-from tuner.workflow.tune.cold_start import cold_starts
 from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
 from tuner.workflow.tune.larger_budget import Continuation
 from tuner.workflow.tune.preparation import as_served, check
-from tuner.workflow.tune.proof import complete_baseline
-from tuner.workflow.tune.prove_finalists import Finalists
-from tuner.workflow.tune.screening import Screening, Watcher
-from tuner.workflow.tune.shortlist import second_looks
-from tuner.workflow.tune.trials import restored
+from tuner.workflow.tune.proving.claimed_gains import gains
+from tuner.workflow.tune.proving.cold_start import cold_starts
+from tuner.workflow.tune.proving.proof import complete_baseline
+from tuner.workflow.tune.proving.prove_finalists import Finalists
+from tuner.workflow.tune.searching.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.searching.screening import Screening, Watcher
+from tuner.workflow.tune.searching.shortlist import second_looks
+from tuner.workflow.tune.searching.trials import restored
 
 MOST_SIBLINGS = 3
 """How many candidates at most share an engine start with the one that needs it."""

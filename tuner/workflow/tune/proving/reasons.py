@@ -8,7 +8,7 @@ from tuner.evaluate.measurement import Measurement
 from tuner.spec.study import Study
 from tuner.spec.values import Slo, Verdict
 from tuner.stats.shares import answers_needed
-from tuner.workflow.tune.turns import pairs_missing, requests_missing
+from tuner.workflow.tune.proving.turns import pairs_missing, requests_missing
 
 
 def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -> list[str]:

@@ -17,8 +17,8 @@ from tuner.spec.values import Candidate, changes
 from tuner.stats.paired import pairs_needed
 from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.proof import Proof, Side, fastest_proof_s, held_out, terms_of
-from tuner.workflow.tune.screening import Watcher
+from tuner.workflow.tune.proving.proof import Proof, Side, fastest_proof_s, held_out, terms_of
+from tuner.workflow.tune.searching.screening import Watcher
 
 LEAST_SHARE = 0.05
 """With less than this share of the budget left no further finalist is begun."""

@@ -21,7 +21,7 @@ from tuner.store.trial_folder import Place, StoredTrial
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec, never
 from tuner.workflow.measuring.verdict_so_far import VerdictSoFar
-from tuner.workflow.tune.turns import (
+from tuner.workflow.tune.proving.turns import (
     Sent,
     Turn,
     drop_alone_is_open,

@@ -20,9 +20,9 @@ from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.candidates import all_knobs, complete
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
-from tuner.workflow.tune.baseline_drift import BaselineRechecks
-from tuner.workflow.tune.queue import Queue, served_alike
-from tuner.workflow.tune.trials import screened, unmeasured
+from tuner.workflow.tune.searching.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.searching.queue import Queue, served_alike
+from tuner.workflow.tune.searching.trials import screened, unmeasured
 
 CONTROLS = ("baseline", "default")
 """Origins of the trials that every study has; they are not cut for being beaten."""

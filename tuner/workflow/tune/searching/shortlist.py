@@ -12,8 +12,8 @@ from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Sample
 from tuner.store.trial_folder import Place
 from tuner.workflow.measuring.trial_spec import TrialSpec
-from tuner.workflow.tune.screening import Screening
-from tuner.workflow.tune.trials import continued, looked_at_longer
+from tuner.workflow.tune.searching.screening import Screening
+from tuner.workflow.tune.searching.trials import continued, looked_at_longer
 
 
 async def second_looks(screening: Screening, base: Candidate, count: int) -> list[Trial]:

@@ -1,0 +1,1 @@
+"""Finalists are proven beside the baseline; what may be claimed of them."""
