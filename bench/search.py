@@ -27,15 +27,16 @@ from typing import Any
 from bench.ablations import without
 from bench.compared import report
 from bench.runs import Run, read
-from bench.strategies import COMPARED, STRATEGIES, missing
+from bench.strategies import COMPARED, RIVALS, STRATEGIES, missing
 from bench.worlds import worlds
 from bench.worlds.truth import feasible, late_where_sent, true_late_rate, true_p99
-from bench.worlds.world import Surroundings, World
+from bench.worlds.world import Surroundings, Untold, World
 from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError
 from tuner.spec.values import Candidate
 from tuner.store.trial_folder import read_all
+from tuner.testing.resolving import ResolvingEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.tune.run import run
@@ -79,7 +80,7 @@ def made(task: Task) -> Run:
     world, began = worlds()[task.world], time.process_time()
     study = world.study(task.seed, stop_when_met=task.mode == "proof")
     around, clock = Surroundings(world, task.seed), Clock()
-    engine = world.engine(task.seed, around)
+    engine = told(world.engine(task.seed, around), task.strategy)
     strategy = STRATEGIES[task.strategy](study, baseline(study, engine))
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         out = Path(folder) / "out"
@@ -93,6 +94,12 @@ def made(task: Task) -> Run:
     paces = around.paces(sent_s)
     late = late_where_sent(world, judged.candidate, paces) if sent_s else None
     return replace(judged, late_where_sent=late)
+
+
+def told(engine: Any, strategy: str) -> Any:
+    """Return an engine as a strategy sees it: rivals do not ask what a start will cost."""
+    rival = strategy in RIVALS and isinstance(engine, ResolvingEngine)
+    return Untold(engine) if rival else engine
 
 
 def proof_sent_s(out: Path, candidate: Candidate) -> list[float]:

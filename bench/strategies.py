@@ -15,7 +15,7 @@ import optuna
 
 from bench.ablations import ABLATIONS
 from bench.plain import Plain
-from bench.streams import Coordinate, Grid, Halving, Listed
+from bench.streams import Coordinate, Grid, Halving, Listed, Staged
 from bench.worlds import worlds
 from bench.worlds.landscape import landscape
 from tuner.search.propose import Proposer, Strategy
@@ -69,6 +69,7 @@ RIVALS: Mapping[str, Made] = {
     "gp": _gp,
     "coordinate": Coordinate,
     "halving": Halving,
+    "staged": Staged,
 }
 
 COMPARED: Mapping[str, Made] = {"ours": _ours, "oracle": Oracle, **RIVALS}

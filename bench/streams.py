@@ -23,6 +23,13 @@ RETRIES = 20
 """Draws after which a repetition is measured again instead of being drawn anew."""
 
 
+MOST_OF_A_GROUP = 12
+"""Points of a group of knobs that are tried before the next group has its turn."""
+
+FLAGS = ("max_num_seqs", "max_num_batched_tokens", "enable_prefix_caching", "num_batch")
+"""Knobs of the server in the worlds; all others are carried by requests."""
+
+
 def key(candidate: Candidate) -> str:
     """Return what tells one candidate from another."""
     return json.dumps(dict(candidate), sort_keys=True)
@@ -164,6 +171,43 @@ class Coordinate(Listed):
         for index in self.rng.permutation(len(points)):
             candidate = {**self.base, **dict(zip(liked, points[int(index)], strict=True))}
             if key(candidate) not in self.tried and found < most:
+                found += 1
+                yield candidate
+        yield None
+
+
+class Staged(Listed):
+    """One group of knobs after the other: the server's flags, then what requests carry.
+
+    Within a group the points of a shuffled grid are tried while all others stand at the best so
+    far, up to `MOST_OF_A_GROUP` of them; then the groups come again. The three best are measured
+    longer and proven by the tuner.
+    """
+
+    def stream(self) -> Iterator[Candidate | None]:
+        """Yield the groups one after the other."""
+        groups = [names for names in self._groups() if names]
+        while True:
+            before = len(self.tried)
+            for names in groups:
+                yield from self._group(names)
+            if len(self.tried) == before:
+                while len(self.tried) < size(self.space):
+                    yield self.random()
+                return
+
+    def _groups(self) -> list[list[str]]:
+        flags = [name for name in self.space if name in FLAGS]
+        return [flags, [name for name in self.space if name not in flags]]
+
+    def _group(self, names: Sequence[str]) -> Iterator[Candidate | None]:
+        inside = [t for t in self.told if t.samples]
+        best = min(inside, key=score).candidate if inside else self.base
+        points = list(itertools.product(*(spaced(values_of(self.space[n]), 3) for n in names)))
+        found = 0
+        for index in self.rng.permutation(len(points)):
+            candidate = {**best, **dict(zip(names, points[int(index)], strict=True))}
+            if key(candidate) not in self.tried and found < MOST_OF_A_GROUP:
                 found += 1
                 yield candidate
         yield None

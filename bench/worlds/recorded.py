@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.worlds.behaviour import LIMIT, Answer, Behaviour
 from bench.worlds.truth import aimed
-from bench.worlds.world import Split, World
+from bench.worlds.world import Split, Starts, World
 from tuner.engines.serving.usual_knobs import usual
 from tuner.spec.knobs import Knob
 from tuner.spec.space import Choices, Range, Space
@@ -61,6 +61,8 @@ def recorded(name: str, folder: Path = FOLDER) -> World:
         behaves=_lookup(document["knobs"], rows),
         restart_s=_takes(rows, "restart", RESTART_S),
         reload_s=_takes(rows, "reload", RELOAD_S),
+        starts=_starts(document),
+        concurrency=int(document.get("concurrency", 1)),
         guard=Guard(0.85, 0.35),
         systems={"full": "Answer with JSON.", "compact": "JSON."},
         shots=max(int(row["candidate"].get("shots", 0)) for row in rows),
@@ -72,6 +74,23 @@ def _takes(rows: list[dict[str, Any]], change: str, otherwise: float) -> float:
     """Return the median seconds of a kind of change."""
     found = [row["start_s"] for row in rows if row.get("changed") == change]
     return median(found) if found else otherwise
+
+
+def _starts(document: Mapping[str, Any]) -> Starts | None:
+    """Return what cold and warm starts take, None where the engine did not tell them apart."""
+    rows = [r for r in document["rows"] if r.get("changed") == "restart" and "start" in r]
+    taken = {kind: [r["start_s"] for r in rows if r["start"] == kind] for kind in ("cold", "warm")}
+    if not all(taken.values()):
+        return None
+    by_hash: dict[str, Mapping[str, Any]] = {r["compiled"]: r["candidate"] for r in rows}
+    dear = [n for n in document["knobs"] if document["tiers"].get(n) == "restart"]
+    compiled_by = (n for n in dear if _tells(n, rows, by_hash))
+    return Starts(median(taken["cold"]), median(taken["warm"]), frozenset(compiled_by))
+
+
+def _tells(name: str, rows: list[dict[str, Any]], by_hash: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether a knob has one value for each hash: then it takes part in what is compiled."""
+    return all(r["candidate"][name] == by_hash[r["compiled"]][name] for r in rows)
 
 
 def _space(names: list[str], rows: list[dict[str, Any]], longest: int) -> Space:

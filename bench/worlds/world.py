@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from tuner.spec.requests.workload import Shot, Template, Workload
 from tuner.spec.space import Space
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Guard, Load, Message, Slo
+from tuner.testing.resolving import ResolvingEngine
 from tuner.testing.simulated import Answered, SimulatedEngine
 
 Split = Literal["development", "held-out"]
@@ -32,6 +33,31 @@ _SAME_S = 1e-6
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What starts take where they are not all alike: `warm_s` where an earlier one compiled it.
+
+    What a start compiles follows from the knobs in `compiled_by`.
+    """
+
+    cold_s: float
+    warm_s: float
+    compiled_by: frozenset[str]
+
+
+class Untold:
+    """An engine whose starts cost what they cost, and which does not tell that beforehand."""
+
+    def __init__(self, engine: ResolvingEngine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the engine has, but for what it tells before a start."""
+        if name == "resolve":
+            raise AttributeError(name)
+        return getattr(self._engine, name)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
     """A world to tune in.
@@ -40,7 +66,8 @@ class World:
     judge it. Half of the `templates` are held out; with `slots` each makes many prompts. The
     kind of an answer is its template's own with a chance of `own_kind`, and drawn anew
     otherwise. Engine starts differ in pace by `start_sd` (of its logarithm). With a
-    `concurrency` above one so many requests that follow each other stall together, or none.
+    `concurrency` above one so many requests that follow each other stall together, or none. With
+    `starts` an engine tells before a start what it costs.
     """
 
     name: str
@@ -63,6 +90,7 @@ class World:
     own_kind: float = 0.0
     start_sd: float = 0.0
     concurrency: int = 1
+    starts: Starts | None = None
 
     @property
     def slo(self) -> Slo:
@@ -97,10 +125,18 @@ class World:
             met = around.meet(text, rng, asyncio.get_running_loop().time())
             return draw(self.behaves(settings), limit(settings), text, rng, met)
 
-        return SimulatedEngine(
-            answered, dict(self.knobs), self.restart_s, self.reload_s, seed=seed,
-            crashes=lambda c: not self.behaves(c).starts,
-            memory=lambda c: self.behaves(c).memory_bytes, parallel=self.concurrency,
+        what = {
+            "crashes": lambda c: not self.behaves(c).starts,
+            "memory": lambda c: self.behaves(c).memory_bytes,
+            "parallel": self.concurrency,
+            "seed": seed,
+        }
+        knobs, starts = dict(self.knobs), self.starts
+        if starts is None:
+            return SimulatedEngine(answered, knobs, self.restart_s, self.reload_s, **what)
+        return ResolvingEngine(
+            answered, knobs, starts.cold_s, self.reload_s, **what, cold_s=starts.cold_s,
+            warm_s=starts.warm_s, compiled_by=starts.compiled_by,
         )  # fmt: skip
 
 

@@ -93,6 +93,6 @@ class VllmAttached(Foreign):
     ) -> Request:
         """Return the chat request; every sampling field is sent, none left to a default."""
         model = self._served or self.model.name
-        carried = {"model": model, **fields(self.knobs, candidate, output_tokens)}
+        carried = {"model": model, **fields(self.knobs, candidate, response_format, output_tokens)}
         path = self._url.target(self._path + "/v1/chat/completions")
         return chat_request(messages, carried, response_format, path=path)

@@ -272,7 +272,7 @@ class Vllm(Served):
     ) -> Request:
         """Return the chat request; every sampling field is sent, none left to a default."""
         served = self._fixed.served_name or str(candidate["model"])
-        carried = {"model": served, **fields(self.knobs, candidate, output_tokens)}
+        carried = {"model": served, **fields(self.knobs, candidate, response_format, output_tokens)}
         return chat_request(messages, carried, response_format)
 
 
