@@ -18,8 +18,8 @@ test: $(VENV)/.dev $(VENV)/.embedded
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	for system in linux darwin win32; do \
-	  $(BIN)/mypy --platform $$system --cache-dir .mypy_cache/$$system || exit; done
+	printf '%s\n' linux darwin win32 | \
+	  xargs -P 2 -I SYSTEM $(BIN)/mypy --platform SYSTEM --cache-dir .mypy_cache/SYSTEM
 	$(BIN)/lint-imports
 	$(BIN)/deptry tuner
 	$(BIN)/deptry tests bench --ignore DEP002,DEP004
