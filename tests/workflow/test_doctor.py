@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.kernel_files import stat, write
+from tests.vllm import pythons
 from tuner.engines.llamacpp import engine as llamacpp
 from tuner.engines.ollama import kind as ollama
-from tuner.engines.vllm import kind as vllm
+from tuner.engines.vllm.installed import program as vllm
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.finding import Finding
 from tuner.machine.kernel import Kernel
@@ -111,8 +112,8 @@ def test_the_quota_is_held_against_the_engine_s_own_threads(tmp_path: Path) -> N
     assert by_topic(kernel)["CPU quota"].level == "ok"
 
 
-def test_a_program_is_found_and_what_is_not_built_is_not_promised(tmp_path: Path) -> None:
-    """A program is named with its install command or its place; what is not built is unusable."""
+def test_a_program_is_found_or_how_to_install_it_is_said(tmp_path: Path) -> None:
+    """A program is named with its install command or its place."""
     nothing = {e.finding.topic: e for e in engines(str(tmp_path))}
     for name, install in PROGRAMS.items():
         assert install in nothing[name].finding.text
@@ -120,13 +121,21 @@ def test_a_program_is_found_and_what_is_not_built_is_not_promised(tmp_path: Path
         (tmp_path / name).chmod(0o755)
     there = {e.finding.topic: e for e in engines(str(tmp_path))}
 
-    for name in PROGRAMS:
-        assert str(tmp_path / name) in there[name].finding.text
+    assert str(tmp_path / "ollama") in there["ollama"].finding.text
     assert there["ollama"].usable
     assert not there["vllm"].usable
-    assert "only measures" in there["vllm"].finding.text
+    assert "is not a script of a Python" in there["vllm"].finding.text
     assert there["command"].usable
     assert there["openai"].usable
+
+
+def test_a_vllm_is_found_with_its_version(tmp_path: Path) -> None:
+    """The Python behind the program `vllm` is asked which version it has."""
+    pythons.program(tmp_path)
+    there = {e.finding.topic: e for e in engines(str(tmp_path))}["vllm"]
+
+    assert there.usable
+    assert str(tmp_path / "python") in there.finding.text
 
 
 def test_a_diagnosis_is_a_document_and_a_text(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_without_the_resolver_rules_stand_in(tmp_path: Path) -> None:
         assert "vLLM's resolver was not asked" in resolved.notes[0]
 
     engine = vllm(tmp_path)
-    engine._resolver._python = script(tmp_path / "other", "exit 1")  # noqa: SLF001
+    engine._preflight._resolver._python = script(tmp_path / "other", "exit 1")  # noqa: SLF001
     use(engine, work)
 
 

@@ -300,7 +300,7 @@ def test_no_limit_and_auto_threads(tmp_path: Path) -> None:
     [
         ("FROM llama3.2\n", "Ollama has no model 'llama3.2'"),
         ("FROM ./model\n", "ln -s"),
-        ("FROM ./folder\n", "engine vllm"),
+        ("FROM ./folder\n", "is empty; expected config.json and weights"),
         ("FROM ./gone.gguf\n", "gone.gguf: no such file"),
         ("FROM ./m.gguf\nADAPTER ./a.gguf\n", "does not take adapters yet"),
     ],

@@ -17,6 +17,7 @@ from tuner.engines.vllm.installed.flags.installed_flags import (
 )
 from tuner.engines.vllm.installed.flags.variables import checked_environment
 from tuner.engines.vllm.installed.program import Installation, find
+from tuner.engines.vllm.model import served_model
 from tuner.engines.vllm.settings.arguments import FlagValue, arguments
 from tuner.engines.vllm.settings.command import telling
 from tuner.engines.vllm.settings.knobs import cpu_cache_bytes, knobs, of_version
@@ -25,8 +26,8 @@ from tuner.engines.vllm.settings.using import Using
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import EngineMissing
 from tuner.spec.knobs import Knob
+from tuner.spec.space import Choices
 from tuner.spec.study import Study
-from tuner.spec.values import Model
 
 CACHE = "vllm-cache"
 """The folder beside a run's engine logs that keeps what vLLM compiled."""
@@ -43,10 +44,10 @@ def create(study: Study, logs: Path) -> Vllm | VllmAttached:
         return VllmAttached(study.url, study.model, told.served_name)
     installation = find(told.python)
     flags = _flags(installation)
-    model = Model(study.model, str(Path(study.model).absolute()))
+    model, others = served_model(study.model), _others(study)
     fixed, cache = _checked(told, flags, installation), (logs / CACHE).absolute()
     found, left_out = of_version(_knobs(study.model), flags)
-    using = Using(installation, fixed, found, left_out, telling(fixed, flags))
+    using = Using(installation, fixed, found, left_out, telling(fixed, flags), others)
     return Vllm(model, using, logs, cache)
 
 
@@ -63,6 +64,13 @@ def preview(study: Study) -> Preview:
     _checked(told, flags, installation)
     found, left_out = of_version(_knobs(study.model), flags)
     return Preview(found, left_out=left_out)
+
+
+def _others(study: Study) -> dict[str, str | None]:
+    """Return the digest of each model that a candidate may name."""
+    chosen = study.space.get("model")
+    names = chosen.values if isinstance(chosen, Choices) else (study.model,)
+    return {str(name): served_model(str(name)).digest for name in names}
 
 
 def _knobs(model: str) -> dict[str, Knob]:

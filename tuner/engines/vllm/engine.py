@@ -7,9 +7,8 @@ of the flags, its own resolver tells before; candidates that come to the same sh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +26,8 @@ from tuner.engines.serving.launch import (
 )
 from tuner.engines.vllm import readback
 from tuner.engines.vllm.emitted.service import Service
-from tuner.engines.vllm.preflight import resolution
 from tuner.engines.vllm.preflight.compiled import Compiled
-from tuner.engines.vllm.preflight.limits import Limits
-from tuner.engines.vllm.preflight.resolver import Resolver, Unusable
+from tuner.engines.vllm.preflight.preflight import Preflight
 from tuner.engines.vllm.running.prefix_cache import reset_prefix_cache
 from tuner.engines.vllm.running.proposals import limits_of
 from tuner.engines.vllm.running.watch import Watch, watching
@@ -65,11 +62,11 @@ class Vllm(Served):
         super().__init__()
         self.model = model
         self.knobs, self.left_out = using.knobs, using.left_out
+        self.manifests = using.manifests
         self._using, self._fixed = using, using.fixed
-        self._logs, self._cache, self._ports, self._free = logs, cache, ports, free
-        self._resolver = Resolver(self.python, logs / "resolver.txt")
-        self._without_resolver: str | None = None
-        self._limits = Limits(command.gpus(using.fixed))
+        self._logs, self._ports, self._free = logs, ports, free
+        self._private = command.private(cache)
+        self._preflight = Preflight(using, self._private, logs / "resolver.txt")
         self._starts = 0
         self._serving: str | None = None
         self._compiled = Compiled(cache / "compiled-by-tune.txt")
@@ -78,46 +75,9 @@ class Vllm(Served):
         self._most_bytes: int | None = None
         self._watched = limits_of({})
 
-    @property
-    def python(self) -> str:
-        """Return the Python that has vLLM."""
-        return self._using.installation.python
-
-    # what a candidate amounts to
     async def resolve(self, candidate: Candidate) -> Resolution:
-        """Return what vLLM makes of a candidate; by our own rules where it cannot be asked."""
-        resolved = await self._resolved(candidate)
-        settings = {**candidate, **resolved.settings}
-        refused = resolved.refused or self._limits.refusal(str(candidate["model"]), settings)
-        if refused is None:
-            return resolved
-        return replace(resolved, identity=None, refused=refused)
-
-    async def _resolved(self, candidate: Candidate) -> Resolution:
-        beside = self._beside(candidate)
-        if self._without_resolver is None:
-            try:
-                return await self._asked(candidate, beside)
-            except Unusable as unusable:
-                self._without_resolver = str(unusable)
-        return resolution.by_rules(candidate, beside, self._without_resolver)
-
-    async def _asked(self, candidate: Candidate, beside: Mapping[str, str]) -> Resolution:
-        """Return what vLLM's resolver says, without what it says of this machine in any case."""
-        model, private = str(candidate["model"]), command.private(self._cache)
-        env = command.environment(candidate, self._fixed) | private
-        answer = await self._resolver.ask((model, *self._words(candidate)), env)
-        usual = await self._resolver.ask((model,), private)
-        notes = tuple(note for note in answer.notes if note not in usual.notes)
-        return resolution.of_answer(candidate, replace(answer, notes=notes), beside)
-
-    def _words(self, candidate: Candidate) -> tuple[str, ...]:
-        return tuple(arguments(command.flags(candidate, self._fixed)))
-
-    def _beside(self, candidate: Candidate) -> Mapping[str, str]:
-        """Return what a server is started with that its configuration does not hold."""
-        given = {name: str(value) for name, value in self._fixed.flags.items()}
-        return given | command.environment(candidate, self._fixed)
+        """Return what vLLM makes of a candidate; see `Resolves`."""
+        return await self._preflight.resolve(candidate)
 
     async def apply(self, candidate: Candidate, *, fresh: bool = False) -> Effective:
         """Reach a serving state for the candidate; see `Engine.apply`."""
@@ -149,8 +109,9 @@ class Vllm(Served):
 
     # starting
     async def _start(self, candidate: Candidate, resolved: Resolution) -> None:
-        model, settings = str(candidate["model"]), {**candidate, **resolved.settings}
-        if not has_gpu() and (short := self._limits.shortage(model, settings, self._free())):
+        limits, model = self._preflight.limits, str(candidate["model"])
+        settings = {**candidate, **resolved.settings}
+        if not has_gpu() and (short := limits.shortage(model, settings, self._free())):
             raise StartFailed("out_of_memory", f"not started: {short}")
         self._starts += 1
         self._failure = None
@@ -159,7 +120,7 @@ class Vllm(Served):
             await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
         except StartFailed:
             if self._failure is not None:
-                self._limits.learn(model, settings, self._failure.longest)
+                limits.learn(model, settings, self._failure.longest)
             raise
         seconds = asyncio.get_running_loop().time() - began
         self._serving = resolved.identity
@@ -171,12 +132,12 @@ class Vllm(Served):
             command=(
                 *self._using.installation.serve(str(candidate["model"])),
                 *("--host", "127.0.0.1", "--port", str(port)),
-                *self._words(candidate),
+                *command.words(candidate, self._fixed),
                 *arguments(self._using.telling),
             ),
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=self._fixed.start_timeout_s,
-            env=command.environment(candidate, self._fixed) | command.private(self._cache),
+            env={**command.environment(candidate, self._fixed), **self._private},
             port=port,
             explain=self._explained,
         )
@@ -260,7 +221,7 @@ class Vllm(Served):
         try:
             await self._stop_server()
         finally:
-            await self._resolver.aclose()
+            await self._preflight.aclose()
 
     # serving
     def request(

@@ -33,7 +33,7 @@ def checked(served: ServedCandidate, files: Mapping[str, str]) -> str | None:
         return None
     service = engine.service(served.candidate)
     try:
-        ensure_read(Path(engine.python), service, files)
+        ensure_read(Path(service.program[0]), service, files)
     except EngineError as problem:
         return str(problem)
     return f"vLLM {service.version} itself reads {CONFIG} and {SCRIPT}, and both alike"

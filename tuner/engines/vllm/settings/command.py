@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.engines.vllm.installed.flags.flag import Flags
-from tuner.engines.vllm.settings.arguments import FlagValue
+from tuner.engines.vllm.settings.arguments import FlagValue, arguments
 from tuner.engines.vllm.settings.knobs import KNOBS, NO_SPECULATION
 from tuner.engines.vllm.settings.section import Fixed
 from tuner.spec.values import Candidate
@@ -30,6 +30,11 @@ def flags(candidate: Candidate, fixed: Fixed) -> dict[str, FlagValue]:
     if fixed.served_name is not None:
         found["served-model-name"] = fixed.served_name
     return found
+
+
+def words(candidate: Candidate, fixed: Fixed) -> tuple[str, ...]:
+    """Return the flags of a candidate as words of a command line."""
+    return tuple(arguments(flags(candidate, fixed)))
 
 
 def _of_knobs(candidate: Candidate) -> Iterator[tuple[str, FlagValue]]:

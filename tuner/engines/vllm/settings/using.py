@@ -16,7 +16,8 @@ class Using:
     """An installed vLLM, and how a study uses it.
 
     `knobs` are those of its version; `left_out` says of others why it lacks them. `telling` are
-    flags with which a server tells of each request.
+    flags with which a server tells of each request. `manifests` are the digests of the models that
+    a candidate may name.
     """
 
     installation: Installation
@@ -24,3 +25,4 @@ class Using:
     knobs: Mapping[str, Knob]
     left_out: Mapping[str, str] = field(default_factory=dict)
     telling: Mapping[str, FlagValue] = field(default_factory=dict)
+    manifests: Mapping[str, str | None] = field(default_factory=dict)
