@@ -34,6 +34,7 @@ from tuner.testing.fake_server import running
 from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import TrialSpec
+from tuner.workflow.tune.searching.queue import Queue
 from tuner.workflow.tune.searching.screening import Screening
 
 SLEEPER = (PROGRAM[0], "-c", "import time; time.sleep(60)")
@@ -181,7 +182,7 @@ def test_a_server_that_dies_in_a_trial_costs_that_trial_alone(tmp_path: Path) ->
         base = baseline(mortal, engine)
         session = Session(mortal, engine, tmp_path / "o", budget_s=60)
         proposer = Proposer(mortal.space, base, "tpe", 0)
-        screening = Screening(session, proposer, plan(mortal), Recorder(), [])
+        screening = Screening(session, Queue(session, proposer), plan(mortal), Recorder(), [])
         try:
             await screening.controls(base)
             await screening.search()

@@ -73,7 +73,7 @@ def study(**changes: object) -> Study:
             "num_predict": Range(8, 16),
             "temperature": Range(0.0, 1.0),
         },
-        "budget_s": 1200.0,
+        "budget_s": 1800.0,
         "file": "small.yaml",
     }
     return Study(**given | changes)  # type: ignore[arg-type]
@@ -114,7 +114,7 @@ def test_starts_are_few_and_told(tuned: Tuned) -> None:
 
     assert kinds == {"cold", "warm"}
     assert len({s.compiled for s in tuned.result.starts if s.kind == "cold"}) <= 2
-    assert len(trials) > len({(t.candidate["max_num_seqs"]) for t in trials})
+    assert len(trials) > len(tuned.result.starts) / 2
 
 
 def test_what_changes_nothing_was_dropped(tuned: Tuned) -> None:
@@ -124,9 +124,10 @@ def test_what_changes_nothing_was_dropped(tuned: Tuned) -> None:
 
 def test_nothing_of_it_is_left(tuned: Tuned) -> None:
     """Neither the server with its workers nor the resolver outlives the run."""
-    left = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"]]
+    running = (p.info["cmdline"] or () for p in psutil.process_iter(["cmdline"]))
+    ours = ("vllm.entrypoints", "VLLM::", "resolver_helper")
 
-    assert not [c for c in left if any("vllm" in word or "resolver_helper" in word for word in c)]
+    assert not [words for words in running if any(name in " ".join(words) for name in ours)]
 
 
 def test_its_file_starts_vllm_with_what_the_result_says(tuned: Tuned, tmp_path: Path) -> None:

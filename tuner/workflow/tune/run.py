@@ -35,6 +35,7 @@ from tuner.workflow.tune.proving.cold_start import cold_starts
 from tuner.workflow.tune.proving.proof import complete_baseline
 from tuner.workflow.tune.proving.prove_finalists import Finalists
 from tuner.workflow.tune.searching.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.searching.queue import Queue
 from tuner.workflow.tune.searching.screening import Screening, Watcher
 from tuner.workflow.tune.searching.shortlist import second_looks
 from tuner.workflow.tune.searching.trials import restored
@@ -80,7 +81,8 @@ async def _run(
     session = _session(study, engine, out, stored, run_id)
     trials: Sequence[Trial] = restored(study, engine.knobs, stored)
     proposer = _proposer(session, base, trials)
-    job = _Job(session, strategy or proposer, base, watcher, plan(study), stored, inert)
+    queue = Queue(session, strategy or proposer)
+    job = _Job(session, queue, base, watcher, plan(study), stored, inert)
     try:
         finished = await job.search_and_prove(trials)
     finally:
@@ -146,7 +148,7 @@ class _Job:
     """A run on its way: what its steps share."""
 
     session: Session
-    proposer: Strategy
+    queue: Queue
     base: Candidate
     watcher: Watcher
     plan: Plan
@@ -240,7 +242,7 @@ class _Job:
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:
         return Screening(
-            self.session, self.proposer, self.plan, self.watcher, list(trials), self.rechecks,
+            self.session, self.queue, self.plan, self.watcher, list(trials), self.rechecks,
             self.inert,
         )  # fmt: skip
 

@@ -65,7 +65,7 @@ class Resolver:
         told = await self._line(self._process, question, ANSWER_S)
         if told.get("gpu"):  # it would keep memory from the server
             await self.aclose()
-        return _answer(told)
+        return answer_of(told)
 
     async def _started(self) -> asyncio.subprocess.Process:
         """Start the helper and wait for its greeting."""
@@ -127,7 +127,8 @@ class Resolver:
             await process.wait()
 
 
-def _answer(told: Mapping[str, Any]) -> Answer:
+def answer_of(told: Mapping[str, Any]) -> Answer:
+    """Return a line of the helper as a value."""
     notes = told.get("notes")
     refused, values = told.get("refused"), told.get("values")
     return Answer(

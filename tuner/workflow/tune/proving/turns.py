@@ -99,12 +99,10 @@ def _own_block(now: Measurement, blocks: int, terms: Terms, rhythm: Rhythm) -> i
     What a PASS still takes is divided among the blocks to come. Where the latencies have passed
     and only the guard is open, the block has its planned length.
     """
-    open_ = (slo for slo, c in now.certificates.items() if c.verdict == "UNDECIDED")
-    missing = max(
-        (requests_missing(now, slo, terms.alpha, rhythm.strands) for slo in open_), default=0
-    )
-    if not missing:
+    open_ = [slo for slo, c in now.certificates.items() if c.verdict == "UNDECIDED"]
+    if not open_:
         return rhythm.finalist_block
+    missing = max(requests_missing(now, slo, terms.alpha, rhythm.strands) for slo in open_)
     to_come = max(rhythm.finalist_blocks - blocks, 1)
     return _between(-(-missing // to_come), LEAST_BLOCK, 2 * rhythm.finalist_block)
 

@@ -51,6 +51,18 @@ class Queue:
         """Tell whether all that was proposed is measured."""
         return not self._waiting
 
+    async def takes(self, proposal: Proposal) -> bool:
+        """Take a candidate that would cost a start of its own; tell whether it was taken.
+
+        An engine that does not tell what a start costs has none that waits.
+        """
+        resolved = await self.session.resolve(proposal[1])
+        if resolved is None or self.session.starts.cost_s(resolved) == 0:
+            return False
+        self._resolved[proposal[0]] = resolved
+        self._waiting.append(proposal)
+        return True
+
     async def _fill(self, trials: Sequence[Trial]) -> None:
         tells = isinstance(self.session.engine, Resolves)
         if self._waiting and not (tells and len(self._waiting) < CHOICE):

@@ -10,7 +10,6 @@ from tuner.engines.base import Resolves
 from tuner.evaluate import failures
 from tuner.search.budget import Plan
 from tuner.search.equivalent import equivalent
-from tuner.search.propose import Strategy
 from tuner.search.trial import Origin, Trial, baseline_correct, hopeless, outraced
 from tuner.spec.errors import EngineDied
 from tuner.spec.requests.conversation import PROMPT_KNOBS
@@ -54,11 +53,12 @@ def engine_default(session: Session, base: Candidate) -> dict[str, Setting]:
 class Screening:
     """Screens candidates with the first prompts of the search's part of the workload.
 
-    `inert` are the knobs that make no difference, and how that shows.
+    `queue` has those that an earlier screening did not come to. `inert` are the knobs that make no
+    difference, and how that shows.
     """
 
     session: Session
-    proposer: Strategy
+    queue: Queue
     plan: Plan
     watcher: Watcher
     trials: list[Trial]
@@ -71,16 +71,15 @@ class Screening:
         Ends when the time planned for searching is used up, when a trial is `enough`, or
         when the space has nothing new. Raises EngineDied when nothing could be measured.
         """
-        queue = Queue(self.session, self.proposer)
         while not self._over() and not any(map(enough, self.trials)):
-            proposal = await queue.next(self.trials)
+            proposal = await self.queue.next(self.trials)
             if proposal is None:
                 self.watcher.note("the space has no candidate left that was not tried")
                 break
             await self.screen(*proposal)
             if isinstance(self.session.engine, Resolves):
                 self._drop_equivalent()
-            if queue.empty or self._over() or enough(self.trials[-1]):
+            if self.queue.empty or self._over() or enough(self.trials[-1]):
                 self._ensure_measurable()
                 if self.rechecks:
                     await self.rechecks.when_due()
@@ -96,7 +95,7 @@ class Screening:
         left = [name for name in dear if name not in self.inert]
         for name, why in equivalent(study.space, self.trials, metric, left).items():
             self.inert[name] = why
-            self.proposer.drop(name)
+            self.queue.strategy.drop(name)
             self.watcher.note(f"{name} is searched no more: {why}")
 
     def _ensure_measurable(self) -> None:
@@ -110,14 +109,19 @@ class Screening:
         return self.session.elapsed_s() >= self.plan.search_s
 
     async def controls(self, base: Candidate) -> None:
-        """Measure the baseline and the defaults, unless an earlier part of the run did."""
+        """Measure the baseline and the defaults, unless an earlier part of the run did.
+
+        Where starts are dear the defaults wait for their turn as any other candidate does.
+        """
         there = {t.origin for t in self.trials if not failures.refused(t.samples)}
         default = engine_default(self.session, base)
         if "baseline" not in there:
-            await self.screen(*self.proposer.fixed(base, "baseline"))
+            await self.screen(*self.queue.strategy.fixed(base, "baseline"))
             self._ensure_served(self.trials[-1])
         if "default" not in there and default != dict(base):
-            await self.screen(*self.proposer.fixed(default, "default"))
+            control = self.queue.strategy.fixed(default, "default")
+            if not await self.queue.takes(control):
+                await self.screen(*control)
 
     def _ensure_served(self, control: Trial) -> None:
         """Raise EngineDied where all requests of the baseline failed: others would fail alike."""
@@ -140,7 +144,7 @@ class Screening:
         measured = await self.session.measure(candidate, spec)
         trial = unmeasured(number, candidate, origin, n)
         trial = screened(study, trial, measured, baseline_correct(self.trials))
-        self.proposer.tell(trial)
+        self.queue.strategy.tell(trial)
         self.trials.append(trial)
         self.watcher.trial(trial, self.plan.trials, self.session.left_s())
 
@@ -161,7 +165,7 @@ class Screening:
             trial, reason=f"amounts to trial {twin.number}", same_as=twin.number,
             violations=twin.violations, value=twin.value, memory_bytes=twin.memory_bytes,
         )  # fmt: skip
-        self.proposer.tell(replace(known, state=twin.state))
+        self.queue.strategy.tell(replace(known, state=twin.state))
         self.trials.append(known)
         self.watcher.trial(known, self.plan.trials, self.session.left_s())
 

@@ -11,6 +11,7 @@ from tuner.search.trial import Trial, baseline_correct
 from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Sample
 from tuner.store.trial_folder import Place
+from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.tune.searching.screening import Screening
 from tuner.workflow.tune.searching.trials import continued, looked_at_longer
@@ -25,13 +26,26 @@ async def second_looks(screening: Screening, base: Candidate, count: int) -> lis
     """
     session, trials = screening.session, screening.trials
     updated = {t.number: t for t in trials}
-    for trial in rank(session.study, _not_looked_at(trials), base)[: max(count, 0)]:
-        if session.elapsed_s() >= _until_s(screening):
+    left = rank(session.study, _not_looked_at(trials), base)[: max(count, 0)]
+    while left:
+        place, cost_s = await _cheapest(session, left)
+        if session.elapsed_s() + cost_s >= _until_s(screening):
             break
+        trial = left.pop(place)
         again = await _look_again(screening, trial)
         updated[again.number] = again
         screening.watcher.trial(again, len(trials), session.left_s())
     return list(updated.values())
+
+
+async def _cheapest(session: Session, trials: Sequence[Trial]) -> tuple[int, float]:
+    """Return the place of the first that is served soonest, and in how many seconds that is.
+
+    The best of an engine that does not tell.
+    """
+    resolved = [await session.resolve(trial.candidate) for trial in trials]
+    costs = [0.0 if r is None else session.starts.cost_s(r) for r in resolved]
+    return costs.index(min(costs)), min(costs)
 
 
 def _not_looked_at(trials: Sequence[Trial]) -> list[Trial]:
@@ -49,7 +63,7 @@ async def _look_again(screening: Screening, trial: Trial) -> Trial:
     study, number = session.study, trial.number
     tight = hints.tightened(study, trial, study.space, session.engine.knobs)
     if tight != trial.candidate:
-        number = screening.proposer.fixed(tight, "tightened")[0]
+        number = screening.queue.strategy.fixed(tight, "tightened")[0]
     supply = Supply(study.workload, held_out=False, seed=study.seed)
     more = itertools.islice(supply.prompts(10_000 + number), trial.planned, None)
 
@@ -63,5 +77,5 @@ async def _look_again(screening: Screening, trial: Trial) -> Trial:
     longer = continued(trial, number, tight, session.engine.knobs)
     again = looked_at_longer(study, longer, measured, known)
     if number != trial.number:
-        screening.proposer.tell(again)
+        screening.queue.strategy.tell(again)
     return again
