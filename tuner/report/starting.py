@@ -18,10 +18,10 @@ def starting_document(result: Result) -> dict[str, Any] | None:
     """Return the starts and their share of the time, None where the engine does not tell."""
     if not result.starts:
         return None
-    seconds = sum(start.seconds for start in result.starts)
+    seconds, share = _spent(result)
     return {
         "seconds": round(seconds, 3),
-        "share": round(seconds / max(result.spent["seconds"], 1e-9), 4),
+        "share": round(share, 4),
         "starts": [asdict(start) for start in result.starts],
     }
 
@@ -29,8 +29,7 @@ def starting_document(result: Result) -> dict[str, Any] | None:
 def starting_in_words(result: Result) -> Iterator[str]:
     """Yield what starting took, what the settings came to, and what was not measured twice."""
     if result.starts:
-        seconds = sum(start.seconds for start in result.starts)
-        share = seconds / max(result.spent["seconds"], 1e-9)
+        seconds, share = _spent(result)
         kinds = ", ".join(_of_kind(result.starts))
         yield f"Starting took {seconds:.0f} s, {share:.0%} of the time: {kinds}."
     best = result.best.effective if result.best else None
@@ -46,6 +45,12 @@ def starting_in_words(result: Result) -> Iterator[str]:
     alike = [trial for trial in result.trials if trial.same_as is not None]
     if alike:
         yield f"Not measured, since they amount to other trials: {_listed(alike)}."
+
+
+def _spent(result: Result) -> tuple[float, float]:
+    """Return the seconds that all starts took, and their share of the run's."""
+    seconds = sum(start.seconds for start in result.starts)
+    return seconds, seconds / max(result.spent["seconds"], 1e-9)
 
 
 def _of_kind(starts: Sequence[EngineStart]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.engines.serving import control
 from tuner.engines.serving.readback import difference, setting
-from tuner.engines.vllm.running.metrics import Page
+from tuner.engines.vllm.running.metrics import Page, read_setting
 from tuner.engines.vllm.running.watch import page
 from tuner.engines.vllm.settings.knobs import RESOLVED
 from tuner.spec.knobs import Knob
@@ -43,7 +43,9 @@ def from_log(log: str) -> Iterator[tuple[str, Setting]]:
     """Yield what the log of a start says."""
     for name, pattern in _LOGGED.items():
         if match := pattern.search(log):
-            yield name, _plain(match[1])
+            found = read_setting(match[1])
+            if found is not None:
+                yield name, found
 
 
 def from_page(told: Page | None) -> Iterator[tuple[str, Setting]]:
@@ -90,13 +92,3 @@ def mismatches(
 def engine_died(log: str) -> bool:
     """Tell whether the log says that the process which computes is gone."""
     return _DEAD.search(log) is not None
-
-
-def _plain(text: str) -> Setting:
-    if text in ("True", "False"):
-        return text == "True"
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else number

@@ -35,7 +35,3 @@ class EngineStarts:
         alike = [start.seconds for start in self.measured if start.kind == like]
         seconds = alike or [start.seconds for start in self.measured]
         return statistics.median(seconds) if seconds else self.expected_s
-
-    def spent_s(self, kind: str | None = None) -> float:
-        """Return the seconds that starts took, those of one kind or all."""
-        return sum(start.seconds for start in self.measured if kind in (None, start.kind))

@@ -207,13 +207,14 @@ def _number(sample: Sample) -> float | None:
 
 def _settings(labels: Iterable[Mapping[str, str]]) -> dict[str, Setting]:
     """Return the cache's settings in which all engines agree; vLLM writes them as Python does."""
-    engines = [{n: _setting(v) for n, v in found.items() if n != "engine"} for found in labels]
+    engines = [{n: read_setting(v) for n, v in found.items() if n != "engine"} for found in labels]
     first = engines[0] if engines else {}
     agreed = {n: v for n, v in first.items() if all(other.get(n) == v for other in engines)}
     return {name: value for name, value in agreed.items() if value is not None}
 
 
-def _setting(text: str) -> Setting | None:
+def read_setting(text: str) -> Setting | None:
+    """Return a value as vLLM writes it, which is as Python does; None for none."""
     if text in ("None", ""):
         return None
     if text in ("True", "False"):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tuner.engines.vllm.installed.flags.flag import Flags
+from tuner.engines.vllm.installed.flags.variables import UNSET
 from tuner.engines.vllm.settings.arguments import FlagValue, arguments
 from tuner.engines.vllm.settings.knobs import KNOBS, NO_SPECULATION
 from tuner.engines.vllm.settings.section import Fixed
@@ -17,10 +18,6 @@ LOOKUP_TOKENS = 4
 """The longest n-gram that is looked up, where nobody says: vLLM wants a number."""
 
 _TELLING = ("enable-per-request-metrics", "enable-prompt-tokens-details")
-
-NOT_INHERITED = ("VLLM_ENABLE_STARTUP_PLAN",)
-"""With it the KV cache keeps the size that the first value of gpu_memory_utilization gave
-(v1/worker/startup_plan.py: the plan's key leaves that setting out)."""
 
 
 def flags(candidate: Candidate, fixed: Fixed) -> dict[str, FlagValue]:
@@ -81,13 +78,14 @@ def environment(candidate: Candidate, fixed: Fixed) -> dict[str, str]:
 def private(cache: Path) -> dict[str, str]:
     """Return the variables of a server of ours: what it compiles is kept from trial to trial.
 
-    The endpoint that empties the prefix cache is on; the server is reached from here alone.
+    What makes measurements untrue is off, whatever is inherited. The endpoint that empties the
+    prefix cache is on; the server is reached from here alone.
     """
     return {
         "VLLM_CACHE_ROOT": str(cache),
         "VLLM_SERVER_DEV_MODE": "1",
         "VLLM_NO_USAGE_STATS": "1",
-        **dict.fromkeys(NOT_INHERITED, "0"),
+        **dict.fromkeys(UNSET, "0"),
     }
 
 
