@@ -26,26 +26,20 @@ async def second_looks(screening: Screening, base: Candidate, count: int) -> lis
     """
     session, trials = screening.session, screening.trials
     updated = {t.number: t for t in trials}
-    left = rank(session.study, _not_looked_at(trials), base)[: max(count, 0)]
-    while left:
-        place, cost_s = await _cheapest(session, left)
-        if session.elapsed_s() + cost_s >= _until_s(screening):
+    for trial in rank(session.study, _not_looked_at(trials), base)[: max(count, 0)]:
+        # where the best has no time for one, none gets any: only who had one would be proven
+        if session.elapsed_s() + await _cost_s(session, trial) >= _until_s(screening):
             break
-        trial = left.pop(place)
         again = await _look_again(screening, trial)
         updated[again.number] = again
         screening.watcher.trial(again, len(trials), session.left_s())
     return list(updated.values())
 
 
-async def _cheapest(session: Session, trials: Sequence[Trial]) -> tuple[int, float]:
-    """Return the place of the first that is served soonest, and in how many seconds that is.
-
-    The best of an engine that does not tell.
-    """
-    resolved = [await session.resolve(trial.candidate) for trial in trials]
-    costs = [0.0 if r is None else session.starts.cost_s(r) for r in resolved]
-    return costs.index(min(costs)), min(costs)
+async def _cost_s(session: Session, trial: Trial) -> float:
+    """Return the seconds until a trial is served again, 0 where the engine does not tell."""
+    resolved = await session.resolve(trial.candidate)
+    return 0.0 if resolved is None else session.starts.cost_s(resolved)
 
 
 def _not_looked_at(trials: Sequence[Trial]) -> list[Trial]:
