@@ -17,6 +17,10 @@ from tuner.spec.address import Address
 from tuner.spec.errors import StartFailed, StartReason, tail
 
 POLL_S = 0.02
+"""How often a start is looked at in its first seconds."""
+
+POLL_SHARE = 0.02
+"""How much later than it could a start may be noticed: looking takes CPU that the start needs."""
 
 _IN_USE = re.compile(
     r"address already in use|EADDRINUSE|(couldn't|could not|failed to|cannot) bind"
@@ -153,11 +157,13 @@ async def answers(port: int, ready: str) -> bool:
 
 async def _serving_port(asked: Launch, running: process.EngineProcess) -> int | None:
     """Wait until a port that the server itself listens on answers; None when it ends before."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
     while running.alive:
         for port in sorted(processes.listening_ports(running.pid)):
             if asked.port in (None, port) and await answers(port, asked.ready):
                 return port
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(max(POLL_S, POLL_SHARE * (clock() - began)))
     return None
 
 
