@@ -8,9 +8,11 @@ import pytest
 
 from tests.search.test_trial import STUDY
 from tuner.search.budget import (
+    SHORTLIST,
     Pace,
     expected_pace,
     in_flight,
+    plan,
     price,
     proof_requests,
     rhythm,
@@ -76,3 +78,15 @@ def test_a_typical_finalist_takes_more_requests_than_a_flawless_one() -> None:
     assert found.requests == 409
     assert 1.8 < found.requests_typical / found.requests < 2.3
     assert found.seconds == pytest.approx(409 * 0.4 + 4 * 1.0)
+
+
+def test_a_plan_expects_few_starts_where_they_are_dear() -> None:
+    """Candidates share them; what they take is said, and is never more than the budget."""
+    study = replace(STUDY, budget_s=7200.0)
+    dear, cheap = plan(study, Pace(0.4, 60.0)), plan(study, Pace(0.4, 1.0))
+    proof = dear.rhythm.baseline_blocks + dear.rhythm.finalist_blocks
+
+    assert dear.restarts - SHORTLIST - proof == pytest.approx(dear.trials / 4, abs=1)
+    assert dear.restarting_s == dear.restarts * 60.0
+    assert cheap.restarts > cheap.trials
+    assert plan(study, Pace(0.4, 3600.0)).restarting_s == study.budget_s

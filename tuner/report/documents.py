@@ -122,7 +122,7 @@ def plan_document(result_plan: Any, study: Study) -> dict[str, Any]:
         "target": [_slo(s) for s in study.slos],
         "trials": result_plan.trials,
         "restarts": result_plan.restarts,
-        "restarting_s": result_plan.restarts * result_plan.pace.restart_s,
+        "restarting_s": result_plan.restarting_s,
         "requests": result_plan.requests,
         "budget_s": result_plan.budget_s,
         "search_s": result_plan.search_s,

@@ -50,7 +50,10 @@ def show_plan(plan: Plan, study: Study) -> Text:
 def _sent(plan: Plan) -> str:
     """Say how many requests or starts a plan takes; a server of somebody else may cost money."""
     if not plan.rhythm.one_start:
-        return f"up to {plan.restarts} engine starts of some {plan.pace.restart_s:.3g} s each."
+        return (
+            f"about {plan.restarts} engine starts of some {plan.pace.restart_s:.3g} s each, "
+            f"{plan.restarting_s / 60:.1f} min in all."
+        )
     return (
         f"about {plan.requests} requests in all at that pace.\n"
         "The server cannot be started again. One that is faster is sent more requests in the same "

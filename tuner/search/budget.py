@@ -33,6 +33,9 @@ LEAST_WAVES = 4
 """A look or a block has at least so many times the requests that are in flight."""
 
 TYPICAL_LATE_RATE = 0.002
+MOST_SIBLINGS = 3
+"""How many candidates at most share an engine start with the one that needs it."""
+
 WARMUP_REQUESTS = 2
 """The fewest requests that are sent before a trial; a plan assumes so many at first."""
 
@@ -116,6 +119,11 @@ class Pace:
         """Return how many of the shortest screening trials a restart is worth."""
         return self.restart_s / ((LEAST_LOOK + self.warmups) * max(self.request_s, LEAST_S))
 
+    @property
+    def siblings(self) -> int:
+        """Return how many more candidates a start is worth that need no other one."""
+        return round(min(self.trials_per_restart, MOST_SIBLINGS))
+
 
 BASELINE_REQUESTS = 200
 """The fewest requests of the baseline; it gets more while a comparison of answers is open."""
@@ -193,8 +201,8 @@ class Plan:
 
     @property
     def trial_s(self) -> float:
-        """Return the expected time of one screening trial."""
-        return self.pace.trial_s + self.pace.restart_s
+        """Return the expected time of one screening trial, with its share of a start."""
+        return self.pace.trial_s + self.pace.restart_s / self._together
 
     @property
     def trials(self) -> int:
@@ -203,15 +211,25 @@ class Plan:
 
     @property
     def restarts(self) -> int:
-        """Return how many engine starts are expected at the most."""
+        """Return how many engine starts are expected, proof included."""
         proof = self.rhythm.baseline_blocks + self.rhythm.finalist_blocks
-        return 0 if self.rhythm.one_start else self.trials + SHORTLIST + proof
+        search = math.ceil(self.trials / self._together)
+        return 0 if self.rhythm.one_start else search + SHORTLIST + proof
+
+    @property
+    def restarting_s(self) -> float:
+        """Return the expected time of all engine starts, the budget at the most."""
+        return min(self.restarts * self.pace.restart_s, self.budget_s)
+
+    @property
+    def _together(self) -> int:
+        """Return how many trials are expected on one server."""
+        return 1 + self.pace.siblings
 
     @property
     def requests(self) -> int:
         """Return about how many requests fit into the budget, less the time of engine starts."""
-        starting_s = min(self.restarts * self.pace.restart_s, self.budget_s)
-        return round((self.budget_s - starting_s) / max(self.pace.request_s, LEAST_S))
+        return round((self.budget_s - self.restarting_s) / max(self.pace.request_s, LEAST_S))
 
 
 def plan(study: Study, pace: Pace | None = None) -> Plan:
