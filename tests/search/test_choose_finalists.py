@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.search.test_trial import STUDY, served, trial
-from tuner.search.choose_finalists import better, choose_finalists
+from tuner.search.choose_finalists import answers_alike, better, choose_finalists
 from tuner.search.trial import value
+from tuner.spec.knobs import Knob
 from tuner.spec.values import Guard
 
 
@@ -34,3 +35,18 @@ def test_a_second_proof_is_for_what_is_likely_and_better() -> None:
     assert better(for_speed, known[1:], 1 / 0.4) is known[1]
     assert better(for_speed, known[2:], 1 / 0.4) is None
     assert better(for_speed, [], 1 / 0.4) is None
+
+
+def test_answers_are_expected_alike_where_only_the_pace_of_a_server_differs() -> None:
+    """A batch and a switch change no answer; a prompt, a limit and a model do."""
+    knobs = {
+        "batch": Knob("batch", "restart", 8),
+        "model": Knob("model", "restart", "a"),
+        "limit": Knob("limit", "request", 16),
+    }
+    base = {"batch": 8, "model": "a", "limit": 16}
+
+    assert answers_alike(knobs, base, base)
+    assert answers_alike(knobs, base, {**base, "batch": 64})
+    assert not answers_alike(knobs, base, {**base, "model": "b"})
+    assert not answers_alike(knobs, base, {**base, "limit": 8, "batch": 64})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tuner.evaluate.estimates import shares
 from tuner.search.trial import Trial, chance, p99_s
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Sample, changes
 
@@ -84,6 +85,17 @@ def choose_finalists(
         chosen.append(pick)
         left.remove(pick)
     return chosen
+
+
+def answers_alike(knobs: Mapping[str, Knob], a: Candidate, b: Candidate) -> bool:
+    """Tell whether two candidates are expected to answer alike, at whatever pace.
+
+    Numbers and switches of a server change its pace; what requests carry, and words (a model, a
+    type of weights), change answers.
+    """
+    differing = changes(a, b)
+    words = any(isinstance(side[name], str) for name in differing for side in (a, b))
+    return not words and all(knobs[name].tier != "request" for name in differing)
 
 
 def better(study: Study, trials: Sequence[Trial], proven: float) -> Trial | None:

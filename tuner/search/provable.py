@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from functools import cache
 
 from tuner.search.budget import ALPHAS, PROOF_ANSWERS
 from tuner.spec.study import Study
 from tuner.stats.paired import pairs_needed
-from tuner.stats.shares import MIXTURE_COST
+from tuner.stats.shares import MIXTURE_COST, answers_needed
 
 
 def provable_floor(study: Study, floor: float) -> float:
     """Return the share of good answers at which a proof is likely to show a floor.
 
-    floor + sqrt(2 p (1 - p) log(1 / alpha) / n), p being the floor and n the answers that
-    count: the e-value against the floor grows by (share - floor)^2 / (2 p (1 - p)) an answer.
-    Never more than there can be.
+    The least of which the answers that count are as many as `stats.shares.answers_needed`. Never
+    more than there can be.
     """
-    return _provable(floor, floor * (1 - floor), _counted_answers(study))
+    return _least_above(floor, _counted_answers(study))
+
+
+@cache
+def _least_above(floor: float, n: int) -> float:
+    """Return the least share of n answers that shows a floor.
+
+    At most one at which less than one in n answers is bad: 1 would leave no candidate any
+    chance, and nothing to rank them by.
+    """
+    high = max(floor, 1 - 0.5 / max(n, 1))
+    return _least(floor, high, lambda share: answers_needed(share, floor, ALPHAS[0]) <= n)
+
+
+def _least(low: float, high: float, enough: Callable[[float], bool]) -> float:
+    """Return the least value that is enough, to a five-thousandth; `high` where none is."""
+    if not enough(high):
+        return high
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
 
 
 def provable_drop(study: Study, least: float) -> float:
@@ -43,23 +63,7 @@ def _least_share(baseline: float, margin: float, n: int) -> float:
         return MIXTURE_COST * pairs_needed(least, margin, share - right, ALPHAS[0])
 
     low, high = max(right - margin, 0.0), 1 - 0.5 / max(n, 1)
-    if low >= high or needed(high) > n:
-        return max(low, high)
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (low, middle) if needed(middle) <= n else (middle, high)
-    return high
-
-
-def _provable(floor: float, variance: float, n: int) -> float:
-    """Return the share that n answers of this variance show to lie above a floor.
-
-    At most one at which less than one in n answers is bad: 1 would leave no candidate any
-    chance, and nothing to rank them by.
-    """
-    n = max(n, 1)
-    gap = math.sqrt(2 * variance * math.log(1 / ALPHAS[0]) / n)
-    return min(floor + gap, max(floor, 1 - 0.5 / n))
+    return max(low, high) if low >= high else _least(low, high, lambda s: needed(s) <= n)
 
 
 def _counted_answers(study: Study) -> int:

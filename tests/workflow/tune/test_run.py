@@ -287,6 +287,21 @@ def test_fast_wrong_answers_do_not_win(tmp_path: Path) -> None:
     assert any("min_correct" in reason for reason in result.reasons)
 
 
+def test_what_answers_like_one_that_missed_a_floor_is_not_proven(tmp_path: Path) -> None:
+    """A server's pace changes no answer: one finalist shows for all that the floor stays open."""
+    hot = {"num_batch": 32, "temperature": 0.8, "num_predict": 128}
+    result, recorder = tuned(
+        tmp_path / "out",
+        space={"num_batch": Choices((64, 128, 256))},
+        baseline=hot,
+        guard=Guard(0.9, 0.5),
+        budget_s=2400.0,
+    )
+
+    assert result.verdict != "PASS"
+    assert sum(note.startswith("finalist") for note in recorder.notes) == 1
+
+
 def test_an_ignored_knob_makes_a_trial_infeasible(tmp_path: Path) -> None:
     """What the engine does not take is pruned with its name, and never chosen."""
     engine = SimulatedEngine(world, ignored=frozenset({"num_ctx"}))

@@ -40,9 +40,6 @@ from tuner.workflow.tune.searching.screening import Screening, Watcher
 from tuner.workflow.tune.searching.shortlist import second_looks
 from tuner.workflow.tune.searching.trials import restored
 
-MOST_SIBLINGS = 3
-"""How many candidates at most share an engine start with the one that needs it."""
-
 WRAP_UP_S = 3.0
 """Seconds of the budget that are left for stopping the engine and writing the result."""
 
@@ -129,7 +126,7 @@ def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Pro
     return Proposer(
         study.space, base, study.sampler, study.seed, partial(hints.values, study, knobs), trials,
         free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
-        siblings=lambda: round(min(session.pace().trials_per_restart, MOST_SIBLINGS)),
+        siblings=lambda: session.pace().siblings,
     )  # fmt: skip
 
 
@@ -140,7 +137,8 @@ def _planned(plan_: Plan) -> str:
     trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
     if plan_.rhythm.one_start:
         return f"{takes}: {trials}, about {plan_.requests} requests in all"
-    return f"{takes}, a restart {pace.restart_s:.1f} s: {trials}"
+    starts = f"about {plan_.restarts} engine starts in {plan_.restarting_s / 60:.1f} min"
+    return f"{takes}, a restart {pace.restart_s:.1f} s: {trials}; in all {starts}"
 
 
 @dataclass(slots=True)
@@ -252,7 +250,8 @@ class _Job:
 
         def looks_met(trial: Trial) -> bool:
             fresh = trial.of is None and trial.number not in looked
-            return fresh and promising(study, trial, WORTH_A_LOOK)
+            open_ = fresh and promising(study, trial, WORTH_A_LOOK)
+            return open_ and bool(finalists.untried([trial]))
 
         while not finalists.passed and finalists.next_index < MAX_FINALISTS:
             looked = {t.of for t in trials}

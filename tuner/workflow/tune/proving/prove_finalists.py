@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.guard.verdict import is_correct
 from tuner.search.budget import ALPHAS, BASELINE_ALPHA, MAX_FINALISTS, Rhythm
-from tuner.search.choose_finalists import better, choose_finalists, worth
+from tuner.search.choose_finalists import answers_alike, better, choose_finalists, worth
 from tuner.search.trial import Trial, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
 from tuner.stats.paired import pairs_needed
 from tuner.store.trial_folder import StoredTrial
+from tuner.workflow.measuring.candidates import all_knobs
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.proving.proof import Proof, Side, fastest_proof_s, held_out, terms_of
+from tuner.workflow.tune.proving.turns import floor_failed, floor_stays_open
 from tuner.workflow.tune.searching.screening import Watcher
 
 LEAST_SHARE = 0.05
@@ -96,11 +98,12 @@ class Finalists:
             await self._take_up(self.sides[-1], trials)
             at_most -= 1
         room = min(at_most, MAX_FINALISTS - self.next_index)
-        for trial in choose_finalists(session.study, self._untried(trials), base, room):
+        for trial in choose_finalists(session.study, self.untried(trials), base, room):
             late = session.left_s() < LEAST_SHARE * session.study.budget_s
             if self.passed or (late and self.sides):
                 break
-            await self.prove(trial, trials)
+            if self.untried([trial]):  # one that has failed since may answer like it
+                await self.prove(trial, trials)
 
     def better_second(self, trials: Sequence[Trial]) -> Trial | None:
         """Return the trial that promises more than what is proven, None where there is none.
@@ -113,7 +116,7 @@ class Finalists:
             (worth(study, m.samples, value(study, m.samples, m.memory_bytes)) for m in proven),
             default=math.inf,
         )
-        left = [t for t in self._untried(trials) if t.candidate != base]
+        left = [t for t in self.untried(trials) if t.candidate != base]
         return better(study, left, best)
 
     async def prove(self, trial: Trial, trials: Sequence[Trial]) -> None:
@@ -151,9 +154,26 @@ class Finalists:
         terms = terms_of(side.index, self.rhythm)
         return side.evaluated(self.session.study, self.baseline, terms)
 
-    def _untried(self, trials: Sequence[Trial]) -> list[Trial]:
+    def untried(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Return the trials that could still be proven.
+
+        None that is expected to answer like a finalist whose answers missed a floor.
+        """
         tried = {side.trial_number for side in self.sides}
-        return [t for t in trials if t.number not in tried]
+        knobs, poor = all_knobs(self.session.engine), list(self._of_poor_answers())
+        return [
+            t
+            for t in trials
+            if t.number not in tried
+            and not any(answers_alike(knobs, t.candidate, other) for other in poor)
+        ]
+
+    def _of_poor_answers(self) -> Iterator[Candidate]:
+        """Yield the finalists of which a floor failed, or stayed open to the last template."""
+        templates = len(self.session.study.workload.part(held_out=True))
+        for side, found in zip(self.sides, self.measured, strict=False):
+            if floor_failed(found) or floor_stays_open(found, templates):
+                yield side.candidate
 
     async def _take_up(self, side: Side, trials: Sequence[Trial]) -> None:
         """Go on with a finalist of an earlier part of the run."""

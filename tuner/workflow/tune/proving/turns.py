@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.search.budget import Rhythm
-from tuner.spec.values import Slo
+from tuner.spec.values import Slo, Verdict
 from tuner.stats.planning import requests_to_pass
 from tuner.stats.shares import MIXTURE_COST
 
@@ -59,8 +59,16 @@ def drop_alone_is_open(now: Measurement) -> bool:
 
 def floor_stays_open(now: Measurement, templates: int) -> bool:
     """Tell whether a floor of the guard is still open though every answer that counts was seen."""
-    floors = {verdict for key, verdict in now.guard.verdicts.items() if key != "max_drop"}
-    return now.guard.templates >= templates and "UNDECIDED" in floors
+    return now.guard.templates >= templates and "UNDECIDED" in _floors(now)
+
+
+def floor_failed(now: Measurement) -> bool:
+    """Tell whether answers were shown to miss a floor of the guard."""
+    return "FAIL" in _floors(now)
+
+
+def _floors(now: Measurement) -> set[Verdict]:
+    return {verdict for key, verdict in now.guard.verdicts.items() if key != "max_drop"}
 
 
 def guard_exhausted(now: Measurement, templates: int) -> bool:
