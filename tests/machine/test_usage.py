@@ -55,7 +55,7 @@ class Library:
     def nvmlDeviceGetMemoryInfo(self, gpu: int) -> Any:
         if self.memory is None:
             raise Refused
-        return SimpleNamespace(used=self.memory)
+        return SimpleNamespace(used=self.memory, total=2 * self.memory)
 
     def nvmlDeviceGetSamples(self, gpu: int, kind: int, since: int) -> Any:
         newer = [(at, share) for at, share in self.samples if at > since]
@@ -165,3 +165,10 @@ def test_windows_are_added(missing: bool) -> None:
     assert merged(None, other) == merged(other, None) == other
     assert from_document(json.loads(json.dumps(asdict(both)))) == both
     assert resources_document(None, 5) is None
+
+
+def test_the_memory_of_the_smallest_gpu_is_told_where_there_is_one() -> None:
+    """Without a library, and for a GPU that does not say, it is unknown."""
+    assert usage.least_gpu_bytes(lambda: (Library(memory=2**34), None)) == 2**35
+    assert usage.least_gpu_bytes(lambda: (Library(memory=None), None)) is None
+    assert usage.least_gpu_bytes(lambda: (None, "no driver")) is None

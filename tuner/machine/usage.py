@@ -73,6 +73,15 @@ def used(began: Began, engine: Works, elapsed_s: float) -> Resources:
     return Resources(elapsed_s, spent, gpus, began.no_gpus or (None if gpus else NO_GPU))
 
 
+def least_gpu_bytes(nvml: Callable[[], Library] = nvml) -> int | None:
+    """Return the whole memory of the smallest GPU, None where none can be seen."""
+    library, _ = nvml()
+    if library is None:
+        return None
+    told = [_told(library, library.nvmlDeviceGetMemoryInfo, gpu) for gpu in _handles(library)]
+    return min((int(memory.total) for memory in told if memory is not None), default=None)
+
+
 def _handles(library: Any) -> list[Any]:
     return [library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())]
 

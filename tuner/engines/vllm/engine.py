@@ -36,7 +36,7 @@ from tuner.engines.vllm.settings.arguments import arguments
 from tuner.engines.vllm.settings.requests import fields
 from tuner.engines.vllm.settings.using import Using
 from tuner.engines.vllm.starting.failures import StartFailure, read_failure
-from tuner.engines.vllm.starting.own_numbers import read_own_numbers
+from tuner.engines.vllm.starting.own_numbers import OwnNumbers, read_own_numbers
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
 from tuner.spec.errors import InputError, StartFailed, StartReason
@@ -71,6 +71,7 @@ class Vllm(Served):
         self._serving: str | None = None
         self._compiled = Compiled(cache / "compiled-by-tune.txt")
         self._last_start: EngineStart | None = None
+        self._told: tuple[str, ...] = ()
         self._failure: StartFailure | None = None
         self._most_bytes: int | None = None
         self._watched = limits_of({})
@@ -124,6 +125,9 @@ class Vllm(Served):
             raise
         seconds = asyncio.get_running_loop().time() - began
         self._serving = resolved.identity
+        assert self._process is not None
+        own = read_own_numbers(self._process.log.read_text(errors="replace"))
+        self._told = tuple(_told(own, limits.hear(model, settings, own)))
         self._last_start = self._compiled.start(seconds, str(resolved.compiled))
 
     async def _start_once(self, candidate: Candidate, port: int) -> None:
@@ -176,7 +180,7 @@ class Vllm(Served):
             pid=self._process.pid,
             address=self.address,
             version=f"vLLM {self._using.installation.version}",
-            notes=(*self._fixed.notes, *resolved.notes, *_adjusted(log)),
+            notes=(*self._fixed.notes, *resolved.notes, *self._told),
             start=self._last_start,
         )
 
@@ -237,7 +241,9 @@ class Vllm(Served):
         return chat_request(messages, carried, response_format)
 
 
-def _adjusted(log: str) -> Iterator[str]:
-    """Yield what a start's log says of settings that are not in force as they were asked for."""
-    for found in read_own_numbers(log).adjusted:
+def _told(own: OwnNumbers, memory: str | None) -> Iterator[str]:
+    """Yield what a start's log says of settings that are not as asked for, and of memory."""
+    for found in own.adjusted:
         yield f"{found.setting}: {found.said}"
+    if memory is not None:
+        yield memory

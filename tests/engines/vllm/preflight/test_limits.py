@@ -9,6 +9,7 @@ import pytest
 from tests.vllm.pythons import model
 from tuner.engines.memory import Room
 from tuner.engines.vllm.preflight.limits import Limits
+from tuner.engines.vllm.starting.own_numbers import OwnNumbers, read_own_numbers
 
 KIB = 2**10
 PER_TOKEN = 2 * 2 * 16 * 2 * 2
@@ -48,6 +49,56 @@ def test_nothing_is_known_of_a_model_elsewhere() -> None:
     settings = {**SETTINGS, "kv_cache_memory_bytes": 1}
 
     assert Limits().refusal("someone/model", settings) is None
+
+
+ON_A_GPU = {**SETTINGS, "gpu_memory_utilization": 0.9, "enforce_eager": True}
+
+
+def log(tokens: int) -> OwnNumbers:
+    """Return what a server says that has room for so many tokens."""
+    size = tokens * PER_TOKEN / 2**30
+    return read_own_numbers(
+        f"INFO 11-30 11:21:52 [w.py:1] Available KV cache memory: {size:.9f} GiB\n"
+        f"INFO 11-30 11:21:52 [k.py:1] GPU KV cache size: {tokens:,} tokens\n"
+    )
+
+
+def test_a_gpu_without_room_for_a_request_is_refused(folder: str) -> None:
+    """Weights and what computing takes are estimated; an estimate that may be off refuses less."""
+    roomy, tight = Limits(gpu_bytes=80 * 2**30), Limits(gpu_bytes=2**20)
+
+    assert roomy.refusal(folder, ON_A_GPU) is None
+    refused = tight.refusal(folder, ON_A_GPU)
+    assert refused is not None
+    assert "raise gpu_memory_utilization" in refused
+    assert Limits().refusal(folder, ON_A_GPU) is None
+
+
+def test_a_log_that_says_otherwise_is_told_and_believed(folder: str) -> None:
+    """What the server has room for bounds later candidates of the same types."""
+    limits = Limits(gpu_bytes=80 * 2**30)
+    said = limits.hear(folder, ON_A_GPU, log(2048))
+
+    assert said is not None
+    assert "vLLM's log says 2048" in said
+    assert limits.refusal(folder, ON_A_GPU) is not None
+    assert limits.refusal(folder, {**ON_A_GPU, "max_model_len": 1024}) is None
+    assert limits.hear(folder, ON_A_GPU, log(2048)) is None
+
+
+def test_a_log_without_numbers_changes_nothing(folder: str) -> None:
+    """What it does not say is unknown, not zero."""
+    limits = Limits(gpu_bytes=80 * 2**30)
+
+    assert limits.hear(folder, ON_A_GPU, read_own_numbers("")) is None
+    assert limits.refusal(folder, ON_A_GPU) is None
+
+
+def test_a_setting_that_is_left_open_is_taken_as_vllm_has_it(folder: str) -> None:
+    """The word `auto` stands for a number that only vLLM knows."""
+    opened = {**SETTINGS, "max_num_batched_tokens": "auto", "block_size": "auto"}
+
+    assert Limits().refusal(folder, {**opened, "kv_cache_memory_bytes": 2**30}) is None
 
 
 def test_memory_that_is_not_there_is_told(folder: str) -> None:

@@ -63,6 +63,7 @@ def test_arguments_and_defaults_are_read() -> None:
         ("Directly load AOT compilation from path /c/torch_aot_compile/12de/model", True),
         ("Compiling a graph for compile range (1, 8192) takes 5.20 s", False),
         ("saved AOT compiled function to /c/torch_aot_compile/12de/rank_0_0/model", False),
+        ("Compiling model again due to a load failure from /c/12de/model, reason: x", False),
         ("Using cache directory: /c/torch_compile_cache for vLLM's torch.compile", None),
     ],
 )  # fmt: skip
@@ -102,6 +103,7 @@ def test_the_times_of_compiling_and_capturing_are_read() -> None:
         ("max_num_batched_tokens (8192) exceeds max_num_seqs", "max_num_batched_tokens"),
         ("Using VLLM_X environment variable is deprecated and will be removed in v1", "VLLM_X"),
         ("--log-config-file is deprecated and will be removed in v0.33.0. ", "--log-config-file"),
+        ("Compiling model again due to a load failure from /c/m, reason: x", "compile cache"),
         ("--device-ids has no effect when using the Ray executor.", "--device-ids"),
     ],
 )  # fmt: skip

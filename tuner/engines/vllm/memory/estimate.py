@@ -130,10 +130,19 @@ def corrected(new: MemoryEstimate, old: MemoryEstimate, logged_kv_bytes: float) 
     if estimated is None or old.sized or new.sized:
         return new
     off = logged_kv_bytes - estimated
+    return _moved(new, lambda size: size + off)
+
+
+def with_more_cache(found: MemoryEstimate, share: float) -> MemoryEstimate:
+    """Return an estimate with a share more of cache; a size that was asked for in bytes is met."""
+    return found if found.sized else _moved(found, lambda size: size * (1 + share))
+
+
+def _moved(found: MemoryEstimate, to: Callable[[float], float]) -> MemoryEstimate:
     stages = tuple(
-        replace(s, kv_cache=None if s.kv_cache is None else s.kv_cache + off) for s in new.stages
+        replace(s, kv_cache=None if s.kv_cache is None else to(s.kv_cache)) for s in found.stages
     )
-    return replace(new, stages=stages)
+    return replace(found, stages=stages)
 
 
 def _stage(

@@ -12,6 +12,7 @@ from tuner.engines.vllm.preflight.limits import Limits
 from tuner.engines.vllm.preflight.resolver import Resolver, Unusable
 from tuner.engines.vllm.settings import command
 from tuner.engines.vllm.settings.using import Using
+from tuner.machine.usage import least_gpu_bytes
 from tuner.spec.values import Candidate
 
 
@@ -22,7 +23,11 @@ class Preflight:
     """
 
     def __init__(self, using: Using, private: Mapping[str, str], log: Path) -> None:
-        self.limits = Limits(command.gpus(using.fixed))
+        self.limits = Limits(
+            command.parallel(using.fixed, "tensor"),
+            command.parallel(using.fixed, "pipeline"),
+            least_gpu_bytes(),
+        )
         self._fixed, self._private = using.fixed, private
         self._resolver = Resolver(using.installation.python, log)
         self._without_resolver: str | None = None

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from tuner.engines.vllm.installed.flags.flag import Flags
 from tuner.engines.vllm.installed.flags.variables import UNSET
@@ -16,6 +17,9 @@ from tuner.spec.values import Candidate
 
 LOOKUP_TOKENS = 4
 """The longest n-gram that is looked up, where nobody says: vLLM wants a number."""
+
+Parallel = Literal["tensor", "pipeline", "data"]
+_PARALLEL: tuple[Parallel, ...] = ("tensor", "pipeline", "data")
 
 _TELLING = ("enable-per-request-metrics", "enable-prompt-tokens-details")
 
@@ -98,5 +102,9 @@ def mounts(candidate: Candidate, fixed: Fixed) -> tuple[str, ...]:
 
 def gpus(fixed: Fixed) -> int:
     """Return how many GPUs a server takes: its parallel sizes multiplied."""
-    sizes = (fixed.flags.get(f"{how}-parallel-size", 1) for how in ("tensor", "pipeline", "data"))
-    return math.prod(int(str(size)) for size in sizes)
+    return math.prod(parallel(fixed, how) for how in _PARALLEL)
+
+
+def parallel(fixed: Fixed, how: Parallel) -> int:
+    """Return a parallel size of a server."""
+    return int(str(fixed.flags.get(f"{how}-parallel-size", 1)))

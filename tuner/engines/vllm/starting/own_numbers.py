@@ -44,7 +44,9 @@ _SECRET = ("api_key", "hf_token")
 """Arguments that are nobody's to read, though a log shows them."""
 
 _CACHED = re.compile(r"Directly load (the compiled graph|AOT compilation|the \d+-th graph)")
-_COMPILED = re.compile(r"Compiling a graph for compile range|saved AOT compiled function")
+_COMPILED = re.compile(
+    r"Compiling a graph for compile range|Compiling model again|saved AOT compiled function"
+)
 
 _ADJUSTED: Sequence[tuple[str, re.Pattern[str]]] = tuple(
     (setting, re.compile(pattern, re.IGNORECASE))
@@ -62,6 +64,7 @@ _ADJUSTED: Sequence[tuple[str, re.Pattern[str]]] = tuple(
         ("enable_dbo", r"Dual-Batch Overlap is not supported"),
         ("enable_sleep_mode", r"sleep mode is not supported on CPU"),
         ("compilation_config", r"Enforce eager set, disabling torch\.compile"),
+        ("compile cache", r"Compiling model again due to a load failure"),
     )
 )  # fmt: skip
 """Settings that a line says are not in force as asked."""
