@@ -42,13 +42,10 @@ def create(study: Study, logs: Path) -> Vllm | VllmAttached:
     told = study.engine_settings or Fixed()
     if study.url is not None:
         return VllmAttached(study.url, study.model, told.served_name)
-    installation = find(told.python)
-    flags = _flags(installation)
-    model, others = served_model(study.model), _others(study)
-    fixed, cache = _checked(told, flags, installation), (logs / CACHE).absolute()
-    found, left_out = of_version(_knobs(study.model), flags)
-    using = Using(installation, fixed, found, left_out, telling(fixed, flags), others)
-    return Vllm(model, using, logs, cache)
+    using = _using(study, told)
+    model = served_model(study.model)
+    using = replace(using, manifests=_others(study))
+    return Vllm(model, using, logs, (logs / CACHE).absolute())
 
 
 def preview(study: Study) -> Preview:
@@ -57,13 +54,19 @@ def preview(study: Study) -> Preview:
     if study.url is not None:
         return Preview(KNOBS_OF_REQUESTS, left_out=LEFT_OUT)
     try:
-        installation = find(told.python)
-        flags = _flags(installation)
+        using = _using(study, told)
     except EngineMissing as error:
         return Preview(_knobs(study.model), (str(error),))
-    _checked(told, flags, installation)
+    return Preview(using.knobs, left_out=using.left_out)
+
+
+def _using(study: Study, told: Fixed) -> Using:
+    """Return the installed vLLM, and what a study says of all its starts as it understands it."""
+    installation = find(told.python)
+    flags = _flags(installation)
+    fixed = _checked(told, flags, installation)
     found, left_out = of_version(_knobs(study.model), flags)
-    return Preview(found, left_out=left_out)
+    return Using(installation, fixed, found, left_out, telling(fixed, flags))
 
 
 def _others(study: Study) -> dict[str, str | None]:

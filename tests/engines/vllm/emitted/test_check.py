@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.engines.vllm.emitted.services import MODULE, PROGRAM, written
-from tests.vllm import installed, stand_in
+from tests.vllm import installed
+from tests.vllm.pythons import python, script
 from tuner.engines.vllm.emitted.check import ensure_read
 from tuner.engines.vllm.emitted.service import Service
 from tuner.spec.errors import EngineError
@@ -27,7 +28,9 @@ def test_both_files_are_read_alike(program: tuple[str, ...], tmp_path: Path) -> 
     """What differs from the defaults is returned; log lines on standard output are none of it."""
     service = replace(SERVICE, program=program)
 
-    assert ensure_read(stand_in.python(tmp_path), service, written(service)) == READ
+    there = python(tmp_path, STANDIN_SAYS="a line of the log\n")
+
+    assert ensure_read(Path(there), service, written(service)) == READ
 
 
 def test_a_refused_option_is_named(tmp_path: Path) -> None:
@@ -35,7 +38,7 @@ def test_a_refused_option_is_named(tmp_path: Path) -> None:
     service = replace(SERVICE, flags={"max-num-seqs": "many"})
 
     with pytest.raises(EngineError, match=r"this vLLM refuses vllm.yaml: .*max-num-seqs.*'many'"):
-        ensure_read(stand_in.python(tmp_path), service, written(service))
+        ensure_read(Path(python(tmp_path)), service, written(service))
 
 
 def test_a_file_that_says_something_else_is_found(tmp_path: Path) -> None:
@@ -44,7 +47,7 @@ def test_a_file_that_says_something_else_is_found(tmp_path: Path) -> None:
     config = files["vllm.yaml"].replace("64", "65").replace("no-enable", "enable")
 
     with pytest.raises(EngineError, match=r"differently: enable_prefix_caching, max_num_seqs; "):
-        ensure_read(stand_in.python(tmp_path), SERVICE, files | {"vllm.yaml": config})
+        ensure_read(Path(python(tmp_path)), SERVICE, files | {"vllm.yaml": config})
 
 
 @pytest.mark.parametrize("program", [MODULE, PROGRAM])
@@ -56,9 +59,9 @@ def test_a_false_is_dropped_by_the_program_alone(program: tuple[str, ...], tmp_p
 
     if program == PROGRAM:
         with pytest.raises(EngineError, match="differently: enable_prefix_caching;"):
-            ensure_read(stand_in.python(tmp_path), service, files)
+            ensure_read(Path(python(tmp_path)), service, files)
     else:
-        ensure_read(stand_in.python(tmp_path), service, files)
+        ensure_read(Path(python(tmp_path)), service, files)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_a_false_is_dropped_by_the_program_alone(program: tuple[str, ...], tmp_p
 )
 def test_a_python_that_is_none_is_told(command: str, told: str, tmp_path: Path) -> None:
     """The files are not taken for checked, and the reason is the last line that it printed."""
-    program = stand_in.program(tmp_path, command)
+    program = Path(script(tmp_path, command))
 
     with pytest.raises(EngineError, match=told):
         ensure_read(program, SERVICE, written(SERVICE))
@@ -81,17 +84,17 @@ def test_a_python_that_is_none_is_told(command: str, told: str, tmp_path: Path) 
 def test_a_script_that_starts_something_else_is_found(tmp_path: Path) -> None:
     """It is the written script that is read, by a real shell."""
     files = written(SERVICE)
-    script = files["serve.sh"].replace("exec /opt", "exec /other")
+    changed = files["serve.sh"].replace("exec /opt", "exec /other")
 
     with pytest.raises(EngineError, match=r"serve\.sh does not start /opt/vllm/bin/python"):
-        ensure_read(stand_in.python(tmp_path), SERVICE, files | {"serve.sh": script})
+        ensure_read(Path(python(tmp_path)), SERVICE, files | {"serve.sh": changed})
 
 
 def test_secrets_and_the_environment_do_not_stand_in_the_way(tmp_path: Path) -> None:
     """The script asks for a secret that nobody has set here, and sets another PATH."""
     service = replace(SERVICE, secrets=("A_TOKEN",), env={"PATH": "/nowhere"})
 
-    assert ensure_read(stand_in.python(tmp_path), service, written(service)) == READ
+    assert ensure_read(Path(python(tmp_path)), service, written(service)) == READ
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The flags that the stand-in knows."""
 
 import argparse
+import os
 
 WHOLE = (
     "max-model-len", "max-num-seqs", "max-num-active-seqs", "max-num-batched-tokens",
@@ -20,13 +21,16 @@ SWITCHES = (
 
 
 def make_arg_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the flags."""
+    """Add the flags; a line of a log may come first, on standard output."""
+    print(os.environ.get("STANDIN_SAYS", ""), end="")
     parser.add_argument("model_tag", nargs="?")
+    parser.add_argument("--config")
     for kind, names in ((int, WHOLE), (float, NUMBERS), (str, WORDS)):
         for name in names:
             parser.add_argument(f"--{name}", type=kind)
     for name in SWITCHES:
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction)
+    parser.set_defaults(port=8000)
     return parser
 
 
