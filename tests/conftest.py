@@ -9,6 +9,9 @@ import os
 import pytest
 from hypothesis import settings
 
+# the suites that we ship say what they found, as our own tests do
+pytest.register_assert_rewrite("tuner.testing.engine_contract", "tuner.testing.deployment_contract")
+
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
 

@@ -100,14 +100,17 @@ class EngineContract:
         self._changes(tmp_path, self.cheap, "nothing")
 
     def test_an_answer_is_as_long_as_it_is_wanted(self, tmp_path: Path) -> None:
-        """It ends at the length that is wanted of it, though the candidate's limit is higher."""
+        """It ends at the length that is wanted of it, or sooner where the model does by itself."""
 
         async def work(engine: Engine) -> None:
             candidate = self.default(engine)
             await engine.apply(candidate)
             [found] = await send(engine, candidate, "Count to a hundred.", output_tokens=3)
 
-            assert (found.output_tokens, found.finish, found.wanted_tokens) == (3, "length", 3)
+            assert found.outcome == "ok", found.error
+            assert found.wanted_tokens == 3
+            whole = (found.output_tokens, found.finish) == (3, "length")
+            assert whole or (found.shorter and found.finish == "stop"), found
 
         self.use(self.engine(tmp_path), work)
 
