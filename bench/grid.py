@@ -129,7 +129,7 @@ async def record(table: Table, study: Study, engine: Engine, out: Path) -> dict[
     knobs = all_knobs(engine)
     return {
         "schema": "tuner.grid/1",
-        "environment": environment(engine, session.version),
+        "environment": _without_path(environment(engine, session.version)),
         "study": study.name,
         "knobs": list(table.knobs),
         "tiers": {name: knobs[name].tier for name in table.knobs},
@@ -139,6 +139,11 @@ async def record(table: Table, study: Study, engine: Engine, out: Path) -> dict[
         "concurrency": table.concurrency,
         "rows": rows,
     }
+
+
+def _without_path(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an environment that names a model's folder without saying where it lies."""
+    return {**found, "model": Path(str(found["model"])).name}
 
 
 def _row(shown: Candidate, measured: Measured, start_s: float) -> dict[str, Any]:

@@ -25,8 +25,9 @@ class Run:
     """What one run brought; `proven_s` is the simulated time of the proof, None without one.
 
     `feasible`, `p99_s` and `late_rate` are the truth about the chosen candidate. `busy` is the
-    share of the time in which the engine was at work, `late_where_sent` the true late rate of the
-    requests of its proof, in their starts and hours; both are None where they were not kept.
+    share of the time in which the engine was at work, `starting` that in which it was started,
+    `late_where_sent` the true late rate of the requests of its proof, in their starts and hours;
+    they are None where they were not kept.
     """
 
     mode: str
@@ -45,6 +46,7 @@ class Run:
     cpu_s: float = 0.0
     busy: float | None = None
     late_where_sent: float | None = None
+    starting: float | None = None
 
     @property
     def penalised_s(self) -> float:

@@ -112,6 +112,7 @@ def proof_sent_s(out: Path, candidate: Candidate) -> list[float]:
 def _judged(task: Task, world: World, result: Result, clock: Clock, cpu_s: float) -> Run:
     chosen = result.best_candidate
     proven_s = clock.proven_s or result.spent["seconds"]
+    started_s = sum(start.seconds for start in result.starts)
     return Run(
         **asdict(task),
         verdict=result.verdict,
@@ -125,6 +126,7 @@ def _judged(task: Task, world: World, result: Result, clock: Clock, cpu_s: float
         restarts=int(result.spent["restarts"]),
         cpu_s=round(cpu_s, 2),
         busy=round(result.spent["engine_busy_s"] / result.spent["seconds"], 3),
+        starting=round(started_s / result.spent["seconds"], 3) if result.starts else None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -24,13 +25,38 @@ from tuner.spec.values import Candidate, Guard
 
 FOLDER = Path(__file__).parents[1] / "recorded"
 
-TABLES: Mapping[str, tuple[str, Split, float]] = {
-    "recorded": ("grid.json", "held-out", 0.15),
-    "recorded-formats": ("grid-embedded-formats.json", "development", 0.08),
-    "recorded-ollama-0.11": ("grid-ollama-0.11.json", "held-out", 0.15),
-    "recorded-ollama-0.33": ("grid-ollama-0.33.json", "held-out", 0.10),
+
+WITH_A_SCHEMA = Guard(0.85, 0.35)
+"""Floors for a table whose answers had to fit a schema."""
+
+FREE_JSON = Guard(0.1)
+"""The floor for a table that was recorded without a schema: a quarter of its answers fit one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A table as a world: its split, and the share of the space that meets the target.
+
+    With `start_s` every engine start takes so long; else as long as it was recorded.
+    """
+
+    file: str
+    split: Split
+    share: float
+    budget_s: float = 600.0
+    start_s: float | None = None
+    guard: Guard = WITH_A_SCHEMA
+
+
+TABLES: Mapping[str, Recording] = {
+    "recorded": Recording("grid.json", "held-out", 0.15),
+    "recorded-formats": Recording("grid-embedded-formats.json", "development", 0.08),
+    "recorded-ollama-0.11": Recording("grid-ollama-0.11.json", "held-out", 0.15),
+    "recorded-ollama-0.33": Recording("grid-ollama-0.33.json", "held-out", 0.10),
+    "recorded-vllm": Recording("grid-vllm.json", "held-out", 0.15, 7200.0, None, FREE_JSON),
+    "recorded-vllm-60": Recording("grid-vllm.json", "held-out", 0.15, 7200.0, 60.0, FREE_JSON),
 }
-"""World -> its table, its split, and the share of the space that meets the target."""
+"""World -> the table that it is drawn from."""
 
 JITTER = 0.03
 """Spread of a drawn latency around the recorded one: twenty samples are no distribution."""
@@ -44,15 +70,15 @@ LOST_S = 30.0
 
 def recorded(name: str, folder: Path = FOLDER) -> World:
     """Return a recorded world."""
-    file, split, share = TABLES[name]
-    document = json.loads((folder / file).read_text(encoding="utf-8"))
+    table = TABLES[name]
+    document = json.loads((folder / table.file).read_text(encoding="utf-8"))
     rows, longest = document["rows"], int(document["limit"])
     space = _space(document["knobs"], rows, longest)
     baseline = {**document["baseline"], LIMIT: longest}
     told = document["environment"]
     world = World(
         name=name,
-        split=split,
+        split=table.split,
         about=f"a table recorded from {told['engine']}, {told['engine_version']}",
         knobs={n: usual(Knob(n, document["tiers"].get(n, "request"), baseline[n])) for n in space},
         space=space,
@@ -61,13 +87,14 @@ def recorded(name: str, folder: Path = FOLDER) -> World:
         behaves=_lookup(document["knobs"], rows),
         restart_s=_takes(rows, "restart", RESTART_S),
         reload_s=_takes(rows, "reload", RELOAD_S),
-        starts=_starts(document),
+        starts=_starts(document, table.start_s),
+        budget_s=table.budget_s,
         concurrency=int(document.get("concurrency", 1)),
-        guard=Guard(0.85, 0.35),
+        guard=table.guard,
         systems={"full": "Answer with JSON.", "compact": "JSON."},
         shots=max(int(row["candidate"].get("shots", 0)) for row in rows),
     )
-    return aimed(world, share)
+    return aimed(world, table.share)
 
 
 def _takes(rows: list[dict[str, Any]], change: str, otherwise: float) -> float:
@@ -76,8 +103,11 @@ def _takes(rows: list[dict[str, Any]], change: str, otherwise: float) -> float:
     return median(found) if found else otherwise
 
 
-def _starts(document: Mapping[str, Any]) -> Starts | None:
-    """Return what cold and warm starts take, None where the engine did not tell them apart."""
+def _starts(document: Mapping[str, Any], start_s: float | None) -> Starts | None:
+    """Return what cold and warm starts take, None where the engine did not tell them apart.
+
+    With `start_s` both take so long.
+    """
     rows = [r for r in document["rows"] if r.get("changed") == "restart" and "start" in r]
     taken = {kind: [r["start_s"] for r in rows if r["start"] == kind] for kind in ("cold", "warm")}
     if not all(taken.values()):
@@ -85,7 +115,8 @@ def _starts(document: Mapping[str, Any]) -> Starts | None:
     by_hash: dict[str, Mapping[str, Any]] = {r["compiled"]: r["candidate"] for r in rows}
     dear = [n for n in document["knobs"] if document["tiers"].get(n) == "restart"]
     compiled_by = (n for n in dear if _tells(n, rows, by_hash))
-    return Starts(median(taken["cold"]), median(taken["warm"]), frozenset(compiled_by))
+    cold_s, warm_s = (start_s or median(taken[kind]) for kind in ("cold", "warm"))
+    return Starts(cold_s, warm_s, frozenset(compiled_by))
 
 
 def _tells(name: str, rows: list[dict[str, Any]], by_hash: Mapping[str, Mapping[str, Any]]) -> bool:

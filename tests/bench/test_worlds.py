@@ -246,7 +246,7 @@ def test_a_world_without_slots_asks_each_prompt_once() -> None:
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_a_recorded_world_is_what_its_table_says(name: str) -> None:
     """Each table has the knobs and values that it was recorded for, and enough samples."""
-    world, (file, *_) = worlds()[name], TABLES[name]
+    world, file = worlds()[name], TABLES[name].file
     document = json.loads((ROOT / "bench" / "recorded" / file).read_text(encoding="utf-8"))
     table = next(t for t in GRIDS.values() if t.file == file)
 
@@ -279,7 +279,7 @@ def test_a_table_becomes_a_world(tmp_path: Path) -> None:
         "baseline": {"system": "full", "shots": 3, "temperature": 0.0, "num_batch": 64},
         "limit": 128,
     }
-    (tmp_path / TABLES["recorded"][0]).write_text(json.dumps({**head, "rows": rows}))
+    (tmp_path / TABLES["recorded"].file).write_text(json.dumps({**head, "rows": rows}))
     world = recorded("recorded", tmp_path)
     candidate = {"system": "none", "shots": 1, "temperature": 0.0, "num_batch": 64}
     long = Truth(world, [{**candidate, "num_predict": 128}])
