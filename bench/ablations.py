@@ -38,7 +38,7 @@ ABLATIONS: Mapping[str, tuple[str, Callable[..., Any] | int]] = {
     "no-tightening": ("tuner.search.hints.tightened", _unchanged),
     "no-racing": ("tuner.workflow.tune.searching.screening.outraced", _never),
     "no-cutting": ("tuner.workflow.tune.searching.screening.hopeless", _never),
-    "no-siblings": ("tuner.workflow.tune.run.MOST_SIBLINGS", 0),
+    "no-siblings": ("tuner.search.budget.MOST_SIBLINGS", 0),
     "short-looks": ("tuner.search.budget.MOST_LOOK", 20),
 }
 """Name -> (what of the product is replaced, what stands there instead).
