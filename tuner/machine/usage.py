@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
+from tuner.machine.gpus import handles, told
 from tuner.machine.resources import Gpu, Resources
 
 NOT_OURS = "not looked at, the engine is no process of ours"
@@ -61,7 +62,7 @@ class Began:
 def begin(engine: Works, *, ours: bool, nvml: Callable[[], Library] = nvml) -> Began:
     """Return where the use of an engine stands; GPUs are looked at for processes of ours only."""
     library, why = nvml() if ours else (None, NOT_OURS)
-    marks = tuple(_newest(library, gpu) for gpu in _handles(library)) if library else ()
+    marks = tuple(_newest(library, gpu) for gpu in handles(library)) if library else ()
     return Began(engine.cpu_s(), library, marks, why)
 
 
@@ -73,10 +74,6 @@ def used(began: Began, engine: Works, elapsed_s: float) -> Resources:
     return Resources(elapsed_s, spent, gpus, began.no_gpus or (None if gpus else NO_GPU))
 
 
-def _handles(library: Any) -> list[Any]:
-    return [library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())]
-
-
 def _gpus(library: Any, marks: tuple[int, ...]) -> list[Gpu]:
     """Return the use of each GPU since its mark.
 
@@ -84,16 +81,16 @@ def _gpus(library: Any, marks: tuple[int, ...]) -> list[Gpu]:
     """
     return [
         Gpu(
-            name=str(_told(library, library.nvmlDeviceGetName, gpu)),
+            name=str(told(library, library.nvmlDeviceGetName, gpu)),
             memory_bytes=_memory(library, gpu),
             busy=_busy(library, gpu, mark),
         )
-        for gpu, mark in zip(_handles(library), marks, strict=False)
+        for gpu, mark in zip(handles(library), marks, strict=False)
     ]
 
 
 def _memory(library: Any, gpu: Any) -> int | None:
-    memory = _told(library, library.nvmlDeviceGetMemoryInfo, gpu)
+    memory = told(library, library.nvmlDeviceGetMemoryInfo, gpu)
     return None if memory is None else int(memory.used)
 
 
@@ -109,13 +106,5 @@ def _newest(library: Any, gpu: Any) -> int:
 def _samples(library: Any, gpu: Any, since: int) -> list[Any]:
     """Return the samples of utilisation after a time in the driver's microseconds."""
     kind = library.NVML_GPU_UTILIZATION_SAMPLES
-    told = _told(library, library.nvmlDeviceGetSamples, gpu, kind, since)
-    return [] if told is None else list(told[1])
-
-
-def _told(library: Any, ask: Callable[..., Any], *of: Any) -> Any | None:
-    """Return what the driver tells, None for what this GPU does not support."""
-    try:
-        return ask(*of)
-    except library.NVMLError:
-        return None
+    found = told(library, library.nvmlDeviceGetSamples, gpu, kind, since)
+    return [] if found is None else list(found[1])

@@ -48,7 +48,7 @@ def create(study: Study, logs: Path) -> Vllm | VllmAttached:
     fixed, cache = _checked(told, flags, installation), (logs / CACHE).absolute()
     found, left_out = of_version(_knobs(study.model), flags)
     using = Using(installation, fixed, found, left_out, telling(fixed, flags), others)
-    return Vllm(model, using, logs, cache)
+    return Vllm(model, using, logs, cache, limits=study.limits)
 
 
 def preview(study: Study) -> Preview:
