@@ -27,7 +27,8 @@ _IN_USE = re.compile(
     re.IGNORECASE,
 )
 _OUT_OF_MEMORY = re.compile(
-    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate|MemoryError",
+    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate|MemoryError"
+    r"|insufficient memory",
     re.IGNORECASE,
 )
 _BAD_SETTING = re.compile(
