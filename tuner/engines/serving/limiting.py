@@ -7,6 +7,7 @@ Sources: systemd-run(1), systemd.resource-control(5), cgroup-v2.rst of the kerne
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import shutil
@@ -107,6 +108,19 @@ def _works(scope: tuple[str, ...], size: int | None) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0 and (size is None or done.stdout.strip() == str(size))
+
+
+def restrain(pid: int, limits: Limits | None) -> None:
+    """Let a process that has just been started yield as the engine does that it helps."""
+    if limits is None:
+        return
+    cpus = numbers(limits)
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if limits.nice is not None:
+            process.nice(max(limits.nice, int(process.nice())))
+        if cpus is not None and sys.platform == "linux":
+            process.cpu_affinity(list(cpus))
 
 
 # what is in force

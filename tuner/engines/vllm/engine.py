@@ -68,7 +68,7 @@ class Vllm(Served):
         self._logs, self._ports = logs, ports
         self._free: Callable[[], Room] = lambda: within(free(), limits)
         self._private = command.private(cache)
-        self._preflight = Preflight(using, self._private, logs / "resolver.txt")
+        self._preflight = Preflight(using, self._private, logs / "resolver.txt", limits)
         self._starts = 0
         self._serving: str | None = None
         self._compiled = Compiled(cache / "compiled-by-tune.txt")
