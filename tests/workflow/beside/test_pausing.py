@@ -198,7 +198,7 @@ from tuner.workflow.beside.pausing import paused
 import asyncio
 
 async def work():
-    with paused(Production({pause!r}, {resume!r}, {health!r}, 10.0), print):
+    with paused(Production({pause!r}, {resume!r}, {health!r}, {deadline_s!r}), print):
         print("paused", flush=True)
         await asyncio.sleep(600)
 
@@ -208,20 +208,25 @@ run_loop(work)
 
 @contextmanager
 def owner(production: Production) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that has paused production."""
+    """Run a process that pauses production."""
     code = OWNER.format(
         pause=production.pause,
         resume=production.resume,
         health=production.health,
+        deadline_s=production.deadline_s,
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as running:  # fmt: skip
-        assert running.stdout is not None
-        while running.stdout.readline() != "paused\n":
-            assert running.poll() is None
         yield running
+
+
+def until_paused(running: subprocess.Popen[str]) -> None:
+    """Wait until a process has paused production."""
+    assert running.stdout is not None
+    while running.stdout.readline() != "paused\n":
+        assert running.poll() is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -230,6 +235,7 @@ def test_it_serves_after_a_signal(
 ) -> None:
     """A second signal, while it is being started again, does not keep it from that."""
     with owner(production) as running:
+        until_paused(running)
         assert not serves(production)
         running.send_signal(number)
         running.send_signal(number)
@@ -239,9 +245,26 @@ def test_it_serves_after_a_signal(
     assert noted(folder) == []
 
 
+def test_it_serves_after_a_signal_while_it_was_being_stopped(
+    production: Production, folder: Path
+) -> None:
+    """The command is ended at its deadline, and production started."""
+    (folder / "stop-hangs").touch()
+    with owner(replace(production, deadline_s=2.0)) as running:
+        while "stop" not in calls(folder):
+            assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        running.wait(30)
+
+    assert serves(production)
+    assert noted(folder) == []
+    assert calls(folder) == ["stop", "start"]
+
+
 def test_a_guardian_starts_it_where_tune_was_killed(production: Production, folder: Path) -> None:
     """At once, since the next run may be a day away."""
     with owner(production) as running:
+        until_paused(running)
         running.kill()
         running.wait(30)
     deadline = time.monotonic() + 30
@@ -257,6 +280,7 @@ def test_the_next_start_brings_back_what_a_killed_one_left(
 ) -> None:
     """Where the guardian died as well; the note tells how, whatever study is run next."""
     with owner(production) as running:
+        until_paused(running)
         for child in psutil.Process(running.pid).children():
             child.kill()
         running.kill()
