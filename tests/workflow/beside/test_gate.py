@@ -64,7 +64,7 @@ def test_it_waits_until_production_is_calm_for_a_while() -> None:
 def test_it_gives_up_after_the_patience_with_the_reason() -> None:
     """What was measured is kept; the sentence says how to go on."""
     made, _ = gate(lambda t: 9.0, patience_s=60.0)
-    with pytest.raises(Busy, match="for 60 s production was busy: requests is 9, above 4") as busy:
+    with pytest.raises(Busy, match="busy for 60 s: requests is 9, above 4") as busy:
         waited(made)
 
     assert busy.value.exit_code == 75

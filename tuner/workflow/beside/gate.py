@@ -100,6 +100,7 @@ class Gate:
             return left_s
         why = seen.why or "not calm for long enough"
         raise Busy(
-            f"not started: for {waited_s:.0f} s production was busy: {why}; what was measured is "
-            "kept: go on with --resume when it is calm, or see beside.pause_while in the study"
+            f"production was busy for {waited_s:.0f} s: {why}; no more was started, and what was "
+            "measured is kept: go on with --resume when it is calm, or see beside.pause_while in "
+            "the study"
         )
