@@ -61,6 +61,17 @@ needs_cgroup = pytest.mark.skipif(
 )
 
 
+def can_make_scopes() -> bool:
+    """Tell whether systemd runs here and makes scopes with a limit of memory."""
+    return confined(SLEEP, Limits(memory_bytes=2**30))[2] == "systemd"
+
+
+needs_systemd = pytest.mark.skipif(
+    sys.platform != "linux" or not can_make_scopes(),
+    reason="no systemd runs here that makes scopes with a limit of memory",
+)
+
+
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give a PATH without systemd-run, and no cgroup: what a process may do to itself is left."""
@@ -191,6 +202,15 @@ def test_an_engine_that_is_killed_within_its_cgroup_is_out_of_memory(
     assert found == InForce(None, None, 2**28, "cgroup")
     assert said is not None and "out_of_memory" in said
     assert cgroups() == []
+
+
+@needs_systemd
+def test_an_engine_that_is_killed_within_a_scope_is_out_of_memory(tmp_path: Path) -> None:
+    """The same, where systemd makes the cgroup; it collects the scope when that is empty."""
+    found, said = asyncio.run(eaten(Limits(nice=3, memory_bytes=2**28), tmp_path / "log"))
+
+    assert found == InForce(3, None, 2**28, "systemd")
+    assert said is not None and "out_of_memory" in said
 
 
 def cgroups() -> list[Path]:
