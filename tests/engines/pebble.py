@@ -16,10 +16,11 @@ from tuner.engines.base import Engine
 from tuner.engines.first_study import Draft, Line, Machine, Origin
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.engines.serving.chat import chat_request
-from tuner.engines.serving.launch import Launch, Served, launch
+from tuner.engines.serving.launch import Launch, Served
 from tuner.engines.serving.readback import difference, last_match
 from tuner.load.wire import Request
 from tuner.machine.finding import Finding
+from tuner.spec.beside import Limits
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.knobs import Knob, limited
 from tuner.spec.study import Study
@@ -39,8 +40,8 @@ class Pebble(Served):
     name = "pebble"
     knobs = KNOBS
 
-    def __init__(self, model: str, logs: Path) -> None:
-        super().__init__()
+    def __init__(self, model: str, logs: Path, limits: Limits | None = None) -> None:
+        super().__init__(limits)
         self.model = Model(name=model, source=model)
         self._logs, self._starts, self._stones = logs, 0, 0
 
@@ -70,7 +71,7 @@ class Pebble(Served):
         settings = json.dumps({"n_batch": stones, "port": 0})
         command = (sys.executable, "-m", "tuner.testing.fake_server", settings, *FAST)
         log = self._logs / f"engine-{self._starts}.log"
-        self._process, self._port = await launch(Launch("pebble", command, log, deadline_s=30.0))
+        await self._launch(Launch("pebble", command, log, deadline_s=30.0))
         self._stones = stones
 
     def request(
@@ -113,7 +114,7 @@ class PebbleKind(EngineKind):
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model."""
-        return Pebble(study.model, logs)
+        return Pebble(study.model, logs, study.limits)
 
     def knobs(self) -> Mapping[str, Knob]:
         """Return its knobs, which no study changes."""
@@ -145,7 +146,7 @@ class BareKind(EngineKind):
 
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model."""
-        return Pebble(study.model, logs)
+        return Pebble(study.model, logs, study.limits)
 
 
 KIND = PebbleKind()

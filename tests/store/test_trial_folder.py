@@ -17,6 +17,7 @@ from tuner.engines.observation import Level, Move, Observation, Reason
 from tuner.evaluate.measured import Client, Measured
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import Gpu, Resources
+from tuner.spec.beside import InForce
 from tuner.spec.errors import InputError
 from tuner.spec.values import Effective, Sample
 from tuner.store.trial_folder import (
@@ -30,7 +31,10 @@ from tuner.store.trial_folder import (
 )
 
 SAMPLE = Sample("p", "update", 0, 5, 7, 9, 1, 12, 2, "stop", "ok", None, '{"id": 1}')
-EFFECTIVE = Effective({"num_ctx": 512}, ("top_k",), (), "restart", 2, 77, "http://h", "v 1")
+EFFECTIVE = Effective(
+    {"num_ctx": 512}, ("top_k",), (), "restart", 2, 77, "http://h", "v 1",
+    limits=InForce(5, (0, 1), None, "cgroup", ("the limit of memory",)),
+)  # fmt: skip
 REASON = Reason("sequence cap", "two of two ran", (Move("slots", "more"),))
 WHOLE = StoredTrial(
     "0007-more",

@@ -18,7 +18,8 @@ page is made from. A duration is a number of seconds, or a number with `s`, `m` 
 `workload.prompts` names a file of JSON lines: see
 [prompts and expected answers](../how-to/prompts.md)."""
 
-_DURATION = "examples"
+_BY_EXAMPLE = {"90s": "duration", "4GiB": "size", 2: "number, or list such as 2-3"}
+"""How what is written in a way of its own is called, by the first of its examples."""
 
 
 def page() -> str:
@@ -72,13 +73,13 @@ def _default(described: Mapping[str, Any], required: bool) -> str:
         return "required"
     if default in (None, []) or isinstance(default, dict):
         return ""
-    return f"{default:g} s" if _DURATION in described else code(default)
+    return f"{default:g} s" if _called(described) == "duration" else code(default)
 
 
 def _type(described: Mapping[str, Any]) -> str:
     """Return what a value may be, in words."""
-    if _DURATION in described:
-        return "duration"
+    if called := _called(described):
+        return called
     if "enum" in described or "const" in described:
         return ", ".join(map(code, described.get("enum", [described.get("const")])))
     for key in ("anyOf", "oneOf"):
@@ -88,6 +89,12 @@ def _type(described: Mapping[str, Any]) -> str:
     if described.get("$ref"):
         return "mapping"
     return _plain(described)
+
+
+def _called(described: Mapping[str, Any]) -> str | None:
+    """Return how a value that is written in a way of its own is called, None for others."""
+    examples = described.get("examples")
+    return _BY_EXAMPLE[examples[0]] if examples else None
 
 
 def _any(kinds: Iterable[str]) -> str:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tuner.cli.limit_options import Cpus, Size
+
 if TYPE_CHECKING:
+    from tuner.spec.beside import Limits
     from tuner.spec.study import Study
 
 T = TypeVar("T")
@@ -68,6 +71,12 @@ _SHARED = (
     option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
     option("--client-processes", type=click.IntRange(1, 64), metavar="N",
            help="Processes that send the load, where one cannot keep up."),
+    option("--nice", type=click.IntRange(0, 19), metavar="N",
+           help="Niceness of the engine that is started, from 0 to 19, the most yielding."),
+    option("--cpus", type=Cpus(), metavar="LIST|COUNT",
+           help="CPUs for the engine that is started: how many, or which, such as 2-3."),
+    option("--memory", type=Size(), metavar="SIZE",
+           help="Most memory that the engine that is started may hold, such as 4GiB."),
     option("--out", type=click.Path(path_type=Path, file_okay=False),
            help="Folder for the results; default out/<study>/<timestamp>."),
     click.option("--json", "as_json", is_flag=True,
@@ -146,11 +155,15 @@ def overridden(
     sampler: str | None = None,
     objective: str | None = None,
     stop_when_met: bool | None = None,
+    nice: int | None = None,
+    cpus: tuple[int, ...] | int | None = None,
+    memory: int | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
     study = _attached(study, attach, engine)
     study = _of_kind(study, engine, model)
     study = _in_python(study, engine_python)
+    study = replace(study, limits=_limits(study.limits, nice, cpus, memory))
     slos = _with_target(study.slos, "e2e", target_p99)
     slos = _with_target(slos, "ttft", target_ttft_p99)
     _check_objective(objective, study)
@@ -210,6 +223,20 @@ def _of_kind(study: Study, engine: str | None, model: str | None) -> Study:
     except (InputError, ValueError) as wrong:
         raise InputError(f"--engine or --model: {wrong}") from None
     return study
+
+
+def _limits(
+    given: Limits | None,
+    nice: int | None,
+    cpus: tuple[int, ...] | int | None,
+    memory: int | None,
+) -> Limits | None:
+    """Return the limits of the engine with options on top, None where there are none."""
+    from tuner.spec.beside import Limits
+
+    told: dict[str, Any] = {"nice": nice, "cpus": cpus, "memory_bytes": memory}
+    found = replace(given or Limits(), **{n: v for n, v in told.items() if v is not None})
+    return None if found == Limits() else found
 
 
 def _check_objective(objective: str | None, study: Study) -> None:

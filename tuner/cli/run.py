@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
     is_flag=True,
     help="Fetch the study's models that are not there, where the engine can.",
 )
+@click.option(
+    "--pause-production",
+    is_flag=True,
+    help="Stop production with the study's beside.pause, and start it again afterwards.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(
     study_file: Path | None,
@@ -43,6 +49,7 @@ def command(
     quiet: bool,
     resume: bool,
     pull: bool,
+    pause_production: bool,
     dry_run: bool,
     **overrides: Any,
 ) -> int:
@@ -58,6 +65,7 @@ def command(
     from tuner.report.result import console, show_plan, show_result
     from tuner.search.budget import plan
     from tuner.store.default_folder import default_out, latest_out
+    from tuner.workflow.beside.pausing import bring_back, paused, to_pause
     from tuner.workflow.tune.preparation import check
     from tuner.workflow.tune.run import run
 
@@ -76,8 +84,15 @@ def command(
         from tuner.engines.registry import kind_of
 
         kind_of(study).fetch(study, watcher.note)
+    production = to_pause(study) if pause_production else None
+
+    async def work() -> Any:
+        bring_back(watcher.note)
+        with paused(production, watcher.note) if production else nullcontext():
+            return await run(study, folder, watcher, resume=resume)
+
     try:
-        result = run_loop(lambda: run(study, folder, watcher, resume=resume))
+        result = run_loop(work)
     except click.exceptions.Exit as interrupted:
         watcher.close()
         click.echo(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from tuner.engines.observation import Observation
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
+from tuner.spec.beside import InForce
 from tuner.spec.knobs import Knob
 from tuner.spec.values import Candidate, Effective, Message, Model, Setting
 
@@ -215,6 +216,18 @@ class Seen(Protocol):
 
     def seen_cpu_s(self) -> float | None:
         """Return the CPU seconds of its processes until now, None where they are out of sight."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """An engine that `tune` starts, within the limits that a study sets."""
+
+    limits: InForce | None
+    """What is in force of them since the last start, None where none were asked."""
+
+    def out_of_memory(self) -> str | None:
+        """Return that a process of it ended since it had no more memory, None where none did."""
         ...
 
 

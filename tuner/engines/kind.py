@@ -177,6 +177,10 @@ class EngineKind:
         """
         return None
 
+    def uses_gpu(self, study: Study) -> bool:
+        """Tell whether the study's engine puts its model onto a GPU of this machine."""
+        return False
+
     def fetch(self, study: Study, note: Callable[[str], None]) -> None:
         """Fetch the models of a study that are not there, telling what is fetched.
 

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from tuner.machine.kernel import HERE, Kernel, cgroup_folders, keyed, number
+from tuner.spec.beside import Limits
 from tuner.spec.errors import StartFailed
 from tuner.spec.values import Candidate, Model
 
@@ -81,17 +82,21 @@ def needed_bytes(model: Model, candidate: Candidate) -> int:
 class Room:
     """The memory in bytes that a new process may take, of `total` in all.
 
-    `cgroup` is the folder of the one that sets the limit, None where the machine itself does.
+    `cgroup` is the folder of the one that sets the limit, None where the machine itself does, or
+    where the study `asked` for it.
     """
 
     bytes: int
     total: int
     cgroup: Path | None = None
+    asked: bool = False
 
     @property
     def bound(self) -> str:
         """Return in words what the limit is."""
         total = f"{self.total / 2**20:.0f} MiB"
+        if self.asked:
+            return f"within the {total} that the study allows the engine"
         if self.cgroup is None:
             return f"of the machine's {total}"
         return f"within the limit of {total} of the cgroup {self.cgroup}"
@@ -105,6 +110,19 @@ def room(kernel: Kernel = HERE) -> Room:
     total = memory["MemTotal"] * 1024 if "MemTotal" in memory else host.total
     left = (_left(folder) for folder in cgroup_folders(kernel, "memory"))
     return min((Room(available, total), *filter(None, left)), key=lambda found: found.bytes)
+
+
+def room_within(limits: Limits | None) -> Room:
+    """Return the room for an engine that may take no more than a study allows it."""
+    return within(room(), limits)
+
+
+def within(found: Room, limits: Limits | None) -> Room:
+    """Return what of a room an engine may take within limits."""
+    size = limits.memory_bytes if limits else None
+    if size is None or size >= found.bytes:
+        return found
+    return Room(size, size, asked=True)
 
 
 def _left(folder: Path) -> Room | None:

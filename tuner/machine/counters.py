@@ -126,6 +126,14 @@ def heat_events(kernel: Kernel = HERE) -> int | None:
     return sum(counts) if counts else None
 
 
+def memory_kills(kernel: Kernel = HERE) -> int | None:
+    """Return how often the kernel ended a process for lack of memory, None where it is not told.
+
+    That counts those of the whole machine and those that went beyond the limit of their cgroup.
+    """
+    return keyed(kernel.proc / "vmstat").get("oom_kill")
+
+
 def cpu_by_process(kernel: Kernel = HERE) -> dict[int, tuple[str, float]]:
     """Return name and CPU seconds of each process that can be seen, by its id."""
     found = {}

@@ -36,14 +36,17 @@ class Disturbance:
     `others`, `stolen` and `throttled` are the shares of the CPUs' time that other processes
     took, that the hypervisor took, and for which the cgroup's quota halted CPUs; `heat_events`
     is how often a CPU was slowed down for heat, `swapped_in_bytes` what came back from swap.
+    `production_busy` tells that production had become busy at its end. `others` is None where
+    nothing but that is known.
     """
 
     elapsed_s: float
-    others: float
+    others: float | None
     stolen: float = 0.0
     throttled: float = 0.0
     heat_events: int = 0
     swapped_in_bytes: int = 0
+    production_busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,17 @@ def _times(count: float) -> str:
     return f"{count:.0f} times"
 
 
+def _busy(busy: float) -> str:
+    return "busy"
+
+
 _KINDS = (
-    _Kind(lambda d: d.others, OTHERS_SHARE, "other processes took {} of the CPUs", _percent),
+    _Kind(lambda d: d.others or 0.0, OTHERS_SHARE, "other processes took {} of the CPUs", _percent),
     _Kind(lambda d: d.stolen, HALTED_SHARE, "the hypervisor took {} of the CPUs", _percent),
     _Kind(lambda d: d.throttled, HALTED_SHARE, "the CPU quota halted {} of the CPUs", _percent),
     _Kind(lambda d: d.heat_events, 1, "CPUs were slowed down for heat {}", _times),
     _Kind(lambda d: d.swapped_in_bytes, SWAPPED_BYTES, "{} came back from swap", _mebibytes),
+    _Kind(lambda d: float(d.production_busy), 1, "production was {}", _busy),
 )
 
 
@@ -100,12 +108,19 @@ def merged(first: Disturbance | None, second: Disturbance | None) -> Disturbance
     weight = second.elapsed_s / elapsed_s
     return Disturbance(
         elapsed_s,
-        first.others + weight * (second.others - first.others),
+        _merged_share(first.others, second.others, weight),
         first.stolen + weight * (second.stolen - first.stolen),
         first.throttled + weight * (second.throttled - first.throttled),
         first.heat_events + second.heat_events,
         first.swapped_in_bytes + second.swapped_in_bytes,
+        first.production_busy or second.production_busy,
     )
+
+
+def _merged_share(first: float | None, second: float | None, weight: float) -> float | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return first + weight * (second - first)
 
 
 def _counts(kind: _Kind, window: Disturbance) -> bool:

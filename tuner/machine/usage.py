@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeAlias
 
+from tuner.machine.gpus import handles, told
 from tuner.machine.resources import Gpu, Resources
 
 NOT_OURS = "not looked at, the engine is no process of ours"
@@ -61,7 +62,7 @@ class Began:
 def begin(engine: Works, *, ours: bool, nvml: Callable[[], Library] = nvml) -> Began:
     """Return where the use of an engine stands; GPUs are looked at for processes of ours only."""
     library, why = nvml() if ours else (None, NOT_OURS)
-    marks = tuple(_newest(library, gpu) for gpu in _handles(library)) if library else ()
+    marks = tuple(_newest(library, gpu) for gpu in handles(library)) if library else ()
     return Began(engine.cpu_s(), library, marks, why)
 
 
@@ -78,12 +79,8 @@ def least_gpu_bytes(nvml: Callable[[], Library] = nvml) -> int | None:
     library, _ = nvml()
     if library is None:
         return None
-    told = [_told(library, library.nvmlDeviceGetMemoryInfo, gpu) for gpu in _handles(library)]
-    return min((int(memory.total) for memory in told if memory is not None), default=None)
-
-
-def _handles(library: Any) -> list[Any]:
-    return [library.nvmlDeviceGetHandleByIndex(i) for i in range(library.nvmlDeviceGetCount())]
+    found = [told(library, library.nvmlDeviceGetMemoryInfo, gpu) for gpu in handles(library)]
+    return min((int(memory.total) for memory in found if memory is not None), default=None)
 
 
 def _gpus(library: Any, marks: tuple[int, ...]) -> list[Gpu]:
@@ -93,16 +90,16 @@ def _gpus(library: Any, marks: tuple[int, ...]) -> list[Gpu]:
     """
     return [
         Gpu(
-            name=str(_told(library, library.nvmlDeviceGetName, gpu)),
+            name=str(told(library, library.nvmlDeviceGetName, gpu)),
             memory_bytes=_memory(library, gpu),
             busy=_busy(library, gpu, mark),
         )
-        for gpu, mark in zip(_handles(library), marks, strict=False)
+        for gpu, mark in zip(handles(library), marks, strict=False)
     ]
 
 
 def _memory(library: Any, gpu: Any) -> int | None:
-    memory = _told(library, library.nvmlDeviceGetMemoryInfo, gpu)
+    memory = told(library, library.nvmlDeviceGetMemoryInfo, gpu)
     return None if memory is None else int(memory.used)
 
 
@@ -118,13 +115,5 @@ def _newest(library: Any, gpu: Any) -> int:
 def _samples(library: Any, gpu: Any, since: int) -> list[Any]:
     """Return the samples of utilisation after a time in the driver's microseconds."""
     kind = library.NVML_GPU_UTILIZATION_SAMPLES
-    told = _told(library, library.nvmlDeviceGetSamples, gpu, kind, since)
-    return [] if told is None else list(told[1])
-
-
-def _told(library: Any, ask: Callable[..., Any], *of: Any) -> Any | None:
-    """Return what the driver tells, None for what this GPU does not support."""
-    try:
-        return ask(*of)
-    except library.NVMLError:
-        return None
+    found = told(library, library.nvmlDeviceGetSamples, gpu, kind, since)
+    return [] if found is None else list(found[1])

@@ -23,7 +23,7 @@ from tuner.report.breakdown_table import PartsTable
 from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.file_contents import holds
 from tuner.report.gain_lines import drift_in_words, gain_in_words
-from tuner.report.starting import starting_in_words
+from tuner.report.starting import limits_in_words, starting_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.result import Result, Screened
@@ -194,6 +194,7 @@ def _closing(result: Result) -> str:
             *counts_in_words(best.counts),
             left_out(best.warmups, best.slowest_warmup_s),
             *([observed_in_words(best.observed)] if best.observed else []),
+            *limits_in_words(best),
             *_on_trust(best, result.knobs),
         ]
     lines += [gain_in_words(result), *drift_in_words(result.drift)]
@@ -265,6 +266,7 @@ def _spent(result: Result) -> str:
         "working "
         f"{spent['engine_busy_s'] / max(spent['seconds'], 1e-9):.0%} of the time; cutting hopeless "
         f"trials saved {spent['saved_by_racing_s']:.0f} s."
+        + (f" It waited {spent['paused_s']:.0f} s for production." if spent["paused_s"] else "")
     )
 
 
@@ -305,7 +307,7 @@ def show_measurement(m: Measurement, study: Study) -> Group:
         words.append(Text(f"INVALID: {m.saturated}.", style="bold red"))
     windows = {"the measurement": m.machine} if m.machine else {}
     words += [Text(f"Disturbed: {said}.", style="yellow") for said in sentences(windows)]
-    words += [Text(said) for said in counts_in_words(m.counts)]
+    words += [Text(said) for said in (*limits_in_words(m), *counts_in_words(m.counts))]
     if m.resources is not None:
         words.append(Text(in_words(m.resources)))
     if m.observed is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tuner.evaluate.measurement import Measurement
 from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.values import EngineStart
@@ -45,6 +46,12 @@ def starting_in_words(result: Result) -> Iterator[str]:
     alike = [trial for trial in result.trials if trial.same_as is not None]
     if alike:
         yield f"Not measured, since they amount to other trials: {_listed(alike)}."
+
+
+def limits_in_words(measured: Measurement) -> list[str]:
+    """Say within which limits the engine ran, where some were asked for."""
+    found = measured.effective.limits if measured.effective else None
+    return [] if found is None else [f"Limits of the engine: {found}."]
 
 
 def _spent(result: Result) -> tuple[float, float]:

@@ -6,10 +6,12 @@
     ├── InputError            2   a study file, option or other input is wrong
     ├── NotComparable         6   unlike runs: another machine, model, engine or workload
     ├── Locked               75   another tune uses the same folder, or changes the same name
+    ├── Busy                 75   production is busy, or leaves no room: later it may do
     └── EngineError           5   the engine is missing, cannot start or died
         ├── EngineMissing     5   a program or package has to be installed first
         ├── StartFailed       5   typed by `reason`, with the tail of the engine's log
-        └── EngineDied        5   the engine stopped answering during a trial
+        ├── EngineDied        5   the engine stopped answering during a trial
+        └── ProductionDown    5   production was paused, and does not come back
 
 A traceback that reaches the user means a bug; one of these means a sentence.
 """
@@ -54,6 +56,12 @@ class Locked(TunerError):
     exit_code = 75
 
 
+class Busy(TunerError):
+    """Production beside which something was to be measured is busy, or leaves no room for it."""
+
+    exit_code = 75
+
+
 class EngineError(TunerError):
     """The engine is missing, cannot be started or died."""
 
@@ -80,6 +88,10 @@ class StartFailed(EngineError):
 
 class EngineDied(EngineError):
     """The engine's process ended while it was being used."""
+
+
+class ProductionDown(EngineError):
+    """Production was paused and does not serve again; the text holds the command to run by hand."""
 
 
 def tail(log: Path, lines: int = 12) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.spec.address import Url
+from tuner.spec.beside import Beside, Limits
 from tuner.spec.engine_kinds import START_S, engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
+from tuner.spec.file.beside_part import beside_of, limits_of
 from tuner.spec.file.reading import read_text
 from tuner.spec.file.study_file import (
     ObjectivePart,
@@ -32,7 +34,8 @@ class Study:
     """Everything a run needs to know, from the file and the options that override it.
 
     `engine_settings` is what the section `engine` says beyond kind, model and url; only the kind
-    itself reads it.
+    itself reads it. `limits` are those of an engine that `tune` starts; `beside` is about the
+    production that it runs beside.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Study:
     stop_when_met: bool = False
     objective: Objective = "e2e_p99"
     file: str = ""
+    limits: Limits | None = None
+    beside: Beside | None = None
 
     @property
     def one_start(self) -> bool:
@@ -104,6 +109,8 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         stop_when_met=parsed.search.stop_when_met,
         objective=_objective(parsed.objective, workload, file),
         file=file,
+        limits=limits_of(parsed.beside),
+        beside=beside_of(parsed.beside),
     )
 
 

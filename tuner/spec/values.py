@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from tuner.spec.beside import InForce
+
 Setting: TypeAlias = str | int | float | bool
 Candidate: TypeAlias = Mapping[str, Setting]
 """One point of the space: every knob that is relied on, with its value."""
@@ -261,6 +263,7 @@ class Effective:
     `mismatches` says, in sentences, where the engine differs from what was asked. `threads` is
     how many compute, None where the engine does not say. `notes` say what the engine made of
     settings that it cut or that change nothing. `start` is None where all starts cost alike.
+    `limits` are those within which the engine runs, None where none were asked for.
     """
 
     settings: Mapping[str, Setting]
@@ -274,3 +277,4 @@ class Effective:
     threads: Setting | None = None
     notes: tuple[str, ...] = ()
     start: EngineStart | None = None
+    limits: InForce | None = None

@@ -22,6 +22,7 @@ from tuner.load import samples as sample_file
 from tuner.machine.disturbance import Disturbance
 from tuner.machine.resources import from_document
 from tuner.search.budget import LEAST_LOOK
+from tuner.spec.beside import InForce
 from tuner.spec.errors import InputError
 from tuner.spec.values import Candidate, Effective, EngineStart
 from tuner.store.default_folder import point_latest
@@ -34,6 +35,8 @@ _MEASURED_FILES = ("candidate.json", "effective.json", "samples.jsonl")
 class Spent:
     """What a run has used up so far; `elapsed_s` counts the seconds in which it ran.
 
+    `paused_s` are those in which it waited for production, which are no part of `elapsed_s`.
+
     `requests` includes the `warmups`, which are sent before each of `blocks` trials.
     """
 
@@ -44,6 +47,7 @@ class Spent:
     restarting_s: float = 0.0
     busy_s: float = 0.0
     elapsed_s: float = 0.0
+    paused_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +197,16 @@ def _machine(document: Mapping[str, Any] | None) -> Disturbance | None:
 def _effective(document: Mapping[str, Any] | None) -> Effective | None:
     if document is None:
         return None
-    # older trials have neither notes nor start
+    # older trials have neither notes nor start nor limits
     tuples = {n: tuple(document.get(n, ())) for n in ("unverified", "mismatches", "notes")}
-    told = document.get("start")
+    told, limits = document.get("start"), document.get("limits")
     start = None if told is None else EngineStart(**told)
-    return Effective(**{**document, **tuples, "start": start})
+    parts = {"start": start, "limits": None if limits is None else _limits(limits)}
+    return Effective(**{**document, **tuples, **parts})
+
+
+def _limits(document: Mapping[str, Any]) -> InForce:
+    cpus, missing = document["cpus"], tuple(document["missing"])
+    return InForce(
+        **{**document, "cpus": None if cpus is None else tuple(cpus), "missing": missing}
+    )

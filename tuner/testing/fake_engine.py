@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuner.engines.llamacpp.engine import LlamaCpp
+from tuner.spec.beside import Limits
 from tuner.spec.study import Study
 from tuner.spec.values import Model
 
@@ -42,8 +43,10 @@ class FakeEngine(LlamaCpp):
 
     name = "fake"
 
-    def __init__(self, logs: Path, options: Sequence[str] = ()) -> None:
-        super().__init__(MODEL, logs, server(*options))
+    def __init__(
+        self, logs: Path, options: Sequence[str] = (), limits: Limits | None = None
+    ) -> None:
+        super().__init__(MODEL, logs, server(*options), limits)
 
 
 def create(study: Study, logs: Path) -> FakeEngine:
@@ -51,4 +54,5 @@ def create(study: Study, logs: Path) -> FakeEngine:
 
     `model: "default"` is a fast server; `model: "--ttft-ms 5 --itl-ms 1"` says how fast.
     """
-    return FakeEngine(logs, () if study.model == "default" else study.model.split())
+    options = () if study.model == "default" else study.model.split()
+    return FakeEngine(logs, options, study.limits)

@@ -55,7 +55,7 @@ def busiest(before: Usage, after: Usage, seconds: float) -> str:
 
 
 def _others(window: Disturbance | None, others: str) -> Finding:
-    if window is None:
+    if window is None or window.others is None:
         return _hidden("other load")
     found = f"other processes take {window.others:.0%} of the {len(usable_cpus())} CPUs"
     if window.others < OTHERS_SHARE:

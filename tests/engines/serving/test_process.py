@@ -186,6 +186,8 @@ def test_a_server_of_a_user_of_its_own_is_told_by_that_user() -> None:
             "out_of_memory",
         ),
         (1, "failed to initialize the context: std::bad_alloc", "out_of_memory"),
+        (-6, "ggml_aligned_malloc: insufficient memory (attempted 41.96 MB)", "out_of_memory"),
+        (1, "MemoryError", "out_of_memory"),
         (-9, "", "out_of_memory"),
         (1, "quantized V cache requires flash_attn to be enabled", "bad_flag"),
         (139, "something else", "crashed"),

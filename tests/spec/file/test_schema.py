@@ -55,6 +55,10 @@ def test_studies_of_ours_fit() -> None:
         {"workload": {"prompts": "p", "prompt": {"dynamic": {"rules": []}}}},
         {"space": {"num_ctx": [512, 1024], "system": ["none"], "top_p": {"low": 0.1, "high": 1}}},
         {"guard": {"min_valid": 0.9, "max_drop": None}},
+        {"beside": {"nice": 5, "cpus": 2, "memory": "4GiB"}},
+        {"beside": {"cpus": "0-1,3", "pause_while": {"cpu": 0.5, "patience": "1h"}}},
+        {"beside": {"pause_while": {"metrics": {"url": "http://h/", "name": "x", "above": 4}}}},
+        {"beside": {"pause_while": {"metrics": [{"url": "http://h/", "name": "x", "below": 1}]}}},
     ],
 )
 def test_what_the_reader_accepts_the_schema_accepts(changes: dict[str, Any]) -> None:

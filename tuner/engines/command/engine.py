@@ -17,11 +17,11 @@ from tuner.engines.serving.launch import (
     Served,
     answers,
     free_port,
-    launch,
     until_free,
 )
 from tuner.engines.serving.readback import difference, last_match, place, setting
 from tuner.load.wire import Request
+from tuner.spec.beside import Limits
 from tuner.spec.errors import EngineError, InputError, StartFailed
 from tuner.spec.knobs import ReadBack, name_of
 from tuner.spec.study import Study
@@ -37,9 +37,14 @@ class Command(Served):
     name = "command"
 
     def __init__(
-        self, server: Server, model: str, logs: Path, ports: Callable[[], int] = free_port
+        self,
+        server: Server,
+        model: str,
+        logs: Path,
+        ports: Callable[[], int] = free_port,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(limits)
         self.model = Model(name=model, source=model)
         self.knobs = server.knobs
         self._server, self._logs, self._ports = server, logs, ports
@@ -86,7 +91,7 @@ class Command(Served):
             ready=self._server.ready,
             port=port,
         )
-        self._process, self._port = await launch(asked)
+        await self._launch(asked)
 
     def _command(
         self, candidate: Candidate, port: int = 0
@@ -161,4 +166,4 @@ def create(study: Study, logs: Path) -> Command:
         raise InputError(
             "engine command starts a server of your own: add engine.command to a study"
         )
-    return Command(study.engine_settings, study.model, logs)
+    return Command(study.engine_settings, study.model, logs, limits=study.limits)

@@ -19,15 +19,17 @@ from typing import Any
 
 from tuner.engines import models
 from tuner.engines.base import Preview
-from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room
+from tuner.engines.memory import CONTEXT_STEP, ensure_fits, room_within
 from tuner.engines.ollama import knobs as ollama
 from tuner.engines.serving import control
 from tuner.engines.serving.change_cost import cost, probe
 from tuner.engines.serving.chat import chat_request
-from tuner.engines.serving.launch import Launch, Served, launch
+from tuner.engines.serving.launch import Launch, Served
+from tuner.engines.serving.limiting import numbers
 from tuner.engines.serving.readback import difference
 from tuner.load.wire import Request
 from tuner.machine.counters import usable_cpus
+from tuner.spec.beside import Limits
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.knobs import Knob, by_name, limited
 from tuner.spec.model_name import is_gguf_path
@@ -51,6 +53,15 @@ KNOBS: Mapping[str, Knob] = by_name(
 )
 """Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
 
+
+def knobs_within(limits: Limits | None) -> Mapping[str, Knob]:
+    """Return the knobs of an engine within limits: by default it has a thread for each CPU."""
+    cpus = numbers(limits)
+    if cpus is None:
+        return KNOBS
+    return {**KNOBS, "num_thread": replace(KNOBS["num_thread"], default=len(cpus))}
+
+
 _PROBE = {"type": "boolean"}
 """An answer of one word, however large the output limit is."""
 
@@ -67,11 +78,12 @@ class LlamaCpp(Served):
     """The `Engine` over llama.cpp's HTTP server; `server` is the program that speaks it."""
 
     name = "llamacpp"
-    knobs: Mapping[str, Knob] = KNOBS
 
-    def __init__(self, model: Model, logs: Path, server: Sequence[str]) -> None:
-        super().__init__()
-        self.model = model
+    def __init__(
+        self, model: Model, logs: Path, server: Sequence[str], limits: Limits | None = None
+    ) -> None:
+        super().__init__(limits)
+        self.model, self.knobs = model, knobs_within(limits)
         self._logs = logs
         self._server = tuple(server)
         self._starts = 0
@@ -90,7 +102,7 @@ class LlamaCpp(Served):
 
     # starting
     async def _start(self, candidate: Candidate) -> None:
-        ensure_fits(self.model, candidate, room())
+        ensure_fits(self.model, candidate, room_within(self._limits))
         self._starts += 1
         asked = Launch(
             what="llama.cpp",
@@ -98,7 +110,7 @@ class LlamaCpp(Served):
             log=self._logs / f"engine-{self._starts}.log",
             deadline_s=START_DEADLINE_S,
         )
-        self._process, self._port = await launch(asked)
+        await self._launch(asked)
 
     def _settings(self, candidate: Candidate) -> dict[str, Any]:
         parallel = int(candidate["num_parallel"])
@@ -186,7 +198,8 @@ class LlamaCpp(Served):
 
 def create(study: Study, logs: Path) -> LlamaCpp:
     """Return the engine for a study's model: a GGUF file, or "default"."""
-    return LlamaCpp(models.from_gguf(_model_path(study)), logs, embedded_server())
+    model = models.from_gguf(_model_path(study))
+    return LlamaCpp(model, logs, embedded_server(), study.limits)
 
 
 def preview(study: Study) -> Preview:
@@ -200,7 +213,7 @@ def preview(study: Study) -> Preview:
         embedded_server()
     with _noting(missing):
         train_ctx = models.described(_model_path(study)).train_ctx
-    return Preview(KNOBS, tuple(missing), train_ctx)
+    return Preview(knobs_within(study.limits), tuple(missing), train_ctx)
 
 
 @contextlib.contextmanager

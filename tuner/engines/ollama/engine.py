@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.base import Preview
-from tuner.engines.memory import ensure_fits, room
+from tuner.engines.memory import ensure_fits, room_within
 from tuner.engines.ollama import api, model_folder, readback
 from tuner.engines.ollama.attached import NONE_KNOWN, OllamaAttached, address_of
 from tuner.engines.ollama.chat import read_ollama
@@ -22,9 +22,10 @@ from tuner.engines.ollama.environment import environment, started_by
 from tuner.engines.ollama.knobs import NOTHING, OLDEST, REFUSES_SINCE, knobs, version_of
 from tuner.engines.ollama.models import OllamaModels
 from tuner.engines.serving.change_cost import Change, cost, probe
-from tuner.engines.serving.launch import PORT_RETRIES, Launch, Served, free_port, launch, until_free
+from tuner.engines.serving.launch import PORT_RETRIES, Launch, Served, free_port, until_free
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
+from tuner.spec.beside import Limits
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.space import Choices
 from tuner.spec.study import Study
@@ -57,8 +58,9 @@ class Ollama(Served):
         own: Mapping[str, int | float] = NOTHING,
         gpu: Callable[[], bool] = has_gpu,
         manifests: Mapping[str, str | None] = NONE_KNOWN,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(limits)
         self.model, self.manifests = model, manifests
         self._known = {model.name: model}
         self.knobs = knobs(version, model.name, own)
@@ -90,7 +92,7 @@ class Ollama(Served):
     async def _start(self, candidate: Candidate) -> None:
         weights = self._weights(candidate)
         if candidate["num_gpu"] == 0 or not self._gpu():  # else Ollama itself tells what fits
-            ensure_fits(weights, candidate, room())
+            ensure_fits(weights, candidate, room_within(self._limits))
         self._starts += 1
         await until_free(lambda: self._start_once(candidate, self._ports()), 1 + PORT_RETRIES)
 
@@ -104,7 +106,7 @@ class Ollama(Served):
             ready="/api/version",
             port=port,
         )
-        self._process, self._port = await launch(asked)
+        await self._launch(asked)
         await api.remove_left_behind(self.address)
 
     def _environment(self, candidate: Candidate, port: int) -> dict[str, str]:
@@ -233,7 +235,10 @@ def create(study: Study, logs: Path) -> Ollama | OllamaAttached:
         model_folder.model(other, models)
     model, own = model_folder.model(study.model, models), _own_settings(study, models)
     manifests = {name: model_folder.digest(name, models) for name in _named(study)}
-    return Ollama(model, models, logs, version=version, own=own, manifests=manifests)
+    return Ollama(
+        model, models, logs,
+        version=version, own=own, manifests=manifests, limits=study.limits,
+    )  # fmt: skip
 
 
 def _attached(study: Study, address: str) -> OllamaAttached:

@@ -117,6 +117,12 @@ class OllamaKind(EngineKind):
         told = variable("OLLAMA_NUM_PARALLEL")
         return (int(told) or None) if told.isdecimal() else None
 
+    def uses_gpu(self, study: Study) -> bool:
+        """Tell whether there is a GPU, and the study does not keep the model off it."""
+        from tuner.machine.gpus import has_gpu
+
+        return has_gpu() and study.baseline.get("num_gpu") != 0
+
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model, with a server of our own or a running one."""
         from tuner.engines.ollama.engine import create

@@ -6,14 +6,17 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuner.engines.serving import control, process
 from tuner.engines.serving.chat import read_chat
+from tuner.engines.serving.limiting import confined, in_force, killed_in_cgroup
 from tuner.load.wire import HttpTransport
 from tuner.machine import processes
+from tuner.machine.counters import memory_kills
 from tuner.spec.address import Address
+from tuner.spec.beside import InForce, Limits
 from tuner.spec.errors import StartFailed, StartReason, tail
 
 POLL_S = 0.02
@@ -28,7 +31,9 @@ _IN_USE = re.compile(
     re.IGNORECASE,
 )
 _OUT_OF_MEMORY = re.compile(
-    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate", re.IGNORECASE
+    r"failed to allocate|unable to allocate|out of memory|bad_alloc|cannot allocate|MemoryError"
+    r"|insufficient memory",
+    re.IGNORECASE,
 )
 _BAD_SETTING = re.compile(
     r"requires flash|(invalid|unknown|unrecognized) (argument|parameter|value|option|choice|flag)"
@@ -53,7 +58,7 @@ class Launch:
     `what` names it in messages; `port` is the one that the command tells it to take, None
     where it takes one of its own; `ready` is the path of a GET that must give 200. `explain`
     returns (type, sentence) for the whole log of a start that failed and its exit code, None
-    where it knows nothing of it.
+    where it knows nothing of it. `limits` are those of the study, None for no limits.
     """
 
     what: str
@@ -64,6 +69,7 @@ class Launch:
     ready: str = "/health"
     port: int | None = None
     explain: Callable[[str, int | None], tuple[StartReason, str] | None] = unexplained
+    limits: Limits | None = None
 
 
 class AddressInUse(StartFailed):
@@ -77,7 +83,9 @@ async def launch(asked: Launch) -> tuple[process.EngineProcess, int]:
     never taken for it. Raises StartFailed, and then leaves nothing running.
     """
     asked.log.unlink(missing_ok=True)
-    running = await process.start(asked.command, asked.log, asked.env)
+    command, confinement, means = confined(asked.command, asked.limits)
+    running = await process.start(command, asked.log, asked.env, confinement)
+    running.means = means
     port: int | None = None
     listened: set[int] = set()
     late = False
@@ -110,9 +118,34 @@ class Served:
 
     read = staticmethod(read_chat)
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         self._process: process.EngineProcess | None = None
         self._port = 0
+        self._limits = limits
+        self._kills_before: int | None = None
+        self.limits: InForce | None = None
+
+    async def _launch(self, asked: Launch) -> None:
+        """Start the server within the limits of the study, and read back what is in force."""
+        self._kills_before = memory_kills()
+        self._process, self._port = await launch(replace(asked, limits=self._limits))
+        self.limits = in_force(self._process.pid, self._limits, self._process.means)
+
+    def out_of_memory(self) -> str | None:
+        """Return that the kernel ended a process of the server for its memory; see `Limited`."""
+        if self._process is None or not self._lost_memory(self._process):
+            return None
+        bound = self.limits.memory_bytes if self.limits else None
+        within = "" if bound is None else f", which may take {bound / 2**20:.0f} MiB"
+        return f"the engine{within}, ran out of memory while it was measured (out_of_memory)"
+
+    def _lost_memory(self, running: process.EngineProcess) -> bool:
+        if running.alive:
+            return killed_in_cgroup(running.pid)
+        before, now = self._kills_before, memory_kills()
+        killed = before is not None and now is not None and now > before
+        by_kernel = killed and running.exit_code in (None, -9)  # None: not reported yet
+        return by_kernel or bool(_OUT_OF_MEMORY.search(tail(running.log, 200)))
 
     @property
     def address(self) -> str:

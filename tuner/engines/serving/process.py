@@ -13,7 +13,11 @@ from types import MappingProxyType
 
 import psutil
 
+from tuner.machine.confinement import Confinement
+from tuner.spec.beside import Means
 from tuner.spec.errors import EngineDied, StartFailed
+
+UNCONFINED = Confinement()
 
 GRACE_S = 3.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -26,7 +30,8 @@ KILL_S = 10.0
 class EngineProcess:
     """A running engine: its process id, its log, and whether it still lives.
 
-    `left` are the processes of it that did not end when they were killed.
+    `left` are the processes of it that did not end when they were killed; `means` is what was
+    to hold its limits.
     """
 
     pid: int
@@ -34,6 +39,7 @@ class EngineProcess:
     supervisor: asyncio.subprocess.Process
     exit_code: int | None = None
     left: tuple[int, ...] = ()
+    means: Means = "process"
     _watch: asyncio.Task[None] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,16 +85,20 @@ def _runs(pid: int) -> bool:
 
 
 async def start(
-    command: Sequence[str], log: Path, env: Mapping[str, str] = MappingProxyType({})
+    command: Sequence[str],
+    log: Path,
+    env: Mapping[str, str] = MappingProxyType({}),
+    confinement: Confinement = UNCONFINED,
 ) -> EngineProcess:
     """Start a command under a supervisor; raise StartFailed when it cannot be executed.
 
-    `env` is set on top of this process's own environment.
+    `env` is set on top of this process's own environment; `confinement` holds for the command and
+    all that comes of it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     supervisor = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tuner.engines.serving.supervisor"),
-        *(str(log), str(GRACE_S), str(KILL_S), *command),
+        *(str(log), str(GRACE_S), str(KILL_S), json.dumps(confinement.document()), *command),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,

@@ -1,6 +1,6 @@
 """Keep an engine's whole family of processes tied to the life of `tune`.
 
-    python -m tuner.engines.serving.supervisor LOG GRACE_S KILL_S COMMAND [ARG ...]
+    python -m tuner.engines.serving.supervisor LOG GRACE_S KILL_S CONFINEMENT COMMAND [ARG ...]
 
 `tune` holds the other end of this process's standard input. When that pipe closes, because
 `tune` asked for it or because it was killed (SIGKILL included), the engine's group gets
@@ -9,8 +9,11 @@ it waits in the kernel for a device, is given up. Reports go to standard output,
 object a line: {"pid": N}, then {"exit": CODE, "left": [PID, ...]} (negative for a signal, null
 for an engine that was given up).
 
+CONFINEMENT is a JSON object (`machine.confinement`): the limits of the engine. A cgroup that is
+made for them is removed when the engine's family has ended.
+
 Linux gives it what leaves the group, too; elsewhere (macOS) such a process outlives the engine.
-Only the standard library is imported: this process starts in a few ten milliseconds.
+What is imported needs the standard library alone: this process starts in a few ten milliseconds.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tuner.machine import cgroup
+from tuner.machine.confinement import Confinement, enter
+
 assert sys.platform != "win32"  # `store.run_folder.take` has refused before
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -35,16 +41,26 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> None:
     """Run the command until it ends or standard input closes."""
-    log, grace_s, kill_s, *command = sys.argv[1:]
+    log, grace_s, kill_s, told, *command = sys.argv[1:]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the pipe alone decides
     _prctl(PR_SET_CHILD_SUBREAPER, 1)  # descendants that leave the group still end up here
     child_ended = _wakeup_on_sigchld()
+    confinement = Confinement(**json.loads(told))
+    made = None if confinement.cgroup is None else cgroup.made(confinement.cgroup)
     try:
-        child = _start(command, Path(log))
+        child = _start(command, Path(log), lambda: enter(confinement, made))
     except OSError as error:
         _report(error=f"{error.strerror}: {command[0]}")
-        return
+    else:
+        _watch(child, child_ended, float(grace_s), float(kill_s))
+    finally:
+        if made is not None:
+            cgroup.remove(made)
+
+
+def _watch(child: subprocess.Popen[bytes], child_ended: int, grace_s: float, kill_s: float) -> None:
+    """Wait until the engine ends or standard input closes, and end what is left of it."""
     _report(pid=child.pid)
     while child.poll() is None:
         readable, _, _ = select.select([sys.stdin.fileno(), child_ended], [], [])
@@ -52,15 +68,16 @@ def main() -> None:
             break
         if child_ended in readable:
             os.read(child_ended, 4096)
-    left = _end_family(child, float(grace_s), float(kill_s))
+    left = _end_family(child, grace_s, kill_s)
     _report(exit=child.poll(), left=left)
 
 
-def _start(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _start(command: list[str], log: Path, confine: Callable[[], None]) -> subprocess.Popen[bytes]:
     def tie() -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should this supervisor itself be killed
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        confine()
 
     with log.open("ab") as out:
         return subprocess.Popen(

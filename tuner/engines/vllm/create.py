@@ -45,7 +45,7 @@ def create(study: Study, logs: Path) -> Vllm | VllmAttached:
     using = _using(study, told)
     model = served_model(study.model)
     using = replace(using, manifests=_others(study))
-    return Vllm(model, using, logs, (logs / CACHE).absolute())
+    return Vllm(model, using, logs, (logs / CACHE).absolute(), limits=study.limits)
 
 
 def preview(study: Study) -> Preview:

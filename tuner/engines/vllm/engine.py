@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.base import Resolution
-from tuner.engines.memory import Room, room
+from tuner.engines.memory import Room, room, within
 from tuner.engines.serving.chat import chat_request
 from tuner.engines.serving.launch import (
     PORT_RETRIES,
@@ -21,7 +21,6 @@ from tuner.engines.serving.launch import (
     Served,
     answers,
     free_port,
-    launch,
     until_free,
 )
 from tuner.engines.vllm import readback
@@ -39,6 +38,7 @@ from tuner.engines.vllm.starting.failures import StartFailure, read_failure
 from tuner.engines.vllm.starting.own_numbers import OwnNumbers, read_own_numbers
 from tuner.load.wire import Request
 from tuner.machine.gpus import has_gpu
+from tuner.spec.beside import Limits
 from tuner.spec.errors import InputError, StartFailed, StartReason
 from tuner.spec.values import Candidate, Effective, EngineStart, Message, Model
 
@@ -58,15 +58,17 @@ class Vllm(Served):
         cache: Path,
         ports: Callable[[], int] = free_port,
         free: Callable[[], Room] = room,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(limits)
         self.model = model
         self.knobs, self.left_out = using.knobs, using.left_out
         self.manifests = using.manifests
         self._using, self._fixed = using, using.fixed
-        self._logs, self._ports, self._free = logs, ports, free
+        self._logs, self._ports = logs, ports
+        self._free: Callable[[], Room] = lambda: within(free(), limits)
         self._private = command.private(cache)
-        self._preflight = Preflight(using, self._private, logs / "resolver.txt")
+        self._preflight = Preflight(using, self._private, logs / "resolver.txt", limits)
         self._starts = 0
         self._serving: str | None = None
         self._compiled = Compiled(cache / "compiled-by-tune.txt")
@@ -145,7 +147,7 @@ class Vllm(Served):
             port=port,
             explain=self._explained,
         )
-        self._process, self._port = await launch(asked)
+        await self._launch(asked)
 
     def _explained(self, log: str, exit_code: int | None) -> tuple[StartReason, str] | None:
         """Return why a start failed.

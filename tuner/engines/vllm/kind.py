@@ -97,6 +97,12 @@ class VllmKind(EngineKind):
 
         return first_study.draft(origin, machine)
 
+    def uses_gpu(self, study: Study) -> bool:
+        """Tell whether there is a GPU: vLLM without one is another build."""
+        from tuner.machine.gpus import has_gpu
+
+        return has_gpu()
+
     def create(self, study: Study, logs: Path) -> Engine:
         """Return the engine for a study's model, with a server of our own or a running one."""
         from tuner.engines.vllm.create import create

@@ -31,6 +31,27 @@ DESCRIPTIONS = {
     "ClaimPart.starts": "Engine starts that a proof rests on; more cost their time.",
     "ClaimPart.in_flight": "together: requests in flight together may all be late together, and a "
     "proof takes as many times more of them. apart: each is taken as evidence of its own.",
+    "StudyFile.beside": "What runs in production on the same machine: how little the engine may "
+    "take beside it, and when it may run.",
+    "BesidePart.nice": "Niceness of an engine that `tune` starts, from 0 to 19, the most yielding.",
+    "BesidePart.cpus": "How many CPUs that engine may use (the last ones), such as 2, or which, "
+    "such as 2-3.",
+    "BesidePart.memory": "Most memory that its processes may hold together, such as 4GiB.",
+    "BesidePart.pause_while": "Loads of production from which on nothing is started.",
+    "BesidePart.pause": "Command that stops production, as a list of words; no shell reads it.",
+    "BesidePart.resume": "Command that starts production again.",
+    "BesidePart.health": "URL that answers 2xx while production serves.",
+    "BesidePart.deadline": "Time for each of these commands, and for production to serve again.",
+    "PauseWhilePart.cpu": "Share of the CPUs that other programs take.",
+    "PauseWhilePart.gpu": "Share of the time in which a GPU works while our engine rests.",
+    "PauseWhilePart.gpu_memory": "Share of a GPU's memory that other programs hold.",
+    "PauseWhilePart.metrics": "Numbers on pages of metrics, one or a list.",
+    "PauseWhilePart.patience": "How long to wait at a time; then the run ends, and all that was "
+    "measured is kept.",
+    "MetricPart.url": "A page in Prometheus' text format.",
+    "MetricPart.name": "Name of the number; what differs only in labels is summed.",
+    "MetricPart.above": "Production is busy above it.",
+    "MetricPart.below": "Production is busy below it.",
     "WorkloadPart.prompts": "JSON-lines file: template or messages, expect, kind, weight, "
     "held_out, id.",
     "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates; they "

@@ -27,6 +27,7 @@ from pydantic.json_schema import SkipJsonSchema
 from tuner.spec.engine_kinds import available, default_kind, engine_kinds, unknown
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
+from tuner.spec.file.beside_part import BesidePart
 from tuner.spec.file.checked import validated
 from tuner.spec.file.parts import BRANCHES, Duration, Number, Part, Value, branch, shape
 from tuner.spec.space import Choices
@@ -225,6 +226,7 @@ class StudyFile(Part):
     space: Space = Field(default_factory=dict, json_schema_extra={"minProperties": 1})
     search: SearchPart = SearchPart()
     objective: ObjectivePart | None = None
+    beside: BesidePart | None = None
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from tuner import __version__
-from tuner.engines.base import Engine, Seen, Stores
+from tuner.engines.base import Engine, Limited, Seen, Stores
 from tuner.machine.counters import usable_cpus
 from tuner.machine.kernel import first_line
 from tuner.spec.identity import declared
@@ -28,8 +28,11 @@ ALIKE_BEFORE = (
 `declared` is all that the study says of its engine and its load (`spec.identity`).
 """
 
-ALIKE = (*ALIKE_BEFORE, "engine_version", "loop", "prompts")
-"""What must agree before two measurements are compared; `prompts` says which part was sent."""
+ALIKE = (*ALIKE_BEFORE, "engine_version", "loop", "prompts", "limits")
+"""What must agree before two measurements are compared; `prompts` says which part was sent.
+
+`limits` are those in force, by the means that hold them.
+"""
 
 
 def environment(engine: Engine, version: str | None) -> dict[str, Any]:
@@ -50,6 +53,7 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
         "model": engine.model.name,
         "model_digest": engine.model.digest,
         "model_manifest": manifests(engine).get(engine.model.name),
+        "limits": _limits(engine),
     }
 
 
@@ -77,6 +81,12 @@ def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
 def manifests(engine: Engine) -> dict[str, str | None]:
     """Return the digests of the models that candidates may name, {} where models are files."""
     return dict(engine.manifests) if isinstance(engine, Stores) else {}
+
+
+def _limits(engine: Engine) -> dict[str, Any] | None:
+    """Return the limits within which the engine ran last, None where none were asked for."""
+    found = engine.limits if isinstance(engine, Limited) else None
+    return None if found is None else asdict(found)
 
 
 def gpu_names(driver: Path = Path("/proc/driver/nvidia")) -> list[str] | None:

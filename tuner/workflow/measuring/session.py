@@ -14,6 +14,7 @@ import numpy as np
 
 from tuner.engines.base import (
     Engine,
+    Limited,
     Notices,
     Observes,
     Resolution,
@@ -41,9 +42,11 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, EngineStart, Prompt, Sample
 from tuner.store import trial_folder
 from tuner.store.trial_folder import Spent, StoredTrial
+from tuner.workflow.beside.gate import Gate
 from tuner.workflow.measuring.answers import Answers
 from tuner.workflow.measuring.artifacts import Rendering
 from tuner.workflow.measuring.engine_starts import EngineStarts
+from tuner.workflow.measuring.run_time import RunTime, unbounded
 from tuner.workflow.measuring.serve_as_model import create_model
 from tuner.workflow.measuring.trial_spec import StopRule, TrialSpec
 from tuner.workflow.measuring.warm_up import warm_up
@@ -61,6 +64,9 @@ class Session:
     is the engine's, once known. `windows` has what the machine did during each trial, by the
     trial's name. `run` is the digest of what the run is about; each trial's folder names it.
     `starts` are the engine's, `earlier_starts` those of the continued run.
+
+    Before each trial `gate` is waited for. `ends_in` tells in how many seconds the run has to end
+    in any case; see `RunTime`.
     """
 
     study: Study
@@ -73,12 +79,15 @@ class Session:
     windows: dict[str, Disturbance] = field(default_factory=dict)
     run: str | None = None
     earlier_starts: Sequence[EngineStart] = ()
+    gate: Gate | None = None
+    ends_in: Callable[[], float] = unbounded
     starts: EngineStarts = field(init=False)
-    _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    _before_s: float = field(init=False)
+    _time: RunTime = field(init=False)
+    _paused_before_s: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._before_s = self.spent.elapsed_s
+        self._time = RunTime(self.budget_s, self.spent.elapsed_s, self.ends_in)
+        self._paused_before_s = self.spent.paused_s
         self.starts = EngineStarts(self.study.start_s, list(self.earlier_starts))
 
     async def resolve(self, candidate: Candidate) -> Resolution | None:
@@ -87,12 +96,12 @@ class Session:
         return await engine.resolve(candidate) if isinstance(engine, Resolves) else None
 
     def elapsed_s(self) -> float:
-        """Return for how many seconds the run has been running, its earlier parts included."""
-        return self._before_s + asyncio.get_running_loop().time() - self._began
+        """Return how many seconds of the budget are used up, those of earlier parts included."""
+        return self._time.elapsed_s()
 
     def left_s(self) -> float:
         """Return the seconds that are left of the budget."""
-        return self.budget_s - self.elapsed_s()
+        return self._time.left_s()
 
     def pace(self) -> Pace:
         """Return the average pace so far; what was not measured yet is as expected."""
@@ -110,8 +119,9 @@ class Session:
         A candidate that cannot be started or that the engine does not run as asked comes
         back with `failed`; so does one whose engine died on the way, with what it gave, and one
         whose first requests all fail: then no more are sent. Raises NotComparable where another
-        version of the engine serves than before.
+        version of the engine serves than before, and Busy where production stays busy.
         """
+        await self._pause_while_busy()
         began, rendering = self.elapsed_s(), Rendering(self.study, self.engine, candidate)
         try:
             effective, as_model = await self._start(rendering, spec)
@@ -123,13 +133,24 @@ class Session:
             self.spent.restarts += 1
             self.spent.restarting_s += self.elapsed_s() - began
         self.starts.hear(effective, await self.resolve(candidate))
-        effective = replace(effective, engine_start=self.starts_before + effective.engine_start)
+        effective = replace(
+            effective,
+            engine_start=self.starts_before + effective.engine_start,
+            limits=self.engine.limits if isinstance(self.engine, Limited) else None,
+        )
         self._check_version(effective.version)
         if effective.mismatches:
             failed = "not in force: " + "; ".join(effective.mismatches)
             return self._store(spec, rendering, Measured(effective, failed=failed))
         sent = client_part(candidate) if as_model else candidate
         return self._store(spec, rendering, await self._drive(sent, effective, spec))
+
+    async def _pause_while_busy(self) -> None:
+        """Wait until production is calm; raise Busy where that takes too long."""
+        if self.gate is not None:
+            with self._time.paused():
+                await self.gate.until_calm(self.ends_in())
+            self.spent.paused_s = self._paused_before_s + self._time.paused_s
 
     async def _start(self, rendering: Rendering, spec: TrialSpec) -> tuple[Effective, bool]:
         """Apply a candidate within the budget; tell whether it is served as its own model."""
@@ -176,6 +197,7 @@ class Session:
                 )  # fmt: skip
                 resources = usage.used(before, self.engine, run.elapsed_s)
                 machine = between(machine_before, self._counted(effective))
+                machine = await self._marked(machine, run.elapsed_s)
                 observed = await watch.observation() if watch else None
         finally:
             await transport.aclose()
@@ -191,6 +213,12 @@ class Session:
             machine=machine,
             observed=observed,
         )
+
+    async def _marked(self, machine: Disturbance | None, elapsed_s: float) -> Disturbance | None:
+        """Return what disturbed a window, production that has become busy in it included."""
+        if self.gate is None or (await self.gate.look()).busy is None:
+            return machine
+        return replace(machine or Disturbance(elapsed_s, others=None), production_busy=True)
 
     def _counted(self, effective: Effective) -> Counters | None:
         """Return the machine's counters, None where the engine's processes are unknown.
@@ -235,6 +263,8 @@ class Session:
 
     def _failed(self, measured: Sequence[Sample], n: int) -> str | None:
         """Say why a trial of up to `n` requests has nothing to compare, None where it has."""
+        if isinstance(self.engine, Limited) and (lost := self.engine.out_of_memory()):
+            return lost
         if not self.engine.alive():
             return "the engine died while it was being measured"
         noticed = self.engine.noticed() if isinstance(self.engine, Notices) else None
@@ -242,7 +272,7 @@ class Session:
 
     def _store(self, spec: TrialSpec, rendering: Rendering, measured: Measured) -> Measured:
         """Write a trial's folder and return what was measured."""
-        self.spent.elapsed_s = self.elapsed_s()
+        self.spent.elapsed_s = self._time.ran_s()
         name = trial_folder.free_name(self.folder, spec.name)
         if measured.machine:
             self.windows[name] = measured.machine

@@ -260,4 +260,5 @@ def _spent(session: Session, trials: Sequence[Trial]) -> dict[str, float]:
         "requests": session.spent.requests,
         "restarts": session.spent.restarts,
         "saved_by_racing_s": _saved_s(trials),
+        "paused_s": session.spent.paused_s,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuner.engines.base import Engine
+from tuner.engines.base import Engine, Limited
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.workflow.measuring.candidates import without_refused
@@ -36,6 +36,16 @@ def unguarded(study: Study) -> tuple[str, ...]:
     )
 
 
+def unlimited(study: Study, engine: Engine) -> tuple[str, ...]:
+    """Return a warning where limits are asked for of a server that `tune` does not start."""
+    if study.limits is None or isinstance(engine, Limited):
+        return ()
+    return (
+        "nice, cpus and memory are not in force: tune does not start this server; set them where "
+        "it is started",
+    )
+
+
 async def as_served(study: Study, engine: Engine, watcher: Watcher) -> tuple[Study, dict[str, str]]:
     """Return a study less what its server refuses or makes nothing of, and the latter.
 
@@ -46,6 +56,10 @@ async def as_served(study: Study, engine: Engine, watcher: Watcher) -> tuple[Stu
     for name, why in {**left_out, **inert}.items():
         watcher.note(f"{name} is left out: {why}")
     check(study)
-    for warning in (*unguarded(study), *await production_warnings(engine)):
+    for warning in (
+        *unguarded(study),
+        *unlimited(study, engine),
+        *await production_warnings(engine),
+    ):
         watcher.note(warning)
     return study, inert

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tuner.engines.base import Engine
+from tuner.engines.base import Engine, Limited
 from tuner.engines.registry import create
 from tuner.evaluate.cold_start import ColdStarts
 from tuner.report.documents import result_document
@@ -23,10 +23,15 @@ from tuner.spec.errors import EngineError
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.store.run_folder import claimed, same_run, write_json, writing
-from tuner.store.trial_folder import Spent, StoredTrial, read_all
+from tuner.store.trial_folder import StoredTrial, read_all
+from tuner.workflow.beside.gate import Gate
+from tuner.workflow.beside.load import study_gate
+from tuner.workflow.beside.room import ensure_room
 from tuner.workflow.measuring.candidates import all_knobs, baseline
 from tuner.workflow.measuring.environment import identity
+from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.tune.begin import begin
 from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
 from tuner.workflow.tune.larger_budget import Continuation
 from tuner.workflow.tune.preparation import as_served, check
@@ -40,8 +45,6 @@ from tuner.workflow.tune.searching.screening import Screening, Watcher
 from tuner.workflow.tune.searching.shortlist import second_looks
 from tuner.workflow.tune.searching.trials import restored
 
-WRAP_UP_S = 3.0
-"""Seconds of the budget that are left for stopping the engine and writing the result."""
 
 
 async def run(
@@ -52,30 +55,44 @@ async def run(
     strategy: Strategy | None = None,
     *,
     resume: bool = False,
+    gate: Gate | None = None,
+    ends_in: Callable[[], float] = unbounded,
 ) -> Result:
     """Tune a study into the folder `out`; `engine` and `strategy` replace the study's own.
 
     However the run ends, the engine is stopped and every finished trial stays in `out`. With
     `resume` it goes on with those. Raises InputError; Locked while another run uses `out`;
     NotComparable where `out` holds a run of something else; OutputError where `out` cannot be
-    written; and EngineError where the engine is missing or nothing could be measured.
+    written; EngineError where the engine is missing or nothing could be measured; and Busy where
+    production is busy for too long, or leaves no room. `gate` replaces the study's own; `ends_in`
+    tells in how many seconds the run has to end, whatever is left of the budget.
     """
     check(study)
     with claimed(out, resume=resume):
         engine = engine or create(study, out / "engine")
         async with contextlib.aclosing(engine):
-            return await _run(study, out, watcher, engine, strategy)
+            gate = gate or study_gate(study, engine, watcher.note)
+            if gate is not None:
+                await gate.until_calm(ends_in())
+            ensure_room(study, engine)
+            return await _run(study, out, watcher, engine, strategy, gate, ends_in)
 
 
 async def _run(
-    study: Study, out: Path, watcher: Watcher, engine: Engine, strategy: Strategy | None
+    study: Study,
+    out: Path,
+    watcher: Watcher,
+    engine: Engine,
+    strategy: Strategy | None,
+    gate: Gate | None,
+    ends_in: Callable[[], float],
 ) -> Result:
     """Tune a study with an engine into a folder that is ours; see `run`."""
     study, inert = await as_served(study, engine, watcher)
     base = baseline(study, engine)
     about, stored = identity(study, engine, base), read_all(out)
     run_id = same_run(out, about, {t.name: t.run for t in stored})
-    session = _session(study, engine, out, stored, run_id)
+    session = begin(study, engine, out, stored, run_id, gate, ends_in)
     trials: Sequence[Trial] = restored(study, engine.knobs, stored)
     proposer = _proposer(session, base, trials)
     queue = Queue(session, strategy or proposer)
@@ -99,26 +116,6 @@ def _write(result: Result) -> None:
     with writing(report):
         text = as_text(show_result(result))
         report.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _session(
-    study: Study, engine: Engine, out: Path, stored: Sequence[StoredTrial], about: str
-) -> Session:
-    """Return the session; its counts go on where an earlier part of the run ended."""
-    served = [t.measured.effective for t in stored if t.measured.effective]
-    starts = 0 if study.one_start else max((e.engine_start for e in served), default=0)
-    return Session(
-        study,
-        engine,
-        out,
-        study.budget_s - WRAP_UP_S,
-        stored[-1].spent if stored else Spent(),
-        starts,
-        served[-1].version if served else None,
-        {t.name: t.measured.machine for t in stored if t.measured.machine},
-        about,
-        [e.start for e in served if e.start is not None and e.changed == "restart"],
-    )
 
 
 def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Proposer:
@@ -236,7 +233,14 @@ class _Job:
         await screening.controls(self.base)
         self.plan = plan(self.session.study, self.session.pace())
         self.watcher.note(_planned(self.plan))
+        self._say_limits()
         return screening.trials
+
+    def _say_limits(self) -> None:
+        """Tell the limits that are in force, where some were asked for."""
+        engine = self.session.engine
+        if self.session.study.limits is not None and isinstance(engine, Limited):
+            self.watcher.note(f"limits of the engine: {engine.limits or 'none in force'}")
 
     def _screening(self, trials: Sequence[Trial]) -> Screening:
         return Screening(

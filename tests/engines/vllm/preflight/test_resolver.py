@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +13,8 @@ import pytest
 
 from tests.vllm.pythons import model, python, script
 from tuner.engines.vllm.preflight.resolver import Answer, Resolver, Unusable, in_a_sentence
+from tuner.machine.counters import usable_cpus
+from tuner.spec.beside import Limits
 
 T = TypeVar("T")
 
@@ -46,6 +49,21 @@ def test_it_tells_what_becomes_of_flags(tmp_path: Path) -> None:
     assert answer.values["compilation.max_cudagraph_capture_size"] == 40
     assert answer.values["cache.block_size"] == 16
     assert "Truncating max_cudagraph_capture_size from 42 to 40" in answer.notes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines so")
+def test_it_yields_as_the_engine_does(tmp_path: Path) -> None:
+    """Importing vLLM takes a core for many seconds, and production runs beside it."""
+    last = max(usable_cpus())
+
+    async def work(resolver: Resolver) -> list[tuple[int, list[int]]]:
+        await resolver.ask((str(model(tmp_path / "model")),), {})
+        return [(int(p.nice()), p.cpu_affinity()) for p in psutil.Process().children()]
+
+    limits = Limits(nice=7, cpus=(last,))
+    found = use(Resolver(python(tmp_path / "bin"), tmp_path / "log.txt", limits), work)
+
+    assert found == [(7, [last])]
 
 
 def test_what_is_said_once_is_told_each_time(tmp_path: Path) -> None:

@@ -13,23 +13,30 @@ from tuner.engines.vllm.preflight.resolver import Resolver, Unusable
 from tuner.engines.vllm.settings import command
 from tuner.engines.vllm.settings.using import Using
 from tuner.machine.usage import least_gpu_bytes
+from tuner.spec.beside import Limits as Allowed
 from tuner.spec.values import Candidate
 
 
 class Preflight:
     """vLLM's own resolver, our rules where it cannot run, and the `limits` that are known.
 
-    `private` are the variables of all servers of ours.
+    `private` are the variables of all servers of ours, `allowed` is how much they may take.
     """
 
-    def __init__(self, using: Using, private: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        using: Using,
+        private: Mapping[str, str],
+        log: Path,
+        allowed: Allowed | None = None,
+    ) -> None:
         self.limits = Limits(
             command.parallel(using.fixed, "tensor"),
             command.parallel(using.fixed, "pipeline"),
             least_gpu_bytes(),
         )
         self._fixed, self._private = using.fixed, private
-        self._resolver = Resolver(using.installation.python, log)
+        self._resolver = Resolver(using.installation.python, log, allowed)
         self._without_resolver: str | None = None
 
     async def resolve(self, candidate: Candidate) -> Resolution:

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuner.engines.serving.limiting import restrain
+from tuner.spec.beside import Limits
+
 HELPER = Path(__file__).with_name("resolver_helper.py")
 
 GREETING_S = 180.0
@@ -44,11 +47,12 @@ class Unusable(Exception):
 class Resolver:
     """A helper process in vLLM's Python, which is started when it is first asked.
 
-    It ends when its standard input closes, so that it cannot outlive `tune`.
+    It ends when its standard input closes, so that it cannot outlive `tune`. It yields as the
+    engine does within its `limits`.
     """
 
-    def __init__(self, python: str, log: Path) -> None:
-        self._python, self._log = python, log
+    def __init__(self, python: str, log: Path, limits: Limits | None = None) -> None:
+        self._python, self._log, self._limits = python, log, limits
         self._process: asyncio.subprocess.Process | None = None
         self._known: dict[str, Answer] = {}
 
@@ -84,6 +88,7 @@ class Resolver:
             except OSError as error:
                 raise Unusable(f"{self._python} cannot be executed: {error.strerror}") from None
         self._process = process
+        restrain(process.pid, self._limits)
         greeting = await self._line(process, None, GREETING_S)
         if "version" not in greeting:
             await self.aclose()

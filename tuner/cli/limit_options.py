@@ -1,0 +1,36 @@
+"""How sizes and sets of CPUs are written on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+class _Parsed(click.ParamType[Any]):
+    """A value that a parser of the study file reads."""
+
+    parser = ""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what the parser makes of a text."""
+        from tuner.spec.file import beside_part
+
+        if not isinstance(value, str):
+            return value
+        try:
+            return getattr(beside_part, self.parser)(value)
+        except ValueError as wrong:
+            self.fail(f"{wrong}, found {value!r}", param, ctx)
+
+
+class Size(_Parsed):
+    """Bytes, from a number with KiB, MiB, GiB or TiB."""
+
+    name, parser = "size", "parse_size"
+
+
+class Cpus(_Parsed):
+    """How many CPUs, or a list of them."""
+
+    name, parser = "cpus", "parse_cpus"
