@@ -17,8 +17,8 @@ from tuner.spec.values import Guard, Load, Message, Slo
 from tuner.testing.simulated import SimulatedEngine
 from tuner.workflow.measuring.environment import identity
 
-MAY_DIFFER = {"budget_s", "stop_when_met", "file"}
-"""How long a run goes on, and where its study lies."""
+MAY_DIFFER = {"budget_s", "stop_when_met", "file", "notify"}
+"""How long a run goes on, where its study lies, and who is told."""
 
 OTHER: dict[str, Any] = {
     "name": "another",

@@ -11,6 +11,7 @@ from tuner.spec.address import Url
 from tuner.spec.engine_kinds import START_S, engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
+from tuner.spec.file.notify_part import notify_value
 from tuner.spec.file.reading import read_text
 from tuner.spec.file.study_file import (
     ObjectivePart,
@@ -19,6 +20,7 @@ from tuner.spec.file.study_file import (
     check,
 )
 from tuner.spec.file.yaml_reading import STUDY_TEXTS, parsed_yaml
+from tuner.spec.notify import Notify
 from tuner.spec.requests.workload import Workload
 from tuner.spec.requests.workload_files import read_workload
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -52,6 +54,7 @@ class Study:
     stop_when_met: bool = False
     objective: Objective = "e2e_p99"
     file: str = ""
+    notify: Notify | None = None
 
     @property
     def one_start(self) -> bool:
@@ -104,6 +107,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         stop_when_met=parsed.search.stop_when_met,
         objective=_objective(parsed.objective, workload, file),
         file=file,
+        notify=notify_value(parsed.notify, folder, file),
     )
 
 
