@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from tuner.spec.errors import InputError
 from tuner.store.run_folder import take, write_json, writing
+from tuner.store.state_folder import state_folder
 
 _LOOPBACK = ("localhost", "::1")
 
@@ -78,7 +78,7 @@ def locked(address: str, name: str) -> Iterator[Notes]:
 
     Raises Locked while another process changes it, InputError where no state can be written.
     """
-    base = _folder() / _key(address, name)
+    base = state_folder() / _key(address, name)
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         lock = base.with_name(f"{base.name}.lock").open("w")
@@ -94,12 +94,6 @@ def locked(address: str, name: str) -> Iterator[Notes]:
             "it has ended",
         )
         yield Notes(base)
-
-
-def _folder() -> Path:
-    """Return our state folder, where the XDG Base Directory Specification puts it."""
-    told = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (told if told.is_absolute() else Path.home() / ".local" / "state") / "modelfile-tuner"
 
 
 def _key(address: str, name: str) -> str:
