@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,22 @@ def test_a_missing_or_old_apprise_is_told_with_the_command(
 
     assert said in str(told)
     assert "pip install 'modelfile-tuner[notify]'" in str(told)
+
+
+def test_a_courier_that_breaks_off_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An apprise that cannot even be imported fails no night, and shows nothing."""
+    info = tmp_path / "apprise-2.3.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: apprise\nVersion: 2.3.0\n")
+    (tmp_path / "apprise.py").write_text("raise RuntimeError('broken')\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.setenv("MY_URLS", "json://127.0.0.1:1")
+
+    assert states(tell.tell(LOST, URLS)) == [
+        ("failed", "the program that sends messages ended (1)")
+    ]
 
 
 def _has_apprise(folder: str) -> bool:

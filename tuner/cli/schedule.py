@@ -75,7 +75,8 @@ def command(
 
         plan = alerts.plan()
     else:
-        plan = _plan(kind, _job(study_file, name, _window(window, time_zone), budget), image, gpus)
+        job = _job(study_file, name, _window(window, time_zone), budget)
+        plan = _plan(kind, job, image, gpus)
     _written(plan, out, as_json=as_json)
     return 0
 
@@ -103,12 +104,16 @@ def _job(study_file: Path | None, name: str | None, window: Window, budget: floa
     """Return the job; the study is read now, so that what is wrong with it shows by day."""
     from tuner.cli.options import read_study
     from tuner.workflow.schedule.job import Job
+    from tuner.workflow.schedule.remarks import remarks
 
     if not name:
         raise click.UsageError("say --name NAME, the name in service")
     study = read_study(study_file)
     packaged = study_file is None and not Path("tune.yaml").exists()
-    return Job(name, window, None if packaged else Path(study.file), budget)
+    job = Job(name, window, None if packaged else Path(study.file), budget)
+    for remark in remarks(job, study):
+        click.echo(f"note: {remark}", err=True)
+    return job
 
 
 def _plan(kind: str, job: Job, image: str | None, gpus: int) -> Plan:

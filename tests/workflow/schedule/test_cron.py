@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from crontab import CronItem, CronTab
@@ -80,9 +81,10 @@ def test_a_window_in_another_zone_says_so_to_cron_and_to_people() -> None:
     assert "Debian's cron" in remark
 
 
-def test_a_window_in_the_machine_s_zone_needs_no_word_of_it() -> None:
-    """Every cron takes it so."""
-    job = replace(USUAL, window=LATE)
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "Africa/Abidjan"])
+def test_a_window_in_the_machine_s_zone_needs_no_word_of_it(zone: str) -> None:
+    """Every cron takes it so, whatever the zone is called."""
+    job = replace(USUAL, window=replace(LATE, zone=ZoneInfo(zone), zone_name=zone))
 
     assert "CRON_TZ" not in "".join(plan(job).files.values())
     assert plan(job).remarks == ()

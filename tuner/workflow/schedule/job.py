@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tuner.spec.errors import InputError
@@ -111,9 +111,12 @@ def ensure_writable(text: str) -> None:
 
 
 def in_machine_zone(window: Window) -> bool:
-    """Tell whether a window is in the time zone of this machine."""
-    _, name = machine_zone()
-    return window.zone_name is None or window.zone_name == name
+    """Tell whether a window's zone shows this machine's time, all the coming year."""
+    zone, _ = machine_zone()
+    now = datetime.now(UTC)
+    days = (now + timedelta(days=days) for days in range(366))
+    return all(day.astimezone(zone).utcoffset() == day.astimezone(window.zone).utcoffset()
+               for day in days)  # fmt: skip
 
 
 def _programs() -> str:
