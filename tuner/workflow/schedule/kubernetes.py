@@ -65,6 +65,7 @@ def _values(job: Job, pod: Pod, name: str) -> dict[str, object]:
         "state": {"variable": STATE, "folder": str(_KEPT / "state")},
         "study": None if study is None else str(_STUDY),
         "gpus": pod.gpus,
+        "shm_gib": 2 * max(1, pod.gpus),
     }
 
 
