@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,23 @@ def test_no_secret_is_printed_or_written(tmp_path: Path) -> None:
     assert SECRET not in printed
     assert SECRET.encode() not in written
     assert "Traceback" not in printed
+
+
+def test_an_old_apprise_is_one_sentence_with_the_command(tmp_path: Path) -> None:
+    """It would open an incident for every message."""
+    study(tmp_path, notify={"urls_from": "MY_URLS"})
+    info = tmp_path / "old" / "apprise-2.2.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Name: apprise\nVersion: 2.2.0\n")
+    paths = [str(info.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "MY_URLS": "json://x"}
+    found = tune("notify", "--test", cwd=tmp_path, **environment)
+
+    assert found.returncode == 5
+    assert found.stderr == (
+        "tune: messages need apprise 2.3 or newer, found 2.2.0: "
+        "pip install 'modelfile-tuner[notify]'\n"
+    )
 
 
 @pytest.mark.parametrize(
