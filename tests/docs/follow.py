@@ -23,7 +23,9 @@ from tuner.testing.fake_server import running
 BUDGET = "2s"
 """Time for a run, in place of what the page says: it hardly ever proves anything."""
 
-_MEASURES = re.compile(r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|-)")
+_MEASURES = re.compile(
+    r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|schedule|notify|-)"
+)
 _PORT = "8080"
 
 

@@ -17,8 +17,8 @@ from tuner.spec.values import Guard, Load, Message, Slo
 from tuner.testing.simulated import SimulatedEngine
 from tuner.workflow.measuring.environment import identity
 
-MAY_DIFFER = {"budget_s", "stop_when_met", "file", "beside"}
-"""How long a run goes on, where its study lies, and when production leaves it room."""
+MAY_DIFFER = {"budget_s", "stop_when_met", "file", "beside", "notify"}
+"""How long a run goes on, where its study lies, when production leaves it room, who is told."""
 
 OTHER: dict[str, Any] = {
     "name": "another",

@@ -3,6 +3,7 @@
     TunerError                1   (never raised itself)
     ├── OutputError           1   results cannot be written: no space, no permission
     ├── ClientDied            1   a client process ended in the middle of a measurement
+    ├── NotTold               1   a message did not reach everybody
     ├── InputError            2   a study file, option or other input is wrong
     ├── NotComparable         6   unlike runs: another machine, model, engine or workload
     ├── Locked               75   another tune uses the same folder, or changes the same name
@@ -42,6 +43,10 @@ class OutputError(TunerError):
 
 class ClientDied(TunerError):
     """A client process was ended from outside in the middle of a measurement."""
+
+
+class NotTold(TunerError):
+    """A message did not reach every target that a study names."""
 
 
 class NotComparable(TunerError):

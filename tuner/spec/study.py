@@ -13,6 +13,7 @@ from tuner.spec.engine_kinds import START_S, engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
 from tuner.spec.file.beside_part import beside_of, limits_of
+from tuner.spec.file.notify_part import notify_value
 from tuner.spec.file.reading import read_text
 from tuner.spec.file.study_file import (
     ObjectivePart,
@@ -21,6 +22,7 @@ from tuner.spec.file.study_file import (
     check,
 )
 from tuner.spec.file.yaml_reading import STUDY_TEXTS, parsed_yaml
+from tuner.spec.notify import Notify
 from tuner.spec.requests.workload import Workload
 from tuner.spec.requests.workload_files import read_workload
 from tuner.spec.space import Choices, Dimension, Range, Space
@@ -57,6 +59,7 @@ class Study:
     file: str = ""
     limits: Limits | None = None
     beside: Beside | None = None
+    notify: Notify | None = None
 
     @property
     def one_start(self) -> bool:
@@ -111,6 +114,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         file=file,
         limits=limits_of(parsed.beside),
         beside=beside_of(parsed.beside),
+        notify=notify_value(parsed.notify, folder, file),
     )
 
 

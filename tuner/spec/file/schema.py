@@ -28,6 +28,13 @@ DESCRIPTIONS = {
     "StudyFile.search": "How long and how to search.",
     "StudyFile.objective": "What to make best among candidates that meet targets and guard. "
     "Default: correct answers where every prompt has `expect`, else the p99 of e2e.",
+    "StudyFile.notify": "Who is told what nights come to: see `tune notify`.",
+    "NotifyPart.urls_from": "Name of the environment variable that holds the targets: URLs of "
+    "apprise, with blanks between them. They hold secrets, and never stand in a study.",
+    "NotifyPart.urls_file": "In its place a file with one URL a line, outside of the study's "
+    "folder.",
+    "NotifyPart.events": "Which events are told. An all-clear is told whatever stands here.",
+    "NotifyPart.textfile": "Folder of node_exporter's textfile collector, for the nights' metrics.",
     "ClaimPart.starts": "Engine starts that a proof rests on; more cost their time.",
     "ClaimPart.in_flight": "together: requests in flight together may all be late together, and a "
     "proof takes as many times more of them. apart: each is taken as evidence of its own.",

@@ -1,7 +1,7 @@
 """The study file as it is written: `version: 1`, unknown keys refused.
 
-pydantic lives here, in `parts`, `checked`, `server_file` and `workload_lines`; `tuner.spec.study`
-turns it into values.
+pydantic lives here, in `parts`, `notify_part`, `checked`, `server_file` and `workload_lines`;
+`tuner.spec.study` turns it into values.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
 from tuner.spec.file.beside_part import BesidePart
 from tuner.spec.file.checked import validated
+from tuner.spec.file.notify_part import NotifyPart
 from tuner.spec.file.parts import BRANCHES, Duration, Number, Part, Value, branch, shape
 from tuner.spec.space import Choices
 from tuner.spec.values import Arrivals
@@ -227,6 +228,7 @@ class StudyFile(Part):
     search: SearchPart = SearchPart()
     objective: ObjectivePart | None = None
     beside: BesidePart | None = None
+    notify: NotifyPart | None = None
 
 
 @cache
@@ -250,7 +252,7 @@ def _default_engine() -> EngineSection:
     return engine_kinds()[default_kind()].section.model_validate({})
 
 
-_MAY_HOLD_KEYS = ("engine.url", "engine.api_key_env", "engine.headers")
+_MAY_HOLD_KEYS = ("engine.url", "engine.api_key_env", "engine.headers", "notify")
 """What stands here by mistake may be a secret: no message repeats it."""
 
 

@@ -1,0 +1,1 @@
+"""Tell people what a night came to: messages to their services, and metrics for Prometheus."""
