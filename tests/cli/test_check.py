@@ -262,9 +262,11 @@ def test_options_that_do_not_fit_are_said(
     assert said in found.stderr
 
 
-def test_nothing_to_check_is_said(tmp_path: Path) -> None:
-    """A study without a target and without floors."""
-    write_study(tmp_path, slo=[])
+@pytest.mark.parametrize("guard", [{}, {"max_drop": 0.1}])
+def test_nothing_to_check_is_said(tmp_path: Path, guard: dict[str, float]) -> None:
+    """A study without a target and without floors that a server alone can miss."""
+    write_study(tmp_path, slo=[], guard=guard)
+    (tmp_path / "prompts.jsonl").write_text('{"template": "a", "expect": {"contains": "b"}}\n')
     found = check(tmp_path, "http://127.0.0.1:9")
 
     assert found.returncode == 2

@@ -110,6 +110,16 @@ def test_floors_are_lost_and_met_as_targets_are() -> None:
     assert "max_drop" in recorded(bad, study).unjudged()[0]
 
 
+def test_a_floor_of_nothing_is_no_obstacle() -> None:
+    """It asks for no answer, so that the target alone decides; one of all is never shown."""
+    nothing, all_of_them = (replace(STUDY, guard=Guard(min_valid=f)) for f in (0.0, 1.0))
+    good = [one(n) for n in range(80)]
+
+    assert recorded(good, nothing).met(0.0, 0.05)
+    assert not recorded(good, all_of_them).met(0.0, 0.05)
+    assert recorded(good, all_of_them).lost(0.0, 0.05) == ()
+
+
 def test_without_requests_there_is_nothing() -> None:
     """No figure is made up, and nothing is met."""
     record = recorded([])

@@ -53,8 +53,8 @@ class _Claim:
         self, bad: Sequence[int], first: int, alpha: float, bets: Callable[[float], Bets]
     ) -> bool:
         n = len(bad) - 1 - first
-        if n == 0 or not 0 < self.allowed < 1:
-            return n > 0 and bad[-1] > bad[first]
+        if n == 0 or not 0 < self.allowed < 1:  # nothing is bet on what all or none may be
+            return n > 0
         return evidence(bad[-1] - bad[first], n, bets(1 - self.allowed)) >= 1 / alpha
 
 

@@ -34,9 +34,10 @@ def serving(study: Study, result: Path | None = None) -> Serving:
     """
     if study.url is None:
         raise InputError("say where it serves: --url http://HOST:PORT, or engine.url in the study")
-    if not study.slos and not study.guard.asks:
+    if not study.slos and (study.guard.min_valid, study.guard.min_correct) == (None, None):
         raise InputError(
-            "there is nothing to check: say --target-p99 MS, or slo or guard in the study"
+            "there is nothing to check: say --target-p99 MS, or slo, guard.min_valid or "
+            "guard.min_correct in the study"
         )
     there = kind_of(study).in_service(study)
     study, _ = fit_to_engine(study, there.engine)
