@@ -18,8 +18,11 @@ from tuner.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from tuner.cli.watching import Shown
     from tuner.evaluate.watched import State
     from tuner.spec.study import Study
+    from tuner.workflow.checking.serving import Serving
+    from tuner.workflow.checking.watch import WatchPlan
 
 CODES: dict[State, int] = {"met": 0, "undecided": 3, "lost": 4}
 BUDGET_S = 300.0
@@ -80,16 +83,20 @@ def command(
     Example:  tune check tune.yaml --url http://127.0.0.1:8000 --budget 3m
               tune check tune.yaml --url http://127.0.0.1:8000 --watch --for 2h
     """  # noqa: D301
+    from tuner.cli.watching import Shown
     from tuner.spec.errors import EngineError
+    from tuner.workflow.checking.serving import serving
+    from tuner.workflow.checking.watch import plan_of
 
     watching = {"window": window, "for_s": for_s, "counters": counters or None}
     _ensure_together(watch, watching, rate, concurrency)
     overrides["budget"] = overrides["budget"] or BUDGET_S
-    study = read_study(study_file, **overrides)
+    study = _loaded(read_study(study_file, **overrides), rate, concurrency)
     try:
+        serves, shown = serving(study, result), Shown(as_json, quiet)
         if watch:
-            return _watched(study, result, out, as_json, quiet, rate, counters, window, for_s)
-        return _checked(_loaded(study, rate, concurrency), result, out, as_json, quiet)
+            return _watched(serves, out, shown, plan_of(window, for_s), rate, counters)
+        return _checked(serves, out, shown)
     except EngineError as error:
         _tell_github("lost", study, str(error))
         raise
@@ -124,25 +131,21 @@ def _loaded(study: Study, rate: float | None, concurrency: int | None) -> Study:
     return replace(study, workload=replace(study.workload, load=load))
 
 
-def _checked(
-    study: Study, result: Path | None, out: Path | None, as_json: bool, quiet: bool
-) -> int:
+def _checked(serves: Serving, out: Path | None, shown: Shown) -> int:
     from tuner.evaluate.checked import state_of, why
     from tuner.report.check import check_summary, show_check
     from tuner.report.progress import Lines
     from tuner.report.result import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.checking.check import check
-    from tuner.workflow.checking.serving import serving
 
-    lines = Lines(console(stderr=True), quiet)
-    serves, folder = serving(study, result), out or default_out(f"{study.name}-check")
+    lines, study = Lines(console(stderr=True), shown.quiet), serves.study
+    folder = out or default_out(f"{study.name}-check")
     found, document = run_loop(lambda: check(serves, folder, lines.note))
-    show(document if as_json else show_check(found, serves.study))
+    show(document if shown.as_json else show_check(found, study))
     lines.note(f"samples: {folder}")
-    state = state_of(found)
-    _tell_github(state, study, why(found, study), check_summary(found, serves.study))
-    return CODES[state]
+    _tell_github(state_of(found), study, why(found, study), check_summary(found, study))
+    return CODES[state_of(found)]
 
 
 def _tell_github(state: State, study: Study, said: str, summary: str | None = None) -> None:
@@ -158,29 +161,22 @@ def _tell_github(state: State, study: Study, said: str, summary: str | None = No
 
 
 def _watched(
-    study: Study,
-    result: Path | None,
+    serves: Serving,
     out: Path | None,
-    as_json: bool,
-    quiet: bool,
+    shown: Shown,
+    plan: WatchPlan,
     rate: float | None,
     counters: bool,
-    window: float | None,
-    for_s: float | None,
 ) -> int:
-    import math
-
-    from tuner.cli.watching import Shown, follow
+    from tuner.cli.watching import follow
     from tuner.store.default_folder import default_out
-    from tuner.workflow.checking.serving import serving
     from tuner.workflow.checking.sources import RATE, Counters, Probe, Source
-    from tuner.workflow.checking.watch import WINDOW_S, WatchPlan
 
-    serves, folder = serving(study, result), out or default_out(f"{study.name}-watch")
-    plan = WatchPlan(window or WINDOW_S, for_s or math.inf)
+    study = serves.study
+    folder = out or default_out(f"{study.name}-watch")
     source: Source = Probe.of(serves, folder, rate or RATE)
     if counters:
-        source = Counters(serves.study, serves.engine, plan.every_s)
-    state, said = run_loop(lambda: follow(source, plan, folder, Shown(as_json, quiet)))
+        source = Counters(study, serves.engine, plan.every_s)
+    state, said = run_loop(lambda: follow(source, plan, folder, shown))
     _tell_github(state, study, said)
     return CODES[state]

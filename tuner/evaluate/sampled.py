@@ -138,8 +138,9 @@ class Sampled:
 
     def unjudged(self) -> tuple[str, ...]:
         """Say what nothing that comes in can judge, and whether the client was too slow for it."""
-        slow = () if self._slow is None else (f"nothing is judged: {self._slow}",)
-        return (*never_judged(self._study), *slow)
+        slow, self._slow = self._slow, None
+        told = () if slow is None else (f"nothing is judged: {slow}",)
+        return (*never_judged(self._study), *told)
 
     def notes(self) -> tuple[str, ...]:
         """Return nothing: what a server says of itself is not asked for."""

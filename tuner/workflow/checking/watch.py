@@ -38,6 +38,11 @@ class WatchPlan:
         return self.window_s / LOOKS
 
 
+def plan_of(window_s: float | None, for_s: float | None) -> WatchPlan:
+    """Return a plan in which what is not said is as usual: no end, WINDOW_S."""
+    return WatchPlan(window_s or WINDOW_S, for_s or math.inf)
+
+
 async def watch(source: Source, plan: WatchPlan) -> AsyncGenerator[Watched]:
     """Yield what is seen of a server: SHOWN times a window, at each change, and at the end.
 
