@@ -32,8 +32,10 @@ def tune(
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["run", "--help"], ["measure", "--help"], ["compare", "--help"]]
-)
+    "words",
+    [["--help"], ["run", "--help"], ["measure", "--help"], ["compare", "--help"],
+     ["check", "--help"]],
+)  # fmt: skip
 def test_help(words: list[str], tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     """Help texts say what there is, with an example."""
     found = tune(*words, cwd=tmp_path)

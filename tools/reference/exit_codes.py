@@ -9,16 +9,23 @@ from tools.reference.markdown import table
 from tuner.spec import errors
 
 _OUTCOMES = (
-    (0, "", "Done: the target is proven (`run`, `measure`, `capacity`), or the question answered."),
+    (
+        0,
+        "",
+        "Done: the target is proven (`run`, `measure`, `capacity`) or met (`check`), or the "
+        "question answered.",
+    ),
     (
         3,
         "",
-        "The target is not proven: FAIL or UNDECIDED. The best candidate is written, unproven.",
+        "The target is not proven: FAIL or UNDECIDED. The best candidate is written, unproven. "
+        "`check`: undecided.",
     ),
     (
         4,
         "",
-        "`lint`: a Modelfile has errors. `apply`: a target failed in place, and was rolled back.",
+        "`lint`: a Modelfile has errors. `apply`: a target failed in place, and was rolled back. "
+        "`check`: a target is lost.",
     ),
     (130, "", "SIGINT (Ctrl-C). The engine is stopped and every finished trial is kept."),
     (143, "", "SIGTERM, likewise. 129 is SIGHUP."),

@@ -43,6 +43,9 @@ FILES: Mapping[str, str] = {
     ".lock": "Held while a `tune` uses the folder.",
     "measurement.json": "`tune measure`: the measurement (`tuner.measurement/1`, below).",
     "capacity.json": "`tune capacity`: each load with its measurement (`tuner.capacity/1`).",
+    "check.json": "`tune check`: what was found and why, with its measurement (`tuner.check/1`).",
+    "watched.jsonl": "`tune check --watch`: each look, one a line (`tuner.watched/1`).",
+    "samples.jsonl": "`tune check --watch`: every request, one a line (below).",
     "service/": "`tune apply`: the server's environment for `--target`.",
 }
 

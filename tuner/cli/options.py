@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -47,7 +47,7 @@ def option(name: str, *names: str, **settings: Any) -> Callable[[F], F]:
 
 _MILLISECONDS = click.FloatRange(min=0, min_open=True)
 
-_SHARED = (
+_CHECKING = (
     click.argument(
         "study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path)
     ),
@@ -61,12 +61,18 @@ _SHARED = (
            help="Path of a GGUF file, `default` for the packaged SmolLM2-135M, the name of a model "
                 "in Ollama, or its folder for vLLM; with engine command the name that requests "
                 "carry."),
+)  # fmt: skip
+
+_STARTING = (
     option("--attach", is_flag=False, flag_value="", metavar="[URL]",
            help="Use the server that runs there instead of starting one: only settings of a "
                 "request and of a load are tuned, nothing else changed. An Ollama (OLLAMA_HOST "
                 "without a URL), or with --engine vllm a vLLM."),
     option("--vllm-python", "engine_python", metavar="PATH",
            help="The Python that has vLLM, where `vllm` is not in PATH."),
+)  # fmt: skip
+
+_RUNNING = (
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
     option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
     option("--client-processes", type=click.IntRange(1, 64), metavar="N",
@@ -87,7 +93,16 @@ _SHARED = (
 
 def shared(command: F) -> F:
     """Add the options that every measuring command has."""
-    for add in reversed(_SHARED):
+    return _with((*_CHECKING, *_STARTING, *_RUNNING), command)
+
+
+def shared_without_starts(command: F) -> F:
+    """Add the options of a command that measures what somebody else started."""
+    return _with((*_CHECKING, *_RUNNING), command)
+
+
+def _with(options: Iterable[Callable[[Any], Any]], command: F) -> F:
+    for add in reversed(tuple(options)):
         command = add(command)
     return command
 
@@ -148,6 +163,7 @@ def overridden(
     engine: str | None = None,
     model: str | None = None,
     attach: str | None = None,
+    url: str | None = None,
     engine_python: str | None = None,
     budget: float | None = None,
     seed: int | None = None,
@@ -160,7 +176,7 @@ def overridden(
     memory: int | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
-    study = _attached(study, attach, engine)
+    study = _served_at(_attached(study, attach, engine), url)
     study = _of_kind(study, engine, model)
     study = _in_python(study, engine_python)
     study = replace(study, limits=_limits(study.limits, nice, cpus, memory))
@@ -187,6 +203,24 @@ def _attached(study: Study, attach: str | None, engine: str | None) -> Study:
     kind = attaching(engine or study.engine)
     settings = study.engine_settings if kind.name == study.engine else None
     return replace(study, engine=kind.name, engine_settings=settings, url=kind.running(attach))
+
+
+def _served_at(study: Study, told: str | None) -> Study:
+    """Return a study of what serves at a URL; which certificates it trusts stays as it is."""
+    if told is None:
+        return study
+    from tuner.spec.address import url
+    from tuner.spec.errors import InputError
+
+    try:
+        found = url(told)
+    except ValueError as wrong:
+        raise InputError(f"--url: {wrong}") from None
+    if study.url is not None and found.address.secure:
+        own = study.url.address
+        address = replace(found.address, ca_file=own.ca_file, verify=own.verify)
+        found = replace(found, address=address)
+    return replace(study, url=found)
 
 
 def _in_python(study: Study, python: str | None) -> Study:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from tuner.engines.latency_counts import LatencyCounts
 from tuner.engines.observation import Observation
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, Transport
@@ -248,4 +249,16 @@ class Observes(Protocol):
 
     def observing(self) -> AbstractAsyncContextManager[Watch]:
         """Watch the server that now serves while the context lasts, beside the measured path."""
+        ...
+
+
+@runtime_checkable
+class CountsLatencies(Protocol):
+    """An engine whose server counts how long all requests took, whoever sent them."""
+
+    async def latency_counts(self) -> LatencyCounts | None:
+        """Return what its counters say now, None where they say nothing or it does not answer.
+
+        Never raises for anything that a server can send, or leave out.
+        """
         ...

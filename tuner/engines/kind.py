@@ -19,6 +19,7 @@ from tuner.engines.first_study import Draft, Machine, Origin, Source, lines, unu
 from tuner.spec.address import Url
 from tuner.spec.engine_kinds import START_S
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
+from tuner.spec.errors import InputError
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
 from tuner.spec.values import Candidate, Model
 
@@ -48,6 +49,17 @@ class Installed:
 
     usable: bool
     finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class InService:
+    """A server as clients ask it, which is only asked.
+
+    With `holds_prompt` the model has its system text and shots, and clients send neither.
+    """
+
+    engine: Engine
+    holds_prompt: bool = False
 
 
 class EngineKind:
@@ -154,6 +166,18 @@ class EngineKind:
         `logs` is a folder for what the engine writes while it runs.
         """
         raise NotImplementedError
+
+    def in_service(self, study: Study) -> InService:
+        """Return what serves at the study's url, asked as clients do; nothing there is changed.
+
+        Raises InputError for a kind that does not know how a server of somebody else is asked.
+        """
+        if not (self.one_start or self.attaches):
+            raise InputError(
+                f"engine {self.name} does not tell how a server at a URL is asked; name a kind "
+                "that does with --engine"
+            )
+        return InService(self.create(study, Path()))
 
     def preview(self, study: Study) -> Preview:
         """Return what can be said of the study's engine without starting it.

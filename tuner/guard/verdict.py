@@ -70,14 +70,8 @@ def report(
 
     `visits` is how often each template comes in one round of all templates, by default once.
     """
-    counted = _Counted(first_answers(samples), visits or {}, Counter(asked(samples)), alpha)
-    verdicts: dict[str, Verdict] = {}
-    for key, floor, good in (
-        ("min_valid", guard.min_valid, is_valid),
-        ("min_correct", guard.min_correct, is_correct),
-    ):
-        if floor is not None:
-            verdicts[key] = counted.verdict(good, floor)
+    counted = _counted(samples, alpha, visits)
+    verdicts = counted.verdicts(guard)
     pairs = _Pairs.of(samples, baseline, counted)
     if guard.max_drop is not None and baseline:
         verdicts["max_drop"] = pairs.verdict(guard.max_drop)
@@ -91,6 +85,13 @@ def report(
         pairs=len(pairs.pairs),
         pairs_needed=None if guard.max_drop is None else pairs.needed(guard.max_drop),
     )
+
+
+def floors(
+    samples: Sequence[Sample], guard: Guard, *, alpha: float, visits: Mapping[str, int]
+) -> dict[str, Verdict]:
+    """Return only the verdicts on the floors that are asked for, by name; see `report`."""
+    return _counted(samples, alpha, visits).verdicts(guard)
 
 
 def is_valid(sample: Sample) -> float:
@@ -140,7 +141,16 @@ class _Counted:
         counts = [min(self.times[t], self.visits.get(t, 1)) for t in asked(answers)]
         return [count / max(counts) for count in counts]
 
-    def verdict(self, good: Callable[[Sample], float], floor: float) -> Verdict:
+    def verdicts(self, guard: Guard) -> dict[str, Verdict]:
+        wanted = {"min_valid": (guard.min_valid, is_valid),
+                  "min_correct": (guard.min_correct, is_correct)}  # fmt: skip
+        return {
+            name: self._verdict(good, floor)
+            for name, (floor, good) in wanted.items()
+            if floor is not None
+        }
+
+    def _verdict(self, good: Callable[[Sample], float], floor: float) -> Verdict:
         values = [good(s) for s in self.answers]
         return judge_share(values, floor, self.alpha, self.weighed(self.answers))
 
@@ -151,6 +161,10 @@ class _Counted:
         found = share_bounds(values, 1 - 2 * self.alpha, self.weighed(self.answers))
         value = sum(map(good, samples)) / len(samples)
         return Bound(value, min(found.low or 0.0, value), max(found.high or 0.0, value))
+
+
+def _counted(samples: Sequence[Sample], alpha: float, visits: Mapping[str, int] | None) -> _Counted:
+    return _Counted(first_answers(samples), visits or {}, Counter(asked(samples)), alpha)
 
 
 @dataclass(frozen=True, slots=True)

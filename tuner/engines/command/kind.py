@@ -11,7 +11,7 @@ from tuner.engines.base import Engine
 from tuner.engines.command.section import NEEDS_COMMAND, CommandSection, server
 from tuner.engines.command.server import Server, command_line
 from tuner.engines.first_study import Origin, Source
-from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.kind import Contents, EngineKind, InService, Installed
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import Declared, EngineSection, Place
 from tuner.spec.errors import InputError
@@ -54,6 +54,13 @@ class CommandKind(EngineKind):
         from tuner.engines.command.engine import create
 
         return create(study, logs)
+
+    def in_service(self, study: Study) -> InService:
+        """Return a server that is asked as one that the study starts."""
+        from tuner.engines.serving.as_it_serves import AsItServes
+
+        assert study.url is not None
+        return InService(AsItServes(study.url, self.create(study, Path())))
 
     def installed(self, path: str | None = None) -> Installed:
         """Return that nothing has to be."""

@@ -11,13 +11,13 @@ from pydantic import Field
 from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
-from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.kind import Contents, EngineKind, InService, Installed
 from tuner.machine.finding import Finding
 from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import EngineMissing
 from tuner.spec.knobs import Knob
 from tuner.spec.model_name import is_gguf_path
-from tuner.spec.values import Candidate
+from tuner.spec.values import Candidate, Model
 
 if TYPE_CHECKING:
     from tuner.spec.study import Study
@@ -68,6 +68,15 @@ class LlamaCppKind(EngineKind):
         from tuner.engines.llamacpp.engine import create
 
         return create(study, logs)
+
+    def in_service(self, study: Study) -> InService:
+        """Return a server of llama.cpp that is asked as ours is."""
+        from tuner.engines.llamacpp.engine import LlamaCpp
+        from tuner.engines.serving.as_it_serves import AsItServes
+
+        assert study.url is not None
+        own = LlamaCpp(Model(study.model, study.model), Path(), ())
+        return InService(AsItServes(study.url, own))
 
     def preview(self, study: Study) -> Preview:
         """Return what shows without hashing a model of many gigabytes."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
-from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.kind import Contents, EngineKind, InService, Installed
 from tuner.machine.finding import Finding
 from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
@@ -128,6 +128,17 @@ class OllamaKind(EngineKind):
         from tuner.engines.ollama.engine import create
 
         return create(study, logs)
+
+    def in_service(self, study: Study) -> InService:
+        """Return a model of a running Ollama as it is; raise InputError for a file as its name."""
+        from tuner.engines.ollama.attached import OllamaAttached
+
+        if is_file(study.model):
+            raise InputError(
+                f"an Ollama serves models by their names, found {study.model!r}; say --model NAME"
+            )
+        model = Model(study.model, study.model)
+        return InService(OllamaAttached(str(study.url), model, as_it_is=True), holds_prompt=True)
 
     def preview(self, study: Study) -> Preview:
         """Return what shows without starting a server; raise InputError for an unknown model."""

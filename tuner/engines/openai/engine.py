@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.base import Preview
+from tuner.engines.latency_counts import LatencyCounts
 from tuner.engines.ollama import knobs as ollama_knobs
 from tuner.engines.openai.remote import LIMIT, Remote
-from tuner.engines.serving import control, served_models
+from tuner.engines.serving import control, metrics_page, served_models
 from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.engines.serving.error_texts import error_text
 from tuner.engines.serving.foreign_server import ONLY_A_START, Foreign
+from tuner.engines.serving.known_histograms import read_known
 from tuner.load.issue import Reply
 from tuner.load.wire import Exchange, Request, tls_context
 from tuner.spec.address import Url
@@ -90,6 +92,12 @@ class OpenAI(Foreign):
                 f"{self.url.origin} does not serve model {self.model.name!r}; "
                 f"{served_models.in_words(self.model.name, names)}"
             )
+
+    async def latency_counts(self) -> LatencyCounts | None:
+        """Return what a page of metrics beside the API counts; see `CountsLatencies`."""
+        base = self._path.rstrip("/").removesuffix(CHAT).removesuffix("/v1")
+        where, tls = self.url.origin + base + "/metrics", tls_context(self.url.address)
+        return read_known(await metrics_page.page(where, headers=self._headers, tls=tls))
 
     async def refused(self, settings: Candidate) -> dict[str, str]:
         """Return which of these settings the server does not take, with its words.

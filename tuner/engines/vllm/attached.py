@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from tuner.engines.serving import control, served_models
+from tuner.engines.latency_counts import LatencyCounts
+from tuner.engines.serving import control, metrics_page, served_models
 from tuner.engines.serving.chat import chat_request, read_chat
 from tuner.engines.serving.foreign_server import ONLY_A_START, Foreign
+from tuner.engines.serving.histograms import read_latencies
+from tuner.engines.serving.known_histograms import VLLM
 from tuner.engines.vllm import readback
 from tuner.engines.vllm.running.proposals import limits_of
 from tuner.engines.vllm.running.watch import Watch, watching
@@ -83,6 +86,10 @@ class VllmAttached(Foreign):
     def observing(self) -> AbstractAsyncContextManager[Watch]:
         """Watch the server; see `Observes`."""
         return watching(self._base, self._watched)
+
+    async def latency_counts(self) -> LatencyCounts | None:
+        """Return the histograms of all its requests; see `CountsLatencies`."""
+        return read_latencies(await metrics_page.page(f"{self._base}/metrics"), VLLM)
 
     def request(
         self,

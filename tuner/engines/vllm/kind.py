@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuner.engines.artifacts import ServedCandidate
 from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
-from tuner.engines.kind import Contents, EngineKind, Installed
+from tuner.engines.kind import Contents, EngineKind, InService, Installed
 from tuner.engines.vllm.settings.section import Fixed, VllmSection, fixed
 from tuner.machine.finding import Finding
 from tuner.spec.address import Url, url
@@ -108,6 +108,11 @@ class VllmKind(EngineKind):
         from tuner.engines.vllm.create import create
 
         return create(study, logs)
+
+    def in_service(self, study: Study) -> InService:
+        """Return a running vLLM; where the study names a folder, whatever it serves is asked."""
+        named = DEFAULT_MODEL if Path(study.model).is_dir() else study.model
+        return InService(self.create(replace(study, model=named), Path()))
 
     def preview(self, study: Study) -> Preview:
         """Return what shows without starting a server."""

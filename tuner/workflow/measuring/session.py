@@ -31,13 +31,7 @@ from tuner.machine.counters import Counters, between, counters
 from tuner.machine.disturbance import Disturbance
 from tuner.search.budget import Pace, expected_pace
 from tuner.spec.errors import EngineDied, EngineError, NotComparable, tail
-from tuner.spec.requests.conversation import (
-    client_part,
-    conversation,
-    opened,
-    openings,
-    response_format,
-)
+from tuner.spec.requests.conversation import client_part, opened, openings, response_format
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Effective, EngineStart, Prompt, Sample
 from tuner.store import trial_folder
@@ -45,6 +39,7 @@ from tuner.store.trial_folder import Spent, StoredTrial
 from tuner.workflow.beside.gate import Gate
 from tuner.workflow.measuring.answers import Answers
 from tuner.workflow.measuring.artifacts import Rendering
+from tuner.workflow.measuring.calls import calls_of
 from tuner.workflow.measuring.engine_starts import EngineStarts
 from tuner.workflow.measuring.run_time import RunTime, unbounded
 from tuner.workflow.measuring.serve_as_model import create_model
@@ -182,7 +177,8 @@ class Session:
 
     async def _drive(self, candidate: Candidate, effective: Effective, spec: TrialSpec) -> Measured:
         answers = Answers(self.study.workload.schema)
-        calls = itertools.islice(self._calls(candidate, answers.noting(spec.prompts)), spec.n)
+        prompts = answers.noting(spec.prompts)
+        calls = itertools.islice(calls_of(self.study, self.engine, candidate, prompts), spec.n)
         transport = self.engine.transport()
         load, start = self.study.workload.load, effective.engine_start
         try:
@@ -229,14 +225,6 @@ class Session:
             return counters()
         served_s = self.engine.seen_cpu_s() if isinstance(self.engine, Seen) else None
         return None if served_s is None else counters(served_s=served_s)
-
-    def _calls(self, candidate: Candidate, prompts: Iterator[Prompt]) -> Iterator[Call]:
-        workload = self.study.workload
-        wanted = response_format(candidate, workload)
-        for prompt in prompts:
-            messages = conversation(prompt.messages, candidate, workload)
-            asked = self.engine.request(messages, candidate, wanted, prompt.output_tokens)
-            yield Call(prompt, asked)
 
     def spare_calls(self, candidate: Candidate) -> Iterator[Call]:
         """Yield calls for warming up; the workload's own prompts stay unseen by the engine.

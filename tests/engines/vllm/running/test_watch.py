@@ -13,7 +13,7 @@ import pytest
 
 from tests.engines.vllm.running.test_metrics import AFTER, BEFORE
 from tuner.engines.observation import Observation
-from tuner.engines.vllm.running import watch
+from tuner.engines.serving import metrics_page
 from tuner.engines.vllm.running.prefix_cache import reset_prefix_cache
 from tuner.engines.vllm.running.proposals import Limits
 from tuner.engines.vllm.running.watch import page, watching
@@ -83,7 +83,7 @@ def test_a_page_that_fails_tells_nothing(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error, a redirect, a page that breaks off or never comes: nothing is told or raised."""
-    monkeypatch.setattr(watch, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(metrics_page, "TIMEOUT_S", 0.5)
     with serving(tmp_path, AFTER, how=how) as origin:
         assert asyncio.run(observed(origin, readings=0)) is None
 

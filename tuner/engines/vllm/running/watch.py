@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from tuner.engines.observation import Level, Observation, level
+from tuner.engines.serving import metrics_page
 from tuner.engines.serving.control import Headers
 from tuner.engines.vllm.running.metrics import Gauges, Page, grown, read_gauges, read_page
 from tuner.engines.vllm.running.proposals import Limits
@@ -23,7 +24,6 @@ from tuner.engines.vllm.running.reason import Seen, reason
 
 FIRST_WAITS_S = (0.2, 0.3, 0.5)
 WAIT_S = 1.0
-TIMEOUT_S = 5.0
 _NOT_KEPT = "_up_to_"
 """Part of the names of totals that only the reason needs: the buckets of histograms."""
 
@@ -66,7 +66,7 @@ class Watch:
         return Observation(elapsed_s, kept, _levels(readings), reason(seen))
 
     async def _text(self) -> str:
-        return await _text(self.session, self.url)
+        return await metrics_page.text(self.session, self.url)
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +74,7 @@ async def watching(
     origin: str, limits: Limits, *, headers: Headers = (), tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Watch]:
     """Watch the server at `origin` while the context lasts; `limits` are those in force."""
-    async with _session(headers, tls) as session:
+    async with metrics_page.session(headers, tls) as session:
         watch = Watch(_url(origin), limits, session)
         await watch.begin()
         sampler = asyncio.create_task(watch.sample())
@@ -89,26 +89,11 @@ async def page(
     origin: str, *, headers: Headers = (), tls: ssl.SSLContext | None = None
 ) -> Page | None:
     """Return what the server at `origin` tells now, None where it tells nothing."""
-    async with _session(headers, tls) as session:
-        return read_page(await _text(session, _url(origin)))
+    return read_page(await metrics_page.page(_url(origin), headers=headers, tls=tls))
 
 
 def _url(origin: str) -> str:
     return f"{origin}/metrics"
-
-
-def _session(headers: Headers, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
-    timeout, connector = aiohttp.ClientTimeout(TIMEOUT_S), aiohttp.TCPConnector(ssl=tls or True)
-    return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers)
-
-
-async def _text(session: aiohttp.ClientSession, url: str) -> str:
-    """Return a page, "" where there is none or it was cut."""
-    try:
-        async with session.get(url, allow_redirects=False) as response:
-            return await response.text(errors="replace") if response.status == 200 else ""
-    except (aiohttp.ClientError, TimeoutError, OSError, LookupError):
-        return ""
 
 
 def _levels(readings: Sequence[Gauges]) -> dict[str, Level]:

@@ -1,0 +1,1 @@
+"""Check what serves: whether it still meets its targets, once in minutes or all the time."""
