@@ -13,12 +13,14 @@ _OUTCOMES = (
     (
         3,
         "",
-        "The target is not proven: FAIL or UNDECIDED. The best candidate is written, unproven.",
+        "The target is not proven: FAIL or UNDECIDED. The best candidate is written, unproven. "
+        "`workload drift`: undecided.",
     ),
     (
         4,
         "",
-        "`lint`: a Modelfile has errors. `apply`: a target failed in place, and was rolled back.",
+        "`lint`: a Modelfile has errors. `apply`: a target failed in place, and was rolled back. "
+        "`workload drift`: production has moved.",
     ),
     (130, "", "SIGINT (Ctrl-C). The engine is stopped and every finished trial is kept."),
     (143, "", "SIGTERM, likewise. 129 is SIGHUP."),
