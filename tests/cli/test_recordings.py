@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +116,27 @@ def test_no_secret_is_shown_or_stored_when_an_import_fails(tmp_path: Path) -> No
     assert found.returncode == 2 and "chat.jsonl:21: not valid JSON" in found.stderr
     assert secret not in found.stdout + found.stderr
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / "chat.jsonl"]
+
+
+def test_an_import_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM while a pipe is read: no half of a file, and no secret on the disk."""
+    secret = "sk-proj-abcdEFGH12345678"
+    os.mkfifo(tmp_path / "pipe")
+    words = ["import", "pipe", "--format", "chat", "--out", "new/requests.jsonl"]
+    command = [sys.executable, "-m", "tuner", "workload", *words]
+    with (
+        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running,
+        (tmp_path / "pipe").open("w") as pipe,
+    ):
+        pipe.write(json.dumps(body((("user", secret),))) + "\n")
+        pipe.flush()
+        while not list(tmp_path.glob("new/.*")):
+            time.sleep(0.05)
+        running.terminate()
+        said = running.communicate()[1]
+
+    assert running.returncode == 143 and secret not in said
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
 def mix(folder: Path, name: str, code: int, count: int = 600) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tuner.spec.errors import InputError
 from tuner.spec.file.reading import parsed_json, read_text
 from tuner.workflow.recordings.told import Broken, Told
-from tuner.workflow.traces.lines import lines_of
+from tuner.workflow.traces.lines import Line, lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,16 @@ class Record:
 
 
 def each(path: Path, told: Callable[[Record], Told]) -> Iterator[Told | Broken]:
-    """Yield what `told` makes of each record of a file, and what is broken."""
-    for record in _of_array(path) if _is_array(path) else _of_lines(path):
+    """Yield what `told` makes of each record of a file, one a line or all in one array.
+
+    A file is read once, from its beginning to its end: it may be a pipe.
+    """
+    lines = lines_of(path, strict=False)
+    first = next(lines, None)
+    if first is None:
+        return
+    every = chain((first,), lines)
+    for record in _of_array(path, every) if first.text.startswith("[") else _of_lines(every):
         yield record if isinstance(record, Broken) else made(record, told)
 
 
@@ -79,18 +88,14 @@ def an_object(found: Any) -> dict[str, Any]:
     return found
 
 
-def _is_array(path: Path) -> bool:
-    first = next(lines_of(path, strict=False), None)
-    return first is not None and first.text.startswith("[")
-
-
-def _of_array(path: Path) -> Iterator[Record]:
-    for number, one in enumerate(whole(path), start=1):
+def _of_array(path: Path, lines: Iterator[Line]) -> Iterator[Record]:
+    found = parsed("\n".join(line.text for line in lines), str(path))
+    for number, one in enumerate(found, start=1):
         yield Record(f"request-{number}", f"{path}: request {number}", one)
 
 
-def _of_lines(path: Path) -> Iterator[Record | Broken]:
-    for line in lines_of(path, strict=False):
+def _of_lines(lines: Iterator[Line]) -> Iterator[Record | Broken]:
+    for line in lines:
         try:
             yield Record(f"line-{line.number}", line.place, parsed(line.text, line.place))
         except InputError as wrong:
