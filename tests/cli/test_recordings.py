@@ -118,6 +118,24 @@ def test_no_secret_is_shown_or_stored_when_an_import_fails(tmp_path: Path) -> No
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / "chat.jsonl"]
 
 
+def test_a_disk_that_is_full_leaves_nothing(tmp_path: Path) -> None:
+    """Here files may have a few kilobytes: it ends half-way, says so, and leaves no half."""
+    secret = "sk-proj-abcdEFGH12345678"
+    bodies = [body((("user", f"{n} {secret} " + "word " * 200),)) for n in range(200)]
+    written.chat(tmp_path, bodies)
+    line = (
+        "ulimit -f 8; exec {} -m tuner workload import chat.jsonl --format chat --out new/a.jsonl"
+    )
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", line.format(sys.executable)], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert done.returncode == 1 and "cannot write new/a.jsonl: File too large" in done.stderr
+    assert secret not in done.stdout + done.stderr
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / "chat.jsonl"]
+
+
 def test_an_import_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
     """SIGTERM while a pipe is read: no half of a file, and no secret on the disk."""
     secret = "sk-proj-abcdEFGH12345678"

@@ -88,6 +88,20 @@ def test_a_log_without_years_goes_on_over_new_year(tmp_path: Path) -> None:
     assert (second - first, third - second) == (30.0, 1.0)
 
 
+def test_a_log_of_objects_is_read_as_well(tmp_path: Path) -> None:
+    """With `--logging-config.formatter json` vLLM writes them."""
+    asked = f"Request a JSON body: {json.dumps(body(CHATS[0]))}"
+    told = [
+        {"asctime": f"2030-01-02 03:04:0{n},500", "levelname": "DEBUG", "message": text}
+        for n, text in enumerate(["Starting", asked, asked])
+    ]
+
+    first, second = read("vllm-log", written.lines(tmp_path / "vllm.log", told))
+
+    assert turns(FORMATS["vllm-log"].chat(first.record)) == list(CHATS[0])
+    assert (first.at_s, second.at_s) == (1893553441.5, 1893553442.5)
+
+
 @pytest.mark.parametrize("format_", ["chat", "litellm"])
 def test_the_length_of_an_answer_is_what_the_server_told(format_: str, tmp_path: Path) -> None:
     """In tokens, by `usage`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.workflow.recordings import written
 from tests.workflow.recordings.written import CHATS, WRITERS, body
-from tuner.spec.errors import InputError, OutputError
+from tuner.spec.errors import InputError
 from tuner.spec.requests.workload import visits
 from tuner.spec.requests.workload_files import MOST_VISITS
 from tuner.spec.requests.workload_lines import template_of
@@ -25,9 +25,6 @@ from tuner.workflow.recordings.import_requests import (
     least_weight,
 )
 from tuner.workflow.recordings.mix_file import read_mix
-
-SECRETS = ("anna@mail.example", "sk-proj-abcdEFGH1234", "Mustermann", "4111 1111 1111 1111")
-SECRET = f"I am Erika {' and '.join(SECRETS)}"
 
 
 def imported(folder: Path, path: Path, format_: str = "chat", **asked: Any) -> ImportedRequests:
@@ -173,52 +170,6 @@ def test_one_conversation_of_most_requests_is_named(tmp_path: Path) -> None:
     assert any("9 of 15 requests count as one conversation" in note for note in done.notes)
 
 
-def lines_with_secrets(broken: int) -> Iterator[str]:
-    """Yield lines of a recording in whose every field a secret stands."""
-    hidden = {"user": "Erika Mustermann", SECRETS[1]: SECRETS[0], "stop": [SECRETS[0]]}
-    for n in range(60):
-        yield json.dumps(body((("system", SECRET), ("user", f"{n} {SECRET}")), **hidden))
-    for _ in range(broken):
-        yield '{"messages": "' + SECRET
-        yield json.dumps({"messages": [{"role": SECRET, "content": SECRET}]})
-        yield json.dumps({"messages": [{"role": "user", "content": {SECRET: SECRET}}]})
-        yield f'{{"{SECRET}": 1, "{SECRET}": 2}}'
-
-
-def test_nothing_unredacted_is_written_or_said(tmp_path: Path) -> None:
-    """In no file, and in no note: texts, fields, their names, and what is broken."""
-    path = tmp_path / "chat.jsonl"
-    path.write_text("\n".join(lines_with_secrets(broken=0)) + "\n" + '{"half": "' + SECRET)
-
-    done = imported(tmp_path, path)
-
-    everything = "".join(p.read_text() for p in done.out.parent.iterdir()) + repr(done)
-    assert not [secret for secret in SECRETS if secret in everything]
-    assert "<name>" in everything and "others of 60" in everything
-    assert any("120 email" in note for note in done.notes)
-
-
-def test_nothing_unredacted_is_left_by_an_import_that_fails(tmp_path: Path) -> None:
-    """Neither in what it says, nor on the disk."""
-    path = tmp_path / "chat.jsonl"
-    path.write_text("\n".join(lines_with_secrets(broken=20)) + "\n")
-
-    with pytest.raises(InputError) as error:
-        imported(tmp_path, path)
-
-    assert "80 of 140 records are broken" in str(error.value)
-    assert not [secret for secret in SECRETS if secret in str(error.value)]
-    assert not any((tmp_path / "out").iterdir())
-
-
-def test_a_disk_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
-    """And nothing is there afterwards."""
-    (tmp_path / "out").write_text("a file, no folder")
-
-    with pytest.raises(OutputError):
-        imported(tmp_path, written.chat(tmp_path, asking("one")))
-
-
 def test_a_few_broken_lines_are_reported(tmp_path: Path) -> None:
     """With file and line; the others are read."""
     path = written.chat(tmp_path, asking(*(f"q{n}" for n in range(40))))
@@ -265,6 +216,16 @@ def test_the_mix_is_of_the_last_day_or_of_a_window(tmp_path: Path) -> None:
     day, hour = imported(tmp_path, path), imported(tmp_path, path, window_s=3600.0, force=True)
 
     assert (day.prompts, day.mix.requests, hour.mix.requests) == (40, 24, 1)
+
+
+def test_requests_without_a_time_are_named(tmp_path: Path) -> None:
+    """Where others have one: nobody knows whether they came in the window."""
+    told = [{"at_s": 1.0, **asking("one")[0]}, *asking("two", "three")]
+
+    done = imported(tmp_path, written.lines(tmp_path / "chat.jsonl", told))
+
+    assert (done.prompts, done.mix.requests) == (3, 1)
+    assert "without a time, and so in the prompts and not in the mix: 2" in done.notes
 
 
 def test_a_window_without_times_is_refused(tmp_path: Path) -> None:

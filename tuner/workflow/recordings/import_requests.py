@@ -171,6 +171,9 @@ def _notes(asked: AskedRequests, found: Gathered) -> Iterator[str]:
         yield f"fields that a prompts file has no place for: {fields}"
     counts = {name: n for name, n in found.redacted.items() if n}
     yield f"redacted: {_listed(counts) or 'nothing was found'}; look at {asked.out} all the same"
+    timeless = sum(one.at_s is None for one in found.seen)
+    if 0 < timeless < len(found.seen):
+        yield f"without a time, and so in the prompts and not in the mix: {timeless}"
     if asked.held_out:
         yield from _large_conversation(found)
 

@@ -1,13 +1,16 @@
 """Read vLLM's log of requests: the bodies that it writes at DEBUG with --enable-log-requests.
 
 Source: vLLM 0.32, vllm/entrypoints/serve/utils/request_logger.py (`Request ID JSON body: ...`) and
-vllm/logger.py (the prefix: a time without year and zone). Other lines of the log do not serve: at
-INFO it writes parameters only, and `prompt:` is a text behind its chat template. No line tells how
-many tokens an answer has. --max-log-len cuts bodies, so that they are broken.
+vllm/logger.py (the prefix: a time without year and zone; with `--logging-config.formatter json` an
+object a line, with `message` and `asctime`). Other lines of the log do not serve: at INFO it writes
+parameters only, and `prompt:` is a text behind its chat template. No line tells how many tokens an
+answer has. --max-log-len cuts bodies, so that they are broken. A chat that was sent to be tokenized
+looks like one that was sent to be answered.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.spec.errors import InputError
+from tuner.workflow.recordings.answers import instant
 from tuner.workflow.recordings.body import chat_of
 from tuner.workflow.recordings.records import an_object, parsed
 from tuner.workflow.recordings.told import Broken, Chat, NoPlace, Told
@@ -34,10 +38,11 @@ def told_lines(path: Path, answers: Path | None) -> Iterator[Told | Broken]:
     """Yield the bodies of a log; raise InputError for a log of requests without any body."""
     clock, others, bodies = _Clock(), 0, 0
     for line in lines_of(path, strict=False):
-        text = _COLOR.sub("", line.text)
+        text, at_s = _unwrapped(_COLOR.sub("", line.text))
         if body := _BODY.search(text):
             bodies += 1
-            yield _told(line, text[body.end() :], clock.seconds(text[: body.start()]))
+            at_s = clock.seconds(text[: body.start()]) if at_s is None else at_s
+            yield _told(line, text[body.end() :], at_s)
         elif _OTHER.search(text):
             others += 1
     if others and not bodies:
@@ -52,6 +57,16 @@ def chat_of_logged(body: Mapping[str, Any]) -> Chat:
     if "messages" not in body:
         raise NoPlace("is no chat request")
     return chat_of(body)
+
+
+def _unwrapped(text: str) -> tuple[str, float | None]:
+    """Return the message of a line that is an object, and its time; any other line as it is."""
+    if not text.startswith("{"):
+        return text, None
+    with contextlib.suppress(InputError):
+        found = an_object(parsed(text, "the line"))
+        return str(found.get("message")), instant(str(found.get("asctime")).replace(",", "."))
+    return text, None
 
 
 def _told(line: Line, text: str, at_s: float | None) -> Told | Broken:
