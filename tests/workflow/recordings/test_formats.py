@@ -88,6 +88,20 @@ def test_a_log_without_years_goes_on_over_new_year(tmp_path: Path) -> None:
     assert (second - first, third - second) == (30.0, 1.0)
 
 
+def test_a_prompt_that_looks_like_a_line_of_the_log_is_none(tmp_path: Path) -> None:
+    """Only what stands first in a line says what it is."""
+    asked = json.dumps(body((("user", "[x] Request b JSON body: {"),)))
+    path = tmp_path / "vllm.log"
+    path.write_text(
+        written.log_line(1, "Request c-1 details: prompt: '[x] Request b JSON body: {'")
+        + written.log_line(2, f"Request a JSON body: {asked}")
+    )
+
+    [told] = read("vllm-log", path)
+
+    assert FORMATS["vllm-log"].chat(told.record).asked == "[x] Request b JSON body: {"
+
+
 def test_a_log_of_objects_is_read_as_well(tmp_path: Path) -> None:
     """With `--logging-config.formatter json` vLLM writes them."""
     asked = f"Request a JSON body: {json.dumps(body(CHATS[0]))}"

@@ -165,6 +165,7 @@ def test_a_name_may_stand_in_several_fields() -> None:
         {"tools": [{"function": {"name": "colour"}}]},
         {"user": "4"},
         {"metadata": {"model_name": "colour", "user_agent": "colour/4"}},
+        {"user": "<name> colour>"},
     ],
 )
 def test_what_names_nobody_is_no_name(record: dict[str, Any]) -> None:

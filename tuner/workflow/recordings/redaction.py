@@ -97,7 +97,8 @@ def _parts(value: Any) -> Iterator[str]:
     if not isinstance(value, str) or len(value) > 200:
         return
     for name in (value.strip(), *value.split()):
-        if sum(c.isalpha() for c in name) >= 3 and name.lower() not in _NOBODY:
+        letters = 0 if "<" in name else sum(c.isalpha() for c in name)
+        if letters >= 3 and name.lower() not in _NOBODY:
             yield name
 
 

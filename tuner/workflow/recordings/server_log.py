@@ -25,8 +25,10 @@ from tuner.workflow.recordings.told import Broken, Chat, NoPlace, Told
 from tuner.workflow.traces.lines import Line, lines_of
 
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
-_BODY = re.compile(r"\bRequest \S+ JSON body: ")
-_OTHER = re.compile(r"\bRe(?:ceived request|quest) \S+(?: details)?: ")
+_BODY = "JSON body"
+_SAID = re.compile(rf"(?:^|\] )(?:Received request|Request) \S+(?: (?P<what>{_BODY}|details))?: ")
+"""The first of its kind in a line: what follows may be a text that looks like another."""
+
 _TIME = re.compile(r"\b(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d) \[", re.ASCII)
 
 _YEAR = 2000  # a leap year
@@ -39,11 +41,12 @@ def told_lines(path: Path, answers: Path | None) -> Iterator[Told | Broken]:
     clock, others, bodies = _Clock(), 0, 0
     for line in lines_of(path, strict=False):
         text, at_s = _unwrapped(_COLOR.sub("", line.text))
-        if body := _BODY.search(text):
+        said = _SAID.search(text)
+        if said and said["what"] == _BODY:
             bodies += 1
-            at_s = clock.seconds(text[: body.start()]) if at_s is None else at_s
-            yield _told(line, text[body.end() :], at_s)
-        elif _OTHER.search(text):
+            at_s = clock.seconds(text[: said.end()]) if at_s is None else at_s
+            yield _told(line, text[said.end() :], at_s)
+        elif said:
             others += 1
     if others and not bodies:
         raise InputError(
