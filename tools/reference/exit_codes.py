@@ -19,13 +19,13 @@ _OUTCOMES = (
         3,
         "",
         "The target is not proven: FAIL or UNDECIDED. The best candidate is written, unproven. "
-        "`check`: undecided.",
+        "`check`, `workload drift`: undecided.",
     ),
     (
         4,
         "",
         "`lint`: a Modelfile has errors. `apply`: a target failed in place, and was rolled back. "
-        "`check`: a target is lost.",
+        "`check`: a target is lost. `workload drift`: production has moved.",
     ),
     (130, "", "SIGINT (Ctrl-C). The engine is stopped and every finished trial is kept."),
     (143, "", "SIGTERM, likewise. 129 is SIGHUP."),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, pairwise
 from pathlib import Path
@@ -22,6 +21,7 @@ from tuner.spec.errors import InputError
 from tuner.spec.file.checked import validated
 from tuner.spec.file.parts import Number, Part
 from tuner.spec.file.reading import parsed_json
+from tuner.workflow.traces.lines import Line, lines_of
 from tuner.workflow.traces.recorded import BLOCK, Format, Recorded, Recording
 
 COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
@@ -95,16 +95,6 @@ class JsonLine(Part):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A line as it stands in the file; a whole one ends with a line break."""
-
-    number: int
-    place: str
-    text: str
-    whole: bool
-
-
 def read(path: Path, format_: Format, first: int | None = None) -> Recording:
     """Return the `first` requests of a file, or all of them, in the order of their times.
 
@@ -112,7 +102,7 @@ def read(path: Path, format_: Format, first: int | None = None) -> Recording:
     file, line and field, and for a recording of fewer than two instants, which has no pace.
     """
     broken_off: list[str] = []
-    rows = _ROWS[format_](_texts(path), broken_off)
+    rows = _ROWS[format_](lines_of(path), broken_off)
     found = list(islice(rows, first))
     if not found:
         raise InputError(f"{path}: no request in it; expected one a line")
@@ -126,22 +116,8 @@ def read(path: Path, format_: Format, first: int | None = None) -> Recording:
     return Recording(ordered, (*broken_off, *(late if unordered else [])))
 
 
-def _texts(path: Path) -> Iterator[_Text]:
-    """Yield the lines of a file that hold something; no more is read than is asked for."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    whole = line.endswith("\n")
-                    yield _Text(number, f"{path}:{number}", line.strip(), whole)
-    except UnicodeDecodeError as broken:
-        raise InputError(f"{path} is not UTF-8 ({broken.reason}); save it as UTF-8") from None
-    except OSError as unreadable:
-        raise InputError(f"{path} cannot be read ({unreadable.strerror})") from None
-
-
 def _each(
-    lines: Iterator[_Text], broken_off: list[str], parse: Callable[[_Text], Recorded]
+    lines: Iterator[Line], broken_off: list[str], parse: Callable[[Line], Recorded]
 ) -> Iterator[Recorded]:
     for line in lines:
         try:
@@ -152,14 +128,14 @@ def _each(
             broken_off.append(f"the last line breaks off and is left out: {wrong}")
 
 
-def _azure(lines: Iterator[_Text], broken_off: list[str]) -> Iterator[Recorded]:
+def _azure(lines: Iterator[Line], broken_off: list[str]) -> Iterator[Recorded]:
     head = next(lines, None)
     if head is None:
         return
     columns = _columns(head)
     zones: set[bool] = set()
 
-    def parse(line: _Text) -> Recorded:
+    def parse(line: Line) -> Recorded:
         cells = _cells(line)
         if len(cells) != len(columns):
             raise InputError(f"{line.place}: expected {len(columns)} values, found {len(cells)}")
@@ -171,7 +147,7 @@ def _azure(lines: Iterator[_Text], broken_off: list[str]) -> Iterator[Recorded]:
     yield from _each(lines, broken_off, parse)
 
 
-def _columns(head: _Text) -> list[str]:
+def _columns(head: Line) -> list[str]:
     """Return the names of the columns, those that are read as COLUMNS writes them."""
     known = {name.lower(): name for name in COLUMNS}
     columns = [known.get(cell.lower(), cell) for cell in _cells(head)]
@@ -184,25 +160,25 @@ def _columns(head: _Text) -> list[str]:
     return columns
 
 
-def _cells(line: _Text) -> list[str]:
+def _cells(line: Line) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader([line.text], strict=True))]
     except csv.Error as broken:
         raise InputError(f"{line.place}: not a line of CSV ({broken})") from None
 
 
-def _mooncake(lines: Iterator[_Text], broken_off: list[str]) -> Iterator[Recorded]:
-    def parse(line: _Text) -> Recorded:
+def _mooncake(lines: Iterator[Line], broken_off: list[str]) -> Iterator[Recorded]:
+    def parse(line: Line) -> Recorded:
         row = validated(MooncakeLine, _object(line), line.place, whole="the line")
         return _recorded(line, row.timestamp / 1000, row, row.hash_ids)
 
     yield from _each(lines, broken_off, parse)
 
 
-def _jsonl(lines: Iterator[_Text], broken_off: list[str]) -> Iterator[Recorded]:
+def _jsonl(lines: Iterator[Line], broken_off: list[str]) -> Iterator[Recorded]:
     zones: set[bool] = set()
 
-    def parse(line: _Text) -> Recorded:
+    def parse(line: Line) -> Recorded:
         row = validated(JsonLine, _object(line), line.place, whole="the line")
         at_s = row.at_s if row.at_ms is None else row.at_ms / 1000
         if row.at is not None:
@@ -212,7 +188,7 @@ def _jsonl(lines: Iterator[_Text], broken_off: list[str]) -> Iterator[Recorded]:
     yield from _each(lines, broken_off, parse)
 
 
-def _object(line: _Text) -> Mapping[str, Any]:
+def _object(line: Line) -> Mapping[str, Any]:
     found = parsed_json(line.text, line.place)
     if not isinstance(found, dict):
         raise InputError(f"{line.place}: expected one object a line, found {line.text[:200]}")
@@ -229,7 +205,7 @@ def _seconds(at: datetime, zones: set[bool], where: str) -> float:
 
 
 def _recorded(
-    line: _Text, at_s: float, row: AzureLine | MooncakeLine | JsonLine, ids: tuple[int, ...] = ()
+    line: Line, at_s: float, row: AzureLine | MooncakeLine | JsonLine, ids: tuple[int, ...] = ()
 ) -> Recorded:
     """Return a request; raise InputError for more blocks than its prompt has room for."""
     most = -(-row.input_tokens // BLOCK)
@@ -241,6 +217,6 @@ def _recorded(
     return Recorded(line.place, line.number, at_s, row.input_tokens, row.output_tokens, ids)
 
 
-_ROWS: Mapping[Format, Callable[[Iterator[_Text], list[str]], Iterator[Recorded]]] = (
+_ROWS: Mapping[Format, Callable[[Iterator[Line], list[str]], Iterator[Recorded]]] = (
     MappingProxyType({"azure": _azure, "mooncake": _mooncake, "jsonl": _jsonl})
 )

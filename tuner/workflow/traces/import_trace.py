@@ -5,20 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tuner.engines.tokenizer import has_tokenizer, of_folder
-from tuner.spec.errors import InputError, OutputError
+from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.workflow.traces.fitting import Bounds, Fitted, fitted, wanted
 from tuner.workflow.traces.formats import read
 from tuner.workflow.traces.recorded import Format, Recorded, Recording
 from tuner.workflow.traces.texts import Writer, writer
 from tuner.workflow.traces.tokens import Estimated, OfFolder, Tokens, of_study
+from tuner.workflow.traces.writing import ensure_free, replacing
 
 BATCH = 64
 """Texts that are made, counted and written at once."""
@@ -89,7 +90,7 @@ async def import_trace(asked: Asked, by: AbstractAsyncContextManager[Tokens]) ->
 
     What counts tokens is entered once the recording was read: it may start a server.
     """
-    _ensure_free(asked)
+    ensure_free(asked.out, asked.file, force=asked.force)
     recording = read(asked.file, asked.format, asked.first)
     async with by as tokens:
         return await _made(asked, recording, await writer(tokens, asked.seed))
@@ -124,16 +125,6 @@ def _how(made: Writer) -> str:
     return f"{made.tokens.how}; what a chat template adds comes on top"
 
 
-def _ensure_free(asked: Asked) -> None:
-    if asked.out.exists() and asked.file.exists() and asked.out.samefile(asked.file):
-        raise InputError(f"{asked.out} is the recording itself; name another --out")
-    if asked.out.exists() and not (asked.force and asked.out.is_file()):
-        raise InputError(
-            f"{asked.out} is there already and is not overwritten; name another --out, or say "
-            "--force"
-        )
-
-
 def _ensure_lasts(asked: Asked, fits: Fitted) -> None:
     times = {request.at_s for request, _ in fits.requests}
     if len(times) < 2:
@@ -151,7 +142,7 @@ async def _write(
 ) -> list[int]:
     """Write a line for each request; return how many tokens each prompt has."""
     counts: list[int] = []
-    with _replacing(asked.out) as file:
+    with replacing(asked.out) as file:
         for begin in range(0, len(requests), BATCH):
             batch = requests[begin : begin + BATCH]
             texts = await made.written(batch)
@@ -161,24 +152,6 @@ async def _write(
                 file.write(json.dumps(line | ({"held_out": True} if held_out else {})) + "\n")
                 counts.append(count)
     return counts
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """Give a file to write that takes the place of `path` once it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}; make room, or name another --out"
-        ) from None
-    finally:
-        if partial.exists():
-            partial.unlink()
 
 
 def _line(request: Recorded, begin_s: float, text: str, count: int, made: Writer) -> dict[str, Any]:

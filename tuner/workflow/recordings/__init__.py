@@ -1,0 +1,1 @@
+"""Recordings of production with its texts, made into prompts: `tune workload import`."""
