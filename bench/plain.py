@@ -72,6 +72,10 @@ class Plain:
             self._study.tell(asked, state=TrialState.FAIL)
         return self._numbered(candidate, asked, "sampler")
 
+    def beside(self, candidate: Candidate, trials: Sequence[Trial], count: int) -> list[Proposal]:
+        """Return none: it does not know what a start costs."""
+        return []
+
     def tell(self, trial: Trial) -> None:
         """Tell constraints and value; a trial without a full measurement is PRUNED."""
         asked = self._asked.pop(trial.number, None)

@@ -180,3 +180,18 @@ def test_where_starts_are_dear_several_candidates_share_one() -> None:
     for candidate in found:
         near = [c for c in found if c != candidate and set(changes(c, candidate)) <= free]
         assert near
+
+
+def test_a_server_that_runs_gets_candidates_that_need_no_other() -> None:
+    """They differ from what it serves in free knobs alone, and none was tried."""
+    free, before = frozenset({"t", "k"}), finished(8)
+    proposer = Proposer(SPACE, BASE, "tpe", 3, finished=before, free=free)
+    served = before[0].candidate
+    found = [candidate for _, candidate, _ in proposer.beside(served, before, 3)]
+    again = [candidate for _, candidate, _ in proposer.beside(served, before, 3)]
+
+    assert found
+    assert all(set(changes(c, served)) <= free for c in (*found, *again))
+    assert not [c for c in again if c in found]
+    at_random = Proposer(SPACE, BASE, "random", 3, finished=before, free=free)
+    assert at_random.beside(served, before, 3) == []

@@ -61,6 +61,10 @@ class Strategy(Protocol):
         """Return up to `size` untried candidates, [] when there is none left."""
         ...
 
+    def beside(self, candidate: Candidate, trials: Sequence[Trial], count: int) -> list[Proposal]:
+        """Return up to `count` untried candidates that the same engine start can serve."""
+        ...
+
     def tell(self, trial: Trial) -> None:
         """Hear how a proposal went."""
         ...
@@ -156,20 +160,20 @@ class Proposer:
             if proposal is None:
                 break
             proposals.append(proposal)
-            proposals += self._beside(proposal[1], trials)
+            proposals += self.beside(proposal[1], trials, self._siblings())
         return proposals
 
-    def _beside(self, candidate: Candidate, trials: Sequence[Trial]) -> list[Proposal]:
-        """Return candidates that the same engine start can serve, where starts are slow.
+    def beside(self, candidate: Candidate, trials: Sequence[Trial], count: int) -> list[Proposal]:
+        """Return up to `count` untried candidates that differ from one in free knobs alone.
 
         They take the free knobs of the best trials, each with some of them moved.
         """
         best = sorted(trials, key=Trial.rank)[:BEST] if self._local_moves else []
-        wanted, found = self._siblings() if best else 0, list[Proposal]()
-        for mutant in self._moves.mutants(best) if wanted else ():
+        found = list[Proposal]()
+        for mutant in self._moves.mutants(best) if best and count else ():
             freely = {n: v for n, v in mutant.items() if n in self._free}
             sibling = {**candidate, **freely}
-            if len(found) < wanted and _key(sibling) not in self._tried:
+            if len(found) < count and _key(sibling) not in self._tried:
                 found.append(self.fixed(sibling, "neighbour"))
         return found
 

@@ -118,7 +118,7 @@ def test_requests_are_explored_on_a_running_server(plain: tuple[Result, Resolvin
 
 
 def test_the_plan_says_how_long_starts_take() -> None:
-    """Before anything begins it tells how many starts there may be, and of how many seconds."""
+    """Before anything begins it tells how many starts to expect, and of how many seconds."""
     asked = study()
 
     assert "engine starts of some 1.5 s each" in str(show_plan(plan(asked), asked))

@@ -25,6 +25,9 @@ BATCH = 4
 CHOICE = 12
 """How many candidates lie ready where starts cost differently, so that there is a choice."""
 
+HERE = 8
+"""How many of them need no start, as long as there are such."""
+
 Known: TypeAlias = tuple[str, tuple[tuple[str, str], ...]]
 """What candidates that are served alike have in common: the server, and what requests carry."""
 
@@ -65,12 +68,22 @@ class Queue:
 
     async def _fill(self, trials: Sequence[Trial]) -> None:
         tells = isinstance(self.session.engine, Resolves)
-        if self._waiting and not (tells and len(self._waiting) < CHOICE):
+        if self._waiting and not tells:
             return
-        batch = self.strategy.batch(BATCH, trials)
+        batch = self.strategy.batch(BATCH, trials) if len(self._waiting) < CHOICE else []
+        batch += await self._on_this_server(trials) if tells else []
         for number, candidate, _ in batch:
             self._resolved[number] = await self.session.resolve(candidate)
         self._waiting += batch if tells else grouped(batch, self.session, trials)
+
+    async def _on_this_server(self, trials: Sequence[Trial]) -> list[Proposal]:
+        """Return candidates for the server that runs, where few that need no start lie ready."""
+        free = sum(self._cost_s(number) == 0 for number, _, _ in self._waiting)
+        served = next((t.candidate for t in reversed(trials) if t.samples), None)
+        resolved = await self.session.resolve(served) if served else None
+        if served is None or resolved is None or self.session.starts.cost_s(resolved) > 0:
+            return []
+        return self.strategy.beside(served, trials, max(HERE - free, 0))
 
     def _most_worth(self, trials: Sequence[Trial]) -> int:
         """Return the place of the candidate that is expected to bring most a second."""
