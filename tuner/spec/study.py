@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuner.spec.address import Url
+from tuner.spec.deploy import Deploy
 from tuner.spec.engine_kinds import START_S, engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
 from tuner.spec.file.reading import read_text
 from tuner.spec.file.study_file import (
+    DeployPart,
     ObjectivePart,
     RangePart,
     StudyFile,
@@ -52,6 +54,7 @@ class Study:
     stop_when_met: bool = False
     objective: Objective = "e2e_p99"
     file: str = ""
+    deploy: Deploy | None = None
 
     @property
     def one_start(self) -> bool:
@@ -104,6 +107,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         stop_when_met=parsed.search.stop_when_met,
         objective=_objective(parsed.objective, workload, file),
         file=file,
+        deploy=_deploy(parsed.deploy, folder),
     )
 
 
@@ -138,6 +142,12 @@ def _claim(parsed: StudyFile, file: str) -> Claim:
             "`tune` does not start; leave it out"
         )
     return Claim(claim.starts, claim.in_flight)
+
+
+def _deploy(part: DeployPart | None, folder: Path) -> Deploy | None:
+    if part is None:
+        return None
+    return Deploy((folder / part.folder).absolute(), part.reload, part.health, part.within)
 
 
 def _objective(part: ObjectivePart | None, workload: Workload, file: str) -> Objective:

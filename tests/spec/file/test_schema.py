@@ -55,6 +55,8 @@ def test_studies_of_ours_fit() -> None:
         {"workload": {"prompts": "p", "prompt": {"dynamic": {"rules": []}}}},
         {"space": {"num_ctx": [512, 1024], "system": ["none"], "top_p": {"low": 0.1, "high": 1}}},
         {"guard": {"min_valid": 0.9, "max_drop": None}},
+        {"deploy": {"folder": "f", "reload": "a b", "health": "http://h/health"}},
+        {"deploy": {"folder": "f", "reload": ["a", 1], "health": "http://h:1/", "within": "5m"}},
     ],
 )
 def test_what_the_reader_accepts_the_schema_accepts(changes: dict[str, Any]) -> None:
@@ -77,6 +79,9 @@ def test_what_the_reader_accepts_the_schema_accepts(changes: dict[str, Any]) -> 
         {"workload": {"prompts": "p", "load": {"concurrency": "two"}}},
         {"version": 2},
         {"name": "a b"},
+        {"deploy": {"folder": "f"}},
+        {"deploy": {"folder": "f", "reload": [], "health": "http://h/health"}},
+        {"deploy": {"folder": "f", "reload": "a", "health": "http://h/", "withn": 3}},
     ],
 )
 def test_what_the_schema_refuses_the_reader_refuses(changes: dict[str, Any]) -> None:

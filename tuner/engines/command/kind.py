@@ -13,6 +13,7 @@ from tuner.engines.command.server import Server, command_line
 from tuner.engines.first_study import Origin, Source
 from tuner.engines.kind import Contents, EngineKind, Installed
 from tuner.machine.finding import Finding
+from tuner.spec.address import Url
 from tuner.spec.engine_section import Declared, EngineSection, Place
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import Knob
@@ -30,6 +31,7 @@ class CommandKind(EngineKind):
     name = "command"
     section = CommandSection
     about = "a server of your own"
+    in_folder = True
     contents: ClassVar[Mapping[str, Contents]] = {
         "serve.sh": Contents(("command",), " (starts the server: {})"),
         CLIENT: Contents(("client",), " (only the client can send it: {})"),
@@ -54,6 +56,15 @@ class CommandKind(EngineKind):
         from tuner.engines.command.engine import create
 
         return create(study, logs)
+
+    def serving_at(self, url: Url, study: Study) -> Engine:
+        """Return an engine that sends what the study says that requests carry."""
+        from tuner.engines.openai.engine import OpenAI
+        from tuner.engines.openai.remote import Remote
+
+        declared: Server = study.engine_settings
+        asked = {n: knob for n, knob in declared.knobs.items() if knob.tier == "request"}
+        return OpenAI(url, study.model, Remote(knobs=asked))
 
     def installed(self, path: str | None = None) -> Installed:
         """Return that nothing has to be."""

@@ -42,6 +42,7 @@ class VllmKind(EngineKind):
     drafts_running = True
     packaged_study = "task-api-vllm.yaml"
     start_s = EXPECTED_START_S
+    in_folder = True
 
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
@@ -102,6 +103,10 @@ class VllmKind(EngineKind):
         from tuner.engines.vllm.create import create
 
         return create(study, logs)
+
+    def serving_at(self, url: Url, study: Study) -> Engine:
+        """Return the engine for a server that runs, whose settings are as they were started."""
+        return self.create(replace(study, url=url), Path())
 
     def preview(self, study: Study) -> Preview:
         """Return what shows without starting a server."""

@@ -31,6 +31,13 @@ DESCRIPTIONS = {
     "ClaimPart.starts": "Engine starts that a proof rests on; more cost their time.",
     "ClaimPart.in_flight": "together: requests in flight together may all be late together, and a "
     "proof takes as many times more of them. apart: each is taken as evidence of its own.",
+    "StudyFile.deploy": "How files of a result serve, for `tune apply`: engines `vllm`, `command` "
+    "and `llamacpp`.",
+    "DeployPart.folder": "The folder of the versions; its link `current` names what serves.",
+    "DeployPart.reload": "Command that has the server start from `current`: a list of words, or a "
+    "text that is split as a shell does. No shell runs it; its output goes to `reload.log`.",
+    "DeployPart.health": "URL that answers GET with 200 as soon as the server can be used.",
+    "DeployPart.within": "Time from the start of the command until the server has to answer.",
     "WorkloadPart.prompts": "JSON-lines file: template or messages, expect, kind, weight, "
     "held_out, id.",
     "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates; they "
