@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -138,6 +139,28 @@ def test_a_reload_that_fails_is_typed(
     assert "secret" not in str(found.value)
 
 
+def test_what_is_started_while_tune_is_being_ended_hears_signals(
+    there: Production, tmp_path: Path
+) -> None:
+    """A process inherits that a signal is ignored: a server must not be deaf for ever."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    code = f"import signal; print([signal.getsignal(getattr(signal, n)) for n in {names}])"
+    ask = (sys.executable, "-c", code)
+    deployment = FilesDeployment("api", replace(there.deploy, reload=ask, within_s=2.0), KIND)
+    put(deployment, tmp_path / "a", "first")
+    before = {n: signal.signal(getattr(signal, n), signal.SIG_IGN) for n in names}
+    try:
+        with pytest.raises(StartFailed, match="was not well"):
+            deployment.reload()
+        still = [signal.getsignal(getattr(signal, n)) for n in names]
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+    assert "SIG_IGN" not in (there.folder / "reload.log").read_text()
+    assert still == [signal.SIG_IGN] * 3
+
+
 def test_a_log_that_cannot_be_written_keeps_nobody_from_serving(
     there: Production, tmp_path: Path
 ) -> None:
@@ -199,6 +222,23 @@ def test_a_link_of_the_user_s_own_is_kept_and_comes_back(there: Production, tmp_
     assert kept.id == before.id == str(mine)
     assert deployment.edited(kept) == ()
     assert (there.folder / "current").resolve() == mine
+
+
+def test_a_folder_of_the_user_s_own_is_never_removed(there: Production, tmp_path: Path) -> None:
+    """Neither one that is called as a version is, nor one that the link names in other words."""
+    mine = there.folder / "versions" / "20200101T000000"
+    mine.mkdir(parents=True)
+    deployment = FilesDeployment("api", there.deploy, KIND)
+    put(deployment, tmp_path / "a", "first")
+    serves = deployment.current()
+    assert serves is not None
+    (there.folder / "current").unlink()
+    (there.folder / "current").symlink_to(there.folder / "versions" / serves.id)
+    deployment.discard(serves)
+
+    assert mine.is_dir()
+    assert deployment.current() == serves
+    assert Path(serves.label).is_dir()
 
 
 def test_a_folder_in_the_place_of_the_link_is_refused(there: Production, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ Seen: TypeAlias = frozenset[psutil.Process] | None
 """The processes that listen where a server answers, None where they are out of sight."""
 
 _LOOPBACK = ("127.0.0.1", "localhost")
+_ENDING = (signal.SIGINT, signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP]))
 _POLL_S = 0.1
 _ANSWER_S = 10.0
 """Seconds in which one question for its health has to be answered."""
@@ -136,15 +137,33 @@ def _logged(deploy: Deploy, log: Path) -> Iterator[int]:
 @contextlib.contextmanager
 def _started(deploy: Deploy, out: int) -> Iterator[subprocess.Popen[bytes]]:
     """Start the command in the folder, out of reach of Ctrl-C; end it if we stop waiting."""
-    process = subprocess.Popen(
-        deploy.reload, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=deploy.folder,
-        start_new_session=True,
-    )  # fmt: skip
+    with _unignored():
+        process = subprocess.Popen(
+            deploy.reload, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=deploy.folder,
+            start_new_session=True,
+        )  # fmt: skip
     try:
         yield process
     finally:
         if process.poll() is None:
             _end(process)
+
+
+@contextlib.contextmanager
+def _unignored() -> Iterator[None]:
+    """Let what is started meanwhile hear the signals that end a program, though we may be deaf.
+
+    A process inherits that a signal is ignored, but no handler: a server that is started while
+    `tune` is being ended would never end on SIGTERM.
+    """
+    ignored = [n for n in _ENDING if signal.getsignal(n) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,8 @@
 """The versions of a name in a folder: `versions/STAMP/`, and the link `current` to one of them.
 
 `versions/STAMP.json` says what a version was when it went into service, and what served before
-it. It is written before the link names the version: a folder without it was only staged.
+it. It is written before the link names the version. `versions/.STAMP.staged` is there meanwhile: a
+folder with it and without the other was only staged.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Versions:
                 f"{self._versions}/first and say `ln -s versions/first {link}`"
             )
         path = link.readlink()
-        ours = path.parent == Path("versions") and _STAMPED.fullmatch(path.name)
-        return self.version(path.name if ours else str(path))
+        ours = (self.folder / path).parent.resolve() == self._versions.resolve()
+        return self.version(path.name if ours and _STAMPED.fullmatch(path.name) else str(path))
 
     def kept(self) -> list[Version]:
         """Return what served before, one after the other, the last one last."""
@@ -94,7 +95,10 @@ class Versions:
         path = self.path(version.id)
         with contextlib.ExitStack() as undo, _writing(path):
             undo.callback(shutil.rmtree, path, ignore_errors=True)
-            path.mkdir(parents=True)
+            self._versions.mkdir(parents=True, exist_ok=True)
+            undo.callback(self._mark(version).unlink, missing_ok=True)
+            durable.create(self._mark(version), b"")
+            path.mkdir()
             for name in release.files:
                 _copy(release.folder / name, path / name)
             for folder in (path, self._versions, self.folder):
@@ -109,6 +113,7 @@ class Versions:
         text = json.dumps(note, indent=2, ensure_ascii=False) + "\n"
         with _writing(self._versions):
             durable.replace(self._note(staged), text.encode("utf-8", "backslashreplace"))
+            self._mark(staged).unlink(missing_ok=True)
         self.point(staged)
 
     def point(self, version: Version) -> None:
@@ -130,15 +135,17 @@ class Versions:
 
     def discard(self, version: Version) -> None:
         """Remove a version of ours that the link does not name."""
-        if _STAMPED.fullmatch(version.id) and self.current() != version:
+        path = self.path(version.id)
+        if _STAMPED.fullmatch(version.id) and self.current_link.resolve() != path.resolve():
             with _writing(self._versions):
-                shutil.rmtree(self.path(version.id), ignore_errors=True)
+                shutil.rmtree(path, ignore_errors=True)
                 self._note(version).unlink(missing_ok=True)
+                self._mark(version).unlink(missing_ok=True)
 
     def staged(self) -> list[Version]:
         """Return the versions that never went into service."""
-        there = self._versions.iterdir() if self._versions.is_dir() else ()
-        found = [self.version(p.name) for p in there if _STAMPED.fullmatch(p.name) and p.is_dir()]
+        marks = self._versions.glob(".*.staged")
+        found = [self.version(mark.name[1:].removesuffix(".staged")) for mark in marks]
         return [version for version in found if not self._note(version).exists()]
 
     def edited(self, version: Version) -> tuple[str, ...]:
@@ -162,6 +169,9 @@ class Versions:
         """Return a name that no version has: the clock may have been put back."""
         numbers = (f"{stamp}-{n}" for n in range(1, 10_000))
         return next(name for name in (stamp, *numbers) if not os.path.lexists(self.path(name)))
+
+    def _mark(self, version: Version) -> Path:
+        return self._versions / f".{version.id}.staged"
 
     def _note(self, version: Version) -> Path:
         return self._versions / f"{Path(version.id).name}.json"

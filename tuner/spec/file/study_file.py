@@ -208,10 +208,11 @@ class ObjectivePart(Part):
         return self
 
 
+_WORD = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 _COMMAND = {
     "anyOf": [
         {"type": "string", "minLength": 1},
-        {"type": "array", "minItems": 1, "items": {"type": ["string", "number"]}},
+        {"type": "array", "minItems": 1, "items": _WORD},
     ]
 }
 
