@@ -39,6 +39,7 @@ def command(name: str, host: str | None, study_file: Path | None, yes: bool) -> 
     from tuner.workflow.service.journal import locked
     from tuner.workflow.service.places import place_named
     from tuner.workflow.service.repair import repair
+    from tuner.workflow.service.way_back import last_kept
 
     deployment = place_named(name, host, load(study_file) if study_file else None)
     with locked(deployment) as journal:
@@ -47,12 +48,12 @@ def command(name: str, host: str | None, study_file: Path | None, yes: bool) -> 
             click.echo(repaired.told, err=True)
             if repaired.back:
                 return 0
-        kept = deployment.kept()[-1:]
-        if not kept:
+        kept = last_kept(deployment, journal)
+        if kept is None:
             return _removed(deployment, journal, yes=yes)
-        _tell_edited(deployment, kept[0])
-        told = f"{deployment.name} is again what was kept as {kept[0].label}"
-        _go_back(deployment, journal, kept[0], told)
+        _tell_edited(deployment, kept)
+        told = f"{deployment.name} is again what was kept as {kept.label}"
+        _go_back(deployment, journal, kept, told)
     return 0
 
 

@@ -27,7 +27,7 @@ def create(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file whole, in the place of what had its name, or leave that; raise OSError."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     partial.unlink(missing_ok=True)
     try:
         create(partial, content)
@@ -40,7 +40,7 @@ def replace(path: Path, content: bytes) -> None:
 
 def link(path: Path, target: str) -> None:
     """Let a link name a target in one step, whatever it named before; raise OSError."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = _partial(path)
     partial.unlink(missing_ok=True)
     partial.symlink_to(target)
     partial.replace(path)
@@ -64,6 +64,19 @@ def append(path: Path, content: bytes, at: int) -> None:
         raise
     finally:
         os.close(handle)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, and what a write of it that was killed left beside it; raise OSError.
+
+    One that is not there is no error.
+    """
+    for left in (path, _partial(path)):
+        left.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
 
 
 def _write(handle: int, content: bytes) -> None:

@@ -224,6 +224,22 @@ def test_a_link_of_the_user_s_own_is_kept_and_comes_back(there: Production, tmp_
     assert (there.folder / "current").resolve() == mine
 
 
+def test_what_a_kill_left_goes_with_the_next_that_is_staged(
+    there: Production, tmp_path: Path
+) -> None:
+    """A folder half copied, its mark, and a note half written."""
+    versions, left = there.folder / "versions", "20200101T000000"
+    (versions / left).mkdir(parents=True)
+    for name in (f".{left}.staged", f".{left}.json.partial", f"{left}/{SETTINGS}"):
+        (versions / name).write_text("half")
+    deployment = FilesDeployment("api", there.deploy, KIND)
+    put(deployment, tmp_path / "a", "first")
+    serves = deployment.current()
+
+    assert serves is not None
+    assert sorted(p.name for p in versions.iterdir()) == [serves.id, f"{serves.id}.json"]
+
+
 def test_a_folder_of_the_user_s_own_is_never_removed(there: Production, tmp_path: Path) -> None:
     """Neither one that is called as a version is, nor one that the link names in other words."""
     mine = there.folder / "versions" / "20200101T000000"

@@ -68,8 +68,10 @@ def incumbent(there: Production, folder: Path, model: str = "old", *, runs: bool
         name.reload()
 
 
-def killed(step: int, when: str, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a `tune` that kills itself before or after the n-th line of a journal is written."""
-    command = [sys.executable, str(KILLED), str(step), when, *words]
+def killed(
+    step: int, when: str, *words: str, cwd: Path, kind: str = "append"
+) -> subprocess.CompletedProcess[str]:
+    """Run a `tune` that kills itself before or after the n-th write of a kind, see `killed.py`."""
+    command = [sys.executable, str(KILLED), kind, str(step), when, *words]
     env = {**os.environ, "COLUMNS": "100"}
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=50)

@@ -69,6 +69,29 @@ def test_a_kill_at_each_step_leaves_old_or_new_whole(
     assert not written or last().ended
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [("create", 1), ("create", 2), ("create", 3), ("replace", 1), ("link", 1)],
+)
+def test_a_kill_between_two_steps_leaves_old_or_new_whole(
+    there: Production, tmp_path: Path, kind: str, number: int, when: str
+) -> None:
+    """While files are staged, noted or linked: the next run ends it, and leaves nothing over."""
+    incumbent(there, tmp_path / "o")
+    died = killed(number, when, *APPLY[:-1], "0", cwd=tmp_path, kind=kind)
+    left = whole(there)
+    found = tune(*APPLY[:-1], "0", cwd=tmp_path)
+
+    assert died.returncode == -9, died.stderr
+    assert left == ("new" if (kind, when) == ("link", "after") else "old")
+    assert found.returncode == 0, found.stderr
+    assert "Traceback" not in found.stderr
+    assert (whole(there), there.serves()) == ("new", "new")
+    there_now = sorted(p.name for p in (there.folder / "versions").iterdir())
+    assert len(there_now) == 4, there_now  # two versions, each with its note
+
+
 @pytest.mark.parametrize("step", [2, 3, 4])
 def test_the_next_apply_repairs_first(there: Production, tmp_path: Path, step: int) -> None:
     """Then it does what it was asked for, with what served before kept."""

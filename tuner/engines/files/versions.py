@@ -139,8 +139,8 @@ class Versions:
         if _STAMPED.fullmatch(version.id) and self.current_link.resolve() != path.resolve():
             with _writing(self._versions):
                 shutil.rmtree(path, ignore_errors=True)
-                self._note(version).unlink(missing_ok=True)
-                self._mark(version).unlink(missing_ok=True)
+                durable.remove(self._note(version))
+                durable.remove(self._mark(version))
 
     def staged(self) -> list[Version]:
         """Return the versions that never went into service."""

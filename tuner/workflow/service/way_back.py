@@ -87,6 +87,18 @@ def command(deployment: Deployment, promotion: Promotion) -> str:
     return f"`tune rollback {promotion.name}{deployment.option}` {does}"
 
 
+def last_kept(deployment: Deployment, journal: Journal) -> Version | None:
+    """Return what served before the last `apply`, None where nothing is kept of it.
+
+    That is what the journal says, and the last one by its date where the journal does not know.
+    """
+    kept = deployment.kept()
+    for made in reversed(journal.promotions()):
+        if made.settled and made.kept in kept and serves(deployment, made.coming):
+            return made.kept
+    return kept[-1] if kept else None
+
+
 def first_apply(deployment: Deployment, journal: Journal) -> Promotion:
     """Return the `apply` that made what serves, where nothing served before; raise InputError."""
     for made in reversed(journal.promotions()):

@@ -12,7 +12,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,9 +171,14 @@ class OllamaDeployment:
         return body
 
     def keeping(self, now: datetime) -> Version | None:
-        """Return the model under its dated name."""
+        """Return the model under its dated name; where a clock was put back, the next free one."""
         serves = self.current()
-        return None if serves is None else Version(serves.id, self._dated(now))
+        if serves is None:
+            return None
+        taken = {name.casefold() for name in self.models.names()}
+        while self._dated(now).casefold() in taken:
+            now += timedelta(seconds=1)
+        return Version(serves.id, self._dated(now))
 
     def _dated(self, now: datetime) -> str:
         return f"{self.name}{BEFORE}{now.strftime(STAMP)}"
