@@ -36,6 +36,7 @@ for pid in map(int, pids.read_text().split()[-1:] if pids.exists() else ()):
 settings = json.loads(pathlib.Path("current/settings.json").read_text())
 if settings.get("fails"):
     sys.exit("no such setting: fails")
+time.sleep(settings.get("delay", 0))
 command = [sys.executable, "-m", "tuner.testing.fake_server"]
 command += [json.dumps({"model": settings["model"], "port": port}), *options]
 command += settings.get("options", [])

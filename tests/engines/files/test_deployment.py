@@ -264,6 +264,44 @@ def test_a_folder_in_the_place_of_the_link_is_refused(there: Production, tmp_pat
         FilesDeployment("api", there.deploy, KIND).current()
 
 
+def test_a_link_to_nowhere_serves_nothing_and_is_replaced(
+    there: Production, tmp_path: Path
+) -> None:
+    """It is no version that could come back."""
+    for target in ("nowhere", "versions/20200101T000000"):
+        (there.folder / "current").unlink(missing_ok=True)
+        (there.folder / "current").symlink_to(target)
+        deployment = FilesDeployment("api", there.deploy, KIND)
+        put(deployment, tmp_path / f"to-{Path(target).name}", "first")
+        serves = deployment.current()
+
+        assert serves is not None
+        assert '"first"' in deployment.text()
+        assert list(deployment.kept()) == []
+
+
+def test_a_link_to_itself_is_no_traceback(there: Production) -> None:
+    """It cannot be followed to any end, and serves nothing."""
+    (there.folder / "current").symlink_to("current")
+    deployment = FilesDeployment("api", there.deploy, KIND)
+    serves = deployment.current()
+
+    assert serves is not None
+    deployment.discard(serves)
+    assert deployment.text() == ""
+    assert (deployment.edited(serves), list(deployment.kept())) == ((), [])
+
+
+def test_only_the_files_of_a_release_are_read(there: Production, tmp_path: Path) -> None:
+    """The folder of a run has far more: its trials, logs and samples are no part of what serves."""
+    deployment = FilesDeployment("api", there.deploy, KIND)
+    put(deployment, tmp_path / "a", "first")
+    (tmp_path / "a" / "trials").mkdir()
+    (tmp_path / "a" / "trials" / "samples.jsonl").write_text("x\n")
+
+    assert deployment.changes(Release(tmp_path / "a", (SETTINGS,))) == ()
+
+
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"files": [], "before": null}', '"x"'])
 def test_a_note_that_cannot_be_read_is_named(
     there: Production, tmp_path: Path, content: str

@@ -18,7 +18,8 @@ from tuner.engines.files.deployment import FilesDeployment
 from tuner.spec.errors import InputError, Locked, OutputError
 from tuner.workflow.service.journal import Journal, Promotion, folder, locked, recorded
 
-FIRST = Promotion("api", Version("2", "versions/2"), None, "2026-01-02 03:04", record={"a": 1})
+FIRST = Promotion("api", Version("2", "versions/2"), None, "2026-01-02 03:04", record={"a": 1},
+                  candidate={"num_predict": 16})  # fmt: skip
 SECOND = replace(FIRST, coming=Version("3", "versions/3"), kept=FIRST.coming, answered=True)
 
 

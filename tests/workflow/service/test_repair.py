@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.test_apply_broken_off import until
 from tests.cli.test_cli import tune
 from tests.engines.files.server import SETTINGS, Production, production
+from tests.processes import ended, still_running
 from tests.workflow.service.folder import NAME, deployment, incumbent, killed, result, study
+from tuner.engines.files.command import RUNNING
 from tuner.workflow.service.journal import Journal, Promotion, folder
 
 STEPS = ("staged", "keeping", "swapped", "reloaded", "checked", "settled")
@@ -204,3 +207,23 @@ def test_a_step_that_cannot_be_written_down_is_taken_back(
     assert (again.returncode, back.returncode) == (0, 0), again.stderr + back.stderr
     assert last().ended
     assert there.serves() in ("old", "new")
+
+
+def test_a_reload_that_outlives_a_killed_tune_is_ended(there: Production, tmp_path: Path) -> None:
+    """Else it would start a server from what does not serve any more."""
+    incumbent(there, tmp_path / "o")
+    result(tmp_path / "slow", "slow", delay=60)
+    words = [sys.executable, "-m", "tuner", "apply", "slow", *APPLY[2:]]
+    mark = there.folder / RUNNING
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as running:
+        until(mark.exists, running)
+        until(mark.read_text, running)
+        running.kill()
+    left = int(mark.read_text().split()[0])
+    assert not ended(left)
+    found = tune("rollback", NAME, cwd=tmp_path)
+
+    assert found.returncode == 0, found.stderr
+    assert still_running(left) == []
+    assert (whole(there), there.serves()) == ("old", "old")
+    assert not mark.exists()

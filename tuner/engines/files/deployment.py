@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.engines.deployment import Release, ServerSetup, Target, Version
-from tuner.engines.files import reload
+from tuner.engines.files import command, reload
 from tuner.engines.files.changes import changes
-from tuner.engines.files.versions import Versions, folder_texts
+from tuner.engines.files.versions import Versions, text_of
 from tuner.modelfile.diff import Change
 from tuner.spec.address import Url
 from tuner.spec.deploy import Deploy
@@ -42,7 +43,7 @@ class FilesDeployment:
     @property
     def key(self) -> str:
         """Return the folder, whatever links lead to it: it has one name."""
-        return str(self.deploy.folder.resolve())
+        return os.path.realpath(self.deploy.folder)
 
     @property
     def holds_prompt(self) -> bool:
@@ -87,8 +88,9 @@ class FilesDeployment:
                 "say another --name"
             )
         self._ensure_files(release)
-        now, coming = self._texts(), folder_texts(release.folder)
-        return None if now is None else changes(now, {n: coming[n] for n in release.files})
+        now = self._texts()
+        coming = {name: text_of(release.folder / name) for name in release.files}
+        return None if now is None else changes(now, coming)
 
     def _ensure_files(self, release: Release) -> None:
         """Raise InputError for a release without files, or one whose files are not all there."""
@@ -140,14 +142,14 @@ class FilesDeployment:
         deadline = time.monotonic() + self.deploy.within_s
         if self.current() is None:
             return self._stopped()
-        reload.run(self.deploy, self._log)
+        command.run(self.deploy, self._log)
         return reload.wait(self.deploy, self._before, deadline, self._log)
 
     def _stopped(self) -> str | None:
         """Run the command without a version, which may fail; tell of what answers even so."""
         failed = ""
         try:
-            reload.run(self.deploy, self._log)
+            command.run(self.deploy, self._log)
         except StartFailed as expected:
             failed = f" ({str(expected).splitlines()[0]})"
         if reload.unwell(self.deploy.health):

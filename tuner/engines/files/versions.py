@@ -52,17 +52,27 @@ class Versions:
 
     def current(self) -> Version | None:
         """Return what the link names, None without one; raise InputError for what is no link."""
-        link = self.current_link
-        if not link.is_symlink():
-            if not link.exists():
-                return None
+        try:
+            path = self._target()
+        except OSError as error:
             raise InputError(
-                f"{link} is no link; expected a link to the folder that serves: move it to "
-                f"{self._versions}/first and say `ln -s versions/first {link}`"
-            )
-        path = link.readlink()
-        ours = (self.folder / path).parent.resolve() == self._versions.resolve()
+                f"{self.current_link} cannot be read ({error.strerror}); make it readable"
+            ) from None
+        if path is None:
+            return None
+        ours = _same((self.folder / path).parent, self._versions)
         return self.version(path.name if ours and _STAMPED.fullmatch(path.name) else str(path))
+
+    def _target(self) -> Path | None:
+        link = self.current_link
+        if link.is_symlink():
+            return link.readlink()
+        if not link.exists():
+            return None
+        raise InputError(
+            f"{link} is no link; expected a link to the folder that serves: move it to "
+            f"{self._versions}/first and say `ln -s versions/first {link}`"
+        )
 
     def kept(self) -> list[Version]:
         """Return what served before, one after the other, the last one last."""
@@ -77,6 +87,8 @@ class Versions:
 
     def noted(self, version: Version) -> Served | None:
         """Return what is noted of a version, None for one that `tune` did not make."""
+        if not _STAMPED.fullmatch(version.id):
+            return None
         note = self._note(version)
         try:
             told = json.loads(note.read_text(encoding="utf-8"))
@@ -136,7 +148,7 @@ class Versions:
     def discard(self, version: Version) -> None:
         """Remove a version of ours that the link does not name."""
         path = self.path(version.id)
-        if _STAMPED.fullmatch(version.id) and self.current_link.resolve() != path.resolve():
+        if _STAMPED.fullmatch(version.id) and not _same(self.current_link, path):
             with _writing(self._versions):
                 shutil.rmtree(path, ignore_errors=True)
                 durable.remove(self._note(version))
@@ -163,7 +175,8 @@ class Versions:
 
     def texts(self, version: Version) -> dict[str, str]:
         """Return the text of each file of a version."""
-        return folder_texts(self.path(version.id))
+        root = self.path(version.id)
+        return {str(file.relative_to(root)): text_of(file) for file in _files(root)}
 
     def _free(self, stamp: str) -> str:
         """Return a name that no version has: the clock may have been put back."""
@@ -174,15 +187,16 @@ class Versions:
         return self._versions / f".{version.id}.staged"
 
     def _note(self, version: Version) -> Path:
-        return self._versions / f"{Path(version.id).name}.json"
+        return self._versions / f"{version.id}.json"
 
 
-def folder_texts(folder: Path) -> dict[str, str]:
-    """Return the text of each file of a folder; what is no text has its digest in its place."""
-    return {str(file.relative_to(folder)): _text(file) for file in _files(folder)}
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one place, whatever links are on the way."""
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """Return the text of a file; what is no text has its digest in its place."""
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -190,7 +204,8 @@ def _text(file: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.rglob("*")) if path.is_symlink() or path.is_file())
+    there = sorted(folder.rglob("*")) if folder.is_dir() else ()
+    yield from (path for path in there if path.is_symlink() or path.is_file())
 
 
 def _digest(file: Path) -> str:

@@ -8,9 +8,10 @@ serves again; where `tune` is killed, the next one sees to that (`repair`).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from tuner.engines.deployment import Deployment, ServerSetup, Version
 from tuner.evaluate.measurement import Measurement
@@ -36,15 +37,20 @@ class Applied:
 
     @property
     def failed(self) -> bool:
-        """Tell whether a target failed in place, so that everything was taken back.
+        """Tell whether a target failed in place, so that everything was taken back."""
+        return self.measured is not None and failed_in_place(self.measured)
 
-        A client that could not keep up decides nothing, unless requests failed as well: requests
-        to a dead server fail at once, and so keep any client busy.
-        """
-        m = self.measured
-        if m is None or (m.saturated and not any(m.failures.values())):
-            return False
-        return m.verdict == "FAIL" or any(c.verdict == "FAIL" for c in m.certificates.values())
+
+def failed_in_place(measured: Measurement) -> bool:
+    """Tell whether a check in place shows that a target fails.
+
+    A client that could not keep up decides nothing, unless requests failed as well: requests to a
+    dead server fail at once, and so keep any client busy.
+    """
+    if measured.saturated and not any(measured.failures.values()):
+        return False
+    certificates = measured.certificates.values()
+    return measured.verdict == "FAIL" or any(c.verdict == "FAIL" for c in certificates)
 
 
 def apply(
@@ -66,7 +72,7 @@ def apply(
     with contextlib.ExitStack() as undo:
         coming = deployment.stage(proposal.release, now)
         undo.callback(deployment.discard, coming)
-        promotion = _promotion(coming, deployment, now)
+        promotion = _promotion(coming, deployment, now, proposal.release.candidate)
         journal.begin("staged", promotion)
         undo.callback(_undo, promotion, deployment, journal, say)
         _change_hands(promotion, deployment, journal, say)
@@ -83,7 +89,9 @@ def apply(
     return done
 
 
-def _promotion(coming: Version, deployment: Deployment, now: datetime) -> Promotion:
+def _promotion(
+    coming: Version, deployment: Deployment, now: datetime, candidate: Mapping[str, Any]
+) -> Promotion:
     """Return what is about to be done, and whether what serves answers."""
     kept = deployment.keeping(now)
     return Promotion(
@@ -93,6 +101,7 @@ def _promotion(coming: Version, deployment: Deployment, now: datetime) -> Promot
         at=now.isoformat(" ", "minutes"),
         answered=None if kept is None else _answers(deployment),
         record=deployment.record(),
+        candidate=candidate,
     )
 
 
@@ -119,7 +128,7 @@ def _change_hands(
 def _checked(check: Callable[[], Measurement] | None, journal: Journal) -> Measurement | None:
     """Return what the check in place measured; write down that it ended without failure."""
     measured = check() if check else None
-    if measured is not None and not Applied(None, measured).failed:
+    if measured is not None and not failed_in_place(measured):
         journal.write("checked")
     return measured
 

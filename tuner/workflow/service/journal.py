@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -37,8 +37,9 @@ class Promotion:
     """One version that went into service, or was to: `coming` in the place of `kept`.
 
     `kept` is None where nothing had the name; `answered` tells whether that answered then, None
-    where it was not asked. `steps` were done. A way back by hand has `returning` among them, and
-    what it comes from as `coming`.
+    where it was not asked. `by` is the command that did it, `candidate` has the settings of what
+    was coming, {} where they are not known. `steps` were done. A way back by hand has `returning`
+    among them, and what it comes from as `coming`.
     """
 
     name: str
@@ -47,7 +48,9 @@ class Promotion:
     at: str
     answered: bool | None = None
     steps: tuple[Step, ...] = ()
-    record: Mapping[str, Any] | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+    by: str = "tune apply"
+    candidate: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -87,7 +90,9 @@ class Journal:
             "coming": asdict(promotion.coming),
             "kept": promotion.kept and asdict(promotion.kept),
             "answered": promotion.answered,
-            "place": promotion.record or {},
+            "place": dict(promotion.record),
+            "by": promotion.by,
+            "candidate": dict(promotion.candidate),
         })  # fmt: skip
 
     def write(self, step: Step) -> None:
@@ -95,7 +100,7 @@ class Journal:
         self._append({"step": step, "at": datetime.now().isoformat(" ", "seconds")})
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=True, allow_nan=False) + "\n"
+        text = json.dumps(line, ensure_ascii=True) + "\n"
         with writing(self._path):
             whole = _whole(self._read())
             durable.append(self._path, text.encode(), len(whole))
@@ -156,6 +161,8 @@ def _begun(told: Mapping[str, Any]) -> Promotion:
         at=str(told["at"]),
         answered=None if answered is None else bool(answered),
         record=dict(told["place"]),
+        by=str(told["by"]),
+        candidate=dict(told["candidate"]),
     )
 
 

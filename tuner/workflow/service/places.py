@@ -72,7 +72,8 @@ def place_of(
                          "folder; say where the result is to serve")  # fmt: skip
     if host is None and (told != NOTHING or (kind is not None and kind.in_folder)):
         deploy = told.over(study.deploy if study else None)
-        if deploy is not None and kind is not None:
+        if deploy is not None:
+            kind = kind or registry.kind_by_name(str(_engine(document, study)))
             return registry.folder_deployment(name, deploy, kind)
     taken = registry.deploying(document.get("artifacts") or {})
     if taken is not None:
@@ -85,9 +86,15 @@ def place_of(
 
 
 def _kind(document: Mapping[str, Any], study: Study | None) -> EngineKind | None:
-    """Return the kind of a result's engine, else of the study's; None where neither is known."""
-    told = (document.get("environment") or {}).get("engine") or (study and study.engine)
-    return next((kind for kind in registry.kinds() if kind.name == told), None)
+    """Return the kind of engine of a result; None where it is unknown, or not installed."""
+    engine = _engine(document, study)
+    return next((kind for kind in registry.kinds() if kind.name == engine), None)
+
+
+def _engine(document: Mapping[str, Any], study: Study | None) -> str | None:
+    """Return which engine a result names, or else the study."""
+    told: str | None = (document.get("environment") or {}).get("engine")
+    return told or (study.engine if study else None)
 
 
 def place_named(name: str, host: str | None, study: Study | None) -> Deployment:

@@ -32,7 +32,7 @@ def repair(deployment: Deployment, journal: Journal) -> Repaired | None:
             return Repaired(_returned(deployment, journal, cut), back=True)
         if "checked" in cut.steps and serves(deployment, cut.coming):
             journal.write("settled")
-            told = f"the tune apply of {cut.at} was cut off after its check: {cut.name} serves it"
+            told = f"the {cut.by} of {cut.at} was cut off after its check: {cut.name} serves it"
             return Repaired(told, back=False)
         return Repaired(_undone(deployment, journal, cut), back=True)
 
@@ -40,10 +40,10 @@ def repair(deployment: Deployment, journal: Journal) -> Repaired | None:
 def _returned(deployment: Deployment, journal: Journal, cut: Promotion) -> str:
     if not is_ours(deployment, cut):
         journal.write("restored")
-        return f"the tune rollback of {cut.at} was cut off; {_changed(cut)}"
+        return f"the {cut.by} of {cut.at} was cut off; {_changed(cut)}"
     remark = finish_return(deployment, journal, cut)
     rest = f"; {remark}" if remark else ""
-    return f"the tune rollback of {cut.at} was cut off, and is done now{rest}"
+    return f"the {cut.by} of {cut.at} was cut off, and is done now{rest}"
 
 
 def _undone(deployment: Deployment, journal: Journal, cut: Promotion) -> str:
@@ -52,8 +52,8 @@ def _undone(deployment: Deployment, journal: Journal, cut: Promotion) -> str:
     told = take_back(deployment, journal, cut)
     deployment.discard(cut.coming)
     if untouched:
-        return f"the tune apply of {cut.at} was cut off before {cut.name} changed hands"
-    return f"the check in place of the tune apply of {cut.at} did not end; {told}"
+        return f"the {cut.by} of {cut.at} was cut off before {cut.name} changed hands"
+    return f"the check in place of the {cut.by} of {cut.at} did not end; {told}"
 
 
 def _changed(cut: Promotion) -> str:
@@ -69,6 +69,6 @@ def unfinished(deployment: Deployment, journal: Journal) -> str | None:
     if cut is None or "checked" in cut.steps or not serves(deployment, cut.coming):
         return None
     return (
-        f"the check in place of the tune apply of {cut.at} did not end: {cut.name} serves what was "
+        f"the check in place of the {cut.by} of {cut.at} did not end: {cut.name} serves what was "
         f"not checked; {command(deployment, cut)}"
     )

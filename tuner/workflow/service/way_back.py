@@ -30,7 +30,10 @@ def take_back(deployment: Deployment, journal: Journal, promotion: Promotion) ->
             f"could not be taken back ({error}); {command(deployment, promotion)}"
         ) from error
     told = f"rolled back: {_what_serves(promotion)}"
-    return told + (_serving_again(deployment, journal, promotion, told) if moved else _end(journal))
+    if moved:
+        return told + _serving_again(deployment, journal, promotion, told)
+    _end(journal)
+    return told
 
 
 def _what_serves(promotion: Promotion) -> str:
@@ -51,17 +54,16 @@ def _serving_again(
     except EngineError as error:
         if promotion.answered is not False:
             raise EngineError(f"{told}, but it does not answer: {error}") from error
-        remark = f"it did not answer before, and does not now: {str(error).partition(chr(10))[0]}"
+        remark = f"it did not answer before, and does not now: {str(error).splitlines()[0]}"
     finally:
         _end(journal)  # what does not start is not started again by each further `tune`
     return f"; {remark}" if remark else ""
 
 
-def _end(journal: Journal) -> str:
-    """Write down that what served before has the name; return no words for it."""
+def _end(journal: Journal) -> None:
+    """Write down that what served before has the name."""
     with contextlib.suppress(OutputError):  # else the next `tune` does it again, to the same end
         journal.write("restored")
-    return ""
 
 
 def _steps(journal: Journal, promotion: Promotion) -> tuple[str, ...]:
@@ -121,8 +123,14 @@ def go_back(
     coming = deployment.current()
     if coming is None:
         raise InputError(f"nothing serves as {deployment.name}: there is nothing to go back from")
-    began = Promotion(deployment.name, coming, kept, now.isoformat(" ", "minutes"),
-                      record=deployment.record())  # fmt: skip
+    began = Promotion(
+        name=deployment.name,
+        coming=coming,
+        kept=kept,
+        at=now.isoformat(" ", "minutes"),
+        record=deployment.record(),
+        by="tune rollback",
+    )
     with contextlib.suppress(OutputError):
         journal.begin("returning", began)
     return finish_return(deployment, journal, began)
