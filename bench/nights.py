@@ -1,4 +1,4 @@
-"""Years of nights in virtual time: how often is something wrong promoted, how soon something better.
+"""Years of nights in virtual time: how often is something wrong promoted, how soon a better one.
 
     python -m bench.nights [--years 400] [--runs 200] [--seed 0]
 
@@ -48,7 +48,7 @@ KNOWN = 200
 
 @dataclass(slots=True)
 class World:
-    """Candidates by their true log ratio to what served at first; `serves` is the one in service."""
+    """Candidates by their true log ratio to what served at first; `serves` is in service."""
 
     ratios: list[float]
     serves: float = 0.0

@@ -24,21 +24,22 @@ from tests.cli.test_apply import result_of
 from tests.cli.test_cli import tune
 from tests.ollama import faked
 from tuner.engines.ollama.emitted.deployment import OllamaDeployment
+from tuner.engines.ollama.models import OllamaModels
 from tuner.evaluate.measurement import Measurement
 from tuner.machine.disturbance import Disturbance
 from tuner.spec.shipped import studies
 from tuner.spec.study import load
 from tuner.workflow.service.apply import apply
 from tuner.workflow.service.in_place import measure
-from tuner.workflow.service.notes import locked
+from tuner.workflow.service.journal import locked
 from tuner.workflow.service.proposal import propose
 
 SLOW = ("--ttft-ms", "400")
 OLD, NEW = 'SYSTEM """old"""', 'SYSTEM """new"""'
 
 
-def _serving_old(host: str) -> OllamaDeployment:
-    server = OllamaDeployment(host)
+def _serving_old(host: str) -> OllamaModels:
+    server = OllamaModels(host)
     server.create("x", {"from": faked.MODEL, "system": "old"})
     return server
 
@@ -69,7 +70,7 @@ def until(true: Callable[[], Any], running: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def _checking(server: OllamaDeployment) -> bool:
+def _checking(server: OllamaModels) -> bool:
     """Tell whether the new model has the name and nothing else is left to be done."""
     temporary = any(n.startswith("modelfile-tuner-next") for n in server.names())
     return NEW in server.modelfile("x") and not temporary
@@ -120,7 +121,7 @@ def test_a_first_model_whose_check_is_interrupted_is_removed(tmp_path: Path) -> 
     """Nothing served under the name before, and nothing unverified does after."""
     result_of(tmp_path / "r")
     with faked.running(*SLOW) as host:
-        server = OllamaDeployment(host)
+        server = OllamaModels(host)
         with applying(tmp_path, host) as running:
             until(lambda: server.names() == [faked.MODEL, "x:latest"], running)
             running.send_signal(signal.SIGINT)
@@ -220,35 +221,45 @@ def test_a_crash_of_our_own_leaves_the_old_model(tmp_path: Path) -> None:
 
     with faked.running() as host:
         server = _serving_old(host)
-        proposal = propose(result, "x", "env", server)
-        with locked(host, "x:latest") as notes, pytest.raises(RuntimeError, match="a bug"):
-            apply(proposal, server, notes, datetime(2026, 11, 26), said.append, crash)
+        x = OllamaDeployment(host, "x")
+        with locked(x) as journal, pytest.raises(RuntimeError, match="a bug"):
+            proposal = propose(result, "env", x)
+            apply(proposal, x, journal, datetime(2026, 11, 26), said.append, crash)
 
         assert said == ["rolled back: x:latest is what it was before"]
-        assert notes.unchecked() is None
+        assert journal.unfinished() is None
         assert OLD in server.modelfile("x")
         assert server.names() == [faked.MODEL, "x:latest"]
 
 
+@pytest.mark.parametrize("command", ["apply", "rollback"])
 @pytest.mark.parametrize("before", [True, False])
-def test_what_a_killed_apply_left_is_told_by_the_next_one(tmp_path: Path, before: bool) -> None:
-    """After SIGKILL nothing can be said; the next `apply` and `rollback` of the name say it."""
+def test_what_a_killed_apply_left_is_repaired_by_the_next_one(
+    tmp_path: Path, before: bool, command: str
+) -> None:
+    """After SIGKILL nothing can be said: a dry run tells of it, who changes the name mends it."""
     result = result_of(tmp_path / "r")
     with faked.running(*SLOW) as host:
-        server = _serving_old(host) if before else OllamaDeployment(host)
+        server = _serving_old(host) if before else OllamaModels(host)
         with applying(tmp_path, host) as running:
             until(lambda: "x:latest" in server.names() and _checking(server), running)
             running.kill()
         words = ["--attach", host]
-        again = tune("apply", result, "--name", "x", "--dry-run", *words, cwd=tmp_path)
-        back = tune("rollback", "X", *words, *([] if before else ["--yes"]), cwd=tmp_path)
+        look = tune("apply", result, "--name", "x", "--dry-run", *words, cwd=tmp_path)
+        told = server.modelfile("x")
+        if command == "apply":  # nobody agrees to the new one
+            again = tune("apply", result, "--name", "X", *words, cwd=tmp_path, input="n\n")
+        else:
+            again = tune("rollback", "X", *words, cwd=tmp_path)
 
         does = "brings back x:latest-before-" if before else "removes it"
-        for found in (again, back):
-            assert found.returncode == 0, found.stderr
-            assert "the check in place of the tune apply of 20" in found.stderr
-            assert "x:latest serves what was not checked" in found.stderr
-            assert f"`tune rollback x:latest --attach {host}` {does}" in found.stderr
+        assert (look.returncode, again.returncode) == (0, 0), look.stderr + again.stderr
+        assert "the check in place of the tune apply of 20" in look.stderr
+        assert "x:latest serves what was not checked" in look.stderr
+        assert f"`tune rollback x:latest --attach {host}` {does}" in look.stderr
+        assert NEW in told
+        did = "is what it was before" if before else "is removed, nothing served as it before"
+        assert f"did not end; rolled back: x:latest {did}" in again.stderr
         assert server.names() == ([faked.MODEL, "x:latest"] if before else [faked.MODEL])
         assert not before or OLD in server.modelfile("x")
         last = tune("apply", result, "--name", "x", "--dry-run", *words, cwd=tmp_path)
@@ -263,7 +274,7 @@ def test_what_somebody_else_made_of_the_name_meanwhile_stays(
     """Neither the apply that is cut off nor the next one takes back what was not its own."""
     result = result_of(tmp_path / "r")
     with faked.running(*SLOW) as host:
-        server = _serving_old(host) if before else OllamaDeployment(host)
+        server = _serving_old(host) if before else OllamaModels(host)
         with applying(tmp_path, host) as running:
             until(lambda: "x:latest" in server.names() and _checking(server), running)
             server.create("x", {"from": faked.MODEL, "system": "by hand"})
@@ -318,7 +329,7 @@ def test_two_applies_to_two_names_leave_each_other_alone(tmp_path: Path) -> None
     """Each has a temporary model of its own, and removes only that."""
     result = result_of(tmp_path / "r")
     with faked.running("--create-ms", "3000") as host:
-        server = OllamaDeployment(host)
+        server = OllamaModels(host)
         with applying(tmp_path, host, "--requests", "0") as running:
             until(lambda: len(server.names()) > 1, running)
             words = ["--name", "y", "--attach", host, "--yes", "--requests", "0"]
@@ -355,16 +366,17 @@ def test_a_roll_back_on_a_busy_machine_says_so(tmp_path: Path) -> None:
     result = Path(result_of(tmp_path / "r", max_ms=0.001))
     said: list[str] = []
     with faked.running() as host:
-        server = _serving_old(host)
-        proposal, study = propose(result, "x", "env", server), load(studies() / "task-api.yaml")
+        _serving_old(host)
+        x, study = OllamaDeployment(host, "x"), load(studies() / "task-api.yaml")
+        proposal = propose(result, "env", x)
 
         def check() -> Measurement:
-            found = asyncio.run(measure(proposal, study, server, tmp_path / "o", 60))
+            found = asyncio.run(measure(proposal, study, x, tmp_path / "o", 60))
             busy = Disturbance(30.0, others=0.34)
             return replace(found, saturated=None, machine=busy)
 
-        with locked(host, "x:latest") as notes:
-            done = apply(proposal, server, notes, datetime(2026, 11, 26), said.append, check)
+        with locked(x) as journal:
+            done = apply(proposal, x, journal, datetime(2026, 11, 26), said.append, check)
 
     assert done.failed
     assert said == [
@@ -384,4 +396,4 @@ def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
         assert found.returncode == 2, found.stderr
         assert "let XDG_STATE_HOME name a folder that can be written" in found.stderr
-        assert OllamaDeployment(host).names() == [faked.MODEL]
+        assert OllamaModels(host).names() == [faked.MODEL]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tuner.engines.registry import deploying, deployment, kinds
+from tuner.engines.registry import deploying, deployment, folder_deployment, kinds
+from tuner.spec.address import url
+from tuner.spec.deploy import Deploy
 from tuner.spec.errors import InputError
 
 
@@ -21,14 +25,29 @@ def test_a_run_s_files_find_the_kind_that_deploys_one() -> None:
 def test_a_file_that_no_kind_deploys_is_refused() -> None:
     """It is named."""
     with pytest.raises(InputError, match="puts a unit into service"):
-        deployment(None, "unit")
+        deployment("x", file="unit")
 
 
 def test_a_kind_that_deploys_a_file_has_a_place_for_it() -> None:
     """It is told where, and says so before anything is asked there."""
     for kind in kinds():
         if kind.deploys is not None:
-            assert deployment("http://127.0.0.1:9", kind.deploys).address == "http://127.0.0.1:9"
+            found = deployment("x", "http://127.0.0.1:9", kind.deploys)
+            assert "http://127.0.0.1:9" in found.option
+
+
+def test_a_kind_whose_files_start_no_server_serves_from_no_folder() -> None:
+    """The kinds that do are named."""
+    deploy = Deploy(Path("srv"), ("true",), url("http://127.0.0.1:9/health"))
+    able = [kind for kind in kinds() if kind.in_folder]
+
+    assert {kind.name for kind in able} >= {"command", "llamacpp", "vllm"}
+    for kind in kinds():
+        if kind in able:
+            assert folder_deployment("x", deploy, kind).record()["kind"] == kind.name
+            continue
+        with pytest.raises(InputError, match=r"start no server .* those of command.* vllm"):
+            folder_deployment("x", deploy, kind)
 
 
 def test_what_no_kind_knows_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from tuner.machine.processes import (
     cpu_seconds,
     cpu_seconds_behind,
     family,
+    listeners,
     listening_ports,
     resident_bytes,
 )
@@ -81,3 +82,27 @@ def test_the_server_behind_a_port_is_found() -> None:
         assert here.seen_cpu_s() is not None
         assert (elsewhere.seen_cpu_s(), elsewhere.cpu_s(), here.memory_bytes()) == (None,) * 3
     assert cpu_seconds_behind(port) is None
+
+
+def test_who_listens_on_a_port_is_told_apart_from_who_does_later() -> None:
+    """One process after the other on the same port are two, and nobody is none."""
+    with listening_child() as (parent, port):
+        first = listeners(port)
+        again = listeners(port)
+        assert first is not None
+        assert {p.pid for p in first} <= {p.pid for p in family(parent)}
+    assert len(first) == 1
+    assert first == again
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mine = listeners(server.getsockname()[1])
+        assert mine is not None
+        assert {p.pid for p in mine} == {os.getpid()}
+        assert not mine & first
+    assert listeners(server_port_of_nobody()) == frozenset()
+
+
+def server_port_of_nobody() -> int:
+    """Return a port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tuner.spec.deploy import deploy_of
 from tuner.spec.errors import InputError
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices, Range
@@ -16,6 +17,8 @@ from tuner.spec.study import Study, load
 
 MINIMAL: dict[str, Any] = {"version": 1, "name": "x", "workload": {"prompts": "p.jsonl"}}
 PROMPT = {"template": "do {task}", "expect": {"action": "do"}, "kind": "a"}
+
+DEPLOY = {"folder": "srv", "reload": "restart it", "health": "http://127.0.0.1:8000/health"}
 
 
 def write(folder: Path, prompts: list[Any] | None = None, **changes: Any) -> Path:
@@ -88,6 +91,19 @@ def test_defaults_of_a_minimal_study(tmp_path: Path) -> None:
             {"claim": {"starts": 4}, "engine": {"kind": "openai", "url": "http://127.0.0.1:1"}},
             ["claim.starts", "cannot be had"],
         ),
+        ({"deploy": DEPLOY | {"folders": "x"}}, ["deploy.folders", "did you mean folder?"]),
+        ({"deploy": {"folder": "srv"}}, ["deploy.reload: missing", "deploy.health: missing"]),
+        ({"deploy": DEPLOY | {"folder": ""}}, ["deploy.folder"]),
+        ({"deploy": DEPLOY | {"reload": []}}, ["deploy.reload: empty", "systemctl restart"]),
+        ({"deploy": DEPLOY | {"reload": "a 'b"}}, ["deploy.reload: cannot be split into words"]),
+        (
+            {"deploy": DEPLOY | {"reload": ["a", ["b"]]}},
+            ["deploy.reload: expected a list of words"],
+        ),
+        ({"deploy": DEPLOY | {"reload": 7}}, ["deploy.reload: expected a command"]),
+        ({"deploy": DEPLOY | {"health": "127.0.0.1:8000/health"}}, ["deploy.health", "http:"]),
+        ({"deploy": DEPLOY | {"within": "soon"}}, ["deploy.within", "such as 90s"]),
+        ({"deploy": []}, ["deploy: expected a mapping"]),
         ({"objective": {}}, ["exactly one of maximize and minimize"]),
         ({"workload": {"prompts": "nowhere.jsonl"}}, ["no such file", "nowhere.jsonl"]),
         ({"workload": {"prompts": "p.jsonl", "load": {"concurrency": "two"}}}, ["workload.load"]),
@@ -103,6 +119,36 @@ def test_errors_name_file_key_and_remedy(
     text = str(error.value)
     assert "study.yaml" in text
     assert all(word in text for word in words), text
+
+
+@pytest.mark.parametrize("reload", ["systemctl restart 'my server'",
+                                    ["systemctl", "restart", "my server"]])  # fmt: skip
+def test_where_results_serve_is_part_of_a_study(tmp_path: Path, reload: Any) -> None:
+    """The folder lies beside the study; a command is a text or its words."""
+    deploy = loaded(tmp_path, deploy=DEPLOY | {"reload": reload}).deploy
+
+    assert deploy is not None
+    assert deploy.folder == tmp_path / "srv"
+    assert deploy.reload == ("systemctl", "restart", "my server")
+    assert (str(deploy.health), deploy.within_s) == ("http://127.0.0.1:8000/health", 300.0)
+    assert deploy_of(json.loads(json.dumps(deploy.document()))) == deploy
+    assert loaded(tmp_path).deploy is None
+
+
+def test_what_may_be_secret_in_a_section_is_not_repeated(tmp_path: Path) -> None:
+    """A reload command may hold a key."""
+    with pytest.raises(InputError) as error:
+        loaded(tmp_path, deploy=DEPLOY | {"reload": "curl --header 'key: hunter2"})
+
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("document", [{}, {"folder": "x"}, [], None, {"folder": 1, "reload": "a",
+                                      "health": "x", "within_s": 1}])  # fmt: skip
+def test_what_is_no_section_is_refused(document: Any) -> None:
+    """Whatever was written down in its place."""
+    with pytest.raises(ValueError, match=r"expected|no section"):
+        deploy_of(document)
 
 
 @pytest.mark.parametrize(

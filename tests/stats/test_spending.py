@@ -1,4 +1,4 @@
-"""The error of a year is spent over challengers: never more than there is, and most on the first."""
+"""The error of a year is spent over challengers: never more than there is, most on the first."""
 
 from __future__ import annotations
 

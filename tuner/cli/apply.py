@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import ending_cleanly, read_study, run_loop, show
+from tuner.cli.options import Duration, ending_cleanly, read_study, run_loop, show
 from tuner.engines.deployment import TARGETS
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tuner.evaluate.measurement import Measurement
     from tuner.spec.study import Study
     from tuner.workflow.service.apply import Applied
-    from tuner.workflow.service.notes import Notes
+    from tuner.workflow.service.journal import Journal
+    from tuner.workflow.service.places import Told
     from tuner.workflow.service.proposal import Proposal
 
 
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
     "what the study did not set stay.",
 )
 @click.option("--attach", "host", metavar="URL", help="The Ollama; OLLAMA_HOST by default.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder from which the files of the result serve, in place of the study's "
+    "`deploy.folder`.",
+)
+@click.option("--reload", metavar="COMMAND", help="In place of `deploy.reload`.")
+@click.option("--health", metavar="URL", help="In place of `deploy.health`.")
+@click.option("--within", type=Duration(), help="In place of `deploy.within`, such as 5m.")
 @click.option(
     "--target",
     type=click.Choice(TARGETS),
@@ -62,6 +72,10 @@ def command(
     name: str | None,
     edit: Path | None,
     host: str | None,
+    folder: Path | None,
+    reload: str | None,
+    health: str | None,
+    within: float | None,
     target: Target,
     study_file: Path | None,
     requests: int,
@@ -70,42 +84,85 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Create the model of RESULT under a name, and keep what served before.
+    """Put RESULT into service under a name, and keep what served before.
 
-    RESULT is the folder of a run. What would change is shown first. The old model stays under a
-    dated tag, and serves until the new one is whole; `tune rollback` brings it back. Then what
-    serves is measured once in place: a target that fails there is rolled back (exit code 4), and so
-    is a model that does not load (5), or whose measurement does not end for any other reason.
+    RESULT is the folder of a run. What would change is shown first. With Ollama it becomes a model:
+    the old one stays under a dated tag, and serves until the new one is whole. Where the study has
+    a section `deploy`, the files become a version in its folder: the link `current` is swapped, and
+    the reload command has the server start anew. Then what serves is measured once in place: a
+    target that fails there is rolled back (exit code 4), and so is what does not load or answer
+    (5), or whose measurement does not end for any other reason. What an apply that was killed left
+    half done is repaired first. `tune rollback` brings back what served before.
 
     \b
     Example:  tune apply out/task-api/latest --name task-api --target systemd
+              tune apply out/my-vllm/latest --name my-vllm --study my-vllm.yaml
               tune apply out/task-api/latest --edit Modelfile
     """  # noqa: D301
     if edit is not None:
         return _edited(result, edit, unproven=unproven, yes=yes, dry_run=dry_run)
     if name is None:
         raise click.UsageError("say --name NAME, or --edit FILE")
-    from tuner.report.apply import show_proposal
-    from tuner.report.result import console
-    from tuner.workflow.service.notes import locked
-    from tuner.workflow.service.proposal import deployment_for, propose
-    from tuner.workflow.service.way_back import unfinished
+    from tuner.workflow.service.journal import locked
+    from tuner.workflow.service.places import place_of
+    from tuner.workflow.service.proposal import propose
 
-    deployment = deployment_for(result, host)
-    proposal = propose(result, name, target, deployment)
-    study = _study_in_place(proposal, study_file, requests)
-    with locked(deployment.address, proposal.name) as notes:
-        _say(unfinished(deployment, notes))
-        shown = show_proposal(proposal.name, proposal.verdict, proposal.changes, proposal.setup)
-        console(stderr=True).print(shown)
+    # a server that is named needs no study to be found
+    study = read_study(study_file) if requests or host is None else None
+    deployment = place_of(result, name, host, study, _told(folder, reload, health, within))
+    with locked(deployment) as journal:
+        _repair(deployment, journal, dry_run=dry_run)
+        proposal = propose(result, target, deployment)
+        study = _study_in_place(proposal, study if requests else None, deployment)
+        _show_proposal(proposal, deployment)
         _ensure_proven(proposal.verdict, proposal.folder, unproven=unproven or dry_run)
         asked = f"put it into service as {proposal.name}?"
         if dry_run or not (yes or click.confirm(asked, err=True)):
             return 0
         check = _check(proposal, deployment, study, requests) if study else None
-        done = _into_service(proposal, deployment, notes, check)
+        done = _into_service(proposal, deployment, journal, check)
     _show_done(proposal, done, as_json=as_json)
     return 4 if done.failed else 0
+
+
+def _told(
+    folder: Path | None, reload: str | None, health: str | None, within: float | None
+) -> Told:
+    """Return what the options say of a folder; raise UsageError for what cannot be read."""
+    from tuner.spec.address import url
+    from tuner.spec.deploy import words
+    from tuner.workflow.service.places import Told
+
+    try:
+        command = None if reload is None else words(reload)
+    except ValueError as wrong:
+        raise click.UsageError(f"--reload: {wrong}") from None
+    try:
+        where = None if health is None else url(health)
+    except ValueError as wrong:
+        raise click.UsageError(f"--health: {wrong}") from None
+    return Told(folder, command, where, within)
+
+
+def _repair(deployment: Deployment, journal: Journal, *, dry_run: bool) -> None:
+    """End what an earlier `tune` left half done, and say so; a dry run only tells of it."""
+    from tuner.workflow.service.repair import repair, unfinished
+
+    if dry_run:
+        _say(unfinished(deployment, journal))
+    elif repaired := repair(deployment, journal):
+        _say(repaired.told)
+
+
+def _show_proposal(proposal: Proposal, deployment: Deployment) -> None:
+    from tuner.report.apply import show_proposal
+    from tuner.report.result import console
+
+    shown = show_proposal(
+        proposal.name, proposal.verdict, proposal.changes, proposal.setup, deployment.noun,
+        proposal.edited,
+    )  # fmt: skip
+    console(stderr=True).print(shown)
 
 
 def _say(line: str | None) -> None:
@@ -115,12 +172,13 @@ def _say(line: str | None) -> None:
             click.echo(line, err=True)
 
 
-def _study_in_place(proposal: Proposal, file: Path | None, requests: int) -> Study | None:
+def _study_in_place(
+    proposal: Proposal, study: Study | None, deployment: Deployment
+) -> Study | None:
     """Return the study for the check in place; None, after saying why, where there will be none."""
     from tuner.workflow.service.in_place import why_not
 
-    study = read_study(file) if requests else None
-    reason = why_not(proposal, study)
+    reason = why_not(proposal, study, deployment)
     if reason:
         click.echo(f"it will not be measured in place: {reason}", err=True)
     return None if reason else study
@@ -149,7 +207,7 @@ def _check(
 def _into_service(
     proposal: Proposal,
     deployment: Deployment,
-    notes: Notes,
+    journal: Journal,
     check: Callable[[], Measurement] | None,
 ) -> Applied:
     """Apply a proposal; a signal ends the program only after what was done is taken back."""
@@ -160,7 +218,7 @@ def _into_service(
     if check is None:
         _say("in place: not measured")
     with ending_cleanly():
-        return apply(proposal, deployment, notes, datetime.now(), _say, check)
+        return apply(proposal, deployment, journal, datetime.now(), _say, check)
 
 
 def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
@@ -168,7 +226,7 @@ def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
 
     document = apply_document(
         proposal.name, done.kept, proposal.changes, proposal.setup, done.measured,
-        rolled_back=done.failed,
+        edited=proposal.edited, rolled_back=done.failed,
     )  # fmt: skip
     show(document if as_json else _sentence(proposal.name, done.kept, failed=done.failed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,52 +10,83 @@ import click
 from tuner.cli.options import show
 
 if TYPE_CHECKING:
-    from tuner.engines.deployment import Deployment
-    from tuner.workflow.service.notes import Notes
+    from tuner.engines.deployment import Deployment, Version
+    from tuner.workflow.service.journal import Journal
 
 
 @click.command(name="rollback")
 @click.argument("name")
 @click.option("--attach", "host", metavar="URL", help="The Ollama; OLLAMA_HOST by default.")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask before a model is removed.")
-def command(name: str, host: str | None, yes: bool) -> int:
-    """Bring back the model that served as NAME before the last `tune apply`.
+@click.option(
+    "--study",
+    "study_file",
+    type=click.Path(path_type=Path),
+    help="The study whose section `deploy` names the folder; by default the one that the last "
+    "`tune apply` of the name used.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before anything is removed.")
+def command(name: str, host: str | None, study_file: Path | None, yes: bool) -> int:
+    """Bring back what served as NAME before the last `tune apply`.
 
-    Where nothing did, the model that `tune apply` made is removed, after a question. The server's
-    environment is not touched: where it was changed, change it back as well.
+    Where nothing did, what `tune apply` put there is removed, after a question. Where an apply was
+    killed before its check in place had ended, that one is taken back, and nothing else is. With
+    Ollama the server's environment is not touched: where it was changed, change it back as well.
 
     \b
     Example:  tune rollback task-api
     """  # noqa: D301
-    from tuner.engines import registry
-    from tuner.workflow.service.interrupts import put_off
-    from tuner.workflow.service.notes import locked
-    from tuner.workflow.service.way_back import bring_back, kept_before, unfinished
+    from tuner.spec.study import load
+    from tuner.workflow.service.journal import locked
+    from tuner.workflow.service.places import place_named
+    from tuner.workflow.service.repair import repair
+    from tuner.workflow.service.way_back import last_kept
 
-    deployment = registry.deployment(host)
-    name = deployment.listed(name)
-    with locked(deployment.address, name) as notes:
-        if killed := unfinished(deployment, notes):
-            click.echo(killed, err=True)
-        kept = kept_before(name, deployment)
+    deployment = place_named(name, host, load(study_file) if study_file else None)
+    with locked(deployment) as journal:
+        repaired = repair(deployment, journal)
+        if repaired:
+            click.echo(repaired.told, err=True)
+            if repaired.back:
+                return 0
+        kept = last_kept(deployment, journal)
         if kept is None:
-            return _removed(name, deployment, notes, yes=yes)
-        with put_off():
-            bring_back(kept, name, deployment, notes)
-            show(f"{name} is again what was kept as {kept}")
+            return _removed(deployment, journal, yes=yes)
+        _tell_edited(deployment, kept)
+        told = f"{deployment.name} is again what was kept as {kept.label}"
+        _go_back(deployment, journal, kept, told)
     return 0
 
 
-def _removed(name: str, deployment: Deployment, notes: Notes, *, yes: bool) -> int:
-    """Ask whether to remove the model that `tune apply` made first, and remove it then."""
-    from tuner.workflow.service.interrupts import put_off
-    from tuner.workflow.service.way_back import first_apply, remove
+def _tell_edited(deployment: Deployment, kept: Version) -> None:
+    """Say where what comes back is not as it served before."""
+    if edited := deployment.edited(kept):
+        click.echo(
+            f"edited by hand since it went into service: {', '.join(edited)}; it comes back so",
+            err=True,
+        )
 
-    at = first_apply(name, deployment, notes).at
+
+def _go_back(deployment: Deployment, journal: Journal, kept: Version | None, told: str) -> None:
+    """Go back and say so; a signal that ends the program waits until then."""
+    from datetime import datetime
+
+    from tuner.workflow.service.interrupts import put_off
+    from tuner.workflow.service.way_back import go_back
+
+    with put_off():
+        if unshown := go_back(deployment, journal, kept, datetime.now()):
+            click.echo(unshown, err=True)
+        show(told)
+
+
+def _removed(deployment: Deployment, journal: Journal, *, yes: bool) -> int:
+    """Ask whether to remove what `tune apply` put there first, and remove it then."""
+    from tuner.workflow.service.way_back import first_apply
+
+    name, at = deployment.name, first_apply(deployment, journal).at
     asked = f"nothing served as {name} before tune apply made it at {at}; remove it?"
     if not (yes or click.confirm(asked, err=True)):
         return 0
-    with put_off():
-        remove(name, deployment, notes)
-        show(f"{name} is removed: nothing served as it before tune apply made it")
+    told = f"{name} is removed: nothing served as it before tune apply made it"
+    _go_back(deployment, journal, None, told)
     return 0

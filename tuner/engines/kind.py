@@ -8,7 +8,7 @@ methods, so that a command loads only what it uses.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -72,7 +72,8 @@ class EngineKind:
     to load its model anew; one that `drafts_running` starts a first study from such a server.
     `packaged_study` is the study for who names none. `prompt_where` says what holds the prompt in
     service: the model itself, or the client. `contents` describes its files; `deploys` names the
-    one that it can put into service, None where it can put none.
+    one that a server of its kind takes into service by itself, None where none does. With
+    `in_folder` its files start a server, so that a folder can put them into service.
     """
 
     name: ClassVar[str]
@@ -89,6 +90,7 @@ class EngineKind:
     prompt_where: ClassVar[Literal["modelfile", "client"]] = "client"
     contents: ClassVar[Mapping[str, Contents]] = MappingProxyType({})
     deploys: ClassVar[str | None] = None
+    in_folder: ClassVar[bool] = False
 
     # what a study says
     def takes(self, model: str) -> bool:
@@ -232,9 +234,17 @@ class EngineKind:
     ) -> None:
         """Raise InputError for a candidate that no file can hold."""
 
-    def deployment(self, host: str | None) -> Deployment:
-        """Return the place where a result goes into service, at `host` or where it is by default.
+    def deployment(self, name: str, host: str | None) -> Deployment:
+        """Return a name in service at the server `host`, or where it is by default.
 
-        Asked only where `deploys` names a file. Raises InputError for what is no address.
+        Asked only where `deploys` names a file. Raises InputError for what is no address, and for
+        what no name can be.
         """
         raise NotImplementedError
+
+    def serving_at(self, url: Url, study: Study) -> Engine:
+        """Return an engine that measures a server as the kind's files started it.
+
+        Asked only with `in_folder`.
+        """
+        return self.in_service(replace(study, url=url)).engine

@@ -14,10 +14,11 @@ from tuner.spec.study import Study
 
 if TYPE_CHECKING:
     from tuner.engines.deployment import Deployment
+    from tuner.spec.deploy import Deploy
 
 __all__ = [
-    "PACKAGED_STUDY", "attaching", "create", "deploying", "deployment", "kind_by_name", "kind_of",
-    "kinds", "preview",
+    "PACKAGED_STUDY", "attaching", "create", "deploying", "deployment", "folder_deployment",
+    "kind_by_name", "kind_of", "kinds", "preview",
 ]  # fmt: skip
 
 
@@ -52,8 +53,8 @@ def deploying(files: Container[str]) -> EngineKind | None:
     return next((kind for kind in kinds() if kind.deploys in files), None)
 
 
-def deployment(host: str | None, file: str | None = None) -> Deployment:
-    """Return where such a file goes into service, or by default where any does.
+def deployment(name: str, host: str | None = None, file: str | None = None) -> Deployment:
+    """Return a name in service at a server that takes such a file, or by default any.
 
     `host` is its address, None for the default. Raises InputError where no kind can do so.
     """
@@ -61,7 +62,23 @@ def deployment(host: str | None, file: str | None = None) -> Deployment:
     found = next((kind for kind in able if file in (None, kind.deploys)), None)
     if found is None:
         raise InputError(f"no engine that is installed puts a {file or 'result'} into service")
-    return found.deployment(host)
+    return found.deployment(name, host)
+
+
+def folder_deployment(name: str, deploy: Deploy, kind: EngineKind) -> Deployment:
+    """Return a name in service from a folder, whose server is of a kind.
+
+    Raises InputError for what no name can be, and for a kind whose files start no server.
+    """
+    from tuner.engines.files.deployment import FilesDeployment
+
+    if not kind.in_folder:
+        able = ", ".join(k.name for k in kinds() if k.in_folder and k.offered)
+        raise InputError(
+            f"the files of engine {kind.name} start no server that a folder could put into "
+            f"service; those of {able} do"
+        )
+    return FilesDeployment(name, deploy, kind)
 
 
 def create(study: Study, logs: Path) -> Engine:

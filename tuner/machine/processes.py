@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -64,6 +65,26 @@ def cpu_seconds(pid: int) -> float:
             continue
         total += t.user + t.system + t.children_user + t.children_system
     return total
+
+
+def listeners(port: int) -> frozenset[psutil.Process] | None:
+    """Return the processes that listen on a port of 127.0.0.1, None where they cannot be told.
+
+    Two answers are compared safely: a process is told from a later one that has its id.
+    """
+    try:
+        sockets = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:
+        return None
+    found: set[psutil.Process] = set()
+    for socket in sockets:
+        if not _listens(socket, port):
+            continue
+        if socket.pid is None:
+            return None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.add(psutil.Process(socket.pid))
+    return frozenset(found)
 
 
 def cpu_seconds_behind(port: int) -> float | None:

@@ -24,6 +24,7 @@ def apply_document(
     setup: ServerSetup | None,
     measured: Measurement | None,
     *,
+    edited: Sequence[str] = (),
     rolled_back: bool,
 ) -> dict[str, Any]:
     """Return what was done as a JSON document."""
@@ -33,6 +34,7 @@ def apply_document(
         "name": name,
         "kept": kept,
         "changes": None if changes is None else [c.what for c in changes],
+        "edited": list(edited),
         "environment": dict(setup.environment) if setup else {},
         "service_file": str(setup.file) if setup else None,
         "in_place": None if measured is None else measured.verdict,
@@ -47,13 +49,20 @@ def show_proposal(
     verdict: str,
     changes: Sequence[Change] | None,
     setup: ServerSetup | None,
+    noun: str = "model",
+    edited: Sequence[str] = (),
 ) -> Group:
-    """Return what would change, for the person who is asked."""
+    """Return what would change, for the person who is asked; `noun` is what is put into service."""
     parts: list[Table | str] = [f"{name}: the result is {_VERDICTS.get(verdict, verdict)}"]
     if changes is None:
-        parts.append(f"no model is called {name} yet; it will be created")
+        parts.append(f"no {noun} is called {name} yet; it will be created")
     else:
         parts.append(show_diff(f"{name} now", "new", changes))
+    if edited:
+        parts.append(
+            f"edited by hand since it went into service: {', '.join(edited)}; what serves now is "
+            "kept as it is, and the new files do not have these edits"
+        )
     if setup:
         told = " ".join(f"{n}={v}" for n, v in setup.environment.items())
         parts.append(f"it was measured with this environment of the server: {told}")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tuner.spec.address import Url
 from tuner.spec.beside import Beside, Limits
+from tuner.spec.deploy import Deploy
 from tuner.spec.engine_kinds import START_S, engine_kinds, kind_named
 from tuner.spec.engine_section import Place
 from tuner.spec.errors import InputError
@@ -16,6 +17,7 @@ from tuner.spec.file.beside_part import beside_of, limits_of
 from tuner.spec.file.notify_part import notify_value
 from tuner.spec.file.reading import read_text
 from tuner.spec.file.study_file import (
+    DeployPart,
     ObjectivePart,
     RangePart,
     StudyFile,
@@ -60,6 +62,7 @@ class Study:
     limits: Limits | None = None
     beside: Beside | None = None
     notify: Notify | None = None
+    deploy: Deploy | None = None
 
     @property
     def one_start(self) -> bool:
@@ -115,6 +118,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         limits=limits_of(parsed.beside),
         beside=beside_of(parsed.beside),
         notify=notify_value(parsed.notify, folder, file),
+        deploy=_deploy(parsed.deploy, folder),
     )
 
 
@@ -149,6 +153,12 @@ def _claim(parsed: StudyFile, file: str) -> Claim:
             "`tune` does not start; leave it out"
         )
     return Claim(claim.starts, claim.in_flight)
+
+
+def _deploy(part: DeployPart | None, folder: Path) -> Deploy | None:
+    if part is None:
+        return None
+    return Deploy((folder / part.folder).absolute(), part.reload, part.health, part.within)
 
 
 def _objective(part: ObjectivePart | None, workload: Workload, file: str) -> Objective:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.vllm.pythons import model, python
+from tuner.engines.artifacts import Evidence, ServedCandidate, Serving
 from tuner.engines.serving.launch import free_port
 from tuner.engines.vllm.attached import VllmAttached
 from tuner.engines.vllm.create import preview
@@ -129,3 +130,20 @@ def test_where_it_runs_has_to_be_said() -> None:
     assert KIND.running("") is None
     with pytest.raises(InputError, match="--attach"):
         KIND.running("ftp://there")
+
+
+def test_a_server_that_its_files_started_is_measured_as_it_serves(server: str) -> None:
+    """Only what requests carry is sent, and of what was measured only that is written."""
+    study = Study("s", "vllm", "small", Workload((), {}, None, hash="w"))
+    engine = KIND.serving_at(url(server), study)
+    candidate = {**default(VllmAttached(url(server), "small")), "max_num_seqs": 8}
+
+    async def work() -> None:
+        await engine.apply(candidate)  # type: ignore[arg-type]
+        (sample,) = await send(engine, candidate, "Hello")  # type: ignore[arg-type]
+        assert sample.outcome == "ok"
+
+    asyncio.run(work())
+    evidence = Evidence("vllm", "one", "PASS")
+    served = ServedCandidate(study, engine, candidate, Serving(), evidence)  # type: ignore[arg-type]
+    assert set(KIND.artifacts(served)) >= {"client.json"}

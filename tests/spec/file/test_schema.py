@@ -59,6 +59,8 @@ def test_studies_of_ours_fit() -> None:
         {"beside": {"cpus": "0-1,3", "pause_while": {"cpu": 0.5, "patience": "1h"}}},
         {"beside": {"pause_while": {"metrics": {"url": "http://h/", "name": "x", "above": 4}}}},
         {"beside": {"pause_while": {"metrics": [{"url": "http://h/", "name": "x", "below": 1}]}}},
+        {"deploy": {"folder": "f", "reload": "a b", "health": "http://h/health"}},
+        {"deploy": {"folder": "f", "reload": ["a", 1], "health": "http://h:1/", "within": "5m"}},
     ],
 )
 def test_what_the_reader_accepts_the_schema_accepts(changes: dict[str, Any]) -> None:
@@ -81,6 +83,9 @@ def test_what_the_reader_accepts_the_schema_accepts(changes: dict[str, Any]) -> 
         {"workload": {"prompts": "p", "load": {"concurrency": "two"}}},
         {"version": 2},
         {"name": "a b"},
+        {"deploy": {"folder": "f"}},
+        {"deploy": {"folder": "f", "reload": [], "health": "http://h/health"}},
+        {"deploy": {"folder": "f", "reload": "a", "health": "http://h/", "withn": 3}},
     ],
 )
 def test_what_the_schema_refuses_the_reader_refuses(changes: dict[str, Any]) -> None:

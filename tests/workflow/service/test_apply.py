@@ -19,13 +19,14 @@ import pytest
 from tests.ollama.installed import MODEL, QUICKER, complete, models, serving
 from tuner.engines.models import default_path
 from tuner.engines.ollama.emitted.deployment import OllamaDeployment
+from tuner.engines.ollama.models import OllamaModels
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import ensure_name
 from tuner.workflow.service.apply import Applied
 from tuner.workflow.service.apply import apply as put_into_service
-from tuner.workflow.service.notes import locked
-from tuner.workflow.service.proposal import Proposal, propose
-from tuner.workflow.service.way_back import bring_back, first_apply, kept_before
+from tuner.workflow.service.journal import locked
+from tuner.workflow.service.proposal import propose
+from tuner.workflow.service.way_back import first_apply, go_back
 
 pytestmark = [pytest.mark.ollama, pytest.mark.embedded]
 NOW = datetime(2026, 11, 26, 4, 5, 6)
@@ -56,24 +57,26 @@ def _result(folder: Path, verdict: str = "PASS", system: str = "new") -> Path:
     return folder
 
 
-def apply(proposal: Proposal, server: OllamaDeployment, now: datetime) -> Applied:
+def apply(result: Path, name: str, host: str, now: datetime) -> Applied:
     """Apply without a check in place."""
-    with locked(server.address, proposal.name) as notes:
-        return put_into_service(proposal, server, notes, now, print)
+    deployment = OllamaDeployment(host, name)
+    with locked(deployment) as journal:
+        proposal = propose(result, "env", deployment)
+        return put_into_service(proposal, deployment, journal, now, print)
 
 
-def roll_back(name: str, server: OllamaDeployment) -> str:
+def roll_back(name: str, host: str) -> str:
     """Roll back and return what was brought back."""
-    whole = server.listed(name)
-    with locked(server.address, whole) as notes:
-        kept = kept_before(whole, server)
-        if kept is None:
-            return first_apply(whole, server, notes).name
-        bring_back(kept, whole, server, notes)
-        return kept
+    deployment = OllamaDeployment(host, name)
+    with locked(deployment) as journal:
+        kept = deployment.kept()
+        if not kept:
+            return first_apply(deployment, journal).name
+        go_back(deployment, journal, kept[-1], NOW)
+        return kept[-1].label
 
 
-def _clean(server: OllamaDeployment) -> None:
+def _clean(server: OllamaModels) -> None:
     for name in server.names():
         if name not in (MODEL, QUICKER):
             server.delete(name)
@@ -81,13 +84,13 @@ def _clean(server: OllamaDeployment) -> None:
 
 def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     """The name serves the new model, the old one is kept, and a rollback brings it back."""
-    server = OllamaDeployment(host)
+    server = OllamaModels(host)
     _clean(server)
-    first = apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
-    later = NOW.replace(hour=5)
-    proposal = propose(_result(tmp_path / "b"), NAME, "systemd", server)
-
-    second = apply(proposal, server, later)
+    first = apply(_result(tmp_path / "a", system="old"), NAME, host, NOW)
+    deployment = OllamaDeployment(host, NAME)
+    proposal = propose(_result(tmp_path / "b"), "systemd", deployment)
+    with locked(deployment) as journal:
+        second = put_into_service(proposal, deployment, journal, NOW.replace(hour=5), print)
 
     assert first.kept is None
     assert [c.what for c in proposal.changes or ()] == ["SYSTEM"]
@@ -98,22 +101,22 @@ def test_a_result_goes_into_service_and_back(host: str, tmp_path: Path) -> None:
     assert proposal.setup is not None
     written = proposal.setup.file.read_text()
     assert 'NUM_PARALLEL=2"' in written and "CPUSchedulingPolicy=batch" in written
-    assert roll_back(NAME, server) == second.kept
+    assert roll_back(NAME, host) == second.kept
     assert "SYSTEM old" in server.modelfile(NAME)
     assert sorted(server.names()) == sorted([MODEL, QUICKER, "task-api:latest"])
 
 
 def test_other_weights_are_shown_before_they_go_into_service(host: str, tmp_path: Path) -> None:
     """A result on another base is a reload by name; the same one again is no change."""
-    server = OllamaDeployment(host)
+    server = OllamaModels(host)
     _clean(server)
     result = _result(tmp_path / "a")
-    apply(propose(result, NAME, "env", server), server, NOW)
-    again = propose(result, NAME, "env", server)
+    apply(result, NAME, host, NOW)
+    again = propose(result, "env", OllamaDeployment(host, NAME))
     text = (result / "Modelfile").read_text()
     (result / "Modelfile").write_text(text.replace(MODEL, QUICKER))
 
-    (found,) = propose(result, NAME, "env", server).changes or ()
+    (found,) = propose(result, "env", OllamaDeployment(host, NAME)).changes or ()
 
     assert again.changes == ()
     assert (found.what, found.cost) == ("FROM", "reload")
@@ -127,16 +130,16 @@ def test_a_name_said_in_another_way_replaces_and_keeps_the_same_model(
     host: str, tmp_path: Path, alias: str
 ) -> None:
     """Ollama takes all of these for one, so that what served under it must be kept."""
-    server = OllamaDeployment(host)
+    server = OllamaModels(host)
     _clean(server)
-    apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
+    apply(_result(tmp_path / "a", system="old"), NAME, host, NOW)
 
-    done = apply(propose(_result(tmp_path / "b"), alias, "env", server), server, NOW)
+    done = apply(_result(tmp_path / "b"), alias, host, NOW)
 
     assert done.kept == "task-api:latest-before-20261126T040506"
     assert "SYSTEM old" in server.modelfile(done.kept)
     assert "SYSTEM new" in server.modelfile(NAME)
-    assert roll_back(alias, server) == done.kept
+    assert roll_back(alias, host) == done.kept
     assert "SYSTEM old" in server.modelfile(NAME)
 
 
@@ -165,7 +168,7 @@ def test_a_name_said_in_another_way_replaces_and_keeps_the_same_model(
 )
 def test_a_name_is_taken_where_ollama_takes_it(host: str, name: str, taken: bool) -> None:
     """Neither stricter nor more lenient than the server, of either generation."""
-    server = OllamaDeployment(host)
+    server = OllamaModels(host)
     _clean(server)
 
     with contextlib.nullcontext() if taken else pytest.raises(EngineError, match="is invalid"):
@@ -182,8 +185,7 @@ def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:
     production, result = tmp_path / "production", _result(tmp_path / "r")
     (result / "Modelfile").write_text(f"FROM {default_path()}\nPARAMETER num_ctx 512\n")
     with serving(complete("0.11.4", tmp_path), production) as address:
-        server = OllamaDeployment(f"http://{address}")
-        apply(propose(result, NAME, "env", server), server, NOW)
+        apply(result, NAME, f"http://{address}", NOW)
         with ollama.Client(address) as client:
             asked = [{"role": "user", "content": "hi"}]
             answer = client.chat(NAME, asked, options={"num_predict": 2})
@@ -195,11 +197,11 @@ def test_weights_that_are_a_file_go_to_the_server(tmp_path: Path) -> None:
 
 def test_nothing_kept_is_nothing_to_go_back_to(host: str, tmp_path: Path) -> None:
     """A rollback without an apply before it says what it looked for."""
-    server = OllamaDeployment(host)
+    server = OllamaModels(host)
     _clean(server)
 
-    with pytest.raises(InputError, match="there is no task-api:latest-before-DATE"):
-        roll_back(NAME, server)
+    with pytest.raises(InputError, match="nothing was kept of what served as task-api:latest"):
+        roll_back(NAME, host)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3, 0.6, 0.9])
@@ -207,9 +209,9 @@ def test_killed_half_way_the_old_model_still_serves(
     host: str, tmp_path: Path, delay: float
 ) -> None:
     """Whenever `tune apply` is killed, the name serves the old model or the new one, whole."""
-    server = OllamaDeployment(host)
+    server = OllamaModels(host)
     _clean(server)
-    apply(propose(_result(tmp_path / "a", system="old"), NAME, "env", server), server, NOW)
+    apply(_result(tmp_path / "a", system="old"), NAME, host, NOW)
     command = ["apply", str(_result(tmp_path / "b")), "--name", NAME, "--attach", host, "--yes"]
 
     tune = subprocess.Popen([sys.executable, "-m", "tuner", *command], stderr=subprocess.DEVNULL)
@@ -227,4 +229,4 @@ def test_killed_half_way_the_old_model_still_serves(
 def test_a_server_that_is_not_there_is_named() -> None:
     """The address that was looked at is in the message."""
     with pytest.raises(EngineMissing, match=r"no Ollama answers at http://127\.0\.0\.1:9 "):
-        OllamaDeployment("http://127.0.0.1:9").names()
+        OllamaModels("http://127.0.0.1:9").names()

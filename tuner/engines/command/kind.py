@@ -30,6 +30,7 @@ class CommandKind(EngineKind):
     name = "command"
     section = CommandSection
     about = "a server of your own"
+    in_folder = True
     contents: ClassVar[Mapping[str, Contents]] = {
         "serve.sh": Contents(("command",), " (starts the server: {})"),
         CLIENT: Contents(("client",), " (only the client can send it: {})"),

@@ -13,6 +13,7 @@ from tuner.engines.base import Engine, Preview
 from tuner.engines.first_study import Draft, Machine, Origin, Source
 from tuner.engines.kind import Contents, EngineKind, InService, Installed
 from tuner.machine.finding import Finding
+from tuner.spec.address import Url
 from tuner.spec.engine_section import DEFAULT_MODEL, EngineSection
 from tuner.spec.errors import EngineMissing
 from tuner.spec.knobs import Knob
@@ -39,6 +40,7 @@ class LlamaCppKind(EngineKind):
     remark = "llama.cpp in a Python wheel; `pip install 'modelfile-tuner[embedded]'` brings it."
     section: ClassVar[type[EngineSection]] = LlamaCppSection
     prompt_where = "modelfile"
+    in_folder = True
 
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]
@@ -77,6 +79,13 @@ class LlamaCppKind(EngineKind):
         assert study.url is not None
         own = LlamaCpp(Model(study.model, study.model), Path(), ())
         return InService(AsItServes(study.url, own))
+
+    def serving_at(self, url: Url, study: Study) -> Engine:
+        """Return an engine that sends no settings: the server has those of the Modelfile."""
+        from tuner.engines.openai.engine import OpenAI
+        from tuner.engines.openai.remote import Remote
+
+        return OpenAI(url, DEFAULT_MODEL, Remote(knobs={}))
 
     def preview(self, study: Study) -> Preview:
         """Return what shows without hashing a model of many gigabytes."""

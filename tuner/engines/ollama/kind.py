@@ -192,12 +192,12 @@ class OllamaKind(EngineKind):
 
         ensure_parameters(knobs, candidate)
 
-    def deployment(self, host: str | None) -> Deployment:
-        """Return the models of a running Ollama."""
+    def deployment(self, name: str, host: str | None) -> Deployment:
+        """Return a name of a model of a running Ollama."""
         from tuner.engines.ollama.attached import address_of
         from tuner.engines.ollama.emitted.deployment import OllamaDeployment
 
-        return OllamaDeployment(address_of(host))
+        return OllamaDeployment(address_of(host), name)
 
 
 KIND = OllamaKind()

@@ -42,6 +42,7 @@ class VllmKind(EngineKind):
     drafts_running = True
     packaged_study = "task-api-vllm.yaml"
     start_s = EXPECTED_START_S
+    in_folder = True
 
     @property
     def contents(self) -> Mapping[str, Contents]:  # type: ignore[override]

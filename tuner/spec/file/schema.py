@@ -59,6 +59,13 @@ DESCRIPTIONS = {
     "MetricPart.name": "Name of the number; what differs only in labels is summed.",
     "MetricPart.above": "Production is busy above it.",
     "MetricPart.below": "Production is busy below it.",
+    "StudyFile.deploy": "How files of a result serve, for `tune apply`: engines `vllm`, `command` "
+    "and `llamacpp`.",
+    "DeployPart.folder": "The folder of the versions; its link `current` names what serves.",
+    "DeployPart.reload": "Command that has the server start from `current`: a list of words, or a "
+    "text that is split as a shell does. No shell runs it; its output goes to `reload.log`.",
+    "DeployPart.health": "URL that answers GET with 200 as soon as the server can be used.",
+    "DeployPart.within": "Time from the start of the command until the server has to answer.",
     "WorkloadPart.prompts": "JSON-lines file: template or messages, expect, kind, weight, "
     "held_out, id.",
     "WorkloadPart.slots": "YAML file with a list of values for each {slot} of the templates; they "

@@ -13,17 +13,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     StrictInt,
     Tag,
+    WithJsonSchema,
     create_model,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
+from tuner.spec.address import Url, url
+from tuner.spec.deploy import WITHIN_S, words
 from tuner.spec.engine_kinds import available, default_kind, engine_kinds, unknown
 from tuner.spec.engine_section import EngineSection
 from tuner.spec.errors import InputError
@@ -206,11 +210,33 @@ class ObjectivePart(Part):
         return self
 
 
+_WORD = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+_COMMAND = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "minItems": 1, "items": _WORD},
+    ]
+}
+
+
+def _url(value: Any) -> Any:
+    return value if isinstance(value, Url) else url(str(value))
+
+
 class ClaimPart(Part):
     """What a proof is asked to hold for."""
 
     starts: StrictInt | None = Field(None, ge=1, le=100)
     in_flight: Literal["together", "apart"] = "together"
+
+
+class DeployPart(Part):
+    """The folder from which the files of a result serve, and how they come to."""
+
+    folder: str = Field(min_length=1)
+    reload: Annotated[tuple[str, ...], BeforeValidator(words), WithJsonSchema(_COMMAND)]
+    health: Annotated[Url, BeforeValidator(_url), WithJsonSchema({"type": "string"})]
+    within: Duration = WITHIN_S
 
 
 class StudyFile(Part):
@@ -229,6 +255,7 @@ class StudyFile(Part):
     objective: ObjectivePart | None = None
     beside: BesidePart | None = None
     notify: NotifyPart | None = None
+    deploy: DeployPart | None = None
 
 
 @cache
@@ -252,7 +279,9 @@ def _default_engine() -> EngineSection:
     return engine_kinds()[default_kind()].section.model_validate({})
 
 
-_MAY_HOLD_KEYS = ("engine.url", "engine.api_key_env", "engine.headers", "notify")
+_MAY_HOLD_KEYS = (
+    "engine.url", "engine.api_key_env", "engine.headers", "notify", "deploy.reload",
+)  # fmt: skip
 """What stands here by mistake may be a secret: no message repeats it."""
 
 

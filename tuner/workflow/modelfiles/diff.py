@@ -23,8 +23,7 @@ def diff(a: str, b: str, host: str | None = None) -> list[Change]:
     """
     if _is_file(a) and _is_file(b):
         return compared(load(Path(a)), Path(a), load(Path(b)), Path(b))
-    deployment = registry.deployment(host, "Modelfile")
-    (one, its_base), (other, its) = (_served(name, deployment) for name in (a, b))
+    (one, its_base), (other, its) = (_served(name, host) for name in (a, b))
     return changes(one, other, (its_base, its))
 
 
@@ -65,13 +64,17 @@ def _is_file(name: str) -> bool:
     return Path(name).exists() or name.startswith((".", "/", "~"))
 
 
-def _served(name: str, deployment: Deployment) -> tuple[Modelfile, str]:
+def _served(name: str, host: str | None) -> tuple[Modelfile, str]:
     """Return the Modelfile that a server has or would create, and the name of its weights."""
     if not _is_file(name):
-        return parse(deployment.text(name), name), ""
+        return parse(_named(name, host).text(), name), ""
     file = Path(name)
     written = load(file)
     base = weights(file, (written.base, *written.layers)) or written.base
-    if path_of(file, base) or deployment.digest(base) is None:
+    if path_of(file, base) or (served := _named(base, host)).current() is None:
         return located(written, file), ""
-    return inheriting(written, parse(deployment.text(base), name)), base
+    return inheriting(written, parse(served.text(), name)), base
+
+
+def _named(name: str, host: str | None) -> Deployment:
+    return registry.deployment(name, host, "Modelfile")

@@ -1,42 +1,35 @@
-"""Put a result into service under the name that clients use.
+"""Put a result into service under the name that clients use, as a transaction.
 
-The name changes hands in one call. The old model serves until then. Afterwards it stays under a
-dated name, and it serves again where the check in place fails or does not end.
+The name changes hands in one step, and what served before serves until then. Each step is written
+down before the next one begins. Where the check in place fails or does not end, the old version
+serves again; where `tune` is killed, the next one sees to that (`repair`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import platform
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import psutil
-
-from tuner.engines.deployment import Deployment, ServerSetup
+from tuner.engines.deployment import Deployment, ServerSetup, Version
 from tuner.evaluate.measurement import Measurement
 from tuner.report.apply import busy_in_place
 from tuner.spec.errors import EngineError, TunerError
 from tuner.store.run_folder import writing
 from tuner.workflow.service.interrupts import put_off
-from tuner.workflow.service.notes import Note, Notes
+from tuner.workflow.service.journal import Journal, Promotion
 from tuner.workflow.service.proposal import Proposal
-from tuner.workflow.service.way_back import STAMP, dated, take_back
-
-STAGED = "modelfile-tuner-next"
-_OURS = re.compile(STAGED + r":\d{8}T\d{6}-(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)")
+from tuner.workflow.service.way_back import take_back
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
     """What was done.
 
-    `kept` is the name that keeps what served before, None where nothing did. `measured` is the
-    check in place, None without one.
+    `kept` is how what served before is called now, None where nothing did. `measured` is the check
+    in place, None without one.
     """
 
     kept: str | None
@@ -44,99 +37,111 @@ class Applied:
 
     @property
     def failed(self) -> bool:
-        """Tell whether a target failed in place, so that everything was taken back.
+        """Tell whether a target failed in place, so that everything was taken back."""
+        return self.measured is not None and failed_in_place(self.measured)
 
-        A client that could not keep up decides nothing, unless requests failed as well: requests
-        to a dead server fail at once, and so keep any client busy.
-        """
-        m = self.measured
-        if m is None or (m.saturated and not any(m.failures.values())):
-            return False
-        return m.verdict == "FAIL" or any(c.verdict == "FAIL" for c in m.certificates.values())
+
+def failed_in_place(measured: Measurement) -> bool:
+    """Tell whether a check in place shows that a target fails.
+
+    A client that could not keep up decides nothing, unless requests failed as well: requests to a
+    dead server fail at once, and so keep any client busy.
+    """
+    if measured.saturated and not any(measured.failures.values()):
+        return False
+    certificates = measured.certificates.values()
+    return measured.verdict == "FAIL" or any(c.verdict == "FAIL" for c in certificates)
 
 
 def apply(
     proposal: Proposal,
     deployment: Deployment,
-    notes: Notes,
+    journal: Journal,
     now: datetime,
     say: Callable[[str], None],
     check: Callable[[], Measurement] | None = None,
 ) -> Applied:
     """Put a proposal into service, and take it back unless the check in place ends without failure.
 
-    Taking back is told through `say`. Raises what the check raises, and EngineError where the
-    deployment refuses.
+    Taking back is told through `say`, and so is what could not be shown of what serves. Raises what
+    the check raises, EngineError where the deployment refuses or what is new does not answer, and
+    OutputError where a step cannot be written down: then it is taken back as well.
     """
     if proposal.setup:
         _write(proposal.setup)
-    _remove_left_behind(deployment)
     with contextlib.ExitStack() as undo:
-        with _staged(proposal, deployment, now) as (staged, digest):
-            note = _note(proposal.name, digest, now, deployment)
-            notes.begin(note)
-            undo.callback(_undo, note, deployment, notes, say)
-            _change_hands(note, staged, deployment)
-        done = Applied(note.kept, check() if check else None)
+        coming = deployment.stage(proposal.release, now)
+        undo.callback(deployment.discard, coming)
+        promotion = _promotion(coming, deployment, now, proposal.release.candidate)
+        journal.begin("staged", promotion)
+        undo.callback(_undo, promotion, deployment, journal, say)
+        _change_hands(promotion, deployment, journal, say)
+        label = None if promotion.kept is None else promotion.kept.label
+        done = Applied(label, _checked(check, journal))
         with put_off():
+            if not done.failed:
+                journal.write("settled")
             undo.pop_all()
             if done.failed:
-                say(take_back(note, deployment, notes) + busy_in_place(done.measured))
-            else:
-                notes.settle(note)
+                told = take_back(deployment, journal, promotion) + busy_in_place(done.measured)
+                say(told)
+                deployment.discard(coming)
     return done
 
 
-def _undo(note: Note, deployment: Deployment, notes: Notes, say: Callable[[str], None]) -> None:
+def _promotion(
+    coming: Version, deployment: Deployment, now: datetime, candidate: Mapping[str, Any]
+) -> Promotion:
+    """Return what is about to be done, and whether what serves answers."""
+    kept = deployment.keeping(now)
+    return Promotion(
+        name=deployment.name,
+        coming=coming,
+        kept=kept,
+        at=now.isoformat(" ", "minutes"),
+        answered=None if kept is None else _answers(deployment),
+        record=deployment.record(),
+        candidate=candidate,
+    )
+
+
+def _answers(deployment: Deployment) -> bool:
+    try:
+        deployment.check()
+    except EngineError:
+        return False
+    return True
+
+
+def _change_hands(
+    promotion: Promotion, deployment: Deployment, journal: Journal, say: Callable[[str], None]
+) -> None:
+    """Keep the old version, give the name to what is staged, and have it serve."""
+    journal.write("keeping")
+    deployment.promote(promotion.coming, promotion.kept)
+    journal.write("swapped")
+    if unshown := deployment.reload():
+        say(unshown)
+    journal.write("reloaded")
+
+
+def _checked(check: Callable[[], Measurement] | None, journal: Journal) -> Measurement | None:
+    """Return what the check in place measured; write down that it ended without failure."""
+    measured = check() if check else None
+    if measured is not None and not failed_in_place(measured):
+        journal.write("checked")
+    return measured
+
+
+def _undo(
+    promotion: Promotion, deployment: Deployment, journal: Journal, say: Callable[[str], None]
+) -> None:
     """Take back what was done and say so; a signal that comes meanwhile waits until then."""
     with put_off():
         try:
-            say(take_back(note, deployment, notes))
+            say(take_back(deployment, journal, promotion))
         except TunerError as error:
             say(str(error))
-
-
-def _remove_left_behind(deployment: Deployment) -> None:
-    """Remove what processes of this machine had staged before they were killed."""
-    for name in deployment.names():
-        found = _OURS.fullmatch(name)
-        if found is None or found["machine"] != _machine():
-            continue
-        pid = int(found["pid"])
-        if pid == os.getpid() or not psutil.pid_exists(pid):
-            deployment.delete(name)
-
-
-def _machine() -> str:
-    """Return what tells this machine, or container, from others that use the same server."""
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-
-
-@contextlib.contextmanager
-def _staged(proposal: Proposal, deployment: Deployment, now: datetime) -> Iterator[tuple[str, str]]:
-    """Stage a result under a name of this process alone; yield the name and the digest.
-
-    The name is removed at the end. Where that fails, the next `apply` removes it.
-    """
-    name = f"{STAGED}:{now.strftime(STAMP)}-{_machine()}-{os.getpid()}"
-    try:
-        yield name, deployment.stage(name, proposal.folder)
-    finally:
-        with contextlib.suppress(EngineError):
-            deployment.delete(name)
-
-
-def _note(name: str, digest: str, now: datetime, deployment: Deployment) -> Note:
-    """Return what is about to be done."""
-    kept = dated(name, now) if deployment.digest(name) is not None else None
-    return Note(name, digest, kept, now.isoformat(" ", "minutes"))
-
-
-def _change_hands(note: Note, staged: str, deployment: Deployment) -> None:
-    """Keep the old model under its dated name, and give the name to what is staged."""
-    if note.kept is not None:
-        deployment.copy(note.name, note.kept)
-    deployment.copy(staged, note.name)
 
 
 def _write(setup: ServerSetup) -> None:

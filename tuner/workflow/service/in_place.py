@@ -25,10 +25,16 @@ from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.service.proposal import Proposal
 
 
-def why_not(proposal: Proposal, study: Study | None) -> str | None:
+def why_not(proposal: Proposal, study: Study | None, deployment: Deployment) -> str | None:
     """Return why nothing can be measured in place, None where it can."""
     if study is None:
         return "no requests are asked for"
+    ran = (proposal.result.get("environment") or {}).get("engine", study.engine)
+    if not deployment.holds_prompt and study.engine != ran:
+        return (
+            f"the study at hand is of engine {study.engine}, the result of {ran}; --study FILE "
+            "names its own"
+        )
     if study.workload.hash != proposal.result.get("workload_hash"):
         return "the study at hand has other prompts than the result; --study FILE names its own"
     return None
@@ -39,14 +45,15 @@ async def measure(
 ) -> Measurement:
     """Return a measurement of what serves now, with requests as clients send them.
 
-    They carry only what the model does not hold itself. The targets are those of the result.
+    They carry only what does not serve by itself. The targets are those of the result.
     Raises EngineDied where no request is answered.
     """
     study = replace(study, slos=_targets(proposal.result))
-    sent = client_part(proposal.result["best"]["candidate"])
+    candidate = proposal.release.candidate
+    sent = client_part(candidate) if deployment.holds_prompt else dict(candidate)
     prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
     with claimed(out):
-        session = Session(study, deployment.engine(proposal.name), out, math.inf)
+        session = Session(study, deployment.engine(study), out, math.inf)
         try:
             asked = prompts.prompts(study.seed)
             spec = TrialSpec("0000", Place("measure"), asked, requests)

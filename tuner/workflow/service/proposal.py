@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tuner.engines.deployment import Deployment, ServerSetup, Target
-from tuner.engines.registry import deploying, kinds
+from tuner.engines.deployment import Deployment, Release, ServerSetup, Target
 from tuner.modelfile.diff import Change
 from tuner.spec.errors import InputError
-from tuner.workflow.service.way_back import dated
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A result that could serve under a name; `changes` is None where nothing has the name yet."""
+    """A result that could serve under a name; `changes` is None where nothing has the name yet.
+
+    `edited` is what somebody changed by hand of what serves.
+    """
 
     name: str
-    folder: Path
+    release: Release
     verdict: str
     changes: tuple[Change, ...] | None
     setup: ServerSetup | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
+    edited: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of the run."""
+        return self.release.folder
 
 
 def read_result(result: Path) -> tuple[Path, Mapping[str, Any]]:
@@ -44,39 +50,39 @@ def read_result(result: Path) -> tuple[Path, Mapping[str, Any]]:
     return folder, found
 
 
-def deployment_for(result: Path, host: str | None) -> Deployment:
-    """Return the place where a result can go into service.
+def release_of(result: Path) -> Release:
+    """Return what a run wrote that can serve; raise InputError as `read_result` does."""
+    folder, document = read_result(result)
+    candidate = (document.get("best") or {}).get("candidate", {})
+    return Release(folder, tuple(document.get("artifacts") or ()), candidate)
 
-    `host` is its address, None for the default. Raises InputError where no engine takes the result.
+
+def changes_in_service(deployment: Deployment, result: Path) -> tuple[Change, ...]:
+    """Return what would change where a result replaces what serves; raise InputError for nothing.
+
+    It is asked of the place alone, which needs no lock for that.
     """
-    folder, found = read_result(result)
-    kind = deploying(found.get("artifacts", {}))
-    if kind is None:
-        known = " or ".join(k.deploys for k in kinds() if k.deploys is not None) or "file"
-        raise InputError(
-            f"{folder / 'result.json'}: this run wrote no {known} that could go into service"
-        )
-    return kind.deployment(host)
+    found = deployment.changes(release_of(result))
+    if found is None:
+        raise InputError(f"nothing serves as {deployment.name}: there is nothing to compare with")
+    return found
 
 
-def propose(result: Path, name: str, target: Target, deployment: Deployment) -> Proposal:
+def propose(result: Path, target: Target, deployment: Deployment) -> Proposal:
     """Return what changes where a result goes into service under a name.
 
-    Raises InputError for a folder without a result, for a name that the deployment refuses, and
-    for one too long to keep what serves now.
+    Raises InputError for a folder without a result, for one that cannot be deployed there, and for
+    a name too long to keep what serves now.
     """
-    folder, document = read_result(result)
-    deployment.ensure_name(name)
-    name = deployment.listed(name)
-    changes = deployment.changes(name, folder)
-    if changes is not None:
-        deployment.ensure_name(dated(name, datetime.now()))
-    candidate = (document.get("best") or {}).get("candidate", {})
+    _, document = read_result(result)
+    release = release_of(result)
+    changes, serves = deployment.changes(release), deployment.current()
     return Proposal(
-        name=name,
-        folder=folder,
+        name=deployment.name,
+        release=release,
         verdict=str(document.get("verdict")),
         changes=changes,
-        setup=deployment.setup(name, folder, candidate, target),
+        setup=deployment.setup(release, target),
         result=document,
+        edited=() if serves is None else deployment.edited(serves),
     )

@@ -1,114 +1,149 @@
-"""Bring back what served under a name before the last `apply`, or remove the name.
-
-What served before stays under a dated name.
-"""
+"""Bring back what served before: after a check that did not end well, or because somebody asks."""
 
 from __future__ import annotations
 
-import re
+import contextlib
 from datetime import datetime
 
-from tuner.engines.deployment import Deployment
-from tuner.spec.errors import EngineError, EngineMissing, InputError
-from tuner.workflow.service.notes import Note, Notes
-
-BEFORE = "-before-"
-STAMP = "%Y%m%dT%H%M%S"
+from tuner.engines.deployment import Deployment, Version
+from tuner.spec.errors import EngineError, EngineMissing, InputError, OutputError
+from tuner.workflow.service.journal import Journal, Promotion
 
 
-def dated(name: str, now: datetime) -> str:
-    """Return the name that keeps what serves under a name now."""
-    return f"{name}{BEFORE}{now.strftime(STAMP)}"
+def take_back(deployment: Deployment, journal: Journal, promotion: Promotion) -> str:
+    """Undo a promotion; return a sentence that says what serves now.
 
-
-def kept_before(name: str, deployment: Deployment) -> str | None:
-    """Return the name that keeps what served before the last `apply`, None without one."""
-    pattern = re.compile(re.escape(f"{name}{BEFORE}") + r"\d{8}T\d{6}", re.IGNORECASE)
-    return max(filter(pattern.fullmatch, deployment.names()), key=str.casefold, default=None)
-
-
-def take_back(note: Note, deployment: Deployment, notes: Notes) -> str:
-    """Undo an `apply`; return a sentence that says what serves now.
-
-    Raises EngineError where that is impossible, with the command for later.
+    It may be done again, until it is written down as done. Raises EngineError where it is
+    impossible, with the command for later, and where what served before does not answer any more.
     """
+    moved = "swapped" in _steps(journal, promotion)
     try:
-        ours = _undo(note, deployment)
+        if not is_ours(deployment, promotion):
+            _end(journal)
+            return f"{promotion.name} was changed by somebody else meanwhile, and stays as it is"
+        moved = moved or not serves(deployment, promotion.kept)
+        deployment.restore(promotion.kept)
     except EngineError as error:
         may = "may serve" if isinstance(error, EngineMissing) else "serves"
         raise EngineError(
-            f"{note.name} {may} the new model, whose check did not end well, and could not be "
-            f"taken back ({error}); {_command(note, deployment)}"
+            f"{promotion.name} {may} the new {deployment.noun}, whose check did not end well, and "
+            f"could not be taken back ({error}); {command(deployment, promotion)}"
         ) from error
-    notes.forget()
-    if not ours:
-        return f"{note.name} was changed by somebody else meanwhile, and stays as it is"
-    if note.kept is None:
-        return f"rolled back: {note.name} is removed, nothing served as it before"
-    return f"rolled back: {note.name} is what it was before"
+    told = f"rolled back: {_what_serves(promotion)}"
+    if moved:
+        return told + _serving_again(deployment, journal, promotion, told)
+    _end(journal)
+    return told
 
 
-def _undo(note: Note, deployment: Deployment) -> bool:
-    """Let a name serve what it did before, also where it has not changed hands yet.
+def _what_serves(promotion: Promotion) -> str:
+    if promotion.kept is None:
+        return f"{promotion.name} is removed, nothing served as it before"
+    return f"{promotion.name} is what it was before"
 
-    Returns False for a name that somebody else has changed since, and leaves it as it is.
+
+def _serving_again(
+    deployment: Deployment, journal: Journal, promotion: Promotion, told: str
+) -> str:
+    """Have serve what has the name again; return the rest of the sentence that says so.
+
+    What did not answer before need not answer now; else EngineError is raised.
     """
-    serves = deployment.digest(note.name)
-    old = None if note.kept is None else deployment.digest(note.kept)
-    if note.kept is None or old is None:  # the old model is not kept: at most a first one was made
-        if note.kept is None and serves == note.digest:
-            deployment.delete(note.name)
-        return note.kept is not None or serves in (None, note.digest)
-    if serves not in (old, note.digest):
-        return False
-    if serves != old:
-        deployment.copy(note.kept, note.name)
-    deployment.delete(note.kept)
-    return True
+    try:
+        remark = deployment.reload()
+    except EngineError as error:
+        if promotion.answered is not False:
+            raise EngineError(f"{told}, but it does not answer: {error}") from error
+        remark = f"it did not answer before, and does not now: {str(error).splitlines()[0]}"
+    finally:
+        _end(journal)  # what does not start is not started again by each further `tune`
+    return f"; {remark}" if remark else ""
 
 
-def _command(note: Note, deployment: Deployment) -> str:
-    does = "removes it" if note.kept is None else f"brings back {note.kept}"
-    return f"`tune rollback {note.name} --attach {deployment.address}` {does}"
+def _end(journal: Journal) -> None:
+    """Write down that what served before has the name."""
+    with contextlib.suppress(OutputError):  # else the next `tune` does it again, to the same end
+        journal.write("restored")
 
 
-def unfinished(deployment: Deployment, notes: Notes) -> str | None:
-    """Return a sentence where an `apply` was killed and its unchecked result serves, else None.
+def _steps(journal: Journal, promotion: Promotion) -> tuple[str, ...]:
+    """Return the steps that were written down of what goes on."""
+    written = journal.unfinished()
+    return promotion.steps if written is None else written.steps
 
-    Where it was killed before the name changed hands, what it left is removed.
+
+def is_ours(deployment: Deployment, promotion: Promotion) -> bool:
+    """Tell whether a name serves one of the two between which it was to change."""
+    return serves(deployment, promotion.kept) or serves(deployment, promotion.coming)
+
+
+def serves(deployment: Deployment, version: Version | None) -> bool:
+    """Tell whether a version has the name; None stands for no version."""
+    now = deployment.current()
+    return (now and now.id) == (version and version.id)
+
+
+def command(deployment: Deployment, promotion: Promotion) -> str:
+    """Return what does by hand what could not be done, and what it does."""
+    does = f"brings back {promotion.kept.label}" if promotion.kept else "removes it"
+    return f"`tune rollback {promotion.name}{deployment.option}` {does}"
+
+
+def last_kept(deployment: Deployment, journal: Journal) -> Version | None:
+    """Return what served before the last `apply`, None where nothing is kept of it.
+
+    That is what the journal says, and the last one by its date where the journal does not know.
     """
-    note = notes.unchecked()
-    if note is None:
-        return None
-    if deployment.digest(note.name) == note.digest:
-        return (
-            f"the check in place of the tune apply of {note.at} did not end: {note.name} serves "
-            f"what was not checked; {_command(note, deployment)}"
-        )
-    _undo(note, deployment)  # the name has not changed hands, or somebody changed it since
-    notes.forget()
-    return None
+    kept = deployment.kept()
+    for made in reversed(journal.promotions()):
+        if made.settled and made.kept in kept and serves(deployment, made.coming):
+            return made.kept
+    return kept[-1] if kept else None
 
 
-def first_apply(name: str, deployment: Deployment, notes: Notes) -> Note:
+def first_apply(deployment: Deployment, journal: Journal) -> Promotion:
     """Return the `apply` that made what serves, where nothing served before; raise InputError."""
-    serves = deployment.digest(name)
-    for note in (notes.unchecked(), notes.first()):
-        if note is not None and note.kept is None and note.digest == serves:
-            return note
+    for made in reversed(journal.promotions()):
+        if made.settled and made.kept is None and serves(deployment, made.coming):
+            return made
     raise InputError(
-        f"nothing was kept of what served as {name} before: there is no {name}{BEFORE}DATE"
+        f"nothing was kept of what served as {deployment.name} before: there is nothing to go back "
+        "to"
     )
 
 
-def bring_back(kept: str, name: str, deployment: Deployment, notes: Notes) -> None:
-    """Let a name serve again what is kept for it."""
-    deployment.copy(kept, name)
-    deployment.delete(kept)
-    notes.forget()
+def go_back(
+    deployment: Deployment, journal: Journal, kept: Version | None, now: datetime
+) -> str | None:
+    """Let a name serve what is kept, None for nothing, because somebody asks for it.
+
+    Returns what could not be shown of what serves then. A full disk does not keep it from that.
+    Raises EngineError.
+    """
+    coming = deployment.current()
+    if coming is None:
+        raise InputError(f"nothing serves as {deployment.name}: there is nothing to go back from")
+    began = Promotion(
+        name=deployment.name,
+        coming=coming,
+        kept=kept,
+        at=now.isoformat(" ", "minutes"),
+        record=deployment.record(),
+        by="tune rollback",
+    )
+    with contextlib.suppress(OutputError):
+        journal.begin("returning", began)
+    return finish_return(deployment, journal, began)
 
 
-def remove(name: str, deployment: Deployment, notes: Notes) -> None:
-    """Remove a name under which nothing served before."""
-    deployment.delete(name)
-    notes.forget(first=True)
+def finish_return(deployment: Deployment, journal: Journal, began: Promotion) -> str | None:
+    """Do all of a way back, also where some of it was done before; see `go_back`."""
+    deployment.restore(began.kept)
+    rest = _serving_again(deployment, journal, began, _again(began))
+    return rest.removeprefix("; ") or None
+
+
+def _again(began: Promotion) -> str:
+    if began.kept is None:
+        return f"{began.name} is removed"
+    return f"{began.name} is again what was kept as {began.kept.label}"

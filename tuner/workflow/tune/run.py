@@ -46,7 +46,6 @@ from tuner.workflow.tune.searching.shortlist import second_looks
 from tuner.workflow.tune.searching.trials import restored
 
 
-
 async def run(
     study: Study,
     out: Path,

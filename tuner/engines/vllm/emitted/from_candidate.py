@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tuner.engines.artifacts import ServedCandidate
+from tuner.engines.base import Seen
 from tuner.engines.openai.artifacts import hosted_files
 from tuner.engines.vllm.emitted.artifacts import CONFIG, SCRIPT, artifacts
 from tuner.engines.vllm.emitted.check import ensure_read
 from tuner.engines.vllm.engine import Vllm
+from tuner.spec.address import url
 from tuner.spec.errors import EngineError
 
 
@@ -22,8 +24,9 @@ def files(served: ServedCandidate) -> dict[str, str]:
     request = engine.request((), served.candidate, serving.response_format)
     if isinstance(engine, Vllm):
         return artifacts(engine.service(served.candidate), request, serving, served.evidence)
-    assert served.study.url is not None
-    return hosted_files(served.study.url, request, {}, serving, served.evidence)
+    assert isinstance(engine, Seen)
+    at = served.study.url or url(engine.server)
+    return hosted_files(at, request, {}, serving, served.evidence)
 
 
 def checked(served: ServedCandidate, files: Mapping[str, str]) -> str | None:

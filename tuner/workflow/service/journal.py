@@ -1,0 +1,217 @@
+"""Lock a name in service, and write down each step of what is done to it before the next begins.
+
+Locks and journals lie in the user's state folder, one of each for every name at every place. A
+journal is only ever appended to: one line of JSON for a step, on the disk itself before the step
+counts. Whoever takes the lock reads it first: what was begun and not ended is repaired.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from tuner.engines.deployment import Deployment, Version
+from tuner.machine import durable
+from tuner.spec.errors import InputError
+from tuner.store.run_folder import take, writing
+from tuner.store.state_folder import state_folder
+
+Step: TypeAlias = Literal[
+    "staged", "keeping", "swapped", "reloaded", "checked", "settled", "returning", "restored"
+]
+"""What was done, in this order: a promotion begins with `staged`, and a way back by hand with
+`returning`; they end with `settled` or `restored`. `keeping` comes before anything changes."""
+
+_BEGINS: tuple[Step, ...] = ("staged", "returning")
+_ENDS: tuple[Step, ...] = ("settled", "restored")
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """One version that went into service, or was to: `coming` in the place of `kept`.
+
+    `kept` is None where nothing had the name; `answered` tells whether that answered then, None
+    where it was not asked. `by` is the command that did it, `candidate` has the settings of what
+    was coming, {} where they are not known. `steps` were done. A way back by hand has `returning`
+    among them, and what it comes from as `coming`.
+    """
+
+    name: str
+    coming: Version
+    kept: Version | None
+    at: str
+    answered: bool | None = None
+    steps: tuple[Step, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+    by: str = "tune apply"
+    candidate: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it came to its end."""
+        return self.steps[-1:] != () and self.steps[-1] in _ENDS
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether it went into service and stayed."""
+        return self.steps[-1:] == ("settled",)
+
+
+class Journal:
+    """The journal of one name in service, in a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def promotions(self) -> list[Promotion]:
+        """Return all that was ever done, the earliest first; raise InputError for a broken line.
+
+        A last line that was cut short is none: its step had not been written down yet.
+        """
+        return list(_promotions(self._lines(), self._path))
+
+    def unfinished(self) -> Promotion | None:
+        """Return what was begun and did not come to its end, None where all did."""
+        last = self.promotions()[-1:]
+        return last[0] if last and not last[0].ended else None
+
+    def begin(self, step: Step, promotion: Promotion) -> None:
+        """Write down that something begins; raise OutputError."""
+        self._append({
+            "step": step,
+            "at": promotion.at,
+            "name": promotion.name,
+            "coming": asdict(promotion.coming),
+            "kept": promotion.kept and asdict(promotion.kept),
+            "answered": promotion.answered,
+            "place": dict(promotion.record),
+            "by": promotion.by,
+            "candidate": dict(promotion.candidate),
+        })  # fmt: skip
+
+    def write(self, step: Step) -> None:
+        """Write down that a step was done; raise OutputError."""
+        self._append({"step": step, "at": datetime.now().isoformat(" ", "seconds")})
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=True) + "\n"
+        with writing(self._path):
+            whole = _whole(self._read())
+            durable.append(self._path, text.encode(), len(whole))
+            if not whole:
+                durable.sync(self._path.parent)
+
+    def _lines(self) -> Sequence[bytes]:
+        return _whole(self._read()).splitlines()
+
+    def _read(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise InputError(
+                f"{self._path} cannot be read ({error.strerror}), where what is done to a name in "
+                "service is written down; make it readable"
+            ) from None
+
+
+def _whole(content: bytes) -> bytes:
+    """Return what was written to the end of a line."""
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _promotions(lines: Sequence[bytes], path: Path) -> Iterator[Promotion]:
+    """Yield what the lines tell; raise InputError for a line that no `tune` wrote."""
+    now: Promotion | None = None
+    for number, line in enumerate(lines, 1):
+        try:
+            told = json.loads(line)
+            step = told["step"]
+            if step not in get_args(Step):
+                raise ValueError(f"unknown step {step!r}")
+            if step in _BEGINS:
+                if now is not None:
+                    yield now
+                now = _begun(told)
+            if now is None:
+                raise ValueError(f"{step} of nothing that was begun")
+            now = replace(now, steps=(*now.steps, step))
+        except (ValueError, KeyError, TypeError, RecursionError) as broken:
+            raise InputError(
+                f"{path}, line {number}: no step of a journal ({broken}); look at what serves, and "
+                "move the file away to go on"
+            ) from None
+    if now is not None:
+        yield now
+
+
+def _begun(told: Mapping[str, Any]) -> Promotion:
+    kept, answered = told["kept"], told["answered"]
+    return Promotion(
+        name=str(told["name"]),
+        coming=Version(**told["coming"]),
+        kept=None if kept is None else Version(**kept),
+        at=str(told["at"]),
+        answered=None if answered is None else bool(answered),
+        record=dict(told["place"]),
+        by=str(told["by"]),
+        candidate=dict(told["candidate"]),
+    )
+
+
+@contextlib.contextmanager
+def locked(deployment: Deployment) -> Iterator[Journal]:
+    """Lock a name in service for this process; yield its journal.
+
+    Raises Locked while another process changes it, InputError where no state can be written, and
+    where the place serves under another name.
+    """
+    base = state_folder() / hashlib.sha256(deployment.key.encode()).hexdigest()[:20]
+    try:
+        base.parent.mkdir(parents=True, exist_ok=True)
+        lock = base.with_name(f"{base.name}.lock").open("w")
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {base.parent} ({error.strerror}), where what is done to a name in "
+            "service is written down; let XDG_STATE_HOME name a folder that can be written"
+        ) from None
+    with lock:
+        take(
+            lock,
+            f"{deployment.name} is being changed by another tune apply or rollback; wait until it "
+            "has ended",
+        )
+        journal = Journal(base.with_name(f"{base.name}.jsonl"))
+        _ensure_named(deployment, journal)
+        yield journal
+
+
+def _ensure_named(deployment: Deployment, journal: Journal) -> None:
+    """Raise InputError where what serves in a place has another name: it has only one."""
+    last = journal.promotions()[-1:]
+    if last and last[0].name.casefold() != deployment.name.casefold():
+        raise InputError(
+            f"{deployment.key} serves as {last[0].name}, found the name {deployment.name}; say "
+            f"--name {last[0].name}, or another folder"
+        )
+
+
+def recorded(name: str) -> list[Mapping[str, Any]]:
+    """Return what was written down of the places that are found by this name alone.
+
+    A journal that cannot be read is left out: its own place tells of it.
+    """
+    found = []
+    for path in sorted(state_folder().glob("*.jsonl")):
+        with contextlib.suppress(InputError):
+            last = Journal(path).promotions()[-1:]
+            if last and last[0].name == name and last[0].record:
+                found.append(last[0].record)
+    return found
