@@ -18,7 +18,7 @@ from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "check", "schedule", "notify", "doctor",
+    "rollback", "retune", "check", "schedule", "notify", "doctor",
 )  # fmt: skip
 _DEFAULT = "run"
 

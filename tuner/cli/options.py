@@ -15,6 +15,7 @@ import click
 from tuner.cli.limit_options import Cpus, Size
 
 if TYPE_CHECKING:
+    from tuner.report.progress import Lines
     from tuner.spec.beside import Limits
     from tuner.spec.study import Study
 
@@ -349,3 +350,14 @@ def show(what: Any) -> None:
         click.echo(json.dumps(what, indent=2, ensure_ascii=False))
     else:
         console().print(what)
+
+
+def progress(quiet: bool, study: Study) -> Lines:
+    """Return what shows how a run goes: a bar on a terminal, lines elsewhere."""
+    from tuner.report.progress import Bar, Lines
+    from tuner.report.result import console
+
+    errors, judged, target = console(stderr=True), study.workload.judged, study.slos[:1]
+    if errors.is_terminal and not quiet:
+        return Bar(errors, study.budget_s, judged, *target)
+    return Lines(errors, quiet, judged, *target)

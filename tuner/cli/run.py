@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import option, read_study, run_loop, shared, show
+from tuner.cli.options import option, progress, read_study, run_loop, shared, show
 
 OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
 
@@ -79,7 +79,7 @@ def command(
     if not quiet:
         errors.print(show_plan(plan(study), study))
     folder = out or (latest_out if resume else default_out)(study.name)
-    watcher = _watcher(errors, quiet, study)
+    watcher = progress(quiet, study)
     if pull:
         from tuner.engines.registry import kind_of
 
@@ -105,12 +105,3 @@ def command(
         watcher.close()
     show(result_document(result) if as_json else show_result(result))
     return 0 if result.verdict == "PASS" else 3
-
-
-def _watcher(errors: Any, quiet: bool, study: Any) -> Any:
-    from tuner.report.progress import Bar, Lines
-
-    judged, target = study.workload.judged, study.slos[:1]
-    if errors.is_terminal and not quiet:
-        return Bar(errors, study.budget_s, judged, *target)
-    return Lines(errors, quiet, judged, *target)

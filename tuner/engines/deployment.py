@@ -93,6 +93,11 @@ class Deployment(Protocol):
         """Tell whether what serves has the system text and the shots, which nobody sends then."""
         ...
 
+    @property
+    def starts_server(self) -> bool:
+        """Tell whether a reload starts the server anew, with the flags of what has the name."""
+        ...
+
     def record(self) -> Mapping[str, Any]:
         """Return what to write down so that the name alone finds the place; {} for nothing."""
         ...
@@ -166,6 +171,13 @@ class Deployment(Protocol):
 
     def check(self) -> None:
         """Raise EngineError where what serves does not answer."""
+        ...
+
+    def is_new(self) -> bool | None:
+        """Tell whether what answers now was started after the name last changed hands.
+
+        None where that is out of sight.
+        """
         ...
 
     def engine(self, study: Study) -> Engine:

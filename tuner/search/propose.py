@@ -226,6 +226,13 @@ class Proposer:
             else:
                 tell(self._study, asked, trial)
 
+    def learn(self, trial: Trial) -> None:
+        """Hear of a trial of another run of the same study; it may be measured here as well."""
+        if contains(self._space, trial.candidate):
+            params = {n: encode(d, trial.candidate[n]) for n, d in self._space.items()}
+            with _quiet():
+                tell(self._study, self._ask(params), trial)
+
     def drop(self, knob: str) -> None:
         """Search without a knob from now on; what was measured with its other values still tells.
 

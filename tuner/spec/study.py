@@ -63,6 +63,7 @@ class Study:
     beside: Beside | None = None
     notify: Notify | None = None
     deploy: Deploy | None = None
+    promote: Literal["auto", "ask"] = "auto"
 
     @property
     def one_start(self) -> bool:
@@ -119,6 +120,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         beside=beside_of(parsed.beside),
         notify=notify_value(parsed.notify, folder, file),
         deploy=_deploy(parsed.deploy, folder),
+        promote=parsed.promote,
     )
 
 

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 class FilesDeployment:
     """The `Deployment` of a folder, whose files start a server of one kind of engine."""
 
-    noun = "version"
+    noun, starts_server = "version", True
     option = ""
 
     def __init__(self, name: str, deploy: Deploy, kind: EngineKind) -> None:
@@ -159,6 +159,11 @@ class FilesDeployment:
     def check(self) -> None:
         """Raise EngineDied where the server is not well."""
         reload.check(self.deploy)
+
+    def is_new(self) -> bool | None:
+        """Tell whether no process that was there before listens at the health URL."""
+        now = reload.seen(self.deploy.health)
+        return None if self._before is None or not now else not self._before & now
 
     def engine(self, study: Study) -> Engine:
         """Return an engine of the kind over the server that answers at the health URL."""

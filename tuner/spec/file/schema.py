@@ -61,6 +61,8 @@ DESCRIPTIONS = {
     "MetricPart.below": "Production is busy below it.",
     "StudyFile.deploy": "How files of a result serve, for `tune apply`: engines `vllm`, `command` "
     "and `llamacpp`.",
+    "StudyFile.promote": "Whether `tune retune` puts what is shown to be better into service, "
+    "or waits for a person's word.",
     "DeployPart.folder": "The folder of the versions; its link `current` names what serves.",
     "DeployPart.reload": "Command that has the server start from `current`: a list of words, or a "
     "text that is split as a shell does. No shell runs it; its output goes to `reload.log`.",

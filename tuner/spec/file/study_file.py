@@ -256,6 +256,7 @@ class StudyFile(Part):
     beside: BesidePart | None = None
     notify: NotifyPart | None = None
     deploy: DeployPart | None = None
+    promote: Literal["auto", "ask"] = "auto"
 
 
 @cache

@@ -8,10 +8,9 @@ serves again; where `tune` is killed, the next one sees to that (`repair`).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from tuner.engines.deployment import Deployment, ServerSetup, Version
 from tuner.evaluate.measurement import Measurement
@@ -60,19 +59,20 @@ def apply(
     now: datetime,
     say: Callable[[str], None],
     check: Callable[[], Measurement] | None = None,
+    by: str = "tune apply",
 ) -> Applied:
     """Put a proposal into service, and take it back unless the check in place ends without failure.
 
-    Taking back is told through `say`, and so is what could not be shown of what serves. Raises what
-    the check raises, EngineError where the deployment refuses or what is new does not answer, and
-    OutputError where a step cannot be written down: then it is taken back as well.
+    `by` is the command that does it. Taking back is told through `say`, and so is what could not be
+    shown of what serves. Raises what the check raises, EngineError where the deployment refuses or
+    what is new does not answer, and OutputError where a step cannot be written down: then it is taken back as well.
     """
     if proposal.setup:
         _write(proposal.setup)
     with contextlib.ExitStack() as undo:
         coming = deployment.stage(proposal.release, now)
         undo.callback(deployment.discard, coming)
-        promotion = _promotion(coming, deployment, now, proposal.release.candidate)
+        promotion = _promotion(coming, deployment, now, proposal, by)
         journal.begin("staged", promotion)
         undo.callback(_undo, promotion, deployment, journal, say)
         _change_hands(promotion, deployment, journal, say)
@@ -90,7 +90,7 @@ def apply(
 
 
 def _promotion(
-    coming: Version, deployment: Deployment, now: datetime, candidate: Mapping[str, Any]
+    coming: Version, deployment: Deployment, now: datetime, proposal: Proposal, by: str
 ) -> Promotion:
     """Return what is about to be done, and whether what serves answers."""
     kept = deployment.keeping(now)
@@ -101,7 +101,10 @@ def _promotion(
         at=now.isoformat(" ", "minutes"),
         answered=None if kept is None else _answers(deployment),
         record=deployment.record(),
-        candidate=candidate,
+        by=by,
+        candidate=proposal.release.candidate,
+        model=(proposal.result.get("environment") or {}).get("model_digest"),
+        result=str(proposal.folder.absolute()),
     )
 
 

@@ -10,16 +10,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from tuner.engines.deployment import Deployment, Version
-from tuner.machine import durable
 from tuner.spec.errors import InputError
-from tuner.store.run_folder import take, writing
+from tuner.store.line_log import LineLog
+from tuner.store.run_folder import take
 from tuner.store.state_folder import state_folder
 
 Step: TypeAlias = Literal[
@@ -38,7 +38,8 @@ class Promotion:
 
     `kept` is None where nothing had the name; `answered` tells whether that answered then, None
     where it was not asked. `by` is the command that did it, `candidate` has the settings of what
-    was coming, {} where they are not known. `steps` were done. A way back by hand has `returning`
+    was coming, {} where they are not known, `model` the digest of the model that they were measured
+    with, and `result` the folder of that run. `steps` were done. A way back by hand has `returning`
     among them, and what it comes from as `coming`.
     """
 
@@ -51,6 +52,8 @@ class Promotion:
     record: Mapping[str, Any] = field(default_factory=dict)
     by: str = "tune apply"
     candidate: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    result: str | None = None
 
     @property
     def ended(self) -> bool:
@@ -67,14 +70,14 @@ class Journal:
     """The journal of one name in service, in a file of its own."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._log = LineLog(path, "what is done to a name in service")
 
     def promotions(self) -> list[Promotion]:
         """Return all that was ever done, the earliest first; raise InputError for a broken line.
 
         A last line that was cut short is none: its step had not been written down yet.
         """
-        return list(_promotions(self._lines(), self._path))
+        return list(_promotions(self._log.lines(), self._log.path))
 
     def unfinished(self) -> Promotion | None:
         """Return what was begun and did not come to its end, None where all did."""
@@ -83,7 +86,7 @@ class Journal:
 
     def begin(self, step: Step, promotion: Promotion) -> None:
         """Write down that something begins; raise OutputError."""
-        self._append({
+        self._log.append({
             "step": step,
             "at": promotion.at,
             "name": promotion.name,
@@ -93,44 +96,19 @@ class Journal:
             "place": dict(promotion.record),
             "by": promotion.by,
             "candidate": dict(promotion.candidate),
+            "model": promotion.model,
+            "result": promotion.result,
         })  # fmt: skip
 
     def write(self, step: Step) -> None:
         """Write down that a step was done; raise OutputError."""
-        self._append({"step": step, "at": datetime.now().isoformat(" ", "seconds")})
-
-    def _append(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=True) + "\n"
-        with writing(self._path):
-            whole = _whole(self._read())
-            durable.append(self._path, text.encode(), len(whole))
-            if not whole:
-                durable.sync(self._path.parent)
-
-    def _lines(self) -> Sequence[bytes]:
-        return _whole(self._read()).splitlines()
-
-    def _read(self) -> bytes:
-        try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            return b""
-        except OSError as error:
-            raise InputError(
-                f"{self._path} cannot be read ({error.strerror}), where what is done to a name in "
-                "service is written down; make it readable"
-            ) from None
+        self._log.append({"step": step, "at": datetime.now().isoformat(" ", "seconds")})
 
 
-def _whole(content: bytes) -> bytes:
-    """Return what was written to the end of a line."""
-    return content[: content.rfind(b"\n") + 1]
-
-
-def _promotions(lines: Sequence[bytes], path: Path) -> Iterator[Promotion]:
+def _promotions(lines: Iterable[tuple[int, bytes]], path: Path) -> Iterator[Promotion]:
     """Yield what the lines tell; raise InputError for a line that no `tune` wrote."""
     now: Promotion | None = None
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         try:
             told = json.loads(line)
             step = told["step"]
@@ -163,7 +141,13 @@ def _begun(told: Mapping[str, Any]) -> Promotion:
         record=dict(told["place"]),
         by=str(told["by"]),
         candidate=dict(told["candidate"]),
+        model=_text(told.get("model")),
+        result=_text(told.get("result")),
     )
+
+
+def _text(told: Any) -> str | None:
+    return None if told is None else str(told)
 
 
 @contextlib.contextmanager
@@ -173,7 +157,7 @@ def locked(deployment: Deployment) -> Iterator[Journal]:
     Raises Locked while another process changes it, InputError where no state can be written, and
     where the place serves under another name.
     """
-    base = state_folder() / hashlib.sha256(deployment.key.encode()).hexdigest()[:20]
+    base = base_of(deployment)
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
         lock = base.with_name(f"{base.name}.lock").open("w")
@@ -191,6 +175,11 @@ def locked(deployment: Deployment) -> Iterator[Journal]:
         journal = Journal(base.with_name(f"{base.name}.jsonl"))
         _ensure_named(deployment, journal)
         yield journal
+
+
+def base_of(deployment: Deployment) -> Path:
+    """Return the path that all files about a name in service begin with."""
+    return state_folder() / hashlib.sha256(deployment.key.encode()).hexdigest()[:20]
 
 
 def _ensure_named(deployment: Deployment, journal: Journal) -> None:

@@ -107,7 +107,7 @@ def place_named(name: str, host: str | None, study: Study | None) -> Deployment:
         return registry.folder_deployment(name, study.deploy, registry.kind_of(study))
     found = [] if host is not None else recorded(name)
     if len(found) > 1:
-        folders = ", ".join(str(record.get("folder")) for record in found)
+        folders = ", ".join(sorted(str(record.get("folder")) for record in found))
         raise InputError(
             f"{name} serves from several folders ({folders}); say which with --study FILE, whose "
             "section `deploy` names it"

@@ -113,12 +113,16 @@ def first_apply(deployment: Deployment, journal: Journal) -> Promotion:
 
 
 def go_back(
-    deployment: Deployment, journal: Journal, kept: Version | None, now: datetime
+    deployment: Deployment,
+    journal: Journal,
+    kept: Version | None,
+    now: datetime,
+    by: str = "tune rollback",
 ) -> str | None:
     """Let a name serve what is kept, None for nothing, because somebody asks for it.
 
-    Returns what could not be shown of what serves then. A full disk does not keep it from that.
-    Raises EngineError.
+    `by` is the command that asks. Returns what could not be shown of what serves then. A full disk
+    does not keep it from that. Raises EngineError.
     """
     coming = deployment.current()
     if coming is None:
@@ -129,7 +133,7 @@ def go_back(
         kept=kept,
         at=now.isoformat(" ", "minutes"),
         record=deployment.record(),
-        by="tune rollback",
+        by=by,
     )
     with contextlib.suppress(OutputError):
         journal.begin("returning", began)

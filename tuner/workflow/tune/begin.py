@@ -23,15 +23,19 @@ def begin(
     about: str,
     gate: Gate | None,
     ends_in: Callable[[], float],
+    budget_s: float | None = None,
 ) -> Session:
-    """Return the session; its counts go on where an earlier part of the run ended."""
+    """Return the session; its counts go on where an earlier part of the run ended.
+
+    `budget_s` replaces the study's own; that of earlier parts is included.
+    """
     served = [t.measured.effective for t in stored if t.measured.effective]
     starts = 0 if study.one_start else max((e.engine_start for e in served), default=0)
     return Session(
         study,
         engine,
         out,
-        study.budget_s - WRAP_UP_S,
+        (study.budget_s if budget_s is None else budget_s) - WRAP_UP_S,
         stored[-1].spent if stored else Spent(),
         starts,
         served[-1].version if served else None,

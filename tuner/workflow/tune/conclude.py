@@ -36,7 +36,8 @@ class Finished:
     """All that a run measured, once nothing more is measured.
 
     `rechecks` are the baseline's samples between the search's trials, a block each; `continued`
-    says what a larger budget was spent on, `inert` which knobs make no difference, and why.
+    says what a larger budget was spent on, `inert` which knobs make no difference, and why. With
+    `shown_better` the first finalist was shown to be better than the baseline by other evidence.
     """
 
     finalists: Finalists
@@ -46,6 +47,7 @@ class Finished:
     cold: ColdStarts | None = None
     continued: Sequence[str] = ()
     inert: Mapping[str, str] = field(default_factory=dict)
+    shown_better: bool = False
 
     @property
     def session(self) -> Session:
@@ -65,7 +67,7 @@ def conclude(run: Finished) -> Result:
     alpha, baseline = run.finalists.alpha(place), run.finalists.baseline_measurement()
     shown = gains(study, best, baseline, alpha)
     if best and best.verdict == "PASS" and baseline and baseline.verdict == "PASS":
-        best = best if shown.any else baseline  # what serves stays
+        best = best if shown.any or run.shown_better else baseline  # what serves stays
     chosen, proven = best or baseline, best is not None and best.verdict == "PASS"
     written = _write_artifacts(session, chosen)
     return Result(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from tuner.engines.base import Engine, Limited
@@ -13,10 +12,9 @@ from tuner.engines.registry import create
 from tuner.evaluate.cold_start import ColdStarts
 from tuner.report.documents import result_document
 from tuner.report.result import as_text, show_result
-from tuner.search import hints
 from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.choose_finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
-from tuner.search.propose import Proposer, Strategy
+from tuner.search.propose import Strategy
 from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import EngineError
@@ -27,7 +25,7 @@ from tuner.store.trial_folder import StoredTrial, read_all
 from tuner.workflow.beside.gate import Gate
 from tuner.workflow.beside.load import study_gate
 from tuner.workflow.beside.room import ensure_room
-from tuner.workflow.measuring.candidates import all_knobs, baseline
+from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.measuring.environment import identity
 from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.measuring.session import Session
@@ -40,6 +38,7 @@ from tuner.workflow.tune.proving.cold_start import cold_starts
 from tuner.workflow.tune.proving.proof import complete_baseline
 from tuner.workflow.tune.proving.prove_finalists import Finalists
 from tuner.workflow.tune.searching.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.searching.proposer import proposer
 from tuner.workflow.tune.searching.queue import Queue
 from tuner.workflow.tune.searching.screening import Screening, Watcher
 from tuner.workflow.tune.searching.shortlist import second_looks
@@ -93,37 +92,28 @@ async def _run(
     run_id = same_run(out, about, {t.name: t.run for t in stored})
     session = begin(study, engine, out, stored, run_id, gate, ends_in)
     trials: Sequence[Trial] = restored(study, engine.knobs, stored)
-    proposer = _proposer(session, base, trials)
-    queue = Queue(session, strategy or proposer)
+    own = proposer(session, base, trials)
+    queue = Queue(session, strategy or own)
     job = _Job(session, queue, base, watcher, plan(study), stored, inert)
     try:
         finished = await job.search_and_prove(trials)
     finally:
         await session.aclose(watcher.note)
     result = conclude(finished)
-    _write(result)
+    write(result)
     if strategy is None:
         with writing(out / "study.db"):
-            proposer.save(out / "study.db")
+            own.save(out / "study.db")
     return result
 
 
-def _write(result: Result) -> None:
+def write(result: Result) -> None:
     """Write result.json and report.txt."""
     write_json(result.out / "result.json", result_document(result))
     report = result.out / "report.txt"
     with writing(report):
         text = as_text(show_result(result))
         report.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def _proposer(session: Session, base: Candidate, trials: Sequence[Trial]) -> Proposer:
-    study, knobs = session.study, all_knobs(session.engine)
-    return Proposer(
-        study.space, base, study.sampler, study.seed, partial(hints.values, study, knobs), trials,
-        free=frozenset(name for name, knob in knobs.items() if knob.tier == "request"),
-        siblings=lambda: session.pace().siblings,
-    )  # fmt: skip
 
 
 def _planned(plan_: Plan) -> str:

@@ -46,8 +46,7 @@ _LOOPBACK = ("localhost", "::1")
 class OllamaDeployment:
     """The `Deployment` of a name of a model at one server."""
 
-    noun = "model"
-    holds_prompt = True
+    noun, holds_prompt, starts_server = "model", True, False
 
     def __init__(self, address: str, name: str) -> None:
         self.models, self._said, self._wanted = OllamaModels(address), name, shown(name)
@@ -220,6 +219,10 @@ class OllamaDeployment:
         """Raise EngineMissing where no Ollama answers, EngineError for an unknown model."""
         if self.current() is None:
             raise EngineError(f"no model of the server is called {self.name}")
+
+    def is_new(self) -> bool | None:
+        """Return True: a request names its model, and the server loads what the name means now."""
+        return True
 
     def engine(self, study: Study) -> Engine:
         """Return an engine that sends no options, so that the model's own settings count."""

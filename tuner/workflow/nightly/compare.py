@@ -1,0 +1,174 @@
+"""Find tonight's challenger, and compare it with what serves."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuner.evaluate.duel import Outcome as Shows
+from tuner.evaluate.measured import Measured
+from tuner.evaluate.night import Challenger
+from tuner.search.budget import plan
+from tuner.search.trial import Trial
+from tuner.spec.identity import digest
+from tuner.spec.values import Candidate
+from tuner.store.run_folder import claimed, writing
+from tuner.store.trial_folder import read_all
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.nightly.duel import Duel
+from tuner.workflow.nightly.evidence import Shown, Side
+from tuner.workflow.nightly.search import challenger_id, search
+from tuner.workflow.nightly.tonight import Tonight
+from tuner.workflow.tune.conclude import Finished, conclude
+from tuner.workflow.tune.proving.proof import Side as ProofSide
+from tuner.workflow.tune.proving.prove_finalists import Finalists
+from tuner.workflow.tune.run import write
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a night measured: the search's trials, and what a comparison shows.
+
+    `world` is that of the night. `challenger` is None where nothing looked better than what serves.
+    `stopped` says what ended the comparison early.
+    """
+
+    world: str
+    trials: Sequence[Trial]
+    challenger: Challenger | None = None
+    shows: Shows | None = None
+    shown: Shown | None = None
+    stopped: str | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return how many trials of the search ended in each way."""
+        return Counter(trial.state for trial in self.trials)
+
+
+async def compare(tonight: Tonight) -> Compared:
+    """Compare the challenger of earlier nights, or what a search finds; write the run's result.
+
+    A challenger that is decided about is closed in the ledger. Raises EngineError where nothing
+    could be measured, Busy where production does not become calm.
+    """
+    session = tonight.session(tonight.out, tonight.world.id, tonight.study.budget_s)
+    challenger, trials = _promising(tonight), list[Trial]()
+    if challenger is None:
+        searched = await search(tonight, session)
+        trials = list(searched.trials)
+        if searched.chosen is None:
+            return Compared(tonight.world.id, trials)
+        candidate = searched.chosen.candidate
+        id_ = challenger_id(tonight, candidate)
+        challenger = tonight.ledger.met(tonight.world, id_, candidate)
+    tonight.watcher.phase("comparison")
+    tonight.watcher.note(
+        f"challenger {challenger.number} of the year: {_changed(tonight, challenger)}"
+    )
+    compared = await _duel(tonight, session, challenger, trials)
+    if compared.shows != "open":
+        why = compared.stopped or f"shown to be {compared.shows}"
+        tonight.ledger.close(tonight.world, challenger, why)
+    return compared
+
+
+def _changed(tonight: Tonight, challenger: Challenger) -> str:
+    now, base = challenger.candidate, tonight.base
+    return ", ".join(f"{name}={now[name]}" for name in now if now[name] != base.get(name))
+
+
+def _promising(tonight: Tonight) -> Challenger | None:
+    """Return the open challenger with the most evidence, None where none speaks for itself."""
+    found = {}
+    for known in tonight.ledger.open_challengers(tonight.world):
+        if known.id != challenger_id(tonight, known.candidate) or known.alpha <= 0:
+            continue  # it was compared with something else, or no error is left
+        evidence = _known(tonight, known).shown().evidence
+        if evidence.promising and evidence.outcome(known.alpha) == "open":
+            found[known.id] = (evidence.e, known)
+    return max(found.values(), key=lambda f: f[0], default=(0.0, None))[1]
+
+
+def _known(tonight: Tonight, challenger: Challenger) -> Duel:
+    """Return a comparison with what earlier nights measured, which cannot measure more."""
+    folder = tonight.ledger.duel_folder(tonight.world, challenger)
+    stored = read_all(folder)
+    session = tonight.session(folder, _about(tonight, challenger), 0.0, stored)
+    return Duel.of(session, _sides(tonight, challenger), challenger.alpha, stored)
+
+
+def _sides(tonight: Tonight, challenger: Challenger) -> dict[Side, Candidate]:
+    sides: dict[Side, Candidate] = {
+        "challenger": challenger.candidate, "incumbent": tonight.base,
+    }  # fmt: skip
+    if tonight.serves.anchor is not None:
+        sides["anchor"] = tonight.serves.anchor
+    return sides
+
+
+def _about(tonight: Tonight, challenger: Challenger) -> str:
+    return digest([tonight.world.id, challenger.id])
+
+
+async def _duel(
+    tonight: Tonight, session: Session, challenger: Challenger, trials: Sequence[Trial]
+) -> Compared:
+    """Go on with a comparison until something follows or the night is over."""
+    folder = tonight.ledger.duel_folder(tonight.world, challenger)
+    with claimed(folder, resume=folder.exists()):
+        stored = read_all(folder)
+        left_s = tonight.left_s(session)
+        ours = tonight.session(folder, _about(tonight, challenger), left_s, stored)
+        duel = Duel.of(ours, _sides(tonight, challenger), challenger.alpha, stored)
+        shows = await duel.until_decided(tonight.watcher.note)
+        shown, stopped = duel.shown(), duel.failed or duel.broken
+        _keep_requests(folder, tonight.out)
+    compared = Compared(tonight.world.id, trials, challenger, shows, shown, stopped)
+    if shown.measured["challenger"].n:
+        _write(tonight, session, duel, compared)
+    return compared
+
+
+def _keep_requests(folder: Path, out: Path) -> None:
+    """Copy the requests of a comparison into the night's run, whose result rests on them."""
+    with writing(out):
+        shutil.copytree(folder / "trials", out / "trials", dirs_exist_ok=True)
+
+
+def _write(tonight: Tonight, session: Session, duel: Duel, compared: Compared) -> None:
+    """Write the result of the night's run, with the files of the challenger."""
+    assert compared.shown is not None
+    beat = plan(tonight.study, session.pace())
+    base = _proof_side(duel, "incumbent", "baseline")
+    number = _trial_number(compared)
+    finalists = Finalists(
+        session, tonight.watcher, beat.rhythm, base,
+        [replace(_proof_side(duel, "challenger", "finalist-1"), trial_number=number)],
+        [compared.shown.measured["challenger"]],
+    )  # fmt: skip
+    finished = Finished(
+        finalists,
+        compared.trials,
+        beat,
+        inert=tonight.inert,
+        shown_better=compared.shows == "better",
+    )
+    write(conclude(finished))
+
+
+def _proof_side(duel: Duel, side: Side, name: str) -> ProofSide:
+    blocks = [pair[side] for pair in duel.pairs.values() if side in pair]
+    measured = Measured()
+    for block in blocks:
+        measured = measured.plus(block)
+    return ProofSide(duel.sides[side], name, iter(()), measured=measured, blocks=len(blocks))
+
+
+def _trial_number(compared: Compared) -> int | None:
+    assert compared.challenger is not None
+    same = (t.number for t in compared.trials if t.candidate == compared.challenger.candidate)
+    return next(same, None)

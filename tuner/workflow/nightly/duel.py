@@ -1,0 +1,161 @@
+"""Compare a challenger with what serves: in pairs of blocks, on fresh prompts, in random order.
+
+A pair goes on with the evidence of earlier nights. Each block has an engine start of its own, so
+that neither side has the other's cache.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tuner.evaluate.duel import Outcome
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
+from tuner.search.budget import (
+    LEAST_LOOK,
+    LEAST_WAVES,
+    TYPICAL_LATE_RATE,
+    in_flight,
+    proof_requests,
+    rhythm,
+)
+from tuner.spec.requests.workload import Supply
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Prompt, Sample
+from tuner.stats.signs import wins_needed
+from tuner.store.trial_folder import Place, StoredTrial
+from tuner.workflow.measuring.session import Session
+from tuner.workflow.measuring.trial_spec import TrialSpec
+from tuner.workflow.nightly.evidence import Shown, Side, shown
+
+SPARE_PAIRS = 2
+"""Pairs beyond those that an evident gain takes, over which the requests of a proof are spread."""
+
+MOST_FAILURES = 2
+"""So often may what serves fail to answer, before the comparison ends for the night."""
+
+
+@dataclass(slots=True)
+class Duel:
+    """A comparison on its way, with the pairs of all nights by their number.
+
+    `broken` says why nothing more can be compared tonight, and `failed` why the challenger cannot
+    serve.
+    """
+
+    session: Session
+    sides: Mapping[Side, Candidate]
+    alpha: float
+    pairs: dict[int, dict[Side, Measured]]
+    broken: str | None = None
+    failed: str | None = None
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+
+    @classmethod
+    def of(
+        cls,
+        session: Session,
+        sides: Mapping[Side, Candidate],
+        alpha: float,
+        stored: Sequence[StoredTrial],
+    ) -> Duel:
+        """Return a comparison that goes on with what earlier nights measured."""
+        pairs: dict[int, dict[Side, Measured]] = {}
+        for trial in stored:
+            if trial.place.number is not None and trial.measured.counted:
+                side: Side = trial.place.side  # type: ignore[assignment]  # as we wrote it
+                pairs.setdefault(trial.place.number, {})[side] = trial.measured
+        return cls(session, sides, alpha, pairs)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what follows from all that is known."""
+        return "no better" if self.failed else self.shown().evidence.outcome(self.alpha)
+
+    def shown(self) -> Shown:
+        """Return what the pairs show."""
+        starts = rhythm(self.session.study, self.session.pace()).starts
+        return shown(
+            self.session.study, self.sides, list(self.pairs.values()), Terms(self.alpha, starts)
+        )
+
+    async def until_decided(self, note: Callable[[str], None]) -> Outcome:
+        """Measure pairs until something follows, or the time is over; return what follows."""
+        n, found = block_of(self.session.study, self.alpha), self.outcome
+        prompts = self._fresh()
+        while found == "open" and not self.broken and self._time_for(n):
+            await self._measure(list(itertools.islice(prompts, n)))
+            found = self.outcome
+            note(_progress(self.shown(), len(self.pairs)))
+        return found
+
+    def _fresh(self) -> itertools.islice[Prompt]:
+        """Return held-out prompts that no night has asked, from the first template not asked."""
+        study = self.session.study
+        supply = Supply(study.workload, held_out=True, seed=study.seed)
+        asked = sum(len(p["challenger"].counted) for p in self.pairs.values() if "challenger" in p)
+        return itertools.islice(supply.prompts(time.time_ns() // 10**9), asked, None)
+
+    def _time_for(self, n: int) -> bool:
+        pace = self.session.pace()
+        block_s = pace.restart_s + (n + pace.warmups) * pace.request_s
+        return self.session.left_s() > len(self.sides) * block_s
+
+    async def _measure(self, prompts: list[Prompt]) -> None:
+        """Measure a pair, its sides in random order."""
+        number = max(self.pairs, default=0) + 1
+        pair = self.pairs.setdefault(number, {})
+        for place in self.rng.permutation(len(self.sides)):
+            side = list(self.sides)[place]
+            block = await self._block(number, side, prompts)
+            if block.failed and self.session.left_s() > 0:
+                self._note_failure(side, block.failed.splitlines()[0])
+            if block.counted:
+                pair[side] = block
+            if self.broken or self.failed:
+                break
+
+    async def _block(self, number: int, side: Side, prompts: list[Prompt]) -> Measured:
+        def stop(sample: Sample) -> bool:
+            return self.session.left_s() <= 0
+
+        place = Place("confirmation", number, side=side)
+        spec = TrialSpec(
+            f"pair-{number:04d}-{side}", place, iter(prompts), len(prompts), stop,
+            fresh=True, as_model=True,
+        )  # fmt: skip
+        return await self.session.measure(self.sides[side], spec)
+
+    def _note_failure(self, side: Side, why: str) -> None:
+        if side == "challenger":
+            self.failed = why
+            return
+        failures = sum(1 for p in self.pairs.values() if side not in p or p[side].failed)
+        if failures >= MOST_FAILURES:
+            self.broken = f"the {side} did not answer {failures} times ({why})"
+
+
+def block_of(study: Study, alpha: float) -> int:
+    """Return how many requests a block has.
+
+    Those that a proof of every target is expected to take are spread over the pairs that an
+    evident gain takes.
+    """
+    needed = proof_requests(study, alpha, TYPICAL_LATE_RATE / 0.01)
+    least = math.ceil(LEAST_WAVES * in_flight(study))
+    return max(math.ceil(needed / (wins_needed(alpha) + SPARE_PAIRS)), LEAST_LOOK, least)
+
+
+def _progress(found: Shown, pairs: int) -> str:
+    evidence = found.evidence
+    answers = ", ".join(f"not worse than {w}: {v}" for w, v in evidence.not_worse.items())
+    return (
+        f"pair {pairs}: won {evidence.won}, lost {evidence.lost} (e = {evidence.e:.3g}); targets "
+        f"and floors: {evidence.meets}; {answers}"
+    )

@@ -1,0 +1,142 @@
+"""Turn the pairs of blocks of all nights into evidence about a challenger."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Literal, TypeAlias
+
+from tuner.evaluate.duel import FLOOR, Evidence
+from tuner.evaluate.lateness import Terms
+from tuner.evaluate.measured import Measured
+from tuner.evaluate.measurement import Measurement, measurement
+from tuner.guard.verdict import first_answers, is_valid, overall, paired, report
+from tuner.search.trial import value
+from tuner.spec.study import Study
+from tuner.spec.values import Candidate, Guard, Sample, Verdict
+from tuner.stats.paired import judge_noninferior
+from tuner.stats.shares import judge_share
+
+Side: TypeAlias = Literal["challenger", "incumbent", "anchor"]
+Pair: TypeAlias = Mapping[Side, Measured]
+"""A block of each side, on the same prompts; without some where the night was cut off."""
+
+MARGIN = 0.05
+"""How much worse answers may be where the study says nothing (`guard.max_drop`): 5 points."""
+
+BY_CORRECT = "right answers"
+BY_AGREEMENT = "agreement with the answers of what serves, and valid answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the pairs show: evidence, a measurement of each side, and how answers were judged."""
+
+    evidence: Evidence
+    measured: Mapping[Side, Measurement]
+    by: str
+
+
+def shown(
+    study: Study, sides: Mapping[Side, Candidate], pairs: Sequence[Pair], terms: Terms
+) -> Shown:
+    """Return what pairs show at the error of `terms`, which no verdict exceeds."""
+    measured = {side: _measured(study, sides, pairs, side, terms) for side in sides}
+    others: list[Side] = [side for side in sides if side != "challenger"]
+    won, lost = _won_and_lost(study, pairs)
+    evidence = Evidence(
+        won,
+        lost,
+        _meets(measured["challenger"]),
+        {side: _not_worse(study, pairs, side, terms.alpha) for side in others},
+        _meets(measured["incumbent"]),
+    )
+    return Shown(evidence, measured, BY_CORRECT if study.workload.judged else BY_AGREEMENT)
+
+
+def _measured(
+    study: Study,
+    sides: Mapping[Side, Candidate],
+    pairs: Sequence[Pair],
+    side: Side,
+    terms: Terms,
+) -> Measurement:
+    """Return all blocks of a side as one measurement, beside the answers of what serves."""
+    blocks = [pair[side] for pair in pairs if side in pair]
+    pooled = reduce(Measured.plus, blocks, Measured())
+    if side == "challenger":
+        terms = replace(terms, baseline=_answers(pairs, "incumbent"))
+    return measurement(study, sides[side], pooled, terms)
+
+
+def _meets(found: Measurement) -> Verdict:
+    """Return the verdict on targets and floors alone."""
+    floors = [v for name, v in found.guard.verdicts.items() if name != "max_drop"]
+    return overall([found.latency_verdict, *floors])
+
+
+def _won_and_lost(study: Study, pairs: Sequence[Pair]) -> tuple[int, int]:
+    """Return how many pairs the challenger won by more than the noise floor, and how many not.
+
+    A pair counts where both sides answered.
+    """
+    gains = [
+        _value(study, pair["challenger"]) - _value(study, pair["incumbent"])
+        for pair in pairs
+        if _answered(pair, "challenger") and _answered(pair, "incumbent")
+    ]
+    won = sum(gain > -math.log1p(-FLOOR) for gain in gains)
+    return won, len(gains) - won
+
+
+def _answered(pair: Pair, side: Side) -> bool:
+    return side in pair and bool(pair[side].counted) and pair[side].failed is None
+
+
+def _value(study: Study, block: Measured) -> float:
+    return value(study, block.counted, block.memory_bytes)
+
+
+def _answers(pairs: Sequence[Pair], side: Side) -> tuple[Sample, ...]:
+    """Return the answers of a side, without blocks in which its server died."""
+    return tuple(s for pair in pairs if _answered(pair, side) for s in pair[side].counted)
+
+
+def _not_worse(study: Study, pairs: Sequence[Pair], other: Side, alpha: float) -> Verdict:
+    """Return whether the challenger's answers are shown to be not worse than another side's."""
+    ours, theirs = _answers(pairs, "challenger"), _answers(pairs, other)
+    if not ours or not theirs:
+        return "UNDECIDED"
+    margin = MARGIN if study.guard.max_drop is None else study.guard.max_drop
+    if not study.workload.judged:
+        return _agree(ours, theirs, margin, alpha)
+    asked = Guard(max_drop=margin)
+    visits = study.workload.visits
+    found = report(ours, asked, alpha=alpha, visits=visits, baseline=theirs)
+    return found.verdicts["max_drop"]
+
+
+def _agree(
+    ours: Sequence[Sample], theirs: Sequence[Sample], margin: float, alpha: float
+) -> Verdict:
+    """Return whether answers mostly say the same, and are valid as often.
+
+    That is all that can be asked where no prompt says what is right.
+    """
+    pairs = paired(first_answers(ours), theirs)
+    same = [float(_content(a) == _content(b)) for a, b in pairs]
+    valid = judge_noninferior(
+        [is_valid(a) for a, _ in pairs], [is_valid(b) for _, b in pairs], margin, alpha
+    )
+    return overall([judge_share(same, 1 - margin, alpha), valid])
+
+
+def _content(sample: Sample) -> Any:
+    """Return what an answer says: JSON as its value, other text without blanks around it."""
+    try:
+        return json.loads(sample.answer)
+    except ValueError:
+        return sample.answer.strip()

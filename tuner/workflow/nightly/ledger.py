@@ -1,0 +1,155 @@
+"""What is kept from night to night of a name in service: worlds, challengers, decisions.
+
+One line of JSON for each thing that happened; see `LineLog`. The requests that challengers were
+compared with lie beside, in a folder for each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tuner.engines.deployment import Deployment
+from tuner.evaluate.night import Challenger
+from tuner.spec.errors import InputError
+from tuner.spec.identity import digest
+from tuner.spec.values import Candidate
+from tuner.stats.spending import error_of
+from tuner.store.line_log import LineLog
+from tuner.store.run_folder import take, writing
+from tuner.workflow.service.journal import base_of
+
+YEAR_DAYS = 365.0
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What nights have to agree in before what they showed is taken together."""
+
+    id: str
+    facts: Mapping[str, Any]
+
+
+class Ledger:
+    """The ledger of one name in service, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._log = LineLog(folder / "ledger.jsonl", "what nights came to")
+
+    def lines(self, what: str | None = None) -> list[Line]:
+        """Return what happened, the earliest first; raise InputError for a broken line."""
+        found = [_line(number, text, self._log.path) for number, text in self._log.lines()]
+        return [line for line in found if what in (None, line["what"])]
+
+    def write(self, what: str, **facts: Any) -> None:
+        """Write down that something happened; raise OutputError."""
+        self._log.append({"what": what, "at": now(), **facts})
+
+    # worlds
+    def world(self, facts: Mapping[str, Any]) -> World:
+        """Return the world of tonight; one that is met for the first time is written down."""
+        found = World(digest(facts), json.loads(json.dumps(facts)))
+        if not any(line["id"] == found.id for line in self.lines("world")):
+            self.write("world", id=found.id, facts=found.facts)
+        return found
+
+    def last_world(self) -> World | None:
+        """Return the world of the last night that measured something, None for the first one."""
+        nights = (line.get("world") for line in reversed(self.lines("night")))
+        last = next((id_ for id_ in nights if id_), None)
+        lines = self.lines("world")
+        return next((World(w["id"], w["facts"]) for w in lines if w["id"] == last), None)
+
+    # challengers
+    def met(self, world: World, id_: str, candidate: Candidate) -> Challenger:
+        """Return a challenger with its number in the year of this world; see `error_of`.
+
+        One that was met before keeps its number.
+        """
+        lines = [line for line in self.lines("met") if line["world"] == world.id]
+        number = next((line["number"] for line in lines if line["challenger"] == id_), None)
+        if number is None:
+            year = self._year(world)
+            number = 1 + sum(line["year"] == year for line in lines)
+            self.write(
+                "met", world=world.id, challenger=id_, number=number, year=year,
+                candidate=dict(candidate),
+            )  # fmt: skip
+        return Challenger(id_, candidate, number, error_of(number))
+
+    def _year(self, world: World) -> int:
+        """Return which year of a world it is, counted from 0; a clock put back begins none."""
+        began = next(line["at"] for line in self.lines("world") if line["id"] == world.id)
+        days = (datetime.now().astimezone() - datetime.fromisoformat(began)).days
+        return max(int(days / YEAR_DAYS), 0)
+
+    def open_challengers(self, world: World) -> list[Challenger]:
+        """Return the challengers of a world about which nothing was decided."""
+        closed = self.closed(world)
+        return [
+            Challenger(line["challenger"], line["candidate"], line["number"],
+                       error_of(line["number"]))
+            for line in self.lines("met")
+            if line["world"] == world.id and line["challenger"] not in closed
+        ]  # fmt: skip
+
+    def closed(self, world: World) -> set[str]:
+        """Return the challengers of a world that were decided about."""
+        lines = self.lines("closed")
+        return {line["challenger"] for line in lines if line["world"] == world.id}
+
+    def close(self, world: World, challenger: Challenger, why: str) -> None:
+        """Write down that a challenger is decided about, for as long as the world lasts."""
+        self.write("closed", world=world.id, challenger=challenger.id, why=why)
+
+    def duel_folder(self, world: World, challenger: Challenger) -> Path:
+        """Return where the requests lie that a challenger was compared with."""
+        return self.folder / "duels" / f"{world.id[:12]}-{challenger.id[:12]}"
+
+
+def now() -> str:
+    """Return this instant, with its distance from UTC, so that set clocks do no harm."""
+    return datetime.now().astimezone().isoformat(" ", "seconds")
+
+
+def _line(number: int, text: bytes, path: Path) -> Line:
+    try:
+        line = json.loads(text)
+        if not isinstance(line["what"], str):
+            raise ValueError("what: expected a text")
+        datetime.fromisoformat(line["at"])
+    except (ValueError, KeyError, TypeError, RecursionError) as broken:
+        raise InputError(
+            f"{path}, line {number}: no line of a ledger ({broken}); move the file away to begin "
+            "a new one: what serves stays as it is"
+        ) from None
+    return dict(line)
+
+
+def ledger_folder(deployment: Deployment) -> Path:
+    """Return the folder of what is kept of the nights of a name in service."""
+    base = base_of(deployment)
+    return base.parent / "nights" / base.name
+
+
+@contextlib.contextmanager
+def opened(deployment: Deployment) -> Iterator[Ledger]:
+    """Hold the ledger of a name for this process alone.
+
+    Raises Locked while another night of the name goes on, InputError where nothing can be written.
+    """
+    folder = ledger_folder(deployment)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock:
+        take(lock, f"another tune retune works on {deployment.name}; wait until it has ended")
+        yield Ledger(folder)

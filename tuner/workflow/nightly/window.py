@@ -1,0 +1,35 @@
+"""How long a night may work: until its window closes, whatever the clocks do meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tuner.spec.window import Window
+from tuner.workflow.measuring.run_time import unbounded
+from tuner.workflow.nightly.asked import NotTonight
+
+
+def until_closed(window: Window | None) -> Callable[[], float]:
+    """Return what tells in how many seconds a window closes; raise NotTonight where it is closed.
+
+    A clock that is put back gives no more time than there was in the beginning, and one that is
+    put forward past the end leaves none.
+    """
+    if window is None:
+        return unbounded
+    opening = window.opening(datetime.now(UTC))
+    if opening is None:
+        opens = window.next_opening(datetime.now(UTC)).begins.astimezone(window.zone)
+        raise NotTonight(
+            f"the window {window} is closed; it opens {opens:%Y-%m-%d %H:%M}", alarm=False
+        )
+    ends, began_s = opening.ends, time.monotonic()
+    length_s = (ends - datetime.now(UTC)).total_seconds()
+
+    def left_s() -> float:
+        by_wall = (ends - datetime.now(UTC)).total_seconds()
+        return min(by_wall, length_s - (time.monotonic() - began_s))
+
+    return left_s
