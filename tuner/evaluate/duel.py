@@ -32,7 +32,8 @@ class Evidence:
 
     It won `won` and lost `lost` of the pairs of blocks, by more than FLOOR. `meets` is the verdict
     on its targets and floors, `not_worse` those on its answers beside others', by whose they are.
-    `incumbent` is the verdict on the targets and floors of what serves.
+    `incumbent` is the verdict on the targets and floors of what serves. With `by_person` a person
+    decides whether answers are good enough, so that only answers shown to be worse count.
     """
 
     won: int = 0
@@ -40,6 +41,7 @@ class Evidence:
     meets: Verdict = "UNDECIDED"
     not_worse: Mapping[str, Verdict] = field(default_factory=dict)
     incumbent: Verdict = "UNDECIDED"
+    by_person: bool = False
 
     def outcome(self, alpha: float) -> Outcome:
         """Return what follows at an error of `alpha`, for which the verdicts were made as well."""
@@ -47,7 +49,8 @@ class Evidence:
         if alpha <= 0 or "FAIL" in verdicts:
             return "no better"
         needed = self.incumbent == "FAIL" or self.better(alpha)
-        if needed and all(verdict == "PASS" for verdict in verdicts):
+        shown = verdicts[:1] if self.by_person else verdicts
+        if needed and all(verdict == "PASS" for verdict in shown):
             return "better"
         lost = self.incumbent != "FAIL" and self.e < HOPELESS
         return "no better" if lost else "open"

@@ -28,8 +28,8 @@ class Outcome:
     """What a night came to: a decision, and why, in a sentence.
 
     `challenger`, `evidence` and `measured` (by side) are None or empty where nothing was compared;
-    `by` says what its answers were compared by. `result` is the folder of a run that could serve.
-    `trials` counts those of the search by how they ended. `repaired` says what an earlier `tune`
+    `by` says what its answers were compared by; they are `judged` where prompts say what is right.
+    `result` is the folder of a run that could serve. `trials` counts those of the search by how they ended. `repaired` says what an earlier `tune`
     had left half done. With `alarm` people have to look, though nothing failed. It took so many
     `seconds`. `told` says whom a message reached.
     """
@@ -40,6 +40,7 @@ class Outcome:
     evidence: Evidence | None = None
     measured: Mapping[str, Measurement] = field(default_factory=dict)
     by: str | None = None
+    judged: bool = False
     world: str | None = None
     result: Path | None = None
     trials: Mapping[str, int] = field(default_factory=dict)

@@ -138,12 +138,12 @@ def show_night(outcome: Outcome, name: str) -> Group:
 def _sides_table(outcome: Outcome) -> Table:
     table = Table("", *(side for side in _SIDES if side in outcome.measured))
     shown = [outcome.measured[side] for side in _SIDES if side in outcome.measured]
-    for label, cells in _rows(shown):
+    for label, cells in _rows(shown, judged=outcome.judged):
         table.add_row(label, *cells)
     return table
 
 
-def _rows(shown: list[Measurement]) -> Iterator[tuple[str, list[str]]]:
+def _rows(shown: list[Measurement], *, judged: bool) -> Iterator[tuple[str, list[str]]]:
     yield "requests", [str(m.n) for m in shown]
     for slo in shown[0].certificates:
         late = [f"{m.certificates[slo].late} late: {m.certificates[slo].verdict}" for m in shown]
@@ -151,7 +151,8 @@ def _rows(shown: list[Measurement]) -> Iterator[tuple[str, list[str]]]:
         for q in (0.5, slo.quantile):
             yield f"{slo.metric} p{100 * q:g}", [_quantile(m, slo.metric, q) for m in shown]
     yield "valid", [_share(m.guard.valid.value) for m in shown]
-    yield "correct", [_share(m.guard.correct.value) for m in shown]
+    if judged:
+        yield "correct", [_share(m.guard.correct.value) for m in shown]
 
 
 def _quantile(m: Measurement, metric: str, q: float) -> str:

@@ -8,6 +8,7 @@ whose promises and limits hold here too.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +80,23 @@ def pairs_needed(
     if difference + margin <= 0:
         return math.inf
     return math.log(1 / alpha) / _best_growth(discordance, margin, difference)
+
+
+def fewest_pairs(margin: float, alpha: float = 0.05) -> int:
+    """Return how many pairs a PASS takes where all answers are alike; with fewer there is none.
+
+    Raises ValueError for a margin outside (0, 1).
+    """
+    if not 0 < margin < 1:
+        raise ValueError(f"margin must lie strictly between 0 and 1, not {margin!r}")
+    most = 1
+    while not _all_alike_pass(most, margin, alpha):
+        most *= 2
+    return bisect_left(range(most), True, key=lambda n: _all_alike_pass(n, margin, alpha))
+
+
+def _all_alike_pass(n: int, margin: float, alpha: float) -> bool:
+    return judge_noninferior(np.ones(n), np.ones(n), margin, alpha) == "PASS"
 
 
 def _best_growth(discordance: float, margin: float, difference: float) -> float:

@@ -15,11 +15,14 @@ from tuner.search.budget import plan
 from tuner.search.trial import Trial
 from tuner.spec.identity import digest
 from tuner.spec.values import Candidate
+from tuner.stats.paired import fewest_pairs
+from tuner.stats.spending import error_of
 from tuner.store.run_folder import claimed, writing
 from tuner.store.trial_folder import read_all
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.nightly.asked import NotTonight
 from tuner.workflow.nightly.duel import Duel
-from tuner.workflow.nightly.evidence import Shown, Side
+from tuner.workflow.nightly.evidence import Shown, Side, margin_of
 from tuner.workflow.nightly.search import challenger_id, search
 from tuner.workflow.nightly.tonight import Tonight
 from tuner.workflow.tune.conclude import Finished, conclude
@@ -55,6 +58,7 @@ async def compare(tonight: Tonight) -> Compared:
     A challenger that is decided about is closed in the ledger. Raises EngineError where nothing
     could be measured, Busy where production does not become calm.
     """
+    _ensure_can_be_shown(tonight)
     session = tonight.session(tonight.out, tonight.world.id, tonight.study.budget_s)
     challenger, trials = _promising(tonight), list[Trial]()
     if challenger is None:
@@ -74,6 +78,21 @@ async def compare(tonight: Tonight) -> Compared:
         why = compared.stopped or f"shown to be {compared.shows}"
         tonight.ledger.close(tonight.world, challenger, why)
     return compared
+
+
+def _ensure_can_be_shown(tonight: Tonight) -> None:
+    """Raise NotTonight where there are too few prompts to show that answers are not worse."""
+    study, margin = tonight.study, margin_of(tonight.study)
+    there = len(study.workload.part(held_out=True))
+    alpha = error_of(tonight.ledger.next_number(tonight.world))
+    if study.promote == "ask" or margin <= 0 or alpha <= 0:
+        return
+    if (least := fewest_pairs(margin, alpha)) > there:
+        raise NotTonight(
+            f"nothing could be promoted: showing that answers are not worse by {margin:.0%} takes "
+            f"{least} held-out prompts or more, the study has {there}; add some (`tune workload "
+            "import`), allow more (guard.max_drop), or say promote: ask in the study"
+        )
 
 
 def _changed(tonight: Tonight, challenger: Challenger) -> str:

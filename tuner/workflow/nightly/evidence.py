@@ -53,6 +53,7 @@ def shown(
         _meets(measured["challenger"]),
         {side: _not_worse(study, pairs, side, terms.alpha) for side in others},
         _meets(measured["incumbent"]),
+        study.promote == "ask",
     )
     return Shown(evidence, measured, BY_CORRECT if study.workload.judged else BY_AGREEMENT)
 
@@ -110,13 +111,18 @@ def _not_worse(study: Study, pairs: Sequence[Pair], other: Side, alpha: float) -
     ours, theirs = _answers(pairs, "challenger"), _answers(pairs, other)
     if not ours or not theirs:
         return "UNDECIDED"
-    margin = MARGIN if study.guard.max_drop is None else study.guard.max_drop
+    margin = margin_of(study)
     if not study.workload.judged:
         return _agree(ours, theirs, margin, alpha)
     asked = Guard(max_drop=margin)
     visits = study.workload.visits
     found = report(ours, asked, alpha=alpha, visits=visits, baseline=theirs)
     return found.verdicts["max_drop"]
+
+
+def margin_of(study: Study) -> float:
+    """Return how much worse answers may be, as a share."""
+    return MARGIN if study.guard.max_drop is None else study.guard.max_drop
 
 
 def _agree(

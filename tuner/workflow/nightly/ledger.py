@@ -75,15 +75,20 @@ class Ledger:
         One that was met before keeps its number.
         """
         lines = [line for line in self.lines("met") if line["world"] == world.id]
-        number = next((line["number"] for line in lines if line["challenger"] == id_), None)
+        known = (line["number"] for line in lines if line["challenger"] == id_)
+        number: int | None = next(known, None)
         if number is None:
-            year = self._year(world)
-            number = 1 + sum(line["year"] == year for line in lines)
+            number = self.next_number(world)
             self.write(
-                "met", world=world.id, challenger=id_, number=number, year=year,
+                "met", world=world.id, challenger=id_, number=number, year=self._year(world),
                 candidate=dict(candidate),
             )  # fmt: skip
         return Challenger(id_, candidate, number, error_of(number))
+
+    def next_number(self, world: World) -> int:
+        """Return the number of the next challenger in the year of a world, counted from 1."""
+        year, lines = self._year(world), self.lines("met")
+        return 1 + sum(m["world"] == world.id and m["year"] == year for m in lines)
 
     def _year(self, world: World) -> int:
         """Return which year of a world it is, counted from 0; a clock put back begins none."""

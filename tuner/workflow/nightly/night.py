@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
+from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.night import Outcome
 from tuner.report.night import night_document, open_text, reasons_against
 from tuner.spec.errors import (
@@ -221,9 +222,10 @@ def _outcome(found: Compared, asked: Asked) -> Outcome:
         why = f"none of {len(found.trials)} candidates looked better than what serves"
         return Outcome("kept", why, world=found.world, trials=found.counts)
     evidence, result = found.shown.evidence, asked.out
+    measured: dict[str, Measurement] = dict(found.shown.measured.items())
     outcome = Outcome(
-        "undecided", "", found.challenger, evidence, {str(side): m for side, m in found.shown.measured.items()}, found.shown.by,
-        found.world, result, found.counts,
+        "undecided", "", found.challenger, evidence, measured, found.shown.by,
+        asked.study.workload.judged, found.world, result, found.counts,
     )  # fmt: skip
     if found.shows == "better":
         name = asked.deployment.name

@@ -65,7 +65,8 @@ def apply(
 
     `by` is the command that does it. Taking back is told through `say`, and so is what could not be
     shown of what serves. Raises what the check raises, EngineError where the deployment refuses or
-    what is new does not answer, and OutputError where a step cannot be written down: then it is taken back as well.
+    what is new does not answer, and OutputError where a step cannot be written down: then it is
+    taken back as well.
     """
     if proposal.setup:
         _write(proposal.setup)
