@@ -88,7 +88,8 @@ class Ledger:
     def next_number(self, world: World) -> int:
         """Return the number of the next challenger in the year of a world, counted from 1."""
         year, lines = self._year(world), self.lines("met")
-        return 1 + sum(m["world"] == world.id and m["year"] == year for m in lines)
+        found = [m for m in lines if m["world"] == world.id and m["year"] == year]
+        return 1 + len(found)
 
     def _year(self, world: World) -> int:
         """Return which year of a world it is, counted from 0; a clock put back begins none."""

@@ -32,12 +32,12 @@ from tuner.workflow.beside.room import ensure_room
 from tuner.workflow.measuring.candidates import all_knobs, baseline, leave_out
 from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.nightly.asked import Asked, NotTonight, Program
-from tuner.workflow.nightly.compare import Compared, compare
+from tuner.workflow.nightly.comparing.compare import Compared, compare
+from tuner.workflow.nightly.comparing.tonight import Tonight
 from tuner.workflow.nightly.incumbent import Incumbent, incumbent
 from tuner.workflow.nightly.into_service import promote, watch_by_day
 from tuner.workflow.nightly.ledger import Ledger, opened
 from tuner.workflow.nightly.tell_people import told
-from tuner.workflow.nightly.tonight import Tonight
 from tuner.workflow.nightly.window import until_closed
 from tuner.workflow.nightly.world import facts
 from tuner.workflow.service.journal import locked

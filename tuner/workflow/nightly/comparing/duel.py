@@ -32,7 +32,7 @@ from tuner.stats.signs import wins_needed
 from tuner.store.trial_folder import Place, StoredTrial
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import TrialSpec
-from tuner.workflow.nightly.evidence import Shown, Side, shown
+from tuner.workflow.nightly.comparing.evidence import Shown, Side, shown
 
 SPARE_PAIRS = 2
 """Pairs beyond those that an evident gain takes, over which the requests of a proof are spread."""

@@ -21,10 +21,10 @@ from tuner.store.run_folder import claimed, writing
 from tuner.store.trial_folder import read_all
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.nightly.asked import NotTonight
-from tuner.workflow.nightly.duel import Duel
-from tuner.workflow.nightly.evidence import Shown, Side, margin_of
-from tuner.workflow.nightly.search import challenger_id, search
-from tuner.workflow.nightly.tonight import Tonight
+from tuner.workflow.nightly.comparing.duel import Duel
+from tuner.workflow.nightly.comparing.evidence import Shown, Side, margin_of
+from tuner.workflow.nightly.comparing.search import challenger_id, search
+from tuner.workflow.nightly.comparing.tonight import Tonight
 from tuner.workflow.tune.conclude import Finished, conclude
 from tuner.workflow.tune.proving.proof import Side as ProofSide
 from tuner.workflow.tune.proving.prove_finalists import Finalists

@@ -12,8 +12,8 @@ from tuner.spec.identity import digest
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.nightly.tonight import Searched, Tonight
-from tuner.workflow.nightly.warm_start import warm_start
+from tuner.workflow.nightly.comparing.tonight import Searched, Tonight
+from tuner.workflow.nightly.comparing.warm_start import warm_start
 from tuner.workflow.tune.searching.baseline_drift import BaselineRechecks
 from tuner.workflow.tune.searching.proposer import proposer
 from tuner.workflow.tune.searching.queue import Queue

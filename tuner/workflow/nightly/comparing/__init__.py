@@ -1,0 +1,1 @@
+"""Find a challenger, and compare it with what serves, night after night."""
