@@ -29,7 +29,7 @@ class Outcome:
 
     `challenger`, `evidence` and `measured` (by side) are None or empty where nothing was compared;
     `by` says what its answers were compared by; they are `judged` where prompts say what is right.
-    `result` is the folder of a run that could serve. `trials` counts those of the search by how they
+    `result` is the folder of a run that could serve. `trials` counts the trials by how they
     ended. `repaired` says what an earlier `tune` had left half done. With `alarm` people have to
     look, though nothing failed. It took so many `seconds`. `told` says whom a message reached.
     """
