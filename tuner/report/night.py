@@ -72,6 +72,7 @@ def night_document(outcome: Outcome, name: str) -> dict[str, Any]:
         "trials": dict(outcome.trials),
         "result": None if outcome.result is None else str(outcome.result.absolute()),
         "repaired": outcome.repaired,
+        "drift": outcome.drift,
         "target_lost": outcome.target_lost,
         "told": [str(delivery) for delivery in outcome.told],
         "untold": sum(delivery.state == "failed" for delivery in outcome.told),
@@ -131,6 +132,8 @@ def show_night(outcome: Outcome, name: str) -> Group:
     if outcome.evidence is not None and outcome.challenger is not None:
         parts += [_sides_table(outcome), Text(_judged(outcome.evidence, outcome.challenger))]
         parts.append(Text(f"answers were compared by {outcome.by}"))
+    if outcome.drift:
+        parts.append(Text(outcome.drift, style="yellow"))
     parts += [Text(f"not told: {d}", style="yellow") for d in outcome.told if d.state == "failed"]
     return Group(*parts)
 

@@ -39,7 +39,7 @@ class Study:
 
     `engine_settings` is what the section `engine` says beyond kind, model and url; only the kind
     itself reads it. `limits` are those of an engine that `tune` starts; `beside` is about the
-    production that it runs beside.
+    production that it runs beside. `prompts` is the file of the workload.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Study:
     notify: Notify | None = None
     deploy: Deploy | None = None
     promote: Literal["auto", "ask"] = "auto"
+    prompts: Path | None = None
 
     @property
     def one_start(self) -> bool:
@@ -121,6 +122,7 @@ def from_file(parsed: StudyFile, path: Path) -> Study:
         notify=notify_value(parsed.notify, folder, file),
         deploy=_deploy(parsed.deploy, folder),
         promote=parsed.promote,
+        prompts=folder / parsed.workload.prompts,
     )
 
 

@@ -34,6 +34,7 @@ from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.nightly.asked import Asked, NotTonight, Program
 from tuner.workflow.nightly.comparing.compare import Compared, compare
 from tuner.workflow.nightly.comparing.tonight import Tonight
+from tuner.workflow.nightly.drift import told_drift
 from tuner.workflow.nightly.incumbent import Incumbent, incumbent
 from tuner.workflow.nightly.into_service import promote, watch_by_day
 from tuner.workflow.nightly.ledger import Ledger, opened
@@ -80,6 +81,7 @@ class _Night:
     watcher: Watcher
     serves: Incumbent | None = None
     repaired: str | None = None
+    drift: str | None = None
     began_s: float = field(default_factory=time.monotonic)
     ends_in: Callable[[], float] = unbounded
 
@@ -90,6 +92,7 @@ class _Night:
         except (NotTonight, Busy) as reason:
             alarm = isinstance(reason, NotTonight) and reason.alarm
             outcome = Outcome("skipped", str(reason), alarm=alarm)
+        outcome = replace(outcome, drift=self.drift)
         if self.repaired is None:
             return outcome
         lasting = outcome.decision in ("promoted", "rolled_back")
@@ -105,6 +108,7 @@ class _Night:
                 self.repaired = done.told
                 self.watcher.note(done.told)
             self.serves = incumbent(asked.study, asked.deployment, journal)
+        self.drift = told_drift(asked.study, self.serves, self.ledger)
         found = self.program.run_loop(self._measured)
         outcome = _outcome(found, asked)
         if found.shows != "better" or asked.study.promote == "ask":
