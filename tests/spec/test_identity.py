@@ -17,8 +17,11 @@ from tuner.spec.values import Guard, Load, Message, Slo
 from tuner.testing.simulated import SimulatedEngine
 from tuner.workflow.measuring.environment import identity
 
-MAY_DIFFER = {"budget_s", "stop_when_met", "file", "beside", "notify"}
-"""How long a run goes on, where its study lies, when production leaves it room, who is told."""
+MAY_DIFFER = {
+    "budget_s", "stop_when_met", "file", "beside", "notify", "deploy", "promote", "prompts",
+}  # fmt: skip
+"""How long a run goes on, where its study lies, when production leaves it room, who is told, and
+where and by whose word its result is put into service."""
 
 OTHER: dict[str, Any] = {
     "name": "another",
