@@ -29,10 +29,10 @@ class Outcome:
 
     `challenger`, `evidence` and `measured` (by side) are None or empty where nothing was compared;
     `by` says what its answers were compared by; they are `judged` where prompts say what is right.
-    `result` is the folder of a run that could serve. `trials` counts the trials by how they ended.
-    `repaired` says what an earlier `tune` had left half done. `drift` says how production has
-    moved. With `alarm` people have to look, though nothing failed. It took so many `seconds`.
-    `told` says whom a message reached.
+    With `waits` a person has to agree. `result` is the folder of a run that could serve. `trials`
+    counts the trials by how they ended. `repaired` says what an earlier `tune` had left half done.
+    `drift` says how production has moved. With `alarm` people have to look, though nothing failed.
+    It took so many `seconds`. `told` says whom a message reached.
     """
 
     decision: Decision
@@ -42,6 +42,7 @@ class Outcome:
     measured: Mapping[str, Measurement] = field(default_factory=dict)
     by: str | None = None
     judged: bool = False
+    waits: bool = False
     world: str | None = None
     result: Path | None = None
     trials: Mapping[str, int] = field(default_factory=dict)

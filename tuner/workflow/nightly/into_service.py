@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from tuner.engines.deployment import Version
 from tuner.evaluate.measurement import Measurement
@@ -30,14 +29,13 @@ from tuner.workflow.service.way_back import go_back, last_kept, serves
 Say = Callable[[str], None]
 
 
-def promote(
-    asked: Asked, was: Incumbent, result: Path, better: Outcome, program: Program, say: Say
-) -> Outcome:
-    """Put a result into service, and take it back where it fails in place.
+def promote(asked: Asked, was: Incumbent, better: Outcome, program: Program, say: Say) -> Outcome:
+    """Put a result that was shown to be better into service; take it back where it fails in place.
 
-    `better` is what the night showed of it. Raises EngineError where taking back failed as well.
+    Raises EngineError where taking back failed as well.
     """
-    deployment = asked.deployment
+    deployment, result = asked.deployment, better.result
+    assert result is not None
     with locked(deployment) as journal:
         if not is_there(deployment, was):
             changed = f"{deployment.name} was changed by somebody else in the night: {better.why}"

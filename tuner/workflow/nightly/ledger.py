@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.deployment import Deployment
-from tuner.evaluate.night import Challenger
+from tuner.evaluate.night import Challenger, Outcome
 from tuner.spec.errors import InputError
 from tuner.spec.identity import digest
 from tuner.spec.values import Candidate
@@ -112,9 +112,11 @@ class Ledger:
         lines = self.lines("closed")
         return {line["challenger"] for line in lines if line["world"] == world.id}
 
-    def close(self, world: World, challenger: Challenger, why: str) -> None:
+    def close(self, outcome: Outcome) -> None:
         """Write down that a challenger is decided about, for as long as the world lasts."""
-        self.write("closed", world=world.id, challenger=challenger.id, why=why)
+        if outcome.challenger is not None:
+            id_ = outcome.challenger.id
+            self.write("closed", world=outcome.world, challenger=id_, why=outcome.why)
 
     def duel_folder(self, world: World, challenger: Challenger) -> Path:
         """Return where the requests lie that a challenger was compared with."""

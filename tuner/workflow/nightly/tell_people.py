@@ -52,7 +52,7 @@ def alarms(outcome: Outcome) -> bool:
 def _event(name: str, outcome: Outcome, *, open_alarm: bool) -> Event | None:
     """Return what is told of a night, None for nothing that anybody has to know."""
     sentence = f"{name}: {outcome.why}"
-    if outcome.decision == "promoted":
+    if outcome.decision == "promoted" or outcome.waits:
         return Event("promoted", name, sentence, _details(outcome))
     if outcome.decision == "rolled_back":
         return Event("rolled_back", name, sentence, _details(outcome))

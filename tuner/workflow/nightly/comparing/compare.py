@@ -55,8 +55,8 @@ class Compared:
 async def compare(tonight: Tonight) -> Compared:
     """Compare the challenger of earlier nights, or what a search finds; write the run's result.
 
-    A challenger that is decided about is closed in the ledger. Raises EngineError where nothing
-    could be measured, Busy where production does not become calm.
+    Raises EngineError where nothing could be measured, Busy where production does not become calm,
+    and NotTonight where nothing could be shown.
     """
     _ensure_can_be_shown(tonight)
     session = tonight.session(tonight.out, tonight.world.id, tonight.study.budget_s)
@@ -73,11 +73,7 @@ async def compare(tonight: Tonight) -> Compared:
     tonight.watcher.note(
         f"challenger {challenger.number} of the year: {_changed(tonight, challenger)}"
     )
-    compared = await _duel(tonight, session, challenger, trials)
-    if compared.shows != "open":
-        why = compared.stopped or f"shown to be {compared.shows}"
-        tonight.ledger.close(tonight.world, challenger, why)
-    return compared
+    return await _duel(tonight, session, challenger, trials)
 
 
 def _ensure_can_be_shown(tonight: Tonight) -> None:
@@ -107,7 +103,7 @@ def _promising(tonight: Tonight) -> Challenger | None:
         if known.id != challenger_id(tonight, known.candidate) or known.alpha <= 0:
             continue  # it was compared with something else, or no error is left
         evidence = _known(tonight, known).shown().evidence
-        if evidence.promising and evidence.outcome(known.alpha) == "open":
+        if evidence.promising and evidence.outcome(known.alpha) != "no better":
             found[known.id] = (evidence.e, known)
     return max(found.values(), key=lambda f: f[0], default=(0.0, None))[1]
 

@@ -12,6 +12,7 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate
 from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.beside.gate import Gate
+from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.nightly.incumbent import Incumbent
 from tuner.workflow.nightly.ledger import Ledger, World
@@ -34,7 +35,7 @@ class Tonight:
     ledger: Ledger
     world: World
     watcher: Watcher
-    ends_in: Callable[[], float]
+    ends_in: Callable[[], float] = unbounded
     gate: Gate | None = None
     inert: dict[str, str] = field(default_factory=dict)
 
