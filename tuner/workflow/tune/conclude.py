@@ -89,7 +89,7 @@ def conclude(run: Finished) -> Result:
         screened=screening(study, run.trials, run.finalists),
         spent=_spent(session, run.trials),
         plan=run.plan,
-        reasons=() if proven else tuple(what_stood_in_the_way(study, best, alpha)),
+        reasons=() if proven else _reasons(run, best, alpha),
         knobs=placed(study, session.engine),
         drift=_drift(run, baseline),
         windows=session.windows,
@@ -98,6 +98,12 @@ def conclude(run: Finished) -> Result:
         starts=tuple(session.starts.measured),
         inert=run.inert,
     )
+
+
+def _reasons(run: Finished, best: Measurement | None, alpha: float) -> tuple[str, ...]:
+    """Return what stood in the way of the best, and of the baseline it is compared with."""
+    study, failed = run.session.study, run.finalists.baseline.failed
+    return tuple(what_stood_in_the_way(study, best, alpha, failed))
 
 
 def _version(*measured: Measurement | None) -> str | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from tuner.evaluate.failures import refused
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.guard.verdict import is_correct
@@ -201,7 +203,7 @@ def _moved_away(side: Side) -> Trial:
 
 def _side(session: Session, candidate: Candidate, name: str, number: int | None) -> Side:
     fill = session.study.seed + 500_000  # the same prompts for every side
-    return Side(candidate, name, held_out(session, fill), number)
+    return Side(candidate, name, partial(held_out, session, fill), number)
 
 
 def next_needs_s(study: Study, trial: Trial, index: int) -> float:
@@ -218,12 +220,15 @@ def next_needs_s(study: Study, trial: Trial, index: int) -> float:
 def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str:
     """Say how many pairs the comparison with the baseline is expected to need."""
     margin = study.guard.max_drop
-    # screening asked both the same templates in the same order
-    gaps = [
-        is_correct(a) - is_correct(b) for a, b in zip(trial.samples, control.samples, strict=False)
-    ]
-    if margin is None or not gaps or trial.candidate == control.candidate:
+    if margin is None:
         return "no comparison of correctness is asked for"
+    if trial.candidate == control.candidate:
+        return "max_drop: it is the baseline itself, which is not compared"
+    # screening asked both the same templates in the same order
+    both = zip(trial.samples, control.samples, strict=False)
+    gaps = [is_correct(a) - is_correct(b) for a, b in both if not refused([b])]
+    if not gaps:
+        return f"max_drop: screening has no answers of both to compare; {planned} pairs planned"
     discordance, difference = sum(g != 0 for g in gaps) / len(gaps), sum(gaps) / len(gaps)
     if difference <= -margin:
         return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"
