@@ -14,6 +14,9 @@ from tuner.stats.planning import expected_requests, requests_to_pass
 LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
 
+MOST_SIBLINGS = 3
+"""How many candidates at most share an engine start with the one that needs it."""
+
 SHORTLIST = 4
 BOTH_LOOKS = 60
 """Requests of a first and a second look together, where the first one is short."""
@@ -33,8 +36,6 @@ LEAST_WAVES = 4
 """A look or a block has at least so many times the requests that are in flight."""
 
 TYPICAL_LATE_RATE = 0.002
-MOST_SIBLINGS = 3
-"""How many candidates at most share an engine start with the one that needs it."""
 
 WARMUP_REQUESTS = 2
 """The fewest requests that are sent before a trial; a plan assumes so many at first."""
