@@ -169,7 +169,7 @@ class Proof:
 
     def _over(self, now: Measurement) -> bool:
         """Tell whether the proof is over: decided, out of time, or not worth its time."""
-        session, templates = self.session, len(self.session.study.workload.part(held_out=True))
+        session, templates = self.session, self.session.study.workload.proof_templates
         if self.finalist.failed or now.verdict != "UNDECIDED":
             return True
         if self.baseline.given_up and drop_alone_is_open(now):

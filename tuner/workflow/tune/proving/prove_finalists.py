@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -32,7 +32,8 @@ LEAST_SHARE = 0.05
 class Finalists:
     """The finalists of a run: the baseline's side, each finalist's, and what was measured of them.
 
-    `measured` has a measurement for each of `sides` whose proof has come to its end.
+    `measured` has a measurement for each of `sides` whose proof has come to its end; of those in
+    `poor` a floor failed, or stayed open to the last template.
     `of_baseline` is the baseline's own proof, None where it was not tried.
     """
 
@@ -42,6 +43,7 @@ class Finalists:
     baseline: Side
     sides: list[Side] = field(default_factory=list)
     measured: list[Measurement] = field(default_factory=list)
+    poor: list[Candidate] = field(default_factory=list)
     of_baseline: Measurement | None = None
 
     @classmethod
@@ -66,7 +68,8 @@ class Finalists:
             side.add_stored(blocks)
             found.sides.append(side)
         found.sides.sort(key=lambda side: side.index)
-        found.measured = [found._evaluated(side) for side in found.sides[:-1]]
+        for side in found.sides[:-1]:
+            found._keep(found._evaluated(side))
         return found
 
     @property
@@ -162,20 +165,20 @@ class Finalists:
         None that is expected to answer like a finalist whose answers missed a floor.
         """
         tried = {side.trial_number for side in self.sides}
-        knobs, poor = all_knobs(self.session.engine), list(self._of_poor_answers())
+        knobs = all_knobs(self.session.engine)
         return [
             t
             for t in trials
             if t.number not in tried
-            and not any(answers_alike(knobs, t.candidate, other) for other in poor)
+            and not any(answers_alike(knobs, t.candidate, other) for other in self.poor)
         ]
 
-    def _of_poor_answers(self) -> Iterator[Candidate]:
-        """Yield the finalists of which a floor failed, or stayed open to the last template."""
-        templates = len(self.session.study.workload.part(held_out=True))
-        for side, found in zip(self.sides, self.measured, strict=False):
-            if floor_failed(found) or floor_stays_open(found, templates):
-                yield side.candidate
+    def _keep(self, found: Measurement) -> None:
+        """Keep the measurement of a finalist whose proof has come to its end."""
+        self.measured.append(found)
+        templates = self.session.study.workload.proof_templates
+        if floor_failed(found) or floor_stays_open(found, templates):
+            self.poor.append(found.candidate)
 
     async def _take_up(self, side: Side, trials: Sequence[Trial]) -> None:
         """Go on with a finalist of an earlier part of the run."""
@@ -192,7 +195,7 @@ class Finalists:
             next_needs_s(study, trial, side.index + 1),
         )
         proof = Proof(self.session, side, self.baseline, terms, self.rhythm, next_s)
-        self.measured.append(await proof.measure(self.watcher.note))
+        self._keep(await proof.measure(self.watcher.note))
 
 
 def _moved_away(side: Side) -> Trial:

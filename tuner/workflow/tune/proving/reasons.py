@@ -92,7 +92,7 @@ def _decides(study: Study, asked: int, missing: float) -> str:
     if math.isinf(missing):
         return "as measured it is not met, so more requests would not show it"
     more = f"about {max(math.ceil(missing), 1)} more"
-    here = len(study.workload.part(held_out=True)) - asked
+    here = study.workload.proof_templates - asked
     which = "held-out templates" if study.workload.held_out else "templates"
     if missing <= here:
         return f"{more} of the {which} would decide it: a larger --budget"
