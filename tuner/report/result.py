@@ -41,7 +41,7 @@ def show_plan(plan: Plan, study: Study) -> Text:
         f"Study {study.name}: {targets}; {study.workload.load}; seed {study.seed}.\n"
         f"Plan for {plan.budget_s / 60:.1f} minutes, if a request takes "
         f"{plan.pace.request_s:.2f} s: about {plan.trials} trials in "
-        f"{plan.search_s / 60:.1f} min, a longer look at the best few in "
+        f"{plan.screening_s / 60:.1f} min, a longer look at the best few in "
         f"{plan.shortlist_s / 60:.1f} min, proof on held-out prompts in "
         f"{plan.confirmation_s / 60:.1f} min; {_sent(plan)}"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scipy import special
 
 from tuner.spec.engine_kinds import START_S
+from tuner.spec.space import size
 from tuner.spec.study import Study
 from tuner.stats.planning import expected_requests, requests_to_pass
 
@@ -187,13 +188,14 @@ def _answer_s(study: Study) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the budget is divided, in seconds."""
+    """How the budget is divided, in seconds, for a space of so many `candidates`."""
 
     budget_s: float
     pace: Pace
     rhythm: Rhythm
     confirmation_s: float
     shortlist_s: float
+    candidates: int
 
     @property
     def search_s(self) -> float:
@@ -207,8 +209,14 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """Return how many candidates can be screened."""
-        return max(1, int(self.search_s / max(self.trial_s, LEAST_S)))
+        """Return how many candidates can be screened: all of a small space, and no more."""
+        fitting = int(self.search_s / max(self.trial_s, LEAST_S))
+        return max(1, min(fitting, self.candidates))
+
+    @property
+    def screening_s(self) -> float:
+        """Return the expected time of screening: less than `search_s` where the space is small."""
+        return min(self.search_s, self.candidates * self.trial_s)
 
     @property
     def restarts(self) -> int:
@@ -245,7 +253,8 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
     confirmation = min(0.55 * study.budget_s, max(proof, least))
     looks = SHORTLIST * (pace.second_look * pace.request_s + pace.restart_s)
-    return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
+    shortlist = min(0.15 * study.budget_s, looks)
+    return Plan(study.budget_s, pace, beat, confirmation, shortlist, size(study.space))
 
 
 def expected_pace(study: Study) -> Pace:
