@@ -27,7 +27,7 @@ from tuner.report.starting import starting_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.result import Result, Screened
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, says_something
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
 
@@ -285,7 +285,7 @@ def ends_text(m: Measurement) -> str:
 def _on_trust(best: Measurement, knobs: Mapping[str, Knob]) -> list[str]:
     """Say which settings were sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
-    names = [n for n in unread if not knobs[n].says_nothing(best.candidate.get(n))]
+    names = [n for n in unread if says_something(knobs, n, best.candidate)]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 
