@@ -21,7 +21,8 @@ def holds(name: str, result: Result) -> str:
 def _names(
     where: tuple[str, ...], knobs: Mapping[str, Knob], candidate: Mapping[str, object]
 ) -> list[str]:
-    found = [n for n, k in knobs.items() if k.where in where and says_something(knobs, n, candidate)]
+    here = (name for name, knob in knobs.items() if knob.where in where)
+    found = [name for name in here if says_something(knobs, name, candidate)]
     if "client" in where and candidate.get("shots") == "dynamic":
         found = [*(name for name in found if name != "shots"), "dynamic shots"]
     return found

@@ -58,8 +58,9 @@ class Knob:
     `kind` is what it takes, where the default does not show that; `least` the smallest number
     that has a meaning, `choices` the words that it takes. `neutral` is the value at which it does
     least, `automatic` a number that leaves the choice to the engine, `unset` a value that is
-    written nowhere. While the knob `of` says nothing, this one says nothing either. `read` says where a server tells what is in force, where that needs no more
-    than looking; `about` is a sentence for who reads the reference.
+    written nowhere. While the knob `of` says nothing, this one says nothing either. `read` says
+    where a server tells what is in force, where that needs no more than looking; `about` is a
+    sentence for who reads the reference.
     """
 
     name: str

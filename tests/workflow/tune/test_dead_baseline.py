@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.guard.test_classify import sample
 from tests.workflow.worlds import Recorder, study, world
+from tuner.evaluate.measured import Measured
 from tuner.search.result import Result
 from tuner.spec.space import Choices
-from tuner.spec.values import Candidate, Guard
+from tuner.spec.values import Candidate, Guard, Message, Prompt
 from tuner.store.trial_folder import StoredTrial, read_all
 from tuner.testing.simulated import Answered, SimulatedEngine, World
 from tuner.testing.virtual_time import run as virtually
-from tuner.workflow.tune.proving.proof import TRIES
+from tuner.workflow.tune.proving.proof import TRIES, Side
 from tuner.workflow.tune.run import run
 
 BASE = {"num_batch": 32, "temperature": 0.1, "num_predict": 64}
@@ -77,7 +79,7 @@ def test_no_drop_is_denied_beside_a_baseline_that_always_dies(tmp_path: Path, af
 
 @pytest.mark.parametrize(("times", "after"), [(1, 0), (1, 20), (TRIES - 1, 5), (6, 60)])
 def test_a_block_that_died_is_measured_again(tmp_path: Path, times: int, after: int) -> None:
-    """Its answers are no pairs, its prompts are asked again, and then the proof is whole."""
+    """Its answers are no pairs, and the proof has all its blocks in the end."""
     result = tuned(tmp_path / "o", dying(times, after))
     blocks = baseline_blocks(tmp_path / "o")
     served = [b for b in blocks if not b.measured.failed]
@@ -88,7 +90,20 @@ def test_a_block_that_died_is_measured_again(tmp_path: Path, times: int, after: 
     assert result.best.guard.pairs <= sum(len(b.measured.counted) for b in served)
     asked = [s.prompt_id for b in served for s in b.measured.counted]
     assert len(asked) == len(set(asked))
-    assert {s.prompt_id for b in blocks for s in b.measured.counted} <= set(asked)
+
+
+def test_the_prompts_of_a_failed_block_come_again() -> None:
+    """Who did not answer is asked the same once more; answered prompts never come twice."""
+    prompts = [Prompt(str(i), str(i), "k", (Message("user", "hello"),)) for i in range(9)]
+    side = Side(BASE, "baseline", lambda: iter(prompts))
+    two = tuple(replace(sample("x"), prompt_id=p.id) for p in prompts[:2])
+    side.add(Measured(samples=two, failed="the engine died"))
+
+    assert [p.id for p in side.fresh()][:2] == ["0", "1"]
+    assert (side.sent.requests, side.sent.blocks, side.blocks) == (0, 0, 1)
+    side.add(Measured(samples=two))
+    assert next(side.fresh()).id == "2"
+    assert (side.sent.requests, side.sent.blocks, side.blocks) == (2, 1, 2)
 
 
 def test_a_worse_candidate_fails_once_the_baseline_answers(tmp_path: Path) -> None:

@@ -159,7 +159,8 @@ class Proof:
         now = self._evaluated()
         while not self.finalist.blocks or not self._over(now):
             due = turn(now, self.finalist.sent, self.baseline.sent, self.terms, self.rhythm)
-            await self._measure_blocks(replace(due, baseline=0) if alone else due)
+            if not await self._measure_blocks(replace(due, baseline=0) if alone else due):
+                break
             now = self._evaluated()
             progress(_progress_line(now, self.baseline.failed))
         return now
@@ -176,10 +177,9 @@ class Proof:
             return True
         if guard_exhausted(now, templates):
             return True
-        left_s, restart_s = session.left_s(), session.pace().restart_s
-        if left_s - restart_s < LEAST_REQUESTS * self.finalist.request_s:
+        if not _has_time(session, self.finalist):
             return True
-        if left_s <= self.next_needs_s:
+        if (left_s := session.left_s()) <= self.next_needs_s:
             return False
         return floor_stays_open(now, templates) or self._unlikely(now, self._more(left_s))
 
@@ -191,7 +191,7 @@ class Proof:
         rhythm, restart_s = self.rhythm, self.session.pace().restart_s
         starts = max(rhythm.finalist_blocks - self.finalist.blocks, 1)
         if rhythm.interleaved:
-            starts += max(rhythm.baseline_blocks - self.baseline.blocks, 0)
+            starts += max(rhythm.baseline_blocks - self.baseline.sent.blocks, 0)
         return max(int((left_s - starts * restart_s) / self.finalist.request_s), 0)
 
     def _unlikely(self, now: Measurement, more: int) -> bool:
@@ -217,26 +217,28 @@ class Proof:
         samples = self.finalist.screened
         return sum(is_late(self.session.study, slo, s) is True for s in samples), len(samples)
 
-    async def _measure_blocks(self, due: Turn) -> None:
+    async def _measure_blocks(self, due: Turn) -> bool:
         """Send each side the requests that are due; the baseline gets the finalist's prompts.
 
         The sides take turns at going first, B F F B and so on, so that a machine that changes its
-        pace steadily favours neither.
+        pace steadily favours neither. No block begins for which there is no time, but the
+        finalist's first. Returns whether one began.
         """
-        finalist, baseline = self.finalist, self.baseline
+        session, finalist, baseline = self.session, self.finalist, self.baseline
+        before = finalist.blocks + baseline.blocks
         shared = finalist.fresh() if due.finalist else None
 
         async def ours() -> None:
-            if due.finalist:
-                await _measure_block(self.session, finalist, due.finalist, self._stop_at_fail())
+            if due.finalist and (not finalist.blocks or _has_time(session, finalist)):
+                await _measure_block(session, finalist, due.finalist, self._stop_at_fail())
 
         async def theirs() -> None:
-            due_now = due.baseline and not baseline.given_up
-            if due_now and self.session.left_s() > self.session.pace().restart_s:
-                await _measure_block(self.session, baseline, due.baseline, prompts=shared)
+            if due.baseline and not baseline.given_up and _has_time(session, baseline):
+                await _measure_block(session, baseline, due.baseline, prompts=shared)
 
         for measure_side in (ours, theirs) if finalist.blocks % 2 else (theirs, ours):
             await measure_side()
+        return finalist.blocks + baseline.blocks > before
 
     def _stop_at_fail(self) -> StopRule:
         """Return a stop rule that ends a block when an SLO has failed.
@@ -259,12 +261,19 @@ async def complete_baseline(
     session: Session, baseline: Side, rhythm: Rhythm, requests: int
 ) -> None:
     """Give the baseline its planned blocks and at least `requests` requests, if time allows."""
-    while not baseline.given_up and session.left_s() > session.pace().restart_s:
+    while not baseline.given_up and _has_time(session, baseline):
         missing = requests - baseline.sent.requests
         if baseline.sent.blocks >= rhythm.baseline_blocks and missing <= 0:
             break
         n = max(rhythm.baseline_block, min(missing, rhythm.finalist_block))
         await _measure_block(session, baseline, n)
+
+
+def _has_time(session: Session, side: Side) -> bool:
+    """Tell whether a start of a side, its warm-up and the fewest requests fit into what is left."""
+    pace = session.pace()
+    request_s = side.request_s if side.samples else pace.request_s
+    return session.left_s() >= pace.restart_s + (pace.warmups + LEAST_REQUESTS) * request_s
 
 
 async def _measure_block(

@@ -21,7 +21,11 @@ from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.measuring.candidates import all_knobs
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.tune.proving.proof import Proof, Side, fastest_proof_s, held_out, terms_of
-from tuner.workflow.tune.proving.turns import floor_failed, floor_stays_open
+from tuner.workflow.tune.proving.turns import (
+    drop_alone_is_open,
+    floor_failed,
+    floor_stays_open,
+)
 from tuner.workflow.tune.searching.screening import Watcher
 
 LEAST_SHARE = 0.05
@@ -96,6 +100,11 @@ class Finalists:
         """Tell whether a finalist is proven."""
         return any(m.verdict == "PASS" for m in self.measured)
 
+    @property
+    def _baseline_is_missing(self) -> bool:
+        """Tell whether the last finalist lacked nothing but answers of a baseline that is dead."""
+        return self.baseline.given_up and any(map(drop_alone_is_open, self.measured[-1:]))
+
     async def prove_in_turn(self, trials: Sequence[Trial], at_most: int) -> None:
         """Prove up to `at_most` finalists, best first, until one is proven or time is up."""
         session, base = self.session, self.baseline.candidate
@@ -105,7 +114,7 @@ class Finalists:
         room = min(at_most, MAX_FINALISTS - self.next_index)
         for trial in choose_finalists(session.study, self.untried(trials), base, room):
             late = session.left_s() < LEAST_SHARE * session.study.budget_s
-            if self.passed or (late and self.sides):
+            if self.passed or (late and self.sides) or self._baseline_is_missing:
                 break
             if self.untried([trial]):  # one that has failed since may answer like it
                 await self.prove(trial, trials)

@@ -25,8 +25,9 @@ def what_stood_in_the_way(
         _slo_reason(slo, now, alpha) for slo, c in now.certificates.items() if c.verdict != "PASS"
     ]
     for key, verdict in now.guard.verdicts.items():
-        if verdict == "UNDECIDED" and key == "max_drop" and (baseline_failed or not now.guard.pairs):
-            reasons.append(_no_pairs_reason(now, baseline_failed))
+        few = key == "max_drop" and bool(baseline_failed or not now.guard.pairs)
+        if verdict == "UNDECIDED" and few:
+            reasons.append(_few_pairs_reason(now, baseline_failed))
         elif verdict != "PASS":
             reasons.append(_guard_reason(study, key, verdict, now, alpha))
     if now.saturated:
@@ -53,7 +54,7 @@ def _slo_reason(slo: Slo, now: Measurement, alpha: float) -> str:
     )
 
 
-def _no_pairs_reason(now: Measurement, baseline_failed: str | None) -> str:
+def _few_pairs_reason(now: Measurement, baseline_failed: str | None) -> str:
     """Say that the baseline lacks answers to compare with, and why."""
     pairs = now.guard.pairs
     found = f"guard: max_drop is UNDECIDED, with {pairs or 'no'} answers of the baseline to compare"
