@@ -177,7 +177,7 @@ class Proof:
             return True
         if guard_exhausted(now, templates):
             return True
-        if not _has_time(session, self.finalist):
+        if not has_time(session, self.finalist):
             return True
         if (left_s := session.left_s()) <= self.next_needs_s:
             return False
@@ -229,11 +229,11 @@ class Proof:
         shared = finalist.fresh() if due.finalist else None
 
         async def ours() -> None:
-            if due.finalist and (not finalist.blocks or _has_time(session, finalist)):
+            if due.finalist and (not finalist.blocks or has_time(session, finalist)):
                 await _measure_block(session, finalist, due.finalist, self._stop_at_fail())
 
         async def theirs() -> None:
-            if due.baseline and not baseline.given_up and _has_time(session, baseline):
+            if due.baseline and not baseline.given_up and has_time(session, baseline):
                 await _measure_block(session, baseline, due.baseline, prompts=shared)
 
         for measure_side in (ours, theirs) if finalist.blocks % 2 else (theirs, ours):
@@ -261,7 +261,7 @@ async def complete_baseline(
     session: Session, baseline: Side, rhythm: Rhythm, requests: int
 ) -> None:
     """Give the baseline its planned blocks and at least `requests` requests, if time allows."""
-    while not baseline.given_up and _has_time(session, baseline):
+    while not baseline.given_up and has_time(session, baseline):
         missing = requests - baseline.sent.requests
         if baseline.sent.blocks >= rhythm.baseline_blocks and missing <= 0:
             break
@@ -269,7 +269,7 @@ async def complete_baseline(
         await _measure_block(session, baseline, n)
 
 
-def _has_time(session: Session, side: Side) -> bool:
+def has_time(session: Session, side: Side) -> bool:
     """Tell whether a start of a side, its warm-up and the fewest requests fit into what is left."""
     pace = session.pace()
     request_s = side.request_s if side.samples else pace.request_s

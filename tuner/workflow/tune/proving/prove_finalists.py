@@ -20,7 +20,14 @@ from tuner.stats.paired import pairs_needed
 from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.measuring.candidates import all_knobs
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.proving.proof import Proof, Side, fastest_proof_s, held_out, terms_of
+from tuner.workflow.tune.proving.proof import (
+    Proof,
+    Side,
+    fastest_proof_s,
+    has_time,
+    held_out,
+    terms_of,
+)
 from tuner.workflow.tune.proving.turns import (
     drop_alone_is_open,
     floor_failed,
@@ -101,6 +108,15 @@ class Finalists:
         return any(m.verdict == "PASS" for m in self.measured)
 
     @property
+    def _out_of_time(self) -> bool:
+        """Tell whether a further finalist is not worth its start; the first one always is."""
+        session = self.session
+        if not self.sides:
+            return False
+        late = session.left_s() < LEAST_SHARE * session.study.budget_s
+        return late or not has_time(session, self.sides[-1])
+
+    @property
     def _baseline_is_missing(self) -> bool:
         """Tell whether the last finalist lacked nothing but answers of a baseline that is dead."""
         return self.baseline.given_up and any(map(drop_alone_is_open, self.measured[-1:]))
@@ -113,8 +129,7 @@ class Finalists:
             at_most -= 1
         room = min(at_most, MAX_FINALISTS - self.next_index)
         for trial in choose_finalists(session.study, self.untried(trials), base, room):
-            late = session.left_s() < LEAST_SHARE * session.study.budget_s
-            if self.passed or (late and self.sides) or self._baseline_is_missing:
+            if self.passed or self._out_of_time or self._baseline_is_missing:
                 break
             if self.untried([trial]):  # one that has failed since may answer like it
                 await self.prove(trial, trials)
