@@ -96,7 +96,7 @@ def test_a_plan_promises_no_more_trials_than_a_space_has(values: int) -> None:
 
 def test_a_plan_expects_few_starts_where_they_are_dear() -> None:
     """Candidates share them; what they take is said, and is never more than the budget."""
-    study = replace(STUDY, budget_s=7200.0)
+    study = replace(STUDY, space={"a": Range(0.0, 1.0)}, budget_s=7200.0)
     dear, cheap = plan(study, Pace(0.4, 60.0)), plan(study, Pace(0.4, 1.0))
     proof = dear.rhythm.baseline_blocks + dear.rhythm.finalist_blocks
 
