@@ -223,7 +223,7 @@ def may_tell(late: Bools, load: Load, claim: Claim) -> Bools:
 
 
 def _over(asked: Study, now: Measurement) -> bool:
-    templates = len(asked.workload.part(held_out=True))
+    templates = asked.workload.proof_templates
     told = now.verdict != "UNDECIDED" or guard_exhausted(now, templates)
     n = max((c.n for c in now.certificates.values()), default=now.n)
     return told or n >= LIMIT * math.sqrt(asked.workload.load.concurrency)

@@ -24,7 +24,7 @@ def answers(*classes: GuardClass, per_template: int = 1) -> list[Sample]:
 
 def verdict(samples: list[Sample], guard: Guard, baseline: list[Sample] | None = None) -> Verdict:
     """Return the verdict at 5 %."""
-    return report(samples, guard, alpha=0.05, baseline=baseline or []).verdict
+    return report(samples, guard, alpha=0.05, baseline=baseline).verdict
 
 
 def test_many_good_templates_pass() -> None:
@@ -99,6 +99,16 @@ def test_pairs_are_by_prompt() -> None:
     ours, theirs = answers("correct", "correct"), answers("error", "correct", "empty")
 
     assert [b.prompt_id for _, b in paired(list(reversed(ours)), theirs)] == ["1", "0"]
+
+
+@pytest.mark.parametrize(("baseline", "wanted"), [(None, {}), ([], {"max_drop": "UNDECIDED"})])
+def test_without_answers_to_compare_a_drop_stays_open(
+    baseline: list[Sample] | None, wanted: dict[str, Verdict]
+) -> None:
+    """A baseline that answered nothing shows no more than that it was asked for."""
+    ours = answers(*["correct"] * 200)
+
+    assert report(ours, Guard(max_drop=0.5), alpha=0.05, baseline=baseline).verdicts == wanted
 
 
 def test_the_needed_pairs_are_told() -> None:

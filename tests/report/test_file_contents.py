@@ -8,6 +8,7 @@ import pytest
 
 from tests.report.test_result import result as result  # the fixture
 from tuner.engines.ollama.knobs import KNOBS as OLLAMA
+from tuner.engines.vllm.settings.knobs import KNOBS as VLLM
 from tuner.report.file_contents import holds
 from tuner.search.result import Result
 from tuner.spec.requests.conversation import PROMPT_KNOBS
@@ -35,6 +36,22 @@ def test_only_what_is_really_written_is_named(result: Result) -> None:
     assert holds("client.json", found).endswith("can send it: format)")
     assert holds("Modelfile", found) == ""
     assert holds("ollama.env", of(result, num_ctx=512)) == ""
+
+
+@pytest.mark.parametrize(
+    ("speculation", "named"),
+    [("none", ""), ("ngram", "speculation, draft_tokens"),
+     ("/models/draft", "speculation, draft_tokens")],
+)  # fmt: skip
+def test_what_belongs_to_another_setting_is_named_with_it(
+    result: Result, speculation: str, named: str
+) -> None:
+    """Where nobody drafts tokens, the file of vLLM says nothing of how many."""
+    candidate = {"speculation": speculation, "draft_tokens": 3}
+    found = replace(of(result, **candidate), knobs=VLLM)
+    found = replace(found, study=replace(found.study, engine="vllm"))
+
+    assert holds("vllm.yaml", found) == (f" (for vllm serve --config: {named})" if named else "")
 
 
 def test_shots_that_change_with_each_request_are_named_so(result: Result) -> None:

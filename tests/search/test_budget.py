@@ -18,6 +18,7 @@ from tuner.search.budget import (
     rhythm,
     strands,
 )
+from tuner.spec.space import Choices, Range
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Load
 
@@ -80,9 +81,22 @@ def test_a_typical_finalist_takes_more_requests_than_a_flawless_one() -> None:
     assert found.seconds == pytest.approx(409 * 0.4 + 4 * 1.0)
 
 
+@pytest.mark.parametrize("values", [1, 3, 7])
+def test_a_plan_promises_no_more_trials_than_a_space_has(values: int) -> None:
+    """A small space is screened in less than the time for it, with fewer starts."""
+    space = {"a": Choices(tuple(range(values))), "b": Choices((1, 2))}
+    small = plan(replace(STUDY, space=space, budget_s=3600.0), PACE)
+    large = plan(replace(STUDY, space={"a": Range(0.0, 1.0)}, budget_s=3600.0), PACE)
+
+    assert small.trials == 2 * values < large.trials
+    assert small.screening_s == pytest.approx(2 * values * small.trial_s)
+    assert small.restarts < large.restarts
+    assert large.screening_s == large.search_s == small.search_s
+
+
 def test_a_plan_expects_few_starts_where_they_are_dear() -> None:
     """Candidates share them; what they take is said, and is never more than the budget."""
-    study = replace(STUDY, budget_s=7200.0)
+    study = replace(STUDY, space={"a": Range(0.0, 1.0)}, budget_s=7200.0)
     dear, cheap = plan(study, Pace(0.4, 60.0)), plan(study, Pace(0.4, 1.0))
     proof = dear.rhythm.baseline_blocks + dear.rhythm.finalist_blocks
 

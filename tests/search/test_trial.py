@@ -33,6 +33,7 @@ from tuner.search.trial import (
     violations,
 )
 from tuner.spec.requests.workload import Template, Workload
+from tuner.spec.space import Range
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, GuardClass, Sample, Slo
 
@@ -258,7 +259,7 @@ def test_a_lucky_short_look_is_no_finalist_beside_longer_ones() -> None:
 
 def test_the_plan_keeps_time_for_the_proof() -> None:
     """Search, shortlist and proof share the budget, and the proof has about half of it."""
-    planned = plan(STUDY)
+    planned = plan(replace(STUDY, space={"a": Range(0.0, 1.0)}))
     total = planned.search_s + planned.shortlist_s + planned.confirmation_s
 
     assert total == pytest.approx(STUDY.budget_s)

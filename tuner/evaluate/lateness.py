@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -22,12 +22,12 @@ class Terms:
     """The terms of a verdict.
 
     `alpha` is its error, `starts` the fewest engine starts of a PASS, `baseline` the samples that
-    the answers are compared with.
+    the answers are compared with, None where they are compared with nothing.
     """
 
     alpha: float = 0.05
     starts: int = 1
-    baseline: tuple[Sample, ...] = field(default=())
+    baseline: tuple[Sample, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

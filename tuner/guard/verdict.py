@@ -64,16 +64,17 @@ def report(
     *,
     alpha: float,
     visits: Mapping[str, int] | None = None,
-    baseline: Sequence[Sample] = (),
+    baseline: Sequence[Sample] | None = None,
 ) -> GuardReport:
     """Judge a candidate's answers, also against the baseline's answers to the same prompts.
 
+    None for `baseline` asks for no comparison; where it has no answers the comparison stays open.
     `visits` is how often each template comes in one round of all templates, by default once.
     """
     counted = _counted(samples, alpha, visits)
     verdicts = counted.verdicts(guard)
-    pairs = _Pairs.of(samples, baseline, counted)
-    if guard.max_drop is not None and baseline:
+    pairs = _Pairs.of(samples, baseline or (), counted)
+    if guard.max_drop is not None and baseline is not None:
         verdicts["max_drop"] = pairs.verdict(guard.max_drop)
     return GuardReport(
         counts=dict(Counter(str(s.guard) for s in samples)),

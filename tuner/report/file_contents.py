@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tuner.engines.registry import kind_of
 from tuner.search.result import Result
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, says_something
 
 
 def holds(name: str, result: Result) -> str:
@@ -21,11 +21,8 @@ def holds(name: str, result: Result) -> str:
 def _names(
     where: tuple[str, ...], knobs: Mapping[str, Knob], candidate: Mapping[str, object]
 ) -> list[str]:
-    found = [
-        name
-        for name, knob in knobs.items()
-        if knob.where in where and not knob.says_nothing(candidate.get(name))
-    ]
+    here = (name for name, knob in knobs.items() if knob.where in where)
+    found = [name for name in here if says_something(knobs, name, candidate)]
     if "client" in where and candidate.get("shots") == "dynamic":
         found = [*(name for name in found if name != "shots"), "dynamic shots"]
     return found

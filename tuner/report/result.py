@@ -27,7 +27,7 @@ from tuner.report.starting import limits_in_words, starting_in_words
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.result import Result, Screened
-from tuner.spec.knobs import Knob
+from tuner.spec.knobs import Knob, says_something
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
 
@@ -41,7 +41,7 @@ def show_plan(plan: Plan, study: Study) -> Text:
         f"Study {study.name}: {targets}; {study.workload.load}; seed {study.seed}.\n"
         f"Plan for {plan.budget_s / 60:.1f} minutes, if a request takes "
         f"{plan.pace.request_s:.2f} s: about {plan.trials} trials in "
-        f"{plan.search_s / 60:.1f} min, a longer look at the best few in "
+        f"{plan.screening_s / 60:.1f} min, a longer look at the best few in "
         f"{plan.shortlist_s / 60:.1f} min, proof on held-out prompts in "
         f"{plan.confirmation_s / 60:.1f} min; {_sent(plan)}"
     )
@@ -287,7 +287,7 @@ def ends_text(m: Measurement) -> str:
 def _on_trust(best: Measurement, knobs: Mapping[str, Knob]) -> list[str]:
     """Say which settings were sent and could not be read back from the engine."""
     unread = best.effective.unverified if best.effective else ()
-    names = [n for n in unread if not knobs[n].says_nothing(best.candidate.get(n))]
+    names = [n for n in unread if says_something(knobs, n, best.candidate)]
     return [f"Not read back from the engine, taken on trust: {', '.join(names)}."] if names else []
 
 

@@ -85,7 +85,7 @@ def show_check(found: StudyCheck) -> str:
 
 def _claims(cost: Price, found: StudyCheck) -> list[str]:
     """Say what a proof costs and holds for, and what a stronger or a weaker claim costs."""
-    study, kept = found.study, len(found.study.workload.part(held_out=True))
+    study, kept = found.study, found.study.workload.proof_templates
     lines = [
         f"proof: {cost.requests:,} requests or more without a late one ({cost.seconds / 60:.1f} "
         f"min), {cost.requests_typical:,} where 0.2 % are late; it speaks of these {kept} "
@@ -111,7 +111,7 @@ def _prompts(found: StudyCheck) -> str:
     count = len(workload.templates)
     if not workload.held_out:
         return f"{count} in the file, {search:,} different texts, none held out"
-    kept = len(workload.part(held_out=True))
+    kept = workload.proof_templates
     return (
         f"{count} in the file: {count - kept} to search with ({search:,} different texts), "
         f"{kept} held out for the proof ({proof:,})"

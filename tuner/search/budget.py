@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from scipy import special
 
 from tuner.spec.engine_kinds import START_S
+from tuner.spec.space import size
 from tuner.spec.study import Study
 from tuner.stats.planning import expected_requests, requests_to_pass
 
 LEAST_LOOK, MOST_LOOK = 20, 100
 """The fewest and the most requests of a screening trial."""
+
+MOST_SIBLINGS = 3
+"""How many candidates at most share an engine start with the one that needs it."""
 
 SHORTLIST = 4
 BOTH_LOOKS = 60
@@ -33,8 +37,6 @@ LEAST_WAVES = 4
 """A look or a block has at least so many times the requests that are in flight."""
 
 TYPICAL_LATE_RATE = 0.002
-MOST_SIBLINGS = 3
-"""How many candidates at most share an engine start with the one that needs it."""
 
 WARMUP_REQUESTS = 2
 """The fewest requests that are sent before a trial; a plan assumes so many at first."""
@@ -186,13 +188,14 @@ def _answer_s(study: Study) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the budget is divided, in seconds."""
+    """How the budget is divided, in seconds, for a space of so many `candidates`."""
 
     budget_s: float
     pace: Pace
     rhythm: Rhythm
     confirmation_s: float
     shortlist_s: float
+    candidates: int
 
     @property
     def search_s(self) -> float:
@@ -206,8 +209,14 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """Return how many candidates can be screened."""
-        return max(1, int(self.search_s / max(self.trial_s, LEAST_S)))
+        """Return how many candidates can be screened: all of a small space, and no more."""
+        fitting = int(self.search_s / max(self.trial_s, LEAST_S))
+        return max(1, min(fitting, self.candidates))
+
+    @property
+    def screening_s(self) -> float:
+        """Return the expected time of screening: less than `search_s` where the space is small."""
+        return min(self.search_s, self.candidates * self.trial_s)
 
     @property
     def restarts(self) -> int:
@@ -244,7 +253,8 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
     confirmation = min(0.55 * study.budget_s, max(proof, least))
     looks = SHORTLIST * (pace.second_look * pace.request_s + pace.restart_s)
-    return Plan(study.budget_s, pace, beat, confirmation, min(0.15 * study.budget_s, looks))
+    shortlist = min(0.15 * study.budget_s, looks)
+    return Plan(study.budget_s, pace, beat, confirmation, shortlist, size(study.space))
 
 
 def expected_pace(study: Study) -> Pace:

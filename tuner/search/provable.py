@@ -68,4 +68,4 @@ def _least_share(baseline: float, margin: float, n: int) -> float:
 
 def _counted_answers(study: Study) -> int:
     """Return how many answers of a proof the guard counts: the first one to each template."""
-    return min(len(study.workload.part(held_out=True)), PROOF_ANSWERS)
+    return min(study.workload.proof_templates, PROOF_ANSWERS)

@@ -58,8 +58,9 @@ class Knob:
     `kind` is what it takes, where the default does not show that; `least` the smallest number
     that has a meaning, `choices` the words that it takes. `neutral` is the value at which it does
     least, `automatic` a number that leaves the choice to the engine, `unset` a value that is
-    written nowhere. `read` says where a server tells what is in force, where that needs no more
-    than looking; `about` is a sentence for who reads the reference.
+    written nowhere. While the knob `of` says nothing, this one says nothing either. `read` says
+    where a server tells what is in force, where that needs no more than looking; `about` is a
+    sentence for who reads the reference.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Knob:
     neutral: Setting | None = None
     automatic: Setting | None = None
     unset: Setting | None = None
+    of: str | None = None
     key: str | None = None
     words: tuple[tuple[str, str], ...] = ()
     read: ReadBack | None = None
@@ -112,6 +114,13 @@ def by_name(*knobs: Knob) -> Mapping[str, Knob]:
 def name_of(knobs: Mapping[str, Knob], role: Role) -> str | None:
     """Return the name of the knob that has a role, None where none has it."""
     return next((name for name, knob in knobs.items() if knob.role == role), None)
+
+
+def says_something(knobs: Mapping[str, Knob], name: str, settings: Mapping[str, object]) -> bool:
+    """Tell whether a setting is sent or written; what belongs to another one is with that."""
+    knob = knobs[name]
+    alone = not knob.says_nothing(settings.get(name))
+    return alone and (knob.of is None or says_something(knobs, knob.of, settings))
 
 
 def limited(

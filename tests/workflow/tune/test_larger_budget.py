@@ -74,6 +74,7 @@ def test_an_error_that_is_used_up_is_said(tmp_path: Path) -> None:
     assert len(first.finalists) == len(second.finalists) == len(ALPHAS)
     assert len(second.trials) == len(first.trials)
     assert "the error of 5 % is spent on 5 finalists" in second.continued[0]
+    assert first.reasons[-1].startswith("the error of 5 % is spent on 5 finalists")
     assert "name another --out" in second.continued[0]
 
 

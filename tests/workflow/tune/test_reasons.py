@@ -42,6 +42,18 @@ def test_a_floor_that_is_not_met_is_not_promised_by_more_requests() -> None:
     assert "as measured it is not met" in said
 
 
+def test_a_baseline_without_answers_is_named_with_what_it_failed_of() -> None:
+    """It is no lack of prompts; where it did not fail, time was missing."""
+    none = seen(450, 240)
+    open_ = replace(none.guard, verdicts={"max_drop": "UNDECIDED"}, pairs=0)
+    none = replace(none, guard=open_)
+    (died,) = what_stood_in_the_way(STUDY, none, 0.025, "the engine died\nits log")
+    (late,) = what_stood_in_the_way(STUDY, none, 0.025)
+
+    assert "no answers of the baseline to compare, since it failed: the engine died; " in died
+    assert late.endswith("no time was left for it: a larger --budget")
+
+
 def test_nothing_measured_is_said_so() -> None:
     """Without a finalist there is one sentence."""
     assert what_stood_in_the_way(STUDY, None, 0.025) == [

@@ -258,6 +258,19 @@ def test_the_time_is_kept(proven: tuple[Result, Path]) -> None:
     assert proven[0].spent["seconds"] <= 900
 
 
+@pytest.mark.parametrize(
+    ("restart_s", "budget_s"), [(20.0, 240.0), (20.0, 340.0), (45.0, 390.0), (45.0, 430.0)]
+)
+def test_a_run_of_long_starts_ends_within_its_budget(
+    tmp_path: Path, restart_s: float, budget_s: float
+) -> None:
+    """No block of a proof begins for which there is no time, of a further finalist neither."""
+    engine = SimulatedEngine(world, restart_s=restart_s)
+    result, _ = tuned(tmp_path / "o", engine, budget_s=budget_s)
+
+    assert result.spent["seconds"] <= budget_s
+
+
 def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     """Two runs of one seed propose the same candidates and end alike."""
     first, _ = tuned(tmp_path / "a", budget_s=300.0)

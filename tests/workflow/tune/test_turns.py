@@ -45,8 +45,8 @@ def answered(count: int, starts: int = 4, ms: float = 100.0, wrong: int = 0) -> 
 
 
 def seen(ours: int, theirs: int, **changes: Any) -> Measurement:
-    """Return a finalist's measurement beside a baseline that is always right."""
-    terms = replace(TERMS, baseline=answered(theirs))
+    """Return a finalist's measurement beside a baseline that is always right; 0 for none."""
+    terms = replace(TERMS, baseline=answered(theirs) if theirs else None)
     return measurement(STUDY, {"a": 1}, Measured(None, tuple(answered(ours, **changes))), terms)
 
 

@@ -110,6 +110,11 @@ class Workload:
         return chosen or self.templates
 
     @property
+    def proof_templates(self) -> int:
+        """Return how many templates a proof asks: the most answers that a guard can count."""
+        return len(self.part(held_out=True))
+
+    @property
     def visits(self) -> Mapping[str, int]:
         """Return how often each template comes before all of its part have had their turns."""
         return visits(self.part(held_out=False)) | visits(self.part(held_out=True))

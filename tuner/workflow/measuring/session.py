@@ -90,6 +90,17 @@ class Session:
         engine = self.engine
         return await engine.resolve(candidate) if isinstance(engine, Resolves) else None
 
+    async def until_served_s(self, candidate: Candidate) -> float | None:
+        """Return the seconds that a candidate's start is expected to take.
+
+        0 where its server runs, or where the engine refuses it; None where the engine does not
+        tell.
+        """
+        resolved = await self.resolve(candidate)
+        if resolved is None:
+            return None
+        return 0.0 if resolved.identity is None else self.starts.cost_s(resolved)
+
     def elapsed_s(self) -> float:
         """Return how many seconds of the budget are used up, those of earlier parts included."""
         return self._time.elapsed_s()

@@ -120,7 +120,7 @@ def _planned(plan_: Plan) -> str:
     """Say what the plan comes to at the measured pace."""
     pace = plan_.pace
     takes = f"a request takes {pace.request_s:.2f} s"
-    trials = f"about {plan_.trials} trials in {plan_.search_s / 60:.1f} min"
+    trials = f"about {plan_.trials} trials in {plan_.screening_s / 60:.1f} min"
     if plan_.rhythm.one_start:
         return f"{takes}: {trials}, about {plan_.requests} requests in all"
     starts = f"about {plan_.restarts} engine starts in {plan_.restarting_s / 60:.1f} min"

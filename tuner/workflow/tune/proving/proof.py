@@ -33,23 +33,30 @@ from tuner.workflow.tune.proving.turns import (
 LEAST_REQUESTS = 10
 """With time for fewer requests than this, no further block is started."""
 
+TRIES = 3
+"""After so many failed blocks in a row the baseline is measured no more."""
+
 HOPELESS = 0.10
 """A finalist is dropped when its predicted chance of a PASS in the time left is below this."""
 
 
 @dataclass(slots=True)
 class Side:
-    """One side of a proof: a candidate, its blocks so far, and the prompts still to come.
+    """One side of a proof: a candidate, its blocks so far, and all its prompts from the first.
 
     `trial_number` is the trial that the candidate comes from, `screened` that trial's samples.
+    `answered` are the samples of the blocks that did not fail: answers are compared with no others.
+    `failures` counts the failed blocks at the end.
     """
 
     candidate: Candidate
     name: str
-    prompts: Iterator[Prompt]
+    prompts: Callable[[], Iterator[Prompt]]
     trial_number: int | None = None
     measured: Measured = field(default_factory=Measured)
     blocks: int = 0
+    answered: tuple[Sample, ...] = ()
+    failures: int = 0
     screened: tuple[Sample, ...] = ()
 
     @property
@@ -71,14 +78,19 @@ class Side:
         return self.measured.failed
 
     @property
-    def sent(self) -> Sent:
-        """Return how many requests and blocks it has had."""
-        return Sent(len(self.samples), self.blocks)
+    def given_up(self) -> bool:
+        """Tell whether it failed so often that it is measured no more."""
+        return self.failures >= TRIES
 
-    def fresh(self, prompts: Iterator[Prompt]) -> Iterator[Prompt]:
-        """Return those prompts that it has not answered yet."""
-        asked = {sample.prompt_id for sample in self.samples}
-        return (prompt for prompt in prompts if prompt.id not in asked)
+    @property
+    def sent(self) -> Sent:
+        """Return how many requests and blocks it has had, failed blocks left out."""
+        return Sent(len(self.answered), len({sample.block for sample in self.answered}))
+
+    def fresh(self, prompts: Iterator[Prompt] | None = None) -> Iterator[Prompt]:
+        """Return those prompts, by default all its own, that it has not answered yet."""
+        asked = {sample.prompt_id for sample in self.answered}
+        return (prompt for prompt in prompts or self.prompts() if prompt.id not in asked)
 
     @property
     def request_s(self) -> float:
@@ -89,16 +101,22 @@ class Side:
         """Add a block."""
         self.blocks += 1
         self.measured = self.measured.plus(block)
+        self.failures = self.failures + 1 if block.failed else 0
+        self.answered += () if block.failed else block.counted
 
     def add_stored(self, stored: Sequence[StoredTrial]) -> None:
-        """Add the blocks that an earlier part of the run measured for it."""
+        """Add the blocks that an earlier part of the run measured for it.
+
+        What failed then is tried again: the run may go on because the cause was found.
+        """
         for block in (t for t in stored if t.place.side == self.name):
             self.add(block.measured)
+        self.failures = 0
 
     def evaluated(self, study: Study, baseline: Side, terms: Terms) -> Measurement:
         """Return its measurement so far, beside the baseline where that is another candidate."""
         if self is not baseline and self.candidate != baseline.candidate:
-            terms = replace(terms, baseline=baseline.samples)
+            terms = replace(terms, baseline=baseline.answered)
         return measurement(study, self.candidate, self.measured, terms)
 
 
@@ -132,7 +150,8 @@ class Proof:
         """Measure the finalist in blocks until its verdict falls.
 
         Each block has a fresh engine start, where the engine can be started again. The baseline
-        gets blocks of its own beside the finalist's (`turns.turn` says whose turn it is). Ends at
+        gets blocks of its own beside the finalist's (`turns.turn` says whose turn it is); one that
+        failed compares nothing and is measured again, up to TRIES times in a row. Ends at
         a verdict, when time is up, or when a PASS in the time left has become unlikely while the
         next finalist could still get one. Blocks that an earlier part of the run measured count.
         """
@@ -140,9 +159,10 @@ class Proof:
         now = self._evaluated()
         while not self.finalist.blocks or not self._over(now):
             due = turn(now, self.finalist.sent, self.baseline.sent, self.terms, self.rhythm)
-            await self._measure_blocks(replace(due, baseline=0) if alone else due)
+            if not await self._measure_blocks(replace(due, baseline=0) if alone else due):
+                break
             now = self._evaluated()
-            progress(_progress_line(now))
+            progress(_progress_line(now, self.baseline.failed))
         return now
 
     def _evaluated(self) -> Measurement:
@@ -150,17 +170,16 @@ class Proof:
 
     def _over(self, now: Measurement) -> bool:
         """Tell whether the proof is over: decided, out of time, or not worth its time."""
-        session, templates = self.session, len(self.session.study.workload.part(held_out=True))
+        session, templates = self.session, self.session.study.workload.proof_templates
         if self.finalist.failed or now.verdict != "UNDECIDED":
             return True
-        if self.baseline.failed and drop_alone_is_open(now):
+        if self.baseline.given_up and drop_alone_is_open(now):
             return True
         if guard_exhausted(now, templates):
             return True
-        left_s, restart_s = session.left_s(), session.pace().restart_s
-        if left_s - restart_s < LEAST_REQUESTS * self.finalist.request_s:
+        if not has_time(session, self.finalist):
             return True
-        if left_s <= self.next_needs_s:
+        if (left_s := session.left_s()) <= self.next_needs_s:
             return False
         return floor_stays_open(now, templates) or self._unlikely(now, self._more(left_s))
 
@@ -172,7 +191,7 @@ class Proof:
         rhythm, restart_s = self.rhythm, self.session.pace().restart_s
         starts = max(rhythm.finalist_blocks - self.finalist.blocks, 1)
         if rhythm.interleaved:
-            starts += max(rhythm.baseline_blocks - self.baseline.blocks, 0)
+            starts += max(rhythm.baseline_blocks - self.baseline.sent.blocks, 0)
         return max(int((left_s - starts * restart_s) / self.finalist.request_s), 0)
 
     def _unlikely(self, now: Measurement, more: int) -> bool:
@@ -198,26 +217,28 @@ class Proof:
         samples = self.finalist.screened
         return sum(is_late(self.session.study, slo, s) is True for s in samples), len(samples)
 
-    async def _measure_blocks(self, due: Turn) -> None:
+    async def _measure_blocks(self, due: Turn) -> bool:
         """Send each side the requests that are due; the baseline gets the finalist's prompts.
 
         The sides take turns at going first, B F F B and so on, so that a machine that changes its
-        pace steadily favours neither.
+        pace steadily favours neither. No block begins for which there is no time, but the
+        finalist's first. Returns whether one began.
         """
-        finalist, baseline = self.finalist, self.baseline
-        finalist.prompts, same = itertools.tee(finalist.prompts)
-        shared = finalist.fresh(same) if due.finalist else baseline.prompts
+        session, finalist, baseline = self.session, self.finalist, self.baseline
+        before = finalist.blocks + baseline.blocks
+        shared = finalist.fresh() if due.finalist else None
 
         async def ours() -> None:
-            if due.finalist:
-                await _measure_block(self.session, finalist, due.finalist, self._stop_at_fail())
+            if due.finalist and (not finalist.blocks or has_time(session, finalist)):
+                await _measure_block(session, finalist, due.finalist, self._stop_at_fail())
 
         async def theirs() -> None:
-            if due.baseline and self.session.left_s() > self.session.pace().restart_s:
-                await _measure_block(self.session, baseline, due.baseline, prompts=shared)
+            if due.baseline and not baseline.given_up and has_time(session, baseline):
+                await _measure_block(session, baseline, due.baseline, prompts=shared)
 
         for measure_side in (ours, theirs) if finalist.blocks % 2 else (theirs, ours):
             await measure_side()
+        return finalist.blocks + baseline.blocks > before
 
     def _stop_at_fail(self) -> StopRule:
         """Return a stop rule that ends a block when an SLO has failed.
@@ -240,12 +261,19 @@ async def complete_baseline(
     session: Session, baseline: Side, rhythm: Rhythm, requests: int
 ) -> None:
     """Give the baseline its planned blocks and at least `requests` requests, if time allows."""
-    while not baseline.failed and session.left_s() > session.pace().restart_s:
-        missing = requests - len(baseline.samples)
-        if baseline.blocks >= rhythm.baseline_blocks and missing <= 0:
+    while not baseline.given_up and has_time(session, baseline):
+        missing = requests - baseline.sent.requests
+        if baseline.sent.blocks >= rhythm.baseline_blocks and missing <= 0:
             break
         n = max(rhythm.baseline_block, min(missing, rhythm.finalist_block))
         await _measure_block(session, baseline, n)
+
+
+def has_time(session: Session, side: Side) -> bool:
+    """Tell whether a start of a side, its warm-up and the fewest requests fit into what is left."""
+    pace = session.pace()
+    request_s = side.request_s if side.samples else pace.request_s
+    return session.left_s() >= pace.restart_s + (pace.warmups + LEAST_REQUESTS) * request_s
 
 
 async def _measure_block(
@@ -259,7 +287,7 @@ async def _measure_block(
         return session.left_s() <= 0 or decided(sample)
 
     place = Place("confirmation", side.trial_number, side=side.name)
-    asked = itertools.islice(side.fresh(prompts or side.prompts), n)
+    asked = itertools.islice(side.fresh(prompts), n)
     name = f"{side.name}-{side.blocks + 1}"
     spec = TrialSpec(name, place, asked, n, stop, fresh=True, as_model=True)
     side.add(await session.measure(side.candidate, spec))
@@ -270,9 +298,10 @@ def fastest_proof_s(study: Study, alpha: float, answer_s: float) -> float:
     return proof_requests(study, alpha) * request_s(study, answer_s)
 
 
-def _progress_line(now: Measurement) -> str:
+def _progress_line(now: Measurement, baseline_failed: str | None) -> str:
     parts = [
         f"{slo}: {c.verdict} after {c.n} ({c.late} late)" for slo, c in now.certificates.items()
     ]
     guard = [f"{key}: {verdict}" for key, verdict in now.guard.verdicts.items()]
-    return "; ".join([*parts, *guard])
+    failed = [f"the baseline failed: {baseline_failed.splitlines()[0]}"] if baseline_failed else []
+    return "; ".join([*parts, *guard, *failed])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from tuner.evaluate.failures import refused
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.guard.verdict import is_correct
@@ -18,8 +20,19 @@ from tuner.stats.paired import pairs_needed
 from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.measuring.candidates import all_knobs
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.proving.proof import Proof, Side, fastest_proof_s, held_out, terms_of
-from tuner.workflow.tune.proving.turns import floor_failed, floor_stays_open
+from tuner.workflow.tune.proving.proof import (
+    Proof,
+    Side,
+    fastest_proof_s,
+    has_time,
+    held_out,
+    terms_of,
+)
+from tuner.workflow.tune.proving.turns import (
+    drop_alone_is_open,
+    floor_failed,
+    floor_stays_open,
+)
 from tuner.workflow.tune.searching.screening import Watcher
 
 LEAST_SHARE = 0.05
@@ -30,7 +43,8 @@ LEAST_SHARE = 0.05
 class Finalists:
     """The finalists of a run: the baseline's side, each finalist's, and what was measured of them.
 
-    `measured` has a measurement for each of `sides` whose proof has come to its end.
+    `measured` has a measurement for each of `sides` whose proof has come to its end; of those in
+    `poor` a floor failed, or stayed open to the last template.
     `of_baseline` is the baseline's own proof, None where it was not tried.
     """
 
@@ -40,6 +54,7 @@ class Finalists:
     baseline: Side
     sides: list[Side] = field(default_factory=list)
     measured: list[Measurement] = field(default_factory=list)
+    poor: list[Candidate] = field(default_factory=list)
     of_baseline: Measurement | None = None
 
     @classmethod
@@ -64,7 +79,8 @@ class Finalists:
             side.add_stored(blocks)
             found.sides.append(side)
         found.sides.sort(key=lambda side: side.index)
-        found.measured = [found._evaluated(side) for side in found.sides[:-1]]
+        for side in found.sides[:-1]:
+            found._keep(found._evaluated(side))
         return found
 
     @property
@@ -91,6 +107,20 @@ class Finalists:
         """Tell whether a finalist is proven."""
         return any(m.verdict == "PASS" for m in self.measured)
 
+    @property
+    def _out_of_time(self) -> bool:
+        """Tell whether a further finalist is not worth its start; the first one always is."""
+        session = self.session
+        if not self.sides:
+            return False
+        late = session.left_s() < LEAST_SHARE * session.study.budget_s
+        return late or not has_time(session, self.sides[-1])
+
+    @property
+    def _baseline_is_missing(self) -> bool:
+        """Tell whether the last finalist lacked nothing but answers of a baseline that is dead."""
+        return self.baseline.given_up and any(map(drop_alone_is_open, self.measured[-1:]))
+
     async def prove_in_turn(self, trials: Sequence[Trial], at_most: int) -> None:
         """Prove up to `at_most` finalists, best first, until one is proven or time is up."""
         session, base = self.session, self.baseline.candidate
@@ -99,8 +129,7 @@ class Finalists:
             at_most -= 1
         room = min(at_most, MAX_FINALISTS - self.next_index)
         for trial in choose_finalists(session.study, self.untried(trials), base, room):
-            late = session.left_s() < LEAST_SHARE * session.study.budget_s
-            if self.passed or (late and self.sides):
+            if self.passed or self._out_of_time or self._baseline_is_missing:
                 break
             if self.untried([trial]):  # one that has failed since may answer like it
                 await self.prove(trial, trials)
@@ -160,20 +189,20 @@ class Finalists:
         None that is expected to answer like a finalist whose answers missed a floor.
         """
         tried = {side.trial_number for side in self.sides}
-        knobs, poor = all_knobs(self.session.engine), list(self._of_poor_answers())
+        knobs = all_knobs(self.session.engine)
         return [
             t
             for t in trials
             if t.number not in tried
-            and not any(answers_alike(knobs, t.candidate, other) for other in poor)
+            and not any(answers_alike(knobs, t.candidate, other) for other in self.poor)
         ]
 
-    def _of_poor_answers(self) -> Iterator[Candidate]:
-        """Yield the finalists of which a floor failed, or stayed open to the last template."""
-        templates = len(self.session.study.workload.part(held_out=True))
-        for side, found in zip(self.sides, self.measured, strict=False):
-            if floor_failed(found) or floor_stays_open(found, templates):
-                yield side.candidate
+    def _keep(self, found: Measurement) -> None:
+        """Keep the measurement of a finalist whose proof has come to its end."""
+        self.measured.append(found)
+        templates = self.session.study.workload.proof_templates
+        if floor_failed(found) or floor_stays_open(found, templates):
+            self.poor.append(found.candidate)
 
     async def _take_up(self, side: Side, trials: Sequence[Trial]) -> None:
         """Go on with a finalist of an earlier part of the run."""
@@ -190,7 +219,7 @@ class Finalists:
             next_needs_s(study, trial, side.index + 1),
         )
         proof = Proof(self.session, side, self.baseline, terms, self.rhythm, next_s)
-        self.measured.append(await proof.measure(self.watcher.note))
+        self._keep(await proof.measure(self.watcher.note))
 
 
 def _moved_away(side: Side) -> Trial:
@@ -201,7 +230,7 @@ def _moved_away(side: Side) -> Trial:
 
 def _side(session: Session, candidate: Candidate, name: str, number: int | None) -> Side:
     fill = session.study.seed + 500_000  # the same prompts for every side
-    return Side(candidate, name, held_out(session, fill), number)
+    return Side(candidate, name, partial(held_out, session, fill), number)
 
 
 def next_needs_s(study: Study, trial: Trial, index: int) -> float:
@@ -218,12 +247,15 @@ def next_needs_s(study: Study, trial: Trial, index: int) -> float:
 def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str:
     """Say how many pairs the comparison with the baseline is expected to need."""
     margin = study.guard.max_drop
-    # screening asked both the same templates in the same order
-    gaps = [
-        is_correct(a) - is_correct(b) for a, b in zip(trial.samples, control.samples, strict=False)
-    ]
-    if margin is None or not gaps or trial.candidate == control.candidate:
+    if margin is None:
         return "no comparison of correctness is asked for"
+    if trial.candidate == control.candidate:
+        return "max_drop: it is the baseline itself, which is not compared"
+    # screening asked both the same templates in the same order
+    both = zip(trial.samples, control.samples, strict=False)
+    gaps = [is_correct(a) - is_correct(b) for a, b in both if not refused([b])]
+    if not gaps:
+        return f"max_drop: screening has no answers of both to compare; {planned} pairs planned"
     discordance, difference = sum(g != 0 for g in gaps) / len(gaps), sum(gaps) / len(gaps)
     if difference <= -margin:
         return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"

@@ -11,10 +11,13 @@ from tuner.stats.shares import answers_needed
 from tuner.workflow.tune.proving.turns import pairs_missing, requests_missing
 
 
-def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -> list[str]:
+def what_stood_in_the_way(
+    study: Study, now: Measurement | None, alpha: float, baseline_failed: str | None = None
+) -> list[str]:
     """Return a sentence for each open or failed question of a finalist.
 
-    `alpha` is the error it may spend.
+    `alpha` is the error it may spend. `baseline_failed` says why the baseline beside it brought
+    nothing to compare, None where it did.
     """
     if now is None:
         return ["no candidate could be measured in the time given"]
@@ -22,7 +25,10 @@ def what_stood_in_the_way(study: Study, now: Measurement | None, alpha: float) -
         _slo_reason(slo, now, alpha) for slo, c in now.certificates.items() if c.verdict != "PASS"
     ]
     for key, verdict in now.guard.verdicts.items():
-        if verdict != "PASS":
+        few = key == "max_drop" and bool(baseline_failed or not now.guard.pairs)
+        if verdict == "UNDECIDED" and few:
+            reasons.append(_few_pairs_reason(now, baseline_failed))
+        elif verdict != "PASS":
             reasons.append(_guard_reason(study, key, verdict, now, alpha))
     if now.saturated:
         reasons.append(now.saturated)
@@ -46,6 +52,16 @@ def _slo_reason(slo: Slo, now: Measurement, alpha: float) -> str:
         f"{requests_missing(now, slo, alpha)} more without a late one would decide it: a larger "
         "--budget"
     )
+
+
+def _few_pairs_reason(now: Measurement, baseline_failed: str | None) -> str:
+    """Say that the baseline lacks answers to compare with, and why."""
+    pairs = now.guard.pairs
+    found = f"guard: max_drop is UNDECIDED, with {pairs or 'no'} answers of the baseline to compare"
+    if baseline_failed is None:
+        return f"{found}; no time was left for it: a larger --budget"
+    why = baseline_failed.splitlines()[0]
+    return f"{found}, since it failed: {why}; let it serve, then go on with --resume"
 
 
 def _guard_reason(study: Study, key: str, verdict: Verdict, now: Measurement, alpha: float) -> str:
@@ -77,7 +93,7 @@ def _decides(study: Study, asked: int, missing: float) -> str:
     if math.isinf(missing):
         return "as measured it is not met, so more requests would not show it"
     more = f"about {max(math.ceil(missing), 1)} more"
-    here = len(study.workload.part(held_out=True)) - asked
+    here = study.workload.proof_templates - asked
     which = "held-out templates" if study.workload.held_out else "templates"
     if missing <= here:
         return f"{more} of the {which} would decide it: a larger --budget"

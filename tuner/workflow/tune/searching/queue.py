@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tuner.engines.base import Resolution, Resolves
+from tuner.engines.base import Resolves
 from tuner.search.propose import Proposal, Strategy
 from tuner.search.trial import Trial
 from tuner.search.worth import improvements
@@ -39,7 +39,6 @@ class Queue:
     session: Session
     strategy: Strategy
     _waiting: list[Proposal] = field(default_factory=list)
-    _resolved: dict[int, Resolution | None] = field(default_factory=dict)
 
     async def next(self, trials: Sequence[Trial]) -> Proposal | None:
         """Return the next candidate to measure, None where the space has nothing new."""
@@ -47,7 +46,7 @@ class Queue:
         if not self._waiting:
             return None
         tells = isinstance(self.session.engine, Resolves)
-        return self._waiting.pop(self._most_worth(trials) if tells else 0)
+        return self._waiting.pop(await self._most_worth(trials) if tells else 0)
 
     @property
     def empty(self) -> bool:
@@ -59,10 +58,8 @@ class Queue:
 
         An engine that does not tell what a start costs has none that waits.
         """
-        resolved = await self.session.resolve(proposal[1])
-        if resolved is None or self.session.starts.cost_s(resolved) == 0:
+        if not await self.session.until_served_s(proposal[1]):
             return False
-        self._resolved[proposal[0]] = resolved
         self._waiting.append(proposal)
         return True
 
@@ -72,35 +69,28 @@ class Queue:
             return
         batch = self.strategy.batch(BATCH, trials) if len(self._waiting) < CHOICE else []
         batch += await self._on_this_server(trials) if tells else []
-        for number, candidate, _ in batch:
-            self._resolved[number] = await self.session.resolve(candidate)
         self._waiting += batch if tells else grouped(batch, self.session, trials)
 
     async def _on_this_server(self, trials: Sequence[Trial]) -> list[Proposal]:
         """Return candidates for the server that runs, where few that need no start lie ready."""
-        free = sum(self._cost_s(number) == 0 for number, _, _ in self._waiting)
         served = next((t.candidate for t in reversed(trials) if t.samples), None)
-        resolved = await self.session.resolve(served) if served else None
-        if served is None or resolved is None or self.session.starts.cost_s(resolved) > 0:
+        if served is None or await self.session.until_served_s(served) != 0:
             return []
+        free = (await self._starts_s()).count(0.0)
         return self.strategy.beside(served, trials, max(HERE - free, 0))
 
-    def _most_worth(self, trials: Sequence[Trial]) -> int:
+    async def _most_worth(self, trials: Sequence[Trial]) -> int:
         """Return the place of the candidate that is expected to bring most a second."""
         space = self.session.study.space
         gains = improvements(space, trials, [candidate for _, candidate, _ in self._waiting])
-        worth = [
-            gain / (self._cost_s(number) + self.session.pace().trial_s)
-            for gain, (number, _, _) in zip(gains, self._waiting, strict=True)
-        ]
+        trial_s = self.session.pace().trial_s
+        starts_s = await self._starts_s()
+        worth = [g / (s + trial_s) for g, s in zip(gains, starts_s, strict=True)]
         return max(range(len(worth)), key=worth.__getitem__)
 
-    def _cost_s(self, number: int) -> float:
-        """Return the seconds until a candidate is served; one that is refused costs none."""
-        resolved = self._resolved[number]
-        if resolved is None or resolved.identity is None:
-            return 0.0
-        return self.session.starts.cost_s(resolved)
+    async def _starts_s(self) -> list[float]:
+        """Return for each candidate that waits the seconds that its start takes."""
+        return [await self.session.until_served_s(c) or 0.0 for _, c, _ in self._waiting]
 
 
 def grouped(batch: Sequence[Proposal], session: Session, trials: Sequence[Trial]) -> list[Proposal]:

@@ -11,7 +11,6 @@ from tuner.search.trial import Trial, baseline_correct
 from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Candidate, Sample
 from tuner.store.trial_folder import Place
-from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.tune.searching.screening import Screening
 from tuner.workflow.tune.searching.trials import continued, looked_at_longer
@@ -28,18 +27,13 @@ async def second_looks(screening: Screening, base: Candidate, count: int) -> lis
     updated = {t.number: t for t in trials}
     for trial in rank(session.study, _not_looked_at(trials), base)[: max(count, 0)]:
         # where the best has no time for one, none gets any: only who had one would be proven
-        if session.elapsed_s() + await _cost_s(session, trial) >= _until_s(screening):
+        start_s = await session.until_served_s(trial.candidate) or 0.0
+        if session.elapsed_s() + start_s >= _until_s(screening):
             break
         again = await _look_again(screening, trial)
         updated[again.number] = again
         screening.watcher.trial(again, len(trials), session.left_s())
     return list(updated.values())
-
-
-async def _cost_s(session: Session, trial: Trial) -> float:
-    """Return the seconds until a trial is served again, 0 where the engine does not tell."""
-    resolved = await session.resolve(trial.candidate)
-    return 0.0 if resolved is None else session.starts.cost_s(resolved)
 
 
 def _not_looked_at(trials: Sequence[Trial]) -> list[Trial]:
