@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner.evaluate.duel import Outcome as Shows
-from tuner.evaluate.measured import Measured
 from tuner.evaluate.night import Challenger
 from tuner.search.budget import plan
 from tuner.search.trial import Trial
@@ -79,7 +78,7 @@ async def compare(tonight: Tonight) -> Compared:
 def _ensure_can_be_shown(tonight: Tonight) -> None:
     """Raise NotTonight where there are too few prompts to show that answers are not worse."""
     study, margin = tonight.study, margin_of(tonight.study)
-    there = len(study.workload.part(held_out=True))
+    there = study.workload.proof_templates
     alpha = error_of(tonight.ledger.next_number(tonight.world))
     if study.promote == "ask" or margin <= 0 or alpha <= 0:
         return
@@ -176,11 +175,12 @@ def _write(tonight: Tonight, session: Session, duel: Duel, compared: Compared) -
 
 
 def _proof_side(duel: Duel, side: Side, name: str) -> ProofSide:
-    blocks = [pair[side] for pair in duel.pairs.values() if side in pair]
-    measured = Measured()
-    for block in blocks:
-        measured = measured.plus(block)
-    return ProofSide(duel.sides[side], name, iter(()), measured=measured, blocks=len(blocks))
+    """Return a side as that of a proof, whose blocks are all measured."""
+    found = ProofSide(duel.sides[side], name, lambda: iter(()))
+    for pair in duel.pairs.values():
+        if side in pair:
+            found.add(pair[side])
+    return found
 
 
 def _trial_number(compared: Compared) -> int | None:
