@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_ARGS ?=
 
+# Tests start `tune` many hundred times: it is compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-vllm lint docs bench ollama vllm wheel clean
 
 demo: $(VENV)/.embedded

@@ -59,6 +59,25 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     assert found.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("words", [["study", "check", "s.yaml"], ["run", "s.yaml", "--dry-run"]])
+def test_where_nothing_is_searched_optuna_is_not_imported(words: list[str], tmp_path: Path) -> None:
+    """A check and a plan answer before what only a search needs is there."""
+    (tmp_path / "prompts.jsonl").write_text('{"template": "a"}\n{"template": "b"}\n')
+    (tmp_path / "s.yaml").write_text(
+        "version: 1\nname: s\nengine: {kind: fake}\nworkload: {prompts: prompts.jsonl}\n"
+        "slo: [{metric: e2e, max_ms: 800}]\nspace: {num_batch: [128, 512]}\n"
+    )
+    code = (
+        "import sys\nfrom tuner.cli.main import cli\n"
+        f"cli.main({words!r}, standalone_mode=False)\nprint('optuna' in sys.modules)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert found.stdout.splitlines()[-1] == "False", found.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.search.test_propose import SPACE
-from tuner.search.encoding import contains, value_at
-from tuner.spec.space import Choices, Range
+from tuner.search.encoding import contains
+from tuner.spec.space import Choices, Range, value_at
 
 SHARES = st.lists(st.floats(0, 1, exclude_max=True), min_size=len(SPACE), max_size=len(SPACE))
 

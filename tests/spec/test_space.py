@@ -13,11 +13,11 @@ from optuna.trial import create_trial
 from tests.search.test_hints import STUDY
 from tests.spec.test_study import loaded
 from tuner.engines.llamacpp.engine import KNOBS
-from tuner.search.encoding import decode, distribution, encode, value_at
+from tuner.search.encoding import decode, distribution, encode
 from tuner.search.hints import values as hinted
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError
-from tuner.spec.space import Choices, Range, like
+from tuner.spec.space import Choices, Range, like, value_at
 
 NUMBERS = st.floats(-1e6, 1e6) | st.integers(-(10**6), 10**6)
 

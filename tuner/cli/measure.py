@@ -41,13 +41,14 @@ def command(
     \b
     Example:  tune measure my-study.yaml --set num_batch=128 --requests 400 --json
     """  # noqa: D301
+    study = read_study(study_file, **overrides)  # before what is slow to import
+
     from tuner.report.documents import measurement_document
     from tuner.report.progress import Lines
     from tuner.report.result import console, show_measurement
     from tuner.store.default_folder import default_out
     from tuner.workflow.measuring.measure import measure
 
-    study = read_study(study_file, **overrides)
     lines = Lines(console(stderr=True), quiet)
     folder = out or default_out(f"{study.name}-measure")
     measured = run_loop(

@@ -61,21 +61,24 @@ def command(
     \b
     Example:  tune run --target-p99 500 --budget 10m --seed 1
     """  # noqa: D301
+    study = read_study(study_file, **overrides)  # before what is slow to import
+
     from tuner.report.documents import plan_document, result_document
     from tuner.report.result import console, show_plan, show_result
     from tuner.search.budget import plan
     from tuner.store.default_folder import default_out, latest_out
     from tuner.workflow.beside.pausing import bring_back, paused, to_pause
     from tuner.workflow.tune.preparation import check
-    from tuner.workflow.tune.run import run
 
-    study = read_study(study_file, **overrides)
     check(study)
     errors = console(stderr=True)
     if dry_run:
         planned = plan(study)
         show(plan_document(planned, study) if as_json else show_plan(planned, study))
         return 0
+
+    from tuner.workflow.tune.run import run
+
     if not quiet:
         errors.print(show_plan(plan(study), study))
     folder = out or (latest_out if resume else default_out)(study.name)

@@ -59,12 +59,3 @@ def encode(dimension: Dimension, value: Setting) -> Any:
 def contains(space: Space, candidate: Candidate) -> bool:
     """Tell whether all values of a candidate lie inside the space."""
     return all(dimension.contains(candidate[name]) for name, dimension in space.items())
-
-
-def value_at(dimension: Dimension, share: float) -> Setting:
-    """Return the value at a share in [0, 1) of a dimension."""
-    if isinstance(dimension, Choices):
-        return dimension.values[int(share * len(dimension))]
-    if dimension.log:
-        return dimension.nearest(dimension.low * (dimension.high / dimension.low) ** share)
-    return dimension.nearest(dimension.low + share * (dimension.high - dimension.low))

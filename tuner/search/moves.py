@@ -9,9 +9,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tuner.search.encoding import value_at
 from tuner.search.trial import Trial
-from tuner.spec.space import Dimension, Space
+from tuner.spec.space import Dimension, Space, value_at
 from tuner.spec.values import Candidate, Setting, changes
 
 MOVE = 0.25

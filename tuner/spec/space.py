@@ -150,6 +150,15 @@ def some_values(dimension: Dimension) -> tuple[Setting, ...]:
     return (dimension.low, dimension.high, *step)
 
 
+def value_at(dimension: Dimension, share: float) -> Setting:
+    """Return the value at a share in [0, 1) of a dimension."""
+    if isinstance(dimension, Choices):
+        return dimension.values[int(share * len(dimension))]
+    if dimension.log:
+        return dimension.nearest(dimension.low * (dimension.high / dimension.low) ** share)
+    return dimension.nearest(dimension.low + share * (dimension.high - dimension.low))
+
+
 def like(default: Setting, value: Setting) -> Setting:
     """Return a value as a knob takes it: 64.0 is 64 where the knob's default is whole."""
     whole = isinstance(default, int) and not isinstance(default, bool)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tuner.engines.base import Engine, Limited
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
 from tuner.workflow.measuring.candidates import without_refused
 from tuner.workflow.tune.production_warning import production_warnings
 from tuner.workflow.tune.searching.inert_knobs import without_inert
-from tuner.workflow.tune.searching.screening import Watcher
+
+if TYPE_CHECKING:  # Optuna is slow to import, and a check needs none
+    from tuner.workflow.tune.searching.screening import Watcher
 
 
 def check(study: Study) -> None:

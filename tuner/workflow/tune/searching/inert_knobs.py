@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tuner.engines.base import Engine, Resolves
-from tuner.search.encoding import value_at
-from tuner.spec.space import Choices, Dimension
+from tuner.spec.space import Choices, Dimension, value_at
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Setting
 from tuner.workflow.measuring.candidates import baseline
