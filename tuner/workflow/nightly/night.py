@@ -19,6 +19,7 @@ from tuner.report.night import night_document, open_text, reasons_against
 from tuner.spec.errors import (
     Busy,
     EngineDied,
+    EngineError,
     OutputError,
     StartFailed,
     TunerError,
@@ -34,7 +35,7 @@ from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.nightly.asked import Asked, NotTonight, Program
 from tuner.workflow.nightly.comparing.compare import Compared, compare
 from tuner.workflow.nightly.comparing.tonight import Tonight
-from tuner.workflow.nightly.incumbent import Incumbent, incumbent
+from tuner.workflow.nightly.incumbent import Incumbent, incumbent, with_whole_anchor
 from tuner.workflow.nightly.into_service import promote, watch_by_day
 from tuner.workflow.nightly.ledger import Ledger, opened
 from tuner.workflow.nightly.tell_people import told
@@ -107,10 +108,28 @@ class _Night:
             self.serves = incumbent(asked.study, asked.deployment, journal)
         found = self.program.run_loop(self._measured)
         outcome = _outcome(found, asked)
-        if found.shows != "better" or asked.study.promote == "ask":
+        if found.shows != "better":
             return outcome
-        assert outcome.result is not None
-        return promote(asked, self.serves, outcome.result, outcome, self.program, self.watcher.note)
+        if asked.study.promote != "ask":
+            outcome = self._promoted(outcome)
+        if outcome.decision != "undecided" or asked.study.promote == "ask":
+            self._close(outcome)
+        return outcome
+
+    def _promoted(self, better: Outcome) -> Outcome:
+        """Put the challenger into service; what cannot be taken back is not tried again."""
+        assert self.serves is not None and better.result is not None
+        try:
+            return promote(
+                self.asked, self.serves, better.result, better, self.program, self.watcher.note
+            )
+        except EngineError:
+            self._close(better)
+            raise
+
+    def _close(self, better: Outcome) -> None:
+        assert better.challenger is not None and better.world is not None
+        self.ledger.close(better.world, better.challenger, "shown to be better")
 
     async def _measured(self) -> Compared:
         """Measure with an engine of our own, beside production or in its place."""
@@ -139,8 +158,10 @@ class _Night:
         version = await _version(engine, base, self.asked)
         _ensure_same_model(self.serves, engine)
         world = self.ledger.world(facts(study, engine, version))
+        self.ledger.measuring(world, self.asked.out)
+        serves = with_whole_anchor(self.serves, all_knobs(engine))
         return Tonight(
-            study, engine, self.asked.out, self.serves, base, self.ledger, world, self.watcher,
+            study, engine, self.asked.out, serves, base, self.ledger, world, self.watcher,
             self.ends_in, inert=inert,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from tuner.search.trial import Trial
 from tuner.spec.identity import digest
 from tuner.spec.values import Candidate
 from tuner.stats.paired import fewest_pairs
-from tuner.stats.spending import error_of
+from tuner.stats.spending import MOST, YEAR, error_of
 from tuner.store.run_folder import claimed, writing
 from tuner.store.trial_folder import read_all
 from tuner.workflow.measuring.session import Session
@@ -55,13 +55,14 @@ class Compared:
 async def compare(tonight: Tonight) -> Compared:
     """Compare the challenger of earlier nights, or what a search finds; write the run's result.
 
-    A challenger that is decided about is closed in the ledger. Raises EngineError where nothing
-    could be measured, Busy where production does not become calm.
+    A challenger that is no better is closed in the ledger; one that is better once it was put into
+    service, which goes on another night where this one is cut off before. Raises EngineError where
+    nothing could be measured, Busy where production does not become calm.
     """
-    _ensure_can_be_shown(tonight)
     session = tonight.session(tonight.out, tonight.world.id, tonight.study.budget_s)
     challenger, trials = _promising(tonight), list[Trial]()
     if challenger is None:
+        _ensure_can_be_shown(tonight)
         searched = await search(tonight, session)
         trials = list(searched.trials)
         if searched.chosen is None:
@@ -74,19 +75,32 @@ async def compare(tonight: Tonight) -> Compared:
         f"challenger {challenger.number} of the year: {_changed(tonight, challenger)}"
     )
     compared = await _duel(tonight, session, challenger, trials)
-    if compared.shows != "open":
-        why = compared.stopped or f"shown to be {compared.shows}"
-        tonight.ledger.close(tonight.world, challenger, why)
+    if compared.shows == "no better":
+        why = compared.stopped or "shown to be no better"
+        tonight.ledger.close(tonight.world.id, challenger, why)
     return compared
 
 
 def _ensure_can_be_shown(tonight: Tonight) -> None:
-    """Raise NotTonight where there are too few prompts to show that answers are not worse."""
+    """Raise NotTonight where nothing could be shown of a new challenger.
+
+    No error of the year is left, or there are too few prompts to show that answers are not worse.
+    """
     study, margin = tonight.study, margin_of(tonight.study)
     there = len(study.workload.part(held_out=True))
     alpha = error_of(tonight.ledger.next_number(tonight.world))
-    if study.promote == "ask" or margin <= 0 or alpha <= 0:
+    if alpha <= 0:
+        raise NotTonight(
+            f"nothing could be promoted: {MOST} challengers were compared within a year, and its "
+            f"error of {YEAR:.0%} is spent; let fewer nights begin, such as one a day"
+        )
+    if study.promote == "ask":
         return
+    if margin <= 0:
+        raise NotTonight(
+            "nothing could be promoted: no number of answers shows that they are worse by less "
+            "than guard.max_drop, which is 0; allow more, or say promote: ask in the study"
+        )
     if (least := fewest_pairs(margin, alpha)) > there:
         raise NotTonight(
             f"nothing could be promoted: showing that answers are not worse by {margin:.0%} takes "
@@ -107,7 +121,7 @@ def _promising(tonight: Tonight) -> Challenger | None:
         if known.id != challenger_id(tonight, known.candidate) or known.alpha <= 0:
             continue  # it was compared with something else, or no error is left
         evidence = _known(tonight, known).shown().evidence
-        if evidence.promising and evidence.outcome(known.alpha) == "open":
+        if evidence.promising and evidence.outcome(known.alpha) != "no better":
             found[known.id] = (evidence.e, known)
     return max(found.values(), key=lambda f: f[0], default=(0.0, None))[1]
 
@@ -142,9 +156,10 @@ async def _duel(
         stored = read_all(folder)
         left_s = tonight.left_s(session)
         ours = tonight.session(folder, _about(tonight, challenger), left_s, stored)
-        duel = Duel.of(ours, _sides(tonight, challenger), challenger.alpha, stored)
+        sides, pace = _sides(tonight, challenger), session.pace()
+        duel = Duel.of(ours, sides, challenger.alpha, stored, pace)
         shows = await duel.until_decided(tonight.watcher.note)
-        shown, stopped = duel.shown(), duel.failed or duel.broken
+        shown, stopped = duel.shown(), duel.stopped
         _keep_requests(folder, tonight.out)
     compared = Compared(tonight.world.id, trials, challenger, shows, shown, stopped)
     if shown.measured["challenger"].n:
