@@ -73,6 +73,7 @@ def night_document(outcome: Outcome, name: str) -> dict[str, Any]:
         "result": None if outcome.result is None else str(outcome.result.absolute()),
         "repaired": outcome.repaired,
         "target_lost": outcome.target_lost,
+        "alarm": outcome.alarms,
         "told": [str(delivery) for delivery in outcome.told],
         "untold": sum(delivery.state == "failed" for delivery in outcome.told),
     }

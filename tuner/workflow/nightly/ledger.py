@@ -33,7 +33,7 @@ _HOLDS: Mapping[str, frozenset[str]] = {
     "measuring": frozenset({"world", "out"}),
     "met": frozenset({"world", "challenger", "number", "year", "candidate"}),
     "closed": frozenset({"world", "challenger"}),
-    "night": frozenset({"decision", "world", "alarm", "target_lost", "evidence", "trials"}),
+    "night": frozenset({"decision", "out", "alarm", "target_lost", "evidence", "trials"}),
 }
 """What the lines hold that are read again, by what happened."""
 
