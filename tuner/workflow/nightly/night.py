@@ -100,11 +100,11 @@ class _Night:
 
     def _decided(self) -> Outcome:
         asked = self.asked
-        self.ends_in = until_closed(asked.window)
         with locked(asked.deployment) as journal:
-            if done := repair(asked.deployment, journal):
+            if done := repair(asked.deployment, journal):  # also where the window is closed
                 self.repaired = done.told
                 self.watcher.note(done.told)
+            self.ends_in = until_closed(asked.window)
             self.serves = incumbent(asked.study, asked.deployment, journal)
         found = self.program.run_loop(self._measured)
         outcome = _outcome(found, asked)
