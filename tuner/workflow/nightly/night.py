@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tuner.engines.base import Engine
@@ -55,20 +55,13 @@ def retune(asked: Asked, program: Program, watcher: Watcher) -> Outcome:
     Raises Locked while another night of the name goes on, and, after it was written down and told,
     what kept a night from its end: EngineError, InputError, OutputError.
     """
-    with opened(asked.deployment) as ledger:
+    with opened(asked.deployment) as ledger, contextlib.ExitStack() as cut_off:
         night = _Night(asked, ledger, program, watcher)
-        with contextlib.ExitStack() as cut_off:
+        cut_off.callback(night.cut_off)
+        with night.failing_aloud():
             ledger.write("begun", out=str(asked.out.absolute()))
-            cut_off.callback(night.cut_off)
-            try:
-                outcome = night.decide()
-            except TunerError as error:
-                cut_off.pop_all()
-                night.end(Outcome("failed", str(error)))
-                raise
-            cut_off.pop_all()
-        outcome = night.end(outcome)
-        return night.by_day(outcome)
+            outcome = night.end(night.decide())
+            return night.by_day(outcome)
 
 
 @dataclass(slots=True)
@@ -81,6 +74,7 @@ class _Night:
     watcher: Watcher
     serves: Incumbent | None = None
     repaired: str | None = None
+    ended: bool = False
     began_s: float = field(default_factory=time.monotonic)
     ends_in: Callable[[], float] = unbounded
 
@@ -168,6 +162,7 @@ class _Night:
     # the end
     def end(self, outcome: Outcome) -> Outcome:
         """Tell what came of the night, write it down, and return it with who was told."""
+        self.ended = True
         outcome = replace(outcome, seconds=time.monotonic() - self.began_s)
         outcome = told(self.asked, self.ledger, outcome)
         for delivery in outcome.told:
@@ -180,9 +175,19 @@ class _Night:
                 write_json(self.asked.out / DOCUMENT, document)
         return outcome
 
+    @contextlib.contextmanager
+    def failing_aloud(self) -> Iterator[None]:
+        """Write down and tell what keeps the night from its end, by day as well."""
+        try:
+            yield
+        except TunerError as error:
+            self.end(Outcome("failed", str(error)))
+            raise
+
     def cut_off(self) -> None:
         """Write down that a signal ended the night; what was measured goes on another night."""
-        self.end(Outcome("skipped", "a signal ended the night; what was measured is kept"))
+        if not self.ended:
+            self.end(Outcome("skipped", "a signal ended the night; what was measured is kept"))
 
     def by_day(self, outcome: Outcome) -> Outcome:
         """Watch what was promoted; return what became of it."""
