@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.stats.paired import difference_bounds, judge_noninferior, pairs_needed
+from tuner.stats.paired import difference_bounds, fewest_pairs, judge_noninferior, pairs_needed
 from tuner.stats.quantiles import Bound
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
@@ -96,3 +96,41 @@ def test_unpaired_answers_are_refused() -> None:
         judge_noninferior([1], [1, 0], 0.02)
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         judge_noninferior([3], [0], 0.02)
+
+
+MARGINS = st.floats(0.002, 0.9)
+ERRORS = st.sampled_from([0.05, 0.0077, 0.0004])
+
+
+@given(MARGINS, ERRORS)
+def test_so_many_pairs_pass_and_no_fewer(margin: float, alpha: float) -> None:
+    """Where all answers are alike; one pair less does not, be all of them right or wrong."""
+    least = fewest_pairs(margin, alpha)
+    for answer in (0.0, 1.0):
+        alike = np.full(least, answer)
+        assert judge_noninferior(alike, alike, margin, alpha) == "PASS"
+        assert judge_noninferior(alike[1:], alike[1:], margin, alpha) == "UNDECIDED"
+
+
+@given(MARGINS, ERRORS, st.integers(0, 2**32 - 1))
+def test_answers_that_differ_take_no_fewer_pairs(margin: float, alpha: float, seed: int) -> None:
+    """Where as many are lost as are won, in whatever order."""
+    n = fewest_pairs(margin, alpha) - 1
+    rng, half = np.random.default_rng(seed), n // 2
+    ours = rng.permutation(np.repeat([1.0, 0.0], (half, n - half)))
+
+    assert judge_noninferior(ours, 1.0 - ours, margin, alpha) != "PASS"
+
+
+@given(MARGINS, st.floats(0.001, 0.1))
+def test_a_smaller_margin_or_error_takes_more_pairs(margin: float, less: float) -> None:
+    """Or as many."""
+    assert fewest_pairs(margin) <= fewest_pairs(margin * (1 - less))
+    assert fewest_pairs(margin, 0.05) <= fewest_pairs(margin, 0.05 * (1 - less))
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0, -0.1])
+def test_no_number_of_pairs_shows_no_drop_at_all(margin: float) -> None:
+    """And a margin of everything asks for nothing."""
+    with pytest.raises(ValueError, match="margin must lie strictly between 0 and 1"):
+        fewest_pairs(margin)

@@ -57,3 +57,9 @@ class Outcome:
         """Tell whether what serves after the night was shown to miss a target or a floor."""
         lost = self.evidence is not None and self.evidence.incumbent == "FAIL"
         return lost and self.decision != "promoted"
+
+    @property
+    def alarms(self) -> bool:
+        """Tell whether people have to look after the night."""
+        failed = self.decision in ("rolled_back", "failed")
+        return failed or self.alarm or self.target_lost

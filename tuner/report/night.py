@@ -75,6 +75,7 @@ def night_document(outcome: Outcome, name: str) -> dict[str, Any]:
         "drift": outcome.drift,
         "waits": outcome.waits,
         "target_lost": outcome.target_lost,
+        "alarm": outcome.alarms,
         "told": [str(delivery) for delivery in outcome.told],
         "untold": sum(delivery.state == "failed" for delivery in outcome.told),
     }

@@ -225,6 +225,32 @@ class DeploymentContract:
                 assert any(str(setup.file) in step for step in setup.steps)
                 assert all(name in setup.text for name in setup.environment)
 
+    def test_a_place_says_whether_a_reload_starts_the_server(self, deployment: Deployment) -> None:
+        """Where it does not, what only a start sets is not for us to change."""
+        assert deployment.starts_server in (True, False)
+        assert self.again(deployment).starts_server is deployment.starts_server
+
+    def test_what_answers_after_a_reload_is_new(
+        self, deployment: Deployment, tmp_path: Path
+    ) -> None:
+        """Or out of sight; and what answers before it is not what a promotion is judged by.
+
+        A server that is started by a reload answers with the old version until then.
+        """
+        before = deployment.is_new()
+        self.put(deployment, tmp_path / "a", "first")
+        deployment.reload()
+        first = deployment.is_new()
+        self.put(deployment, tmp_path / "b", "second", SECOND)
+        promoted = deployment.is_new()
+        deployment.reload()
+
+        assert first in (True, None)
+        assert deployment.is_new() in (True, None)
+        if deployment.starts_server:
+            assert before is not True
+            assert promoted is not True
+
     def test_what_serves_can_be_measured(self, deployment: Deployment, tmp_path: Path) -> None:
         """Once it is reloaded it answers, and measuring changes nothing."""
         self.put(deployment, tmp_path / "a", "first")

@@ -65,6 +65,23 @@ def put(deployment: FilesDeployment, folder: Path, text: str, **more: object) ->
     deployment.promote(staged, deployment.keeping(now))
 
 
+def test_it_is_known_whether_the_server_is_the_one_of_a_promotion(
+    there: Production, tmp_path: Path
+) -> None:
+    """Unknown before there was one, false until the reload, and true of who was started by it."""
+    deployment = FilesDeployment("api", there.deploy, KIND)
+    seen = [deployment.is_new()]
+    for text in ("first", "second"):
+        put(deployment, tmp_path / text, text)
+        seen.append(deployment.is_new())
+        deployment.reload()
+        seen.append(deployment.is_new())
+    somebody_else = FilesDeployment("api", there.deploy, KIND)
+
+    assert seen == [None, None, True, False, True]
+    assert somebody_else.is_new() is None
+
+
 def test_what_answers_after_a_reload_is_a_new_process_with_the_new_files(
     there: Production, tmp_path: Path
 ) -> None:

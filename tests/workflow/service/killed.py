@@ -2,7 +2,8 @@
 
     python killed.py append|create|replace|link N before|after|torn WORDS...
 
-`append` writes a line of a journal, the others files and links in service.
+`append` writes a line of a journal, the others files and links in service. `promote RESULT NAME`
+in place of the words of a `tune` does what a night does with a challenger that is better.
 """
 
 from __future__ import annotations
@@ -10,10 +11,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
+from tuner.cli import options
 from tuner.cli.main import main
+from tuner.evaluate.night import Outcome
 from tuner.machine import durable
+from tuner.spec.study import load
+from tuner.workflow.nightly.asked import Asked
+from tuner.workflow.nightly.incumbent import incumbent
+from tuner.workflow.nightly.into_service import promote
+from tuner.workflow.service.journal import locked
+from tuner.workflow.service.places import place_named
 
 _kind, _left, _when = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 _write = getattr(durable, _kind)
@@ -31,6 +41,17 @@ def _write_and_die(*given: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _promote(result: str, name: str) -> None:
+    study = load(Path("tune.yaml"))
+    asked = Asked(study, place_named(name, None, study), Path("night"), requests=5)
+    with locked(asked.deployment) as journal:
+        was = incumbent(study, asked.deployment, journal)
+    promote(asked, was, Path(result), Outcome("undecided", "it is better"), options, print)
+
+
 setattr(durable, _kind, _write_and_die)
-sys.argv = ["tune", *sys.argv[4:]]
-main()
+if sys.argv[4] == "promote":
+    _promote(*sys.argv[5:])
+else:
+    sys.argv = ["tune", *sys.argv[4:]]
+    main()

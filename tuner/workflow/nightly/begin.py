@@ -11,7 +11,7 @@ from tuner.spec.values import Candidate
 from tuner.workflow.measuring.candidates import all_knobs, baseline, leave_out
 from tuner.workflow.nightly.asked import Asked, NotTonight
 from tuner.workflow.nightly.comparing.tonight import Tonight
-from tuner.workflow.nightly.incumbent import Incumbent
+from tuner.workflow.nightly.incumbent import Incumbent, with_whole_anchor
 from tuner.workflow.nightly.ledger import Ledger
 from tuner.workflow.nightly.world import facts
 from tuner.workflow.tune.preparation import as_served
@@ -31,6 +31,8 @@ async def begin(
     version = await _version(engine, base, asked)
     _ensure_same_model(serves, engine)
     world = ledger.world(facts(study, engine, version))
+    ledger.measuring(world, asked.out)
+    serves = with_whole_anchor(serves, all_knobs(engine))
     return Tonight(study, engine, asked.out, serves, base, ledger, world, watcher, inert=inert)
 
 

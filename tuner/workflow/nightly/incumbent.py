@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from tuner.engines.deployment import Deployment, Version
 from tuner.spec.errors import EngineError
+from tuner.spec.knobs import Knob
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
+from tuner.workflow.measuring.candidates import complete
 from tuner.workflow.nightly.asked import BY, NotTonight
 from tuner.workflow.service.journal import Journal, Promotion
 
@@ -81,6 +83,17 @@ def _anchor(done: Sequence[Promotion]) -> Candidate | None:
             back = _made(done, made.kept)
             return back.candidate if back is not None and back.candidate else None
     return None
+
+
+def with_whole_anchor(serves: Incumbent, knobs: Mapping[str, Knob]) -> Incumbent:
+    """Return what serves, with an anchor of the knobs that an engine has now.
+
+    Those that came since have their defaults, and those that went are left out.
+    """
+    if serves.anchor is None:
+        return serves
+    left = {name: value for name, value in serves.anchor.items() if name in knobs}
+    return replace(serves, anchor=complete(left, knobs))
 
 
 def is_there(deployment: Deployment, serves: Incumbent) -> bool:

@@ -28,6 +28,15 @@ YEAR_DAYS = 365.0
 
 Line = Mapping[str, Any]
 
+_HOLDS: Mapping[str, frozenset[str]] = {
+    "world": frozenset({"id", "facts"}),
+    "measuring": frozenset({"world", "out"}),
+    "met": frozenset({"world", "challenger", "number", "year", "candidate"}),
+    "closed": frozenset({"world", "challenger"}),
+    "night": frozenset({"decision", "out", "alarm", "target_lost", "evidence", "trials"}),
+}
+"""What the lines hold that are read again, by what happened."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -61,12 +70,18 @@ class Ledger:
             self.write("world", id=found.id, facts=found.facts)
         return found
 
-    def last_world(self) -> World | None:
-        """Return the world of the last night that measured something, None for the first one."""
-        nights = (line.get("world") for line in reversed(self.lines("night")))
-        last = next((id_ for id_ in nights if id_), None)
+    def facts_of(self, world: str) -> Mapping[str, Any]:
+        """Return the facts of a world that was met, {} for another one."""
         lines = self.lines("world")
-        return next((World(w["id"], w["facts"]) for w in lines if w["id"] == last), None)
+        return next((dict(line["facts"]) for line in lines if line["id"] == world), {})
+
+    def measuring(self, world: World, out: Path) -> None:
+        """Write down that a night begins to measure in a world, into a folder."""
+        self.write("measuring", world=world.id, out=str(out.absolute()))
+
+    def measured(self, but: Path) -> list[Line]:
+        """Return the earlier nights that began to measure: all but the one of a folder."""
+        return [line for line in self.lines("measuring") if line["out"] != str(but.absolute())]
 
     # challengers
     def met(self, world: World, id_: str, candidate: Candidate) -> Challenger:
@@ -134,6 +149,8 @@ def _line(number: int, text: bytes, path: Path) -> Line:
         if not isinstance(line["what"], str):
             raise ValueError("what: expected a text")
         datetime.fromisoformat(line["at"])
+        if missing := _HOLDS.get(line["what"], frozenset()) - line.keys():
+            raise ValueError(f"{line['what']}: {', '.join(sorted(missing))} is missing")
     except (ValueError, KeyError, TypeError, RecursionError) as broken:
         raise InputError(
             f"{path}, line {number}: no line of a ledger ({broken}); move the file away to begin "

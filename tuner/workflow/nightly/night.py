@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from tuner.engines.registry import create
@@ -16,6 +16,7 @@ from tuner.evaluate.night import Outcome
 from tuner.report.night import night_document
 from tuner.spec.errors import (
     Busy,
+    EngineError,
     OutputError,
     TunerError,
 )
@@ -47,20 +48,13 @@ def retune(asked: Asked, program: Program, watcher: Watcher) -> Outcome:
     Raises Locked while another night of the name goes on, and, after it was written down and told,
     what kept a night from its end: EngineError, InputError, OutputError.
     """
-    with opened(asked.deployment) as ledger:
+    with opened(asked.deployment) as ledger, contextlib.ExitStack() as cut_off:
         night = _Night(asked, ledger, program, watcher)
-        with contextlib.ExitStack() as cut_off:
+        cut_off.callback(night.cut_off)
+        with night.failing_aloud():
             ledger.write("begun", out=str(asked.out.absolute()))
-            cut_off.callback(night.cut_off)
-            try:
-                outcome = night.decide()
-            except TunerError as error:
-                cut_off.pop_all()
-                night.end(Outcome("failed", str(error)))
-                raise
-            cut_off.pop_all()
-        outcome = night.end(outcome)
-        return night.by_day(outcome)
+            outcome = night.end(night.decide())
+            return night.by_day(outcome)
 
 
 @dataclass(slots=True)
@@ -74,6 +68,7 @@ class _Night:
     serves: Incumbent | None = None
     repaired: str | None = None
     drift: str | None = None
+    ended: bool = False
     began_s: float = field(default_factory=time.monotonic)
     ends_in: Callable[[], float] = unbounded
 
@@ -94,20 +89,29 @@ class _Night:
 
     def _decided(self) -> Outcome:
         asked = self.asked
-        self.ends_in = until_closed(asked.window)
         with locked(asked.deployment) as journal:
-            if done := repair(asked.deployment, journal):
+            if done := repair(asked.deployment, journal):  # also where the window is closed
                 self.repaired = done.told
                 self.watcher.note(done.told)
+            self.ends_in = until_closed(asked.window)
             self.serves = incumbent(asked.study, asked.deployment, journal)
         self.drift = told_drift(asked.study, self.serves, self.ledger)
         found = self.program.run_loop(self._measured)
         outcome = decision(found, asked)
         if found.shows == "better" and not outcome.waits:
-            outcome = promote(asked, self.serves, outcome, self.program, self.watcher.note)
+            outcome = self._promoted(outcome)
         if outcome.decision != "undecided" or outcome.waits:
             self.ledger.close(outcome)
         return outcome
+
+    def _promoted(self, better: Outcome) -> Outcome:
+        """Put the challenger into service; what cannot be taken back is not tried again."""
+        assert self.serves is not None
+        try:
+            return promote(self.asked, self.serves, better, self.program, self.watcher.note)
+        except EngineError:
+            self.ledger.close(better)
+            raise
 
     async def _measured(self) -> Compared:
         """Measure with an engine of our own, beside production or in its place."""
@@ -130,6 +134,7 @@ class _Night:
     # the end
     def end(self, outcome: Outcome) -> Outcome:
         """Tell what came of the night, write it down, and return it with who was told."""
+        self.ended = True
         outcome = replace(outcome, seconds=time.monotonic() - self.began_s)
         outcome = told(self.asked, self.ledger, outcome)
         for delivery in outcome.told:
@@ -142,9 +147,19 @@ class _Night:
                 write_json(self.asked.out / DOCUMENT, document)
         return outcome
 
+    @contextlib.contextmanager
+    def failing_aloud(self) -> Iterator[None]:
+        """Write down and tell what keeps the night from its end, by day as well."""
+        try:
+            yield
+        except TunerError as error:
+            self.end(Outcome("failed", str(error)))
+            raise
+
     def cut_off(self) -> None:
         """Write down that a signal ended the night; what was measured goes on another night."""
-        self.end(Outcome("skipped", "a signal ended the night; what was measured is kept"))
+        if not self.ended:
+            self.end(Outcome("skipped", "a signal ended the night; what was measured is kept"))
 
     def by_day(self, outcome: Outcome) -> Outcome:
         """Watch what was promoted; return what became of it."""

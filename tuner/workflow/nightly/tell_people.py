@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from tuner.evaluate.estimates import is_late
 from tuner.evaluate.measurement import METRICS, Measurement
 from tuner.evaluate.night import Outcome
+from tuner.report.night import night_document
 from tuner.spec.errors import InputError, OutputError
 from tuner.spec.identity import digest
+from tuner.spec.notify import EventKind
 from tuner.telling.event import Delivery, Event
 from tuner.telling.night import Config, Night, Role, Side
 from tuner.telling.tell import tell
 from tuner.telling.textfile import write_textfile
 from tuner.workflow.nightly.asked import Asked
-from tuner.workflow.nightly.ledger import Ledger
+from tuner.workflow.nightly.ledger import Ledger, Line
+
+_CLEARS = ("promoted", "kept", "undecided", "repaired")
 
 _ROLES: Mapping[str, Role] = {"incumbent": "incumbent", "challenger": "candidate"}
 
@@ -29,11 +32,9 @@ def told(asked: Asked, ledger: Ledger, outcome: Outcome) -> Outcome:
     notify = asked.study.notify
     if notify is None:
         return outcome
-    found: tuple[Delivery, ...] = ()
-    event = _event(asked.deployment.name, outcome, open_alarm=_alarm_is_open(ledger))
-    if event is not None and notify.tells:
-        found = tell(event, notify)
-    outcome = replace(outcome, told=found)
+    events = _events(asked.deployment.name, outcome, _open_alarm(_nights(ledger)))
+    found = [d for event in events if notify.tells for d in tell(event, notify)]
+    outcome = replace(outcome, told=tuple(found))
     if notify.textfile is None:
         return outcome
     try:
@@ -44,24 +45,23 @@ def told(asked: Asked, ledger: Ledger, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def alarms(outcome: Outcome) -> bool:
-    """Tell whether people have to look after a night."""
-    return outcome.decision in ("rolled_back", "failed") or outcome.alarm or outcome.target_lost
-
-
-def _event(name: str, outcome: Outcome, *, open_alarm: bool) -> Event | None:
-    """Return what is told of a night, None for nothing that anybody has to know."""
+def _events(name: str, outcome: Outcome, open_alarm: Line | None) -> Iterator[Event]:
+    """Yield what is told of a night, nothing where nobody has to know anything."""
     sentence = f"{name}: {outcome.why}"
+    if kind := _kind(outcome):
+        yield Event(kind, name, sentence, _details(outcome))
+    if open_alarm is not None and _clears(_line(outcome), open_alarm):
+        yield Event("all_clear", name, sentence)
+
+
+def _kind(outcome: Outcome) -> EventKind | None:
     if outcome.decision == "promoted" or outcome.waits:
-        return Event("promoted", name, sentence, _details(outcome))
+        return "promoted"
     if outcome.decision == "rolled_back":
-        return Event("rolled_back", name, sentence, _details(outcome))
+        return "rolled_back"
     if outcome.target_lost:
-        return Event("target_lost", name, sentence, _details(outcome))
-    if alarms(outcome):
-        return Event("failed", name, sentence)
-    cleared = open_alarm and outcome.decision in ("kept", "undecided")
-    return Event("all_clear", name, sentence) if cleared else None
+        return "target_lost"
+    return "failed" if outcome.alarms else None
 
 
 def _details(outcome: Outcome) -> dict[str, float | None]:
@@ -74,18 +74,37 @@ def _details(outcome: Outcome) -> dict[str, float | None]:
     return found
 
 
-def _alarm_is_open(ledger: Ledger) -> bool:
-    """Tell whether the last night that was not skipped opened an alarm."""
-    for line in reversed(_nights(ledger)):
-        if line["decision"] != "skipped":
-            return bool(line["decision"] in ("rolled_back", "failed") or line.get("target_lost"))
-    return False
+def _open_alarm(nights: Sequence[Line]) -> Line | None:
+    """Return the night that opened an alarm which no later one resolved, None for none."""
+    found: Line | None = None
+    for line in nights:
+        if line["alarm"]:
+            found = line
+        elif found is not None and _clears(line, found):
+            found = None
+    return found
 
 
-def _nights(ledger: Ledger) -> list[Mapping[str, Any]]:
+def _clears(night: Line, opened: Line) -> bool:
+    """Tell whether a night resolves the alarm of an earlier one.
+
+    One that did nothing says nothing, and a target that was lost is well where it was shown to be.
+    """
+    if night["alarm"] or night["decision"] not in _CLEARS:
+        return False
+    well = night["decision"] == "promoted" or (night["evidence"] or {}).get("incumbent") == "PASS"
+    return well or not opened["target_lost"]
+
+
+def _line(outcome: Outcome) -> Line:
+    """Return what the ledger will tell of a night."""
+    return night_document(outcome, "")
+
+
+def _nights(ledger: Ledger) -> list[Line]:
     """Return the earlier nights; [] where the ledger cannot be read, which the night tells."""
     try:
-        return list(ledger.lines("night"))
+        return ledger.lines("night")
     except InputError:
         return []
 
@@ -94,9 +113,11 @@ def _nights(ledger: Ledger) -> list[Mapping[str, Any]]:
 def _night(asked: Asked, ledger: Ledger, outcome: Outcome) -> Night:
     now = time.time()
     decided = outcome.decision not in ("failed", "skipped")
-    trials = Counter(outcome.trials)
-    for line in _nights(ledger):
-        trials.update(line.get("trials", {}))
+    counts = {line["out"]: line["trials"] for line in _nights(ledger)}
+    counts[str(asked.out.absolute())] = outcome.trials  # by day it has a line already
+    trials: Counter[str] = Counter()
+    for of_night in counts.values():
+        trials.update(of_night)
     return Night(
         name=asked.deployment.name,
         ran_at=now,

@@ -15,7 +15,7 @@ from tuner.search.trial import Trial
 from tuner.spec.identity import digest
 from tuner.spec.values import Candidate
 from tuner.stats.paired import fewest_pairs
-from tuner.stats.spending import error_of
+from tuner.stats.spending import MOST, YEAR, error_of
 from tuner.store.run_folder import claimed, writing
 from tuner.store.trial_folder import read_all
 from tuner.workflow.measuring.session import Session
@@ -57,10 +57,10 @@ async def compare(tonight: Tonight) -> Compared:
     Raises EngineError where nothing could be measured, Busy where production does not become calm,
     and NotTonight where nothing could be shown.
     """
-    _ensure_can_be_shown(tonight)
     session = tonight.session(tonight.out, tonight.world.id, tonight.study.budget_s)
     challenger, trials = _promising(tonight), list[Trial]()
     if challenger is None:
+        _ensure_can_be_shown(tonight)
         searched = await search(tonight, session)
         trials = list(searched.trials)
         if searched.chosen is None:
@@ -76,12 +76,25 @@ async def compare(tonight: Tonight) -> Compared:
 
 
 def _ensure_can_be_shown(tonight: Tonight) -> None:
-    """Raise NotTonight where there are too few prompts to show that answers are not worse."""
+    """Raise NotTonight where nothing could be shown of a new challenger.
+
+    No error of the year is left, or there are too few prompts to show that answers are not worse.
+    """
     study, margin = tonight.study, margin_of(tonight.study)
     there = study.workload.proof_templates
     alpha = error_of(tonight.ledger.next_number(tonight.world))
-    if study.promote == "ask" or margin <= 0 or alpha <= 0:
+    if alpha <= 0:
+        raise NotTonight(
+            f"nothing could be promoted: {MOST} challengers were compared within a year, and its "
+            f"error of {YEAR:.0%} is spent; let fewer nights begin, such as one a day"
+        )
+    if study.promote == "ask":
         return
+    if margin <= 0:
+        raise NotTonight(
+            "nothing could be promoted: no number of answers shows that they are worse by less "
+            "than guard.max_drop, which is 0; allow more, or say promote: ask in the study"
+        )
     if (least := fewest_pairs(margin, alpha)) > there:
         raise NotTonight(
             f"nothing could be promoted: showing that answers are not worse by {margin:.0%} takes "
@@ -137,9 +150,10 @@ async def _duel(
         stored = read_all(folder)
         left_s = tonight.left_s(session)
         ours = tonight.session(folder, _about(tonight, challenger), left_s, stored)
-        duel = Duel.of(ours, _sides(tonight, challenger), challenger.alpha, stored)
+        sides, pace = _sides(tonight, challenger), session.pace()
+        duel = Duel.of(ours, sides, challenger.alpha, stored, pace)
         shows = await duel.until_decided(tonight.watcher.note)
-        shown, stopped = duel.shown(), duel.failed or duel.broken
+        shown, stopped = duel.shown(), duel.stopped
         _keep_requests(folder, tonight.out)
     compared = Compared(tonight.world.id, trials, challenger, shows, shown, stopped)
     if shown.measured["challenger"].n:

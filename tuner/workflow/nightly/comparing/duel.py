@@ -21,11 +21,12 @@ from tuner.search.budget import (
     LEAST_LOOK,
     LEAST_WAVES,
     TYPICAL_LATE_RATE,
+    Pace,
     in_flight,
     proof_requests,
     rhythm,
 )
-from tuner.spec.requests.workload import Supply
+from tuner.spec.requests.workload import Supply, visits
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample
 from tuner.stats.signs import wins_needed
@@ -45,16 +46,19 @@ MOST_FAILURES = 2
 class Duel:
     """A comparison on its way, with the pairs of all nights by their number.
 
-    `broken` says why nothing more can be compared tonight, and `failed` why the challenger cannot
-    serve.
+    `before` is the pace of what the night measured before it. `broken` says why nothing more can be
+    compared tonight, and `failed` why the challenger cannot serve. What serves failed to answer so
+    many times tonight (`failures`).
     """
 
     session: Session
     sides: Mapping[Side, Candidate]
     alpha: float
     pairs: dict[int, dict[Side, Measured]]
+    before: Pace | None = None
     broken: str | None = None
     failed: str | None = None
+    failures: int = 0
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
 
     @classmethod
@@ -64,6 +68,7 @@ class Duel:
         sides: Mapping[Side, Candidate],
         alpha: float,
         stored: Sequence[StoredTrial],
+        before: Pace | None = None,
     ) -> Duel:
         """Return a comparison that goes on with what earlier nights measured."""
         pairs: dict[int, dict[Side, Measured]] = {}
@@ -71,41 +76,70 @@ class Duel:
             if trial.place.number is not None and trial.measured.counted:
                 side: Side = trial.place.side  # type: ignore[assignment]  # as we wrote it
                 pairs.setdefault(trial.place.number, {})[side] = trial.measured
-        return cls(session, sides, alpha, pairs)
+        return cls(session, sides, alpha, pairs, before)
 
     @property
-    def outcome(self) -> Outcome:
-        """Return what follows from all that is known."""
-        return "no better" if self.failed else self.shown().evidence.outcome(self.alpha)
+    def stopped(self) -> str | None:
+        """Return what ended the comparison early."""
+        return self.failed or self.broken
 
     def shown(self) -> Shown:
         """Return what the pairs show."""
-        starts = rhythm(self.session.study, self.session.pace()).starts
+        starts = rhythm(self.session.study, self._pace()).starts
         return shown(
             self.session.study, self.sides, list(self.pairs.values()), Terms(self.alpha, starts)
         )
 
     async def until_decided(self, note: Callable[[str], None]) -> Outcome:
         """Measure pairs until something follows, or the time is over; return what follows."""
-        n, found = block_of(self.session.study, self.alpha), self.outcome
+        n, now = block_of(self.session.study, self.alpha), self.shown()
         prompts = self._fresh()
-        while found == "open" and not self.broken and self._time_for(n):
+        while (found := self._followed(now)) == "open" and not self.broken and self._time_for(n):
             await self._measure(list(itertools.islice(prompts, n)))
-            found = self.outcome
-            note(_progress(self.shown(), len(self.pairs)))
+            now = self.shown()
+            note(_progress(now, len(self.pairs)))
+        if found == "open" and not self.pairs:
+            self.broken = _no_time(self._pair_s(n), self.session.left_s())
         return found
+
+    def _followed(self, now: Shown) -> Outcome:
+        """Return what follows; answers that stay open, whatever is asked, show nothing any more."""
+        found = "no better" if self.failed else now.evidence.outcome(self.alpha)
+        templates = self.session.study.workload.part(held_out=True)
+        if (
+            found == "open"
+            and now.answers_open
+            and self._asked() >= sum(visits(templates).values())
+        ):
+            self.failed = (
+                f"all {len(templates)} held-out prompts were asked, and what their answers show is "
+                "open; add some (`tune workload import`)"
+            )
+        return "no better" if self.failed else found
+
+    def _asked(self) -> int:
+        """Return how many prompts the challenger was asked."""
+        return sum(len(p["challenger"].counted) for p in self.pairs.values() if "challenger" in p)
 
     def _fresh(self) -> itertools.islice[Prompt]:
         """Return held-out prompts that no night has asked, from the first template not asked."""
         study = self.session.study
         supply = Supply(study.workload, held_out=True, seed=study.seed)
-        asked = sum(len(p["challenger"].counted) for p in self.pairs.values() if "challenger" in p)
-        return itertools.islice(supply.prompts(time.time_ns() // 10**9), asked, None)
+        return itertools.islice(supply.prompts(time.time_ns() // 10**9), self._asked(), None)
 
     def _time_for(self, n: int) -> bool:
-        pace = self.session.pace()
-        block_s = pace.restart_s + (n + pace.warmups) * pace.request_s
-        return self.session.left_s() > len(self.sides) * block_s
+        return self.session.left_s() > self._pair_s(n)
+
+    def _pair_s(self, n: int) -> float:
+        """Return how long a pair is expected to take."""
+        pace = self._pace()
+        return len(self.sides) * (pace.restart_s + (n + pace.warmups) * pace.request_s)
+
+    def _pace(self) -> Pace:
+        """Return the measured pace, where anything was measured."""
+        return (
+            self.session.pace() if self.session.spent.blocks else self.before or self.session.pace()
+        )
 
     async def _measure(self, prompts: list[Prompt]) -> None:
         """Measure a pair, its sides in random order."""
@@ -136,9 +170,9 @@ class Duel:
         if side == "challenger":
             self.failed = why
             return
-        failures = sum(1 for p in self.pairs.values() if side not in p or p[side].failed)
-        if failures >= MOST_FAILURES:
-            self.broken = f"the {side} did not answer {failures} times ({why})"
+        self.failures += 1
+        if self.failures >= MOST_FAILURES:
+            self.broken = f"the {side} did not answer {self.failures} times ({why})"
 
 
 def block_of(study: Study, alpha: float) -> int:
@@ -150,6 +184,13 @@ def block_of(study: Study, alpha: float) -> int:
     needed = proof_requests(study, alpha, TYPICAL_LATE_RATE / 0.01)
     least = math.ceil(LEAST_WAVES * in_flight(study))
     return max(math.ceil(needed / (wins_needed(alpha) + SPARE_PAIRS)), LEAST_LOOK, least)
+
+
+def _no_time(takes_s: float, left_s: float) -> str:
+    return (
+        f"a pair of blocks takes about {takes_s:.0f} s, and {max(left_s, 0.0):.0f} s were left for "
+        "it: give the night a larger --budget or --window"
+    )
 
 
 def _progress(found: Shown, pairs: int) -> str:

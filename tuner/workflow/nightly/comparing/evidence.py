@@ -39,6 +39,12 @@ class Shown:
     measured: Mapping[Side, Measurement]
     by: str
 
+    @property
+    def answers_open(self) -> bool:
+        """Tell whether it is open what the answers show, as far as that decides."""
+        others = () if self.evidence.by_person else self.evidence.not_worse.values()
+        return "UNDECIDED" in (*_floors(self.measured["challenger"]), *others)
+
 
 def shown(
     study: Study, sides: Mapping[Side, Candidate], pairs: Sequence[Pair], terms: Terms
@@ -75,8 +81,11 @@ def _measured(
 
 def _meets(found: Measurement) -> Verdict:
     """Return the verdict on targets and floors alone."""
-    floors = [v for name, v in found.guard.verdicts.items() if name != "max_drop"]
-    return overall([found.latency_verdict, *floors])
+    return overall([found.latency_verdict, *_floors(found)])
+
+
+def _floors(found: Measurement) -> list[Verdict]:
+    return [verdict for name, verdict in found.guard.verdicts.items() if name != "max_drop"]
 
 
 def _won_and_lost(study: Study, pairs: Sequence[Pair]) -> tuple[int, int]:

@@ -47,8 +47,8 @@ class WarmStart:
 
 
 def warm_start(tonight: Tonight) -> WarmStart:
-    """Return what the ledger's earlier nights are good for tonight."""
-    nights = [line for line in tonight.ledger.lines("night") if line.get("world")]
+    """Return what earlier nights are good for tonight, those that were cut off included."""
+    nights = tonight.ledger.measured(but=tonight.out)
     same = [line for line in nights if line["world"] == tonight.world.id][-MOST_NIGHTS:]
     rng = np.random.default_rng([tonight.study.seed, len(nights)])
     if same:
@@ -57,13 +57,13 @@ def warm_start(tonight: Tonight) -> WarmStart:
         return WarmStart(known, _best(tonight, known), told if known else None)
     if not nights:
         return WarmStart()
-    return WarmStart((), _best(tonight, _trials(tonight, nights[-1])), _stale(tonight))
+    return WarmStart((), _best(tonight, _trials(tonight, nights[-1])), _stale(tonight, nights[-1]))
 
 
-def _stale(tonight: Tonight) -> str:
-    """Say why earlier trials teach nothing of tonight."""
-    last = tonight.ledger.last_world()
-    found = differences(last.facts, tonight.world.facts, tonight.world.facts) if last else ()
+def _stale(tonight: Tonight, night: Line) -> str:
+    """Say why the trials of an earlier night teach nothing of tonight."""
+    last = tonight.ledger.facts_of(night["world"])
+    found = differences(last, tonight.world.facts, tonight.world.facts) if last else ()
     unlike = "; ".join(f"{d.fact} was {d.a}, is {d.b}" for d in found[:3]) or "unknown"
     return (
         f"trials of earlier nights are stale ({unlike}): the search starts anew, with the old best "
