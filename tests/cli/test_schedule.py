@@ -63,13 +63,33 @@ def test_the_document(tmp_path: Path) -> None:
     assert document["schema"] == "tuner.schedule/1"
     assert "'a b'/tune-retune-chat.timer" in document["steps"][0]
     service = (tmp_path / "a b" / "tune-retune-chat.service").read_text()
-    assert '"--window" "22:00-06:00 Europe/Berlin" "--budget" "7200s"' in service
+    assert '"--window" "22:00-06:00 Europe/Berlin" "--budget" "7200s" "--watch" "28800s"' in service
     assert str(tmp_path / "tune.yaml") in service
+
+
+def test_the_watch_and_the_pause_are_handed_on(tmp_path: Path) -> None:
+    """`--watch 0` is none; production that the study cannot stop is told by day."""
+    beside = {"pause": ["true"], "resume": ["true"], "health": "http://127.0.0.1:9/"}
+    words = ("schedule", "--name", "chat", "--cron", "--pause-production")
+    environment = {"TZ": "UTC", "PATH": "/usr/bin:/bin"}
+    study(tmp_path)
+    refused = tune(*words, cwd=tmp_path, **environment)
+    study(tmp_path, beside=beside)
+    none = tune(*words, "--watch", "0", "--out", "none", cwd=tmp_path, **environment)
+    short = tune(*words, "--watch", "90m", "--out", "short", cwd=tmp_path, **environment)
+
+    assert refused.returncode == 2
+    assert "the study does not say how production is stopped" in refused.stderr
+    assert (none.returncode, short.returncode) == (0, 0), none.stderr + short.stderr
+    lines = [(tmp_path / out / "tune-retune-chat.cron").read_text() for out in ("none", "short")]
+    assert "--watch" not in lines[0] and lines[0].endswith("--pause-production\n")
+    assert lines[1].endswith("--watch 5400s --pause-production\n")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--name", "x", "--cron", "--watch", "-1"], "such as 90s"),
         (["--systemd"], "say --name"),
         (["--name", "x"], "say one of --systemd, --cron, --launchd, --k8s, --alerts"),
         (["--name", "x", "--cron", "--systemd"], "say one of"),

@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
-from tuner.store.run_folder import claimed, run_digest, same_run, write_files, write_json
+from tuner.store.run_folder import (
+    claimed,
+    is_taken,
+    run_digest,
+    same_run,
+    take,
+    write_files,
+    write_json,
+)
 
 HOLDER = (
     "import sys; from pathlib import Path; from tuner.store.run_folder import claimed\n"
@@ -42,6 +50,18 @@ def test_one_process_holds_a_folder_until_it_ends_or_is_killed(tmp_path: Path) -
 
     with claimed(tmp_path / "o", resume=True) as held:  # its empty `trials` shows that it began
         assert held == tmp_path / "o"
+
+
+def test_who_looks_at_a_lock_sees_whether_it_is_held_and_does_not_keep_it(tmp_path: Path) -> None:
+    """Nor does it make one where there is none."""
+    lock = tmp_path / ".lock"
+    assert (is_taken(lock), lock.exists()) == (False, False)
+    with lock.open("w") as held:
+        take(held, "taken")
+        assert is_taken(lock)
+    with lock.open("w") as held:
+        assert not is_taken(lock)
+        take(held, "taken")
 
 
 def test_a_folder_in_which_nothing_was_begun_can_be_claimed_again(tmp_path: Path) -> None:

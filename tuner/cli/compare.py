@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tuner.cli.options import show
+
+if TYPE_CHECKING:
+    from tuner.evaluate.comparison import Comparison
 
 
 @click.command(name="compare")
@@ -25,11 +29,16 @@ def command(a: Path, b: Path, force: bool, as_json: bool) -> int:
     \b
     Example:  tune compare out/before out/after
     """  # noqa: D301
-    from tuner.report.comparison import comparison_document, show_comparison
     from tuner.workflow.measuring.compare import compare
 
-    found = compare(a, b, force=force)
+    show_compared(compare(a, b, force=force), as_json=as_json)
+    return 0
+
+
+def show_compared(found: Comparison, *, as_json: bool) -> None:
+    """Print a comparison, and warn of what is unlike."""
+    from tuner.report.comparison import comparison_document, show_comparison
+
     for difference in found.unlike:
         click.echo(f"warning: not alike: {difference}", err=True)
     show(comparison_document(found) if as_json else show_comparison(found))
-    return 0

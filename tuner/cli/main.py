@@ -18,7 +18,7 @@ from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "retune", "check", "schedule", "notify", "doctor",
+    "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -72,6 +72,8 @@ def cli() -> None:
     tune diff Modelfile task-api             see what changes, and what that costs in service
     tune apply out/task-api/latest --name X  put a result into service
     tune rollback X                          bring back what served before
+    tune retune --name X --budget 2h         look for something better by night
+    tune history X                           see what nights and people did, and why
     tune check --url http://HOST:PORT        see whether what serves still meets its targets
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells

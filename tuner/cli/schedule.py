@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,17 @@ from tuner.cli.options import Duration, show
 if TYPE_CHECKING:
     from tuner.spec.window import Window
     from tuner.workflow.schedule.job import Job, Plan
+
+
+class Watch(Duration):
+    """Seconds as in Duration, or 0 for none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        return 0.0 if str(value).strip() == "0" else super().convert(value, param, ctx)
+
 
 _KINDS = ("systemd", "cron", "launchd", "k8s", "alerts")
 
@@ -34,6 +45,20 @@ _KINDS = ("systemd", "cron", "launchd", "k8s", "alerts")
 )
 @click.option("--time-zone", metavar="ZONE", help="The window's; the machine's by default.")
 @click.option("--budget", type=Duration(), help="Time of a night, such as 2h; else the study's.")
+@click.option(
+    "--watch",
+    type=Watch(),
+    default="8h",
+    show_default=True,
+    help="How long to watch what a night promoted, which goes back where a target is lost; 0 for "
+    "none.",
+)
+@click.option(
+    "--pause-production",
+    "pause",
+    is_flag=True,
+    help="Stop production with the study's beside.pause while it is measured.",
+)
 @click.option("--image", help="With --k8s: an image that has `tune` and the engine.")
 @click.option("--gpus", type=click.IntRange(min=0), default=0, help="With --k8s: GPUs of a night.")
 @click.option(
@@ -50,6 +75,8 @@ def command(
     window: str,
     time_zone: str | None,
     budget: float | None,
+    watch: float,
+    pause: bool,
     image: str | None,
     gpus: int,
     out: Path,
@@ -75,7 +102,7 @@ def command(
 
         plan = alerts.plan()
     else:
-        job = _job(study_file, name, _window(window, time_zone), budget)
+        job = _job(study_file, name, _window(window, time_zone), budget, watch, pause=pause)
         plan = _plan(kind, job, image, gpus)
     _written(plan, out, as_json=as_json)
     return 0
@@ -100,17 +127,28 @@ def _window(text: str, time_zone: str | None) -> Window:
         raise InputError(f"--window or --time-zone: {wrong}") from None
 
 
-def _job(study_file: Path | None, name: str | None, window: Window, budget: float | None) -> Job:
+def _job(
+    study_file: Path | None,
+    name: str | None,
+    window: Window,
+    budget: float | None,
+    watch: float,
+    *,
+    pause: bool,
+) -> Job:
     """Return the job; the study is read now, so that what is wrong with it shows by day."""
     from tuner.cli.options import read_study
+    from tuner.workflow.beside.pausing import to_pause
     from tuner.workflow.schedule.job import Job
     from tuner.workflow.schedule.remarks import remarks
 
     if not name:
         raise click.UsageError("say --name NAME, the name in service")
     study = read_study(study_file)
+    if pause:
+        to_pause(study)
     packaged = study_file is None and not Path("tune.yaml").exists()
-    job = Job(name, window, None if packaged else Path(study.file), budget)
+    job = Job(name, window, None if packaged else Path(study.file), budget, watch, pause)
     for remark in remarks(job, study):
         click.echo(f"note: {remark}", err=True)
     return job

@@ -95,6 +95,25 @@ def take(lock: IO[str], taken: str) -> None:
         raise Locked(taken) from None
 
 
+def is_taken(lock: Path) -> bool:
+    """Tell whether another process has a lock; asks for it for an instant, shared with who looks.
+
+    A lock that is not there, or cannot be asked for, is seen with nobody.
+    """
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _no_folder(out: Path, error: OSError) -> InputError:
     return InputError(
         f"cannot write to {out}: {error.strerror} ({error.filename}); make it writable, or "

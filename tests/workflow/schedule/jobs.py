@@ -14,5 +14,6 @@ LATE = Window(time(22, 30), time(6), ZoneInfo("UTC"), "UTC")
 
 USUAL = Job("my-assistant", NIGHT, Path("/srv/study/tune.yaml"), 7200.0)
 ODD = Job("a b:100% \"$HOME\" 'x' <&> é", LATE, Path('/srv/it\'s 5% $(x) "ü" ;#/tune.yaml'), None)
-JOBS = [USUAL, ODD]
+WATCHING = Job("my-assistant", NIGHT, Path("/srv/study/tune.yaml"), None, 8 * 3600.0, pause=True)
+JOBS = [USUAL, ODD, WATCHING]
 ODD_FOLDER = 'it\'s 100% $HOME; "é" <&> #{x}'

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.engines.vllm.emitted.test_containers import in_kubernetes
-from tests.workflow.schedule.jobs import JOBS, ODD, USUAL
+from tests.workflow.schedule.jobs import JOBS, ODD, USUAL, WATCHING
 from tuner.spec.errors import InputError
 from tuner.workflow.schedule.job import STOP_S, Job
 from tuner.workflow.schedule.kubernetes import Pod, plan
@@ -64,6 +64,8 @@ def test_it_starts_with_the_window_and_ends_soon_after_it() -> None:
     assert spec["startingDeadlineSeconds"] == 4 * 3600
     assert job["backoffLimit"] == 0
     assert 5 * 3600 <= job["activeDeadlineSeconds"] < 6 * 3600
+    watching = cron_job(WATCHING)["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+    assert watching == job["activeDeadlineSeconds"] + 8 * 3600
 
 
 def test_its_pods_keep_their_state_and_have_no_token() -> None:

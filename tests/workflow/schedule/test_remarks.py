@@ -35,6 +35,14 @@ def test_a_budget_beyond_the_window_is_named() -> None:
     assert "after 4 h" in remark
 
 
+def test_a_watch_into_the_next_night_is_named() -> None:
+    """The next night does not begin while it goes on."""
+    [remark] = remarks(replace(USUAL, watch_s=20 * 3600.0), study())
+
+    assert "a watch of 20 h may last into the next night" in remark
+    assert list(remarks(replace(USUAL, watch_s=19 * 3600.0), study())) == []
+
+
 def test_a_folder_for_metrics_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Before the first night finds out."""
     told = replace(study(), notify=Notify(textfile=tmp_path / "gone"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.engines.units import words_of
-from tests.workflow.schedule.jobs import JOBS, ODD, ODD_FOLDER, USUAL
+from tests.workflow.schedule.jobs import JOBS, ODD, ODD_FOLDER, USUAL, WATCHING
 from tuner.engines.serving.process import GRACE_S, KILL_S
+from tuner.spec.file.parts import parse_duration
 from tuner.workflow.schedule.job import Job
 from tuner.workflow.schedule.systemd import plan
 
@@ -54,6 +57,23 @@ def test_the_command_says_name_window_and_budget() -> None:
         "--window", "01:00-05:00 Europe/Berlin", "--budget", "7200s",
     )  # fmt: skip
     assert ODD.words(None)[:2] == ("retune", "--name")
+    assert WATCHING.words(None)[-3:] == ("--watch", "28800s", "--pause-production")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 90.0, 28800.0, 1234567.0, 31536000.0])
+def test_each_duration_is_said_as_the_command_takes_it(seconds: float) -> None:
+    """Also a long one; parts of a second are rounded up."""
+    words = replace(USUAL, budget_s=seconds, watch_s=seconds).words(None)
+    said = [words[words.index(option) + 1] for option in ("--budget", "--watch")]
+
+    assert [parse_duration(text) for text in said] == [math.ceil(seconds)] * 2
+
+
+def test_a_night_that_watches_is_not_ended_before_it_is_done() -> None:
+    """What is promoted at the window's end is watched from then on."""
+    found = [int(setting(units(job)[0], "TimeoutStartSec")) for job in (USUAL, WATCHING)]
+
+    assert found[1] - found[0] == 8 * 3600
 
 
 def test_the_service_leaves_time_to_bring_back_what_served() -> None:

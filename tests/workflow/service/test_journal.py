@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,27 @@ def test_what_was_begun_is_known_until_it_ends(tmp_path: Path) -> None:
     assert journal.unfinished() is None
     (all_of_it,) = journal.promotions()
     assert all_of_it.settled and all_of_it.ended
+
+
+def test_instants_outlast_a_clock_that_is_set(tmp_path: Path) -> None:
+    """Begin and last step, with their zone; what no zone is said of is the machine's."""
+    journal = Journal(tmp_path / "j.jsonl")
+    journal.begin("staged", FIRST)
+    journal.write("settled")
+    lines = [json.loads(line) for line in (tmp_path / "j.jsonl").read_text().splitlines()]
+    (made,) = journal.promotions()
+    (tmp_path / "j.jsonl").write_text(
+        json.dumps(lines[0] | {"began": None, "at": "2026-01-02 03:04"}) + "\n"
+        + json.dumps(lines[1] | {"at": "no time"}) + "\n"
+    )  # fmt: skip
+    (older,) = journal.promotions()
+
+    assert made.began and made.until
+    assert [made.began.isoformat(" "), made.until.isoformat(" ")] == [
+        lines[0]["began"], lines[1]["at"],
+    ]  # fmt: skip
+    assert older.began == datetime(2026, 1, 2, 3, 4).astimezone()
+    assert older.until is None
 
 
 def test_each_step_is_one_line_and_lines_only_come_to_it(tmp_path: Path) -> None:

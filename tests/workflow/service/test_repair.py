@@ -17,7 +17,7 @@ from tests.processes import ended, still_running
 from tests.workflow.service.folder import NAME, deployment, incumbent, killed, result, study
 from tuner.engines.files.command import RUNNING
 from tuner.store.state_folder import state_folder
-from tuner.workflow.service.journal import Journal, Promotion
+from tuner.workflow.service.journal import Journal, Promotion, base_of, journal_at
 
 STEPS = ("staged", "keeping", "swapped", "reloaded", "checked", "settled")
 APPLY = ("apply", "r", "--name", NAME, "--yes", "--requests", "5")
@@ -166,7 +166,7 @@ def test_a_dry_run_only_tells(there: Production, tmp_path: Path) -> None:
 
 
 def test_what_somebody_else_put_there_since_stays(there: Production, tmp_path: Path) -> None:
-    """A link that a person set after the kill is theirs."""
+    """A link that a person set after the kill is theirs, and the journal does not know it."""
     incumbent(there, tmp_path / "o")
     killed(4, "after", *APPLY, cwd=tmp_path)
     link, mine = there.folder / "current", tmp_path / "mine"
@@ -175,9 +175,11 @@ def test_what_somebody_else_put_there_since_stays(there: Production, tmp_path: P
     link.unlink()
     link.symlink_to(mine)
     found = tune("rollback", NAME, cwd=tmp_path)
+    (made,) = journal_at(base_of(deployment(there))).promotions()
 
     assert "api was changed by somebody else meanwhile, and stays as it is" in found.stderr
     assert link.resolve() == mine
+    assert made.steps[-1] == "left"
 
 
 @pytest.mark.parametrize("line", range(5))

@@ -22,20 +22,34 @@ from tuner.spec.values import Candidate
 from tuner.stats.spending import error_of
 from tuner.store.line_log import LineLog
 from tuner.store.run_folder import take, writing
-from tuner.workflow.service.journal import base_of
+from tuner.workflow.service.journal import base_of, now
 
 YEAR_DAYS = 365.0
 
+NIGHTS, LOCK = "nights", ".lock"
+
 Line = Mapping[str, Any]
 
-_HOLDS: Mapping[str, frozenset[str]] = {
-    "world": frozenset({"id", "facts"}),
-    "measuring": frozenset({"world", "out"}),
-    "met": frozenset({"world", "challenger", "number", "year", "candidate"}),
-    "closed": frozenset({"world", "challenger"}),
-    "night": frozenset({"decision", "out", "alarm", "target_lost", "evidence", "trials"}),
+_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "begun": {"out": str},
+    "night": {
+        "out": str,
+        "decision": str,
+        "why": str,
+        "seconds": float | int | None,
+        "world": str | None,
+        "result": str | None,
+        "evidence": dict | None,
+        "trials": dict,
+        "alarm": bool,
+        "target_lost": bool,
+    },
+    "measuring": {"world": str, "out": str},
+    "world": {"id": str, "facts": dict},
+    "met": {"world": str, "challenger": str, "number": int, "year": int, "candidate": dict},
+    "closed": {"world": str, "challenger": str},
 }
-"""What the lines hold that are read again, by what happened."""
+"""What others read of each kind of line, and what it has to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +152,16 @@ class Ledger:
         return self.folder / "duels" / f"{world.id[:12]}-{challenger.id[:12]}"
 
 
-def now() -> str:
-    """Return this instant, with its distance from UTC, so that set clocks do no harm."""
-    return datetime.now().astimezone().isoformat(" ", "seconds")
-
-
 def _line(number: int, text: bytes, path: Path) -> Line:
     try:
         line = json.loads(text)
         if not isinstance(line["what"], str):
             raise ValueError("what: expected a text")
-        datetime.fromisoformat(line["at"])
-        if missing := _HOLDS.get(line["what"], frozenset()) - line.keys():
-            raise ValueError(f"{line['what']}: {', '.join(sorted(missing))} is missing")
+        if datetime.fromisoformat(line["at"]).tzinfo is None:
+            raise ValueError(f"at: expected an instant with its zone, found {line['at']!r}")
+        for name, kind in _FIELDS.get(line["what"], {}).items():
+            if not isinstance(line[name], kind):
+                raise ValueError(f"{name}: found {line[name]!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as broken:
         raise InputError(
             f"{path}, line {number}: no line of a ledger ({broken}); move the file away to begin "
@@ -161,8 +172,12 @@ def _line(number: int, text: bytes, path: Path) -> Line:
 
 def ledger_folder(deployment: Deployment) -> Path:
     """Return the folder of what is kept of the nights of a name in service."""
-    base = base_of(deployment)
-    return base.parent / "nights" / base.name
+    return folder_at(base_of(deployment))
+
+
+def folder_at(base: Path) -> Path:
+    """Return that folder by the path that all files about the name begin with."""
+    return base.parent / NIGHTS / base.name
 
 
 @contextlib.contextmanager
@@ -174,7 +189,7 @@ def opened(deployment: Deployment) -> Iterator[Ledger]:
     folder = ledger_folder(deployment)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = (folder / LOCK).open("w")
     with lock:
         take(lock, f"another tune retune works on {deployment.name}; wait until it has ended")
         yield Ledger(folder)

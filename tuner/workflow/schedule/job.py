@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -33,13 +34,17 @@ _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 class Job:
     """The nightly run of a name in service.
 
-    `study` is None for the packaged one. `budget_s` None leaves the budget to the study.
+    `study` is None for the packaged one. `budget_s` None leaves the budget to the study. What a
+    night promotes is watched for `watch_s` seconds; with `pause` production is stopped while it is
+    measured.
     """
 
     name: str
     window: Window
     study: Path | None = None
     budget_s: float | None = None
+    watch_s: float = 0.0
+    pause: bool = False
 
     @property
     def called(self) -> str:
@@ -48,8 +53,12 @@ class Job:
 
     @property
     def longest_s(self) -> int:
-        """Return after how many seconds a night that does not end by itself is ended."""
-        return int((self.window.length + _SET_BACK).total_seconds()) + STOP_S
+        """Return after how many seconds a night that does not end by itself is ended.
+
+        One that promotes at the window's end is watched from then on.
+        """
+        length_s = (self.window.length + _SET_BACK).total_seconds()
+        return math.ceil(length_s + self.watch_s) + STOP_S
 
     @property
     def delay_s(self) -> int:
@@ -62,8 +71,15 @@ class Job:
             "retune",
             *([] if study is None else [study]),
             *("--name", self.name, "--window", str(self.window)),
-            *([] if self.budget_s is None else ["--budget", f"{self.budget_s:g}s"]),
+            *([] if self.budget_s is None else ["--budget", _seconds(self.budget_s)]),
+            *(["--watch", _seconds(self.watch_s)] if self.watch_s else []),
+            *(["--pause-production"] if self.pause else []),
         )
+
+
+def _seconds(duration_s: float) -> str:
+    """Return a duration as an option takes it: without an exponent, however long it is."""
+    return f"{math.ceil(duration_s)}s"
 
 
 @dataclass(frozen=True, slots=True)

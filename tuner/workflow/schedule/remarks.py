@@ -9,6 +9,8 @@ from tuner.spec.study import Study
 from tuner.telling import tell
 from tuner.workflow.schedule.job import Job
 
+_DAY_S = 24 * 3600
+
 
 def remarks(job: Job, study: Study) -> Iterator[str]:
     """Yield what to know of a job: what it will lack, and what will end it."""
@@ -16,6 +18,11 @@ def remarks(job: Job, study: Study) -> Iterator[str]:
     if job.budget_s is not None and job.budget_s > length:
         yield (
             f"the budget is longer than the window: a night ends with it, after {length / 3600:g} h"
+        )
+    if length + job.watch_s >= _DAY_S:
+        yield (
+            f"a watch of {job.watch_s / 3600:g} h may last into the next night, which does not "
+            "begin then"
         )
     if set_here := sorted(name for name in os.environ if name.startswith("TUNE_")):
         yield f"set here, and not at night: {', '.join(set_here)}"

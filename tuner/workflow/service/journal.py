@@ -23,13 +23,15 @@ from tuner.store.run_folder import take
 from tuner.store.state_folder import state_folder
 
 Step: TypeAlias = Literal[
-    "staged", "keeping", "swapped", "reloaded", "checked", "settled", "returning", "restored"
-]
+    "staged", "keeping", "swapped", "reloaded", "checked", "settled", "returning", "restored",
+    "left",
+]  # fmt: skip
 """What was done, in this order: a promotion begins with `staged`, and a way back by hand with
-`returning`; they end with `settled` or `restored`. `keeping` comes before anything changes."""
+`returning`; they end with `settled` or `restored`, or with `left` where somebody else had given the
+name to something else, which stays. `keeping` comes before anything changes."""
 
 _BEGINS: tuple[Step, ...] = ("staged", "returning")
-_ENDS: tuple[Step, ...] = ("settled", "restored")
+_ENDS: tuple[Step, ...] = ("settled", "restored", "left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,9 @@ class Promotion:
     `kept` is None where nothing had the name; `answered` tells whether that answered then, None
     where it was not asked. `by` is the command that did it, `candidate` has the settings of what
     was coming, {} where they are not known, `model` the digest of the model that they were measured
-    with, and `result` the folder of that run. `steps` were done. A way back by hand has `returning`
-    among them, and what it comes from as `coming`.
+    with, and `result` the folder of that run. `steps` were done, the first and the last of them at
+    the instants `began` and `until`, None where they are not known. A way back by hand has
+    `returning` among them, and what it comes from as `coming`.
     """
 
     name: str
@@ -54,6 +57,8 @@ class Promotion:
     candidate: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
     result: str | None = None
+    began: datetime | None = field(default=None, compare=False)
+    until: datetime | None = field(default=None, compare=False)
 
     @property
     def ended(self) -> bool:
@@ -89,6 +94,7 @@ class Journal:
         self._log.append({
             "step": step,
             "at": promotion.at,
+            "began": now(),
             "name": promotion.name,
             "coming": asdict(promotion.coming),
             "kept": promotion.kept and asdict(promotion.kept),
@@ -102,12 +108,17 @@ class Journal:
 
     def write(self, step: Step) -> None:
         """Write down that a step was done; raise OutputError."""
-        self._log.append({"step": step, "at": datetime.now().isoformat(" ", "seconds")})
+        self._log.append({"step": step, "at": now()})
+
+
+def now() -> str:
+    """Return this instant, with its distance from UTC, so that set clocks do no harm."""
+    return datetime.now().astimezone().isoformat(" ", "seconds")
 
 
 def _promotions(lines: Iterable[tuple[int, bytes]], path: Path) -> Iterator[Promotion]:
     """Yield what the lines tell; raise InputError for a line that no `tune` wrote."""
-    now: Promotion | None = None
+    made: Promotion | None = None
     for number, line in lines:
         try:
             told = json.loads(line)
@@ -115,19 +126,20 @@ def _promotions(lines: Iterable[tuple[int, bytes]], path: Path) -> Iterator[Prom
             if step not in get_args(Step):
                 raise ValueError(f"unknown step {step!r}")
             if step in _BEGINS:
-                if now is not None:
-                    yield now
-                now = _begun(told)
-            if now is None:
+                if made is not None:
+                    yield made
+                made = _begun(told)
+            if made is None:
                 raise ValueError(f"{step} of nothing that was begun")
-            now = replace(now, steps=(*now.steps, step))
+            until = _instant(told.get("began") or told.get("at"))
+            made = replace(made, steps=(*made.steps, step), until=until)
         except (ValueError, KeyError, TypeError, RecursionError) as broken:
             raise InputError(
                 f"{path}, line {number}: no step of a journal ({broken}); look at what serves, and "
                 "move the file away to go on"
             ) from None
-    if now is not None:
-        yield now
+    if made is not None:
+        yield made
 
 
 def _begun(told: Mapping[str, Any]) -> Promotion:
@@ -143,11 +155,19 @@ def _begun(told: Mapping[str, Any]) -> Promotion:
         candidate=dict(told["candidate"]),
         model=_text(told.get("model")),
         result=_text(told.get("result")),
+        began=_instant(told.get("began") or told["at"]),
     )
 
 
 def _text(told: Any) -> str | None:
     return None if told is None else str(told)
+
+
+def _instant(told: Any) -> datetime | None:
+    """Return an instant, None for a text that tells none; without a zone it is the machine's."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(str(told)).astimezone()
+    return None
 
 
 @contextlib.contextmanager
@@ -160,7 +180,7 @@ def locked(deployment: Deployment) -> Iterator[Journal]:
     base = base_of(deployment)
     try:
         base.parent.mkdir(parents=True, exist_ok=True)
-        lock = base.with_name(f"{base.name}.lock").open("w")
+        lock = lock_at(base).open("w")
     except OSError as error:
         raise InputError(
             f"cannot write to {base.parent} ({error.strerror}), where what is done to a name in "
@@ -172,9 +192,19 @@ def locked(deployment: Deployment) -> Iterator[Journal]:
             f"{deployment.name} is being changed by another tune apply or rollback; wait until it "
             "has ended",
         )
-        journal = Journal(base.with_name(f"{base.name}.jsonl"))
+        journal = journal_at(base)
         _ensure_named(deployment, journal)
         yield journal
+
+
+def journal_at(base: Path) -> Journal:
+    """Return a journal by the path that all files about a name in service begin with."""
+    return Journal(base.with_name(f"{base.name}.jsonl"))
+
+
+def lock_at(base: Path) -> Path:
+    """Return the lock of a name in service, by the same path."""
+    return base.with_name(f"{base.name}.lock")
 
 
 def base_of(deployment: Deployment) -> Path:

@@ -39,7 +39,7 @@ def repair(deployment: Deployment, journal: Journal) -> Repaired | None:
 
 def _returned(deployment: Deployment, journal: Journal, cut: Promotion) -> str:
     if not is_ours(deployment, cut):
-        journal.write("restored")
+        journal.write("left")
         return f"the {cut.by} of {cut.at} was cut off; {_changed(cut)}"
     remark = finish_return(deployment, journal, cut)
     rest = f"; {remark}" if remark else ""

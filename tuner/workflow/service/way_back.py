@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tuner.engines.deployment import Deployment, Version
 from tuner.spec.errors import EngineError, EngineMissing, InputError, OutputError
-from tuner.workflow.service.journal import Journal, Promotion
+from tuner.workflow.service.journal import Journal, Promotion, Step
 
 
 def take_back(deployment: Deployment, journal: Journal, promotion: Promotion) -> str:
@@ -19,7 +19,7 @@ def take_back(deployment: Deployment, journal: Journal, promotion: Promotion) ->
     moved = "swapped" in _steps(journal, promotion)
     try:
         if not is_ours(deployment, promotion):
-            _end(journal)
+            _end(journal, "left")
             return f"{promotion.name} was changed by somebody else meanwhile, and stays as it is"
         moved = moved or not serves(deployment, promotion.kept)
         deployment.restore(promotion.kept)
@@ -60,10 +60,10 @@ def _serving_again(
     return f"; {remark}" if remark else ""
 
 
-def _end(journal: Journal) -> None:
-    """Write down that what served before has the name."""
+def _end(journal: Journal, step: Step = "restored") -> None:
+    """Write down that what served before has the name, or how it ended else."""
     with contextlib.suppress(OutputError):  # else the next `tune` does it again, to the same end
-        journal.write("restored")
+        journal.write(step)
 
 
 def _steps(journal: Journal, promotion: Promotion) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from tuner.spec.values import Candidate
 from tuner.store.trial_folder import read_all
 from tuner.workflow.measuring.candidates import all_knobs, complete
 from tuner.workflow.nightly.comparing.tonight import Tonight
-from tuner.workflow.nightly.ledger import Line, now
+from tuner.workflow.nightly.ledger import Line
+from tuner.workflow.service.journal import now
 from tuner.workflow.tune.searching.trials import restored
 
 MOST_NIGHTS = 30
