@@ -4,7 +4,8 @@ A challenger goes into service where everything is shown at its own share of the
 meets every target and floor, it is better beyond the noise floor or what serves no longer meets
 its targets, and its answers are not worse than those of what serves, nor than those of the
 version that a person last applied. So a wrong one has to be shown wrongly in one of these, which
-has a chance of at most that share (an intersection-union test, Berger 1982).
+has a chance of at most that share (an intersection-union test, Berger 1982). The two reasons for
+which it may be needed share the error in halves: one of them is enough.
 """
 
 from __future__ import annotations
@@ -44,11 +45,14 @@ class Evidence:
     by_person: bool = False
 
     def outcome(self, alpha: float) -> Outcome:
-        """Return what follows at an error of `alpha`, for which the verdicts were made as well."""
+        """Return what follows at an error of `alpha`, at which the verdicts were made as well.
+
+        That of the incumbent was made at half of it.
+        """
         verdicts = (self.meets, *self.not_worse.values())
         if alpha <= 0 or "FAIL" in verdicts:
             return "no better"
-        needed = self.incumbent == "FAIL" or self.better(alpha)
+        needed = self.incumbent == "FAIL" or self.better(alpha / 2)
         shown = verdicts[:1] if self.by_person else verdicts
         if needed and all(verdict == "PASS" for verdict in shown):
             return "better"

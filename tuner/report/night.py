@@ -46,8 +46,8 @@ def open_text(evidence: Evidence, alpha: float) -> str:
         for side, verdict in evidence.not_worse.items()
         if verdict != "PASS"
     ]
-    if evidence.incumbent != "FAIL" and not evidence.better(alpha):
-        found.append(f"it {_pairs(evidence)} (e = {evidence.e:.3g} of {1 / alpha:.0f} needed)")
+    if evidence.incumbent != "FAIL" and not evidence.better(alpha / 2):
+        found.append(f"it {_pairs(evidence)} (e = {evidence.e:.3g} of {2 / alpha:.0f} needed)")
     return "; ".join(found)
 
 
@@ -100,7 +100,7 @@ def _evidence(outcome: Outcome) -> dict[str, Any] | None:
         "won": found.won,
         "lost": found.lost,
         "e": found.e,
-        "needed": 1 / outcome.challenger.alpha,
+        "needed": 2 / outcome.challenger.alpha,
         "meets": found.meets,
         "not_worse": dict(found.not_worse),
         "answers_by": outcome.by,
@@ -178,5 +178,5 @@ def _judged(evidence: Evidence, challenger: Challenger) -> str:
     said = "; ".join(f"{what}: {verdict}" for what, verdict in verdicts.items())
     return (
         f"challenger {challenger.number} of the year, at an error of {challenger.alpha:.2%}: it "
-        f"{_pairs(evidence)} (e = {evidence.e:.3g} of {1 / challenger.alpha:.0f} needed); {said}"
+        f"{_pairs(evidence)} (e = {evidence.e:.3g} of {2 / challenger.alpha:.0f} needed); {said}"
     )

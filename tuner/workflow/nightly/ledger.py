@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.engines.deployment import Deployment
-from tuner.evaluate.night import Challenger, Outcome
+from tuner.evaluate.night import Challenger
 from tuner.spec.errors import InputError
 from tuner.spec.identity import digest
 from tuner.spec.values import Candidate
@@ -39,6 +39,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "seconds": float | int | None,
         "world": str | None,
         "result": str | None,
+        "challenger": dict | None,
         "evidence": dict | None,
         "trials": dict,
         "alarm": bool,
@@ -141,11 +142,15 @@ class Ledger:
         lines = self.lines("closed")
         return {line["challenger"] for line in lines if line["world"] == world.id}
 
-    def close(self, outcome: Outcome) -> None:
+    def nights_of(self, world: World, challenger: Challenger) -> int:
+        """Return in how many nights of a world a challenger was compared."""
+        nights = (line for line in self.lines("night") if line["world"] == world.id)
+        met = [line for line in nights if (line["challenger"] or {}).get("id") == challenger.id]
+        return len(met)
+
+    def close(self, world: str, challenger: Challenger, why: str) -> None:
         """Write down that a challenger is decided about, for as long as the world lasts."""
-        if outcome.challenger is not None:
-            id_ = outcome.challenger.id
-            self.write("closed", world=outcome.world, challenger=id_, why=outcome.why)
+        self.write("closed", world=world, challenger=challenger.id, why=why)
 
     def duel_folder(self, world: World, challenger: Challenger) -> Path:
         """Return where the requests lie that a challenger was compared with."""

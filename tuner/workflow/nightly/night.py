@@ -100,8 +100,8 @@ class _Night:
         outcome = decision(found, asked)
         if found.shows == "better" and not outcome.waits:
             outcome = self._promoted(outcome)
-        if outcome.decision != "undecided" or outcome.waits:
-            self.ledger.close(outcome)
+        if outcome.decision in ("promoted", "rolled_back") or outcome.waits:
+            self._close(outcome)
         return outcome
 
     def _promoted(self, better: Outcome) -> Outcome:
@@ -110,8 +110,12 @@ class _Night:
         try:
             return promote(self.asked, self.serves, better, self.program, self.watcher.note)
         except EngineError:
-            self.ledger.close(better)
+            self._close(better)
             raise
+
+    def _close(self, better: Outcome) -> None:
+        assert better.challenger is not None and better.world is not None
+        self.ledger.close(better.world, better.challenger, better.why)
 
     async def _measured(self) -> Compared:
         """Measure with an engine of our own, beside production or in its place."""

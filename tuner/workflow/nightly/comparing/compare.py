@@ -29,6 +29,9 @@ from tuner.workflow.tune.proving.proof import Side as ProofSide
 from tuner.workflow.tune.proving.prove_finalists import Finalists
 from tuner.workflow.tune.run import write
 
+PATIENCE = 3
+"""Nights in a row for one challenger; then others have their turn, and its evidence is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -54,25 +57,33 @@ class Compared:
 async def compare(tonight: Tonight) -> Compared:
     """Compare the challenger of earlier nights, or what a search finds; write the run's result.
 
-    Raises EngineError where nothing could be measured, Busy where production does not become calm,
+    A challenger that is no better is closed in the ledger; one that is better once it was put into
+    service, which goes on another night where this one is cut off before. Raises EngineError where
+    nothing could be measured, Busy where production does not become calm,
     and NotTonight where nothing could be shown.
     """
     session = tonight.session(tonight.out, tonight.world.id, tonight.study.budget_s)
-    challenger, trials = _promising(tonight), list[Trial]()
+    waiting, trials = in_turn(tonight), list[Trial]()
+    challenger = waiting[0].challenger if waiting and waiting[0].fresh else None
     if challenger is None:
         _ensure_can_be_shown(tonight)
-        searched = await search(tonight, session)
+        searched = await search(tonight, session, {w.challenger.id for w in waiting})
         trials = list(searched.trials)
-        if searched.chosen is None:
+        if searched.chosen is not None:
+            challenger = _met(tonight, searched.chosen.candidate)
+        elif waiting:
+            challenger = waiting[0].challenger
+        else:
             return Compared(tonight.world.id, trials)
-        candidate = searched.chosen.candidate
-        id_ = challenger_id(tonight, candidate)
-        challenger = tonight.ledger.met(tonight.world, id_, candidate)
     tonight.watcher.phase("comparison")
     tonight.watcher.note(
         f"challenger {challenger.number} of the year: {_changed(tonight, challenger)}"
     )
-    return await _duel(tonight, session, challenger, trials)
+    compared = await _duel(tonight, session, challenger, trials)
+    if compared.shows == "no better":
+        why = compared.stopped or "shown to be no better"
+        tonight.ledger.close(tonight.world.id, challenger, why)
+    return compared
 
 
 def _ensure_can_be_shown(tonight: Tonight) -> None:
@@ -108,16 +119,39 @@ def _changed(tonight: Tonight, challenger: Challenger) -> str:
     return ", ".join(f"{name}={now[name]}" for name in now if now[name] != base.get(name))
 
 
-def _promising(tonight: Tonight) -> Challenger | None:
-    """Return the open challenger with the most evidence, None where none speaks for itself."""
-    found = {}
+def _met(tonight: Tonight, candidate: Candidate) -> Challenger:
+    return tonight.ledger.met(tonight.world, challenger_id(tonight, candidate), candidate)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open challenger with its evidence, which had so many turns of PATIENCE nights."""
+
+    challenger: Challenger
+    e: float
+    turns: int
+
+    @property
+    def fresh(self) -> bool:
+        """Tell whether its first turn is not over yet."""
+        return self.turns == 0
+
+
+def in_turn(tonight: Tonight) -> list[Waiting]:
+    """Return the open challengers that speak for themselves, who is next first.
+
+    Those with the fewest turns come first, then those with the most evidence. One that is late
+    about as often as its target is hardly ever decided about, and must not keep all others out.
+    """
+    found = []
     for known in tonight.ledger.open_challengers(tonight.world):
         if known.id != challenger_id(tonight, known.candidate) or known.alpha <= 0:
             continue  # it was compared with something else, or no error is left
         evidence = _known(tonight, known).shown().evidence
         if evidence.promising and evidence.outcome(known.alpha) != "no better":
-            found[known.id] = (evidence.e, known)
-    return max(found.values(), key=lambda f: f[0], default=(0.0, None))[1]
+            nights = tonight.ledger.nights_of(tonight.world, known)
+            found.append(Waiting(known, evidence.e, nights // PATIENCE))
+    return sorted(found, key=lambda waiting: (waiting.turns, -waiting.e))
 
 
 def _known(tonight: Tonight, challenger: Challenger) -> Duel:

@@ -183,7 +183,7 @@ def block_of(study: Study, alpha: float) -> int:
     """
     needed = proof_requests(study, alpha, TYPICAL_LATE_RATE / 0.01)
     least = math.ceil(LEAST_WAVES * in_flight(study))
-    return max(math.ceil(needed / (wins_needed(alpha) + SPARE_PAIRS)), LEAST_LOOK, least)
+    return max(math.ceil(needed / (wins_needed(alpha / 2) + SPARE_PAIRS)), LEAST_LOOK, least)
 
 
 def _no_time(takes_s: float, left_s: float) -> str:

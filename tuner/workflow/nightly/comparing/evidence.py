@@ -74,6 +74,8 @@ def _measured(
     """Return all blocks of a side as one measurement, beside the answers of what serves."""
     blocks = [pair[side] for pair in pairs if side in pair]
     pooled = reduce(Measured.plus, blocks, Measured())
+    if side == "incumbent":
+        terms = replace(terms, alpha=terms.alpha / 2)
     if side == "challenger":
         terms = replace(terms, baseline=_answers(pairs, "incumbent"))
     return measurement(study, sides[side], pooled, terms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from tuner.evaluate.duel import FLOOR
 from tuner.search.budget import SHORTLIST, plan
@@ -21,10 +22,11 @@ from tuner.workflow.tune.searching.screening import Screening
 from tuner.workflow.tune.searching.shortlist import second_looks
 
 
-async def search(tonight: Tonight, session: Session) -> Searched:
+async def search(tonight: Tonight, session: Session, resting: Collection[str] = ()) -> Searched:
     """Return the trials of a search that begins with what serves and the best of earlier nights.
 
-    Raises EngineDied where what serves answers nothing.
+    Challengers that are `resting` are not chosen. Raises EngineDied where what serves answers
+    nothing.
     """
     study, base, watcher = tonight.study, tonight.base, tonight.watcher
     own, warm = proposer(session, base, ()), warm_start(tonight)
@@ -44,23 +46,23 @@ async def search(tonight: Tonight, session: Session) -> Searched:
     await screening.search()
     watcher.phase("shortlist")
     trials = await second_looks(screening, base, SHORTLIST)
-    return Searched(trials, chosen(tonight, trials))
+    return Searched(trials, chosen(tonight, trials, resting))
 
 
-def chosen(tonight: Tonight, trials: list[Trial]) -> Trial | None:
+def chosen(tonight: Tonight, trials: list[Trial], resting: Collection[str] = ()) -> Trial | None:
     """Return the trial to compare with what serves, None where none looks better.
 
-    None that was decided about in this world.
+    None that was decided about in this world, or is resting.
     """
     study, base = tonight.study, tonight.base
-    closed = tonight.ledger.closed(tonight.world)
+    left_out = {*tonight.ledger.closed(tonight.world), *resting}
     serves = next(t for t in reversed(trials) if t.candidate == base)
     better = [
         trial
         for trial in trials
         if trial.candidate != base
         and looks_better(study, trial, serves)
-        and challenger_id(tonight, trial.candidate) not in closed
+        and challenger_id(tonight, trial.candidate) not in left_out
     ]
     return next(iter(choose_finalists(study, better, base, 1)), None)
 
