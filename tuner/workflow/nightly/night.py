@@ -57,7 +57,7 @@ def retune(asked: Asked, program: Program, watcher: Watcher) -> Outcome:
     with opened(asked.deployment) as ledger:
         night = _Night(asked, ledger, program, watcher)
         with contextlib.ExitStack() as cut_off:
-            ledger.write("begun", out=str(asked.out.absolute()))
+            ledger.write("begun", name=asked.deployment.name, out=str(asked.out.absolute()))
             cut_off.callback(night.cut_off)
             try:
                 outcome = night.decide()
