@@ -9,6 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tests.cli.test_cli import tune
+from tests.cli.test_study import study
 from tests.workflow.measuring.test_compare import kept as measured
 from tests.workflow.nightly.kept import Written
 
@@ -89,6 +90,18 @@ def test_two_rows_are_compared(nights: Path) -> None:
     assert forced.returncode == 0 and "warning: not alike: model_digest" in forced.stderr
     assert nothing.returncode == 2
     assert nothing.stderr == "tune: row 2 has no result that could be compared (kept)\n"
+
+
+def test_a_night_that_found_nothing_running_is_told(tmp_path: Path) -> None:
+    """Nobody knows then how the server lists the name: it is told as it was asked for."""
+    study(tmp_path, engine={"kind": "ollama", "model": "smol"})
+    nowhere = {"OLLAMA_HOST": "http://127.0.0.1:9"}
+    night = tune("retune", "--name", "chat", cwd=tmp_path, **nowhere)
+    found = json.loads(tune("history", "chat", "--json", cwd=tmp_path, **nowhere).stdout)
+
+    assert night.returncode == 5
+    assert [(row["decision"], row["serves"]) for row in found["rows"]] == [("failed", None)]
+    assert "no Ollama answers at http://127.0.0.1:9" in found["rows"][0]["why"]
 
 
 def test_nothing_yet(tmp_path: Path) -> None:

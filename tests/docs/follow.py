@@ -24,7 +24,8 @@ BUDGET = "2s"
 """Time for a run, in place of what the page says: it hardly ever proves anything."""
 
 _MEASURES = re.compile(
-    r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|schedule|notify|-)"
+    r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|history|schedule|notify"
+    r"|-)"
 )
 _PORT = "8080"
 

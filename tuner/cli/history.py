@@ -39,8 +39,8 @@ def command(
 
     Without NAME, all names with their last row. With --compare the results of two rows are
     compared, by the rows' numbers: exit code 6 where they are of unlike things, 2 where a row has
-    no result or its folder is gone. What is not known is shown as -. What somebody else put into
-    service is known only from the next promotion on.
+    no result or its folder is gone. What has no end is shown with its beginning, and what is not
+    known as -. What somebody else put into service is known only from the next promotion on.
 
     \b
     Example:  tune history my-assistant

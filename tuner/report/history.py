@@ -121,10 +121,7 @@ def _cells(row: Row) -> tuple[Text, ...]:
 def _when(row: Row) -> str:
     """Return when it ended, and of what has no end, when it began; the machine's time."""
     at = row.ended or row.began
-    if at is None:
-        return "-"
-    began = "" if row.ended is not None else "began "
-    return f"{began}{at.astimezone():%Y-%m-%d %H:%M}"
+    return "-" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _shown(serves: Serving | None) -> str:

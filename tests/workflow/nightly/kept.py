@@ -82,7 +82,7 @@ class Written:
     def begin(self, out: str) -> None:
         """Write that a night begins."""
         with self._a_minute_later():
-            self.ledger.write("begun", out=out)
+            self.ledger.write("begun", name=self.name, out=out)
 
     def end(self, out: str, decision: Any, why: str = "w", result: Path | None = None) -> None:
         """Write what a night came to."""

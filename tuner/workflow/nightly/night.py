@@ -52,7 +52,7 @@ def retune(asked: Asked, program: Program, watcher: Watcher) -> Outcome:
         night = _Night(asked, ledger, program, watcher)
         cut_off.callback(night.cut_off)
         with night.failing_aloud():
-            ledger.write("begun", out=str(asked.out.absolute()))
+            ledger.write("begun", name=asked.deployment.name, out=str(asked.out.absolute()))
             outcome = night.end(night.decide())
             return night.by_day(outcome)
 

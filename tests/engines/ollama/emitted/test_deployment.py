@@ -98,8 +98,9 @@ def test_other_names_and_servers_have_other_keys() -> None:
 
 
 def test_a_server_that_is_not_there_is_named_with_the_next_step() -> None:
-    """Whatever is asked of it."""
-    nobody = OllamaDeployment("http://127.0.0.1:9", "x")
-    for ask in (lambda: nobody.name, nobody.current, nobody.kept, nobody.check):
+    """Whatever is asked of it; the name is then as it was said."""
+    nobody = OllamaDeployment("http://127.0.0.1:9", "X")
+    assert nobody.name == "X:latest"
+    for ask in (nobody.current, nobody.kept, nobody.check):
         with pytest.raises(EngineMissing, match="start it with `ollama serve`"):
             ask()

@@ -51,12 +51,19 @@ class OllamaDeployment:
     def __init__(self, address: str, name: str) -> None:
         self.models, self._said, self._wanted = OllamaModels(address), name, shown(name)
 
-    @cached_property
+    @property
     def name(self) -> str:
-        """Return the name as the server lists it.
+        """Return the name as the server lists it, or as it was asked for where nothing answers.
 
         Ollama ignores the case of letters when it replaces a model, and keeps the name it had.
         """
+        try:
+            return self._listed
+        except EngineError:
+            return self._wanted
+
+    @cached_property
+    def _listed(self) -> str:
         wanted = self._wanted.casefold()
         return next((n for n in self.models.names() if n.casefold() == wanted), self._wanted)
 
