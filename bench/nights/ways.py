@@ -189,10 +189,16 @@ Tonight = Callable[[World, Ledger, Rng, int | None], int | None]
 
 
 def proven(
-    world: World, ledger: Ledger, rng: Rng, always: int | None, *, error: Callable[[int], float]
+    world: World,
+    ledger: Ledger,
+    rng: Rng,
+    always: int | None,
+    *,
+    error: Callable[[int], float] = error_of,
+    patience: float = PATIENCE,
 ) -> int | None:
     """Let the challenger whose turn it is meet what serves, and say who is shown to be better."""
-    one = whose_turn(world, ledger, rng, always)
+    one = whose_turn(world, ledger, rng, always, patience)
     if one is None:
         return None
     known = ledger.known(one)
@@ -204,13 +210,15 @@ def proven(
     return one if outcome == "better" else None
 
 
-def whose_turn(world: World, ledger: Ledger, rng: Rng, always: int | None) -> int | None:
-    """Return the challenger with the fewest turns of PATIENCE nights, then the most evidence.
+def whose_turn(
+    world: World, ledger: Ledger, rng: Rng, always: int | None, patience: float
+) -> int | None:
+    """Return the challenger with the fewest turns of so many nights, then the most evidence.
 
     Among them is what looks best in the search, which has no evidence.
     """
     going = {o: k for o, k in ledger.open.items() if k.e > 1}
-    turns = {o: (k.nights // PATIENCE, -k.e) for o, k in going.items()}
+    turns = {o: (k.nights // patience, -k.e) for o, k in going.items()}
     best = search(world, ledger, rng, always, [o for o, (turn, _) in turns.items() if turn])
     if best is not None:
         turns.setdefault(best, (0, 0.0))
@@ -245,8 +253,9 @@ def best_trial(world: World, ledger: Ledger, rng: Rng, always: int | None) -> in
 
 
 WAYS: dict[str, Tonight] = {
-    "kept": partial(proven, error=error_of),
+    "kept": proven,
     "error evenly over nights": partial(proven, error=evenly),
+    "without turns": partial(proven, patience=math.inf),
     "from nothing": from_nothing,
     "point estimates": point_estimates,
     "best trial": best_trial,
