@@ -77,7 +77,8 @@ class Known:
     def evidence(self, alpha: float) -> Evidence:
         """Return it as the product judges it."""
         judged = {whose: not_worse(*seen, alpha) for whose, seen in self.answers.items()}
-        meets, theirs = (on_time(n, self.requests, alpha) for n in (self.late, self.theirs_late))
+        meets = on_time(self.late, self.requests, alpha)
+        theirs = on_time(self.theirs_late, self.requests, alpha / 2)
         return Evidence(self.won, self.nights * PAIRS - self.won, meets, judged, theirs)
 
 
