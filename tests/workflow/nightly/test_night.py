@@ -17,7 +17,6 @@ from tests.telling.recorder import Recorder, recording
 from tests.workflow.service.folder import NAME, deployment, result, study
 from tuner.workflow.nightly.ledger import Ledger, ledger_folder
 
-
 _MORE = "notify: {urls_from: MY_URLS}\nspace: {num_predict: [8, 16]}\n"
 
 
