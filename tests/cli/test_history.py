@@ -10,8 +10,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from tests.cli.test_cli import tune
 from tests.cli.test_study import study
+from tests.workflow.history.kept import Written
 from tests.workflow.measuring.test_compare import kept as measured
-from tests.workflow.nightly.kept import Written
 
 
 @pytest.fixture

@@ -57,8 +57,8 @@ def command(
 
 def _names(*, as_json: bool) -> int:
     from tuner.report.history import names_document, show_names
-    from tuner.workflow.nightly.history import history
-    from tuner.workflow.nightly.known import all_kept
+    from tuner.workflow.history.history import history
+    from tuner.workflow.history.known import all_kept
 
     kept, broken = all_kept()
     for sentence in broken:
@@ -80,8 +80,8 @@ def _one(
     from tuner.cli.compare import show_compared
     from tuner.report.history import history_document, show_history
     from tuner.spec.study import load
-    from tuner.workflow.nightly.history import compared, history
-    from tuner.workflow.nightly.known import kept_of
+    from tuner.workflow.history.history import compared, history
+    from tuner.workflow.history.known import kept_of
 
     found = history(kept_of(name, host, load(study_file) if study_file else None))
     if pair is not None:

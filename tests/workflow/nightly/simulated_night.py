@@ -20,8 +20,8 @@ from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.testing.virtual_time import run as virtually
 from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.measuring.run_time import unbounded
-from tuner.workflow.nightly.comparing.compare import Compared, compare
-from tuner.workflow.nightly.comparing.tonight import Tonight
+from tuner.workflow.nightly.comparing.compare import compare
+from tuner.workflow.nightly.comparing.tonight import Compared, Tonight
 from tuner.workflow.nightly.incumbent import Incumbent
 from tuner.workflow.nightly.ledger import Ledger
 

@@ -16,8 +16,8 @@ from tuner.stats.spending import MOST, error_of
 from tuner.store.trial_folder import read_all
 from tuner.testing.simulated import Answered, SimulatedEngine
 from tuner.workflow.nightly.asked import NotTonight
-from tuner.workflow.nightly.comparing.compare import Compared
 from tuner.workflow.nightly.comparing.search import challenger_id
+from tuner.workflow.nightly.comparing.tonight import Compared
 
 BUDGET_S = 40.0
 """Seconds of a night that leaves a comparison open."""

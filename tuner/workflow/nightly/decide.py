@@ -8,7 +8,7 @@ from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.night import Outcome
 from tuner.report.night import open_text, reasons_against
 from tuner.workflow.nightly.asked import Asked
-from tuner.workflow.nightly.comparing.compare import Compared
+from tuner.workflow.nightly.comparing.tonight import Compared
 
 
 def decision(found: Compared, asked: Asked) -> Outcome:
@@ -39,4 +39,5 @@ def decision(found: Compared, asked: Asked) -> Outcome:
         why = found.stopped or reasons_against(evidence, found.challenger.alpha)
         return replace(outcome, decision="kept", why=f"the challenger is no better: {why}")
     why = found.stopped or open_text(evidence, found.challenger.alpha)
-    return replace(outcome, why=f"the comparison goes on another night: {why}")
+    told = f"the comparison goes on another night: {why}"
+    return replace(outcome, why=told, alarm=found.stopped is not None)

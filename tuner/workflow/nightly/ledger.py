@@ -152,6 +152,18 @@ class Ledger:
         """Write down that a challenger is decided about, for as long as the world lasts."""
         self.write("closed", world=world, challenger=challenger.id, why=why)
 
+    def close_all(self, candidate: Candidate, why: str) -> None:
+        """Write down that nobody with these settings is to be tried again, in any world."""
+        for line in self.lines("met"):
+            if line["candidate"] == dict(candidate):
+                found = Challenger(line["challenger"], candidate, line["number"], 0.0)
+                self.close(line["world"], found, why)
+
+    def killed(self) -> Line | None:
+        """Return the line with which the night before this one began, None where that ended."""
+        told = [line for line in self.lines() if line["what"] in ("begun", "night")][:-1]
+        return told[-1] if told and told[-1]["what"] == "begun" else None
+
     def duel_folder(self, world: World, challenger: Challenger) -> Path:
         """Return where the requests lie that a challenger was compared with."""
         return self.folder / "duels" / f"{world.id[:12]}-{challenger.id[:12]}"

@@ -17,6 +17,7 @@ from tuner.report.night import night_document
 from tuner.spec.errors import (
     Busy,
     EngineError,
+    Locked,
     OutputError,
     TunerError,
 )
@@ -25,9 +26,10 @@ from tuner.workflow.beside.load import study_gate
 from tuner.workflow.beside.pausing import bring_back, paused
 from tuner.workflow.beside.room import ensure_room
 from tuner.workflow.measuring.run_time import unbounded
-from tuner.workflow.nightly.asked import Asked, NotTonight, Program
+from tuner.workflow.nightly.asked import BY, Asked, NotTonight, Program
 from tuner.workflow.nightly.begin import begin
-from tuner.workflow.nightly.comparing.compare import Compared, compare
+from tuner.workflow.nightly.comparing.compare import compare
+from tuner.workflow.nightly.comparing.tonight import Compared
 from tuner.workflow.nightly.decide import decision
 from tuner.workflow.nightly.drift import told_drift
 from tuner.workflow.nightly.incumbent import Incumbent, incumbent
@@ -35,7 +37,7 @@ from tuner.workflow.nightly.into_service import promote, watch_by_day
 from tuner.workflow.nightly.ledger import Ledger, opened
 from tuner.workflow.nightly.tell_people import told
 from tuner.workflow.nightly.window import until_closed
-from tuner.workflow.service.journal import locked
+from tuner.workflow.service.journal import Journal, locked
 from tuner.workflow.service.repair import repair
 from tuner.workflow.tune.searching.screening import Watcher
 
@@ -90,9 +92,7 @@ class _Night:
     def _decided(self) -> Outcome:
         asked = self.asked
         with locked(asked.deployment) as journal:
-            if done := repair(asked.deployment, journal):  # also where the window is closed
-                self.repaired = done.told
-                self.watcher.note(done.told)
+            self._repair(journal)  # also where the window is closed
             self.ends_in = until_closed(asked.window)
             self.serves = incumbent(asked.study, asked.deployment, journal)
         self.drift = told_drift(asked.study, self.serves, self.ledger)
@@ -103,6 +103,25 @@ class _Night:
         if outcome.decision in ("promoted", "rolled_back") or outcome.waits:
             self._close(outcome)
         return outcome
+
+    def _repair(self, journal: Journal) -> None:
+        """End what was cut off; what a night was putting into service then is not tried again."""
+        cut, done = journal.unfinished(), repair(self.asked.deployment, journal)
+        if cut is not None and done is not None and done.back and cut.by == BY:
+            self.ledger.close_all(cut.candidate, "the machine or tune went down in its promotion")
+        self.repaired = done.told if done is not None else self._untold(journal)
+        if self.repaired is not None:
+            self.watcher.note(self.repaired)
+
+    def _untold(self, journal: Journal) -> str | None:
+        """Return what a night that was killed could not tell: that it had promoted something."""
+        night, last = self.ledger.killed(), journal.promotions()[-1:]
+        if night is None or not last or not last[0].settled or last[0].result != night["out"]:
+            return None
+        return (
+            f"the night of {night['at']} was killed after its challenger came to serve as "
+            f"{last[0].name}: it serves, and was not watched"
+        )
 
     def _promoted(self, better: Outcome) -> Outcome:
         """Put the challenger into service; what cannot be taken back is not tried again."""
@@ -156,6 +175,9 @@ class _Night:
         """Write down and tell what keeps the night from its end, by day as well."""
         try:
             yield
+        except Locked as busy:  # somebody puts something into service by hand
+            self.end(Outcome("skipped", str(busy)))
+            raise
         except TunerError as error:
             self.end(Outcome("failed", str(error)))
             raise

@@ -143,12 +143,17 @@ def _agree(
 
     That is all that can be asked where no prompt says what is right.
     """
+    same = agreement(ours, theirs)
     pairs = paired(first_answers(ours), theirs)
-    same = [float(_content(a) == _content(b)) for a, b in pairs]
     valid = judge_noninferior(
         [is_valid(a) for a, _ in pairs], [is_valid(b) for _, b in pairs], margin, alpha
     )
     return overall([judge_share(same, 1 - margin, alpha), valid])
+
+
+def agreement(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
+    """Return for the first answer to each template whether the other side says the same, as 1.0."""
+    return [float(_content(a) == _content(b)) for a, b in paired(first_answers(ours), theirs)]
 
 
 def _content(sample: Sample) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.engines.base import Engine
+from tuner.evaluate.duel import Outcome as Shows
+from tuner.evaluate.night import Challenger
 from tuner.search.trial import Trial
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
@@ -14,6 +17,7 @@ from tuner.store.trial_folder import StoredTrial
 from tuner.workflow.beside.gate import Gate
 from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.nightly.comparing.evidence import Shown
 from tuner.workflow.nightly.incumbent import Incumbent
 from tuner.workflow.nightly.ledger import Ledger, World
 from tuner.workflow.tune.begin import WRAP_UP_S, begin
@@ -60,3 +64,24 @@ class Searched:
 
     trials: Sequence[Trial]
     chosen: Trial | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a night measured: the search's trials, and what a comparison shows.
+
+    `world` is that of the night. `challenger` is None where nothing looked better than what serves.
+    `stopped` says what ended the comparison early.
+    """
+
+    world: str
+    trials: Sequence[Trial]
+    challenger: Challenger | None = None
+    shows: Shows | None = None
+    shown: Shown | None = None
+    stopped: str | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return how many trials of the search ended in each way."""
+        return Counter(trial.state for trial in self.trials)

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.workflow.history.kept import Written
 from tests.workflow.measuring.test_compare import kept as measured
-from tests.workflow.nightly.kept import Written
 from tuner.evaluate.history import Row, Serving
 from tuner.spec.errors import InputError, NotComparable
 from tuner.store.state_folder import state_folder
+from tuner.workflow.history.history import compared, history
+from tuner.workflow.history.known import all_kept, kept_of
 from tuner.workflow.nightly.asked import BY
-from tuner.workflow.nightly.history import compared, history
-from tuner.workflow.nightly.known import all_kept, kept_of
 from tuner.workflow.nightly.ledger import LOCK, folder_at
 from tuner.workflow.service.journal import Step
 

@@ -16,11 +16,11 @@ from typing import TypeAlias
 from tuner.evaluate.comparison import Comparison
 from tuner.evaluate.history import History, Row
 from tuner.spec.errors import InputError
+from tuner.workflow.history.known import Kept
+from tuner.workflow.history.served import Step, steps
 from tuner.workflow.measuring.compare import compare
 from tuner.workflow.nightly.asked import BY
-from tuner.workflow.nightly.known import Kept
 from tuner.workflow.nightly.ledger import Line
-from tuner.workflow.nightly.served import Step, steps
 
 NO_END = "no end was written down: it was killed, or could not write"
 

@@ -1,0 +1,1 @@
+"""What happened to names in service: nights, promotions, and what served when."""
