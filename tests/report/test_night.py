@@ -38,7 +38,7 @@ def test_a_decision_comes_with_its_evidence() -> None:
     assert found["challenger"] == {"id": "c", "number": 1, "alpha": 0.01, "candidate": {"n": 2}}
     assert found["evidence"] == {
         "won": 9, "lost": 1, "e": COMPARED.evidence.e if COMPARED.evidence else None,
-        "needed": 100.0, "meets": "PASS",
+        "needed": 200.0, "meets": "PASS",
         "not_worse": {"incumbent": "PASS", "anchor": "UNDECIDED"},
         "answers_by": "right answers", "incumbent": "UNDECIDED",
     }  # fmt: skip
@@ -88,7 +88,7 @@ def test_people_see_both_sides_and_what_is_still_open() -> None:
     assert "correct" in text
     assert "challenger 1 of the year, at an error of 1.00%" in text
     assert "it won 9 of 10 pairs of blocks by more than 3% (e = " in text
-    assert "of 100 needed)" in text
+    assert "of 200 needed)" in text
     assert "not worse than what a person put into service last: UNDECIDED" in text
     assert "answers were compared by right answers" in text
 
@@ -115,7 +115,7 @@ def test_what_is_open_is_named() -> None:
     answers = open_text(Evidence(0, 9, "PASS", {"anchor": "UNDECIDED"}, "FAIL"), 0.01)
 
     assert "every target and floor is open; that its answers are not worse" in everything
-    assert everything.endswith("of 100 needed)")
+    assert everything.endswith("of 200 needed)")
     assert pairs.startswith("it won 3 of 4 pairs of blocks by more than 3% (e = ")
     assert answers == (
         "that its answers are not worse than those of what a person put into service last is open"

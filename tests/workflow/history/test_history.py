@@ -223,7 +223,7 @@ def test_an_unknown_name_is_told_with_those_that_are_known() -> None:
     ("line", "said"),
     [
         ("nonsense", "line 2"),
-        ({"what": "night", "at": "2026-01-02 03:04:05+00:00"}, "'out'"),
+        ({"what": "night", "at": "2026-01-02 03:04:05+00:00"}, "out is missing"),
         ({"what": "begun", "at": "2026-01-02 03:04:05", "out": "x"}, "with its zone"),
         ({"what": "begun", "at": "2026-01-02 03:04:05+00:00", "out": 7}, "out: found 7"),
     ],

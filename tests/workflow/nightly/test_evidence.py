@@ -240,7 +240,7 @@ def test_better_means_that_all_of_it_is_shown(
 @given(st.sampled_from([0.05, 0.0077, 0.001]))
 def test_wins_alone_decide_at_their_number(alpha: float) -> None:
     """Not one earlier."""
-    evidence = Evidence(wins_needed(alpha), 0, "PASS", {"incumbent": "PASS"})
+    evidence = Evidence(wins_needed(alpha / 2), 0, "PASS", {"incumbent": "PASS"})
 
     assert evidence.outcome(alpha) == "better"
     assert replace(evidence, won=evidence.won - 1).outcome(alpha) == "open"

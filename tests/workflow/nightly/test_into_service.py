@@ -49,7 +49,7 @@ def serves(night: Asked) -> Incumbent:
 def promoted(night: Asked, run: Path, was: Incumbent | None = None) -> tuple[Outcome, list[str]]:
     """Put the result of a run into service as a night does; return what it said as well."""
     said: list[str] = []
-    found = promote(night, was or serves(night), run, BETTER, options, said.append)
+    found = promote(night, was or serves(night), replace(BETTER, result=run), options, said.append)
     return found, said
 
 

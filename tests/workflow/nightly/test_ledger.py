@@ -148,8 +148,9 @@ def test_a_line_that_was_cut_short_is_none(tmp_path: Path) -> None:
         ("nothing", "Expecting value"),
         ('{"what": 1, "at": "2026-01-02"}', "expected a text"),
         ('{"what": "met", "at": "yesterday"}', "yesterday"),
-        ('{"what": "night", "at": "2026-01-02"}', "night: alarm, decision, evidence"),
-        ('{"what": "met", "at": "2026-01-02", "world": "w"}', "met: candidate, challenger"),
+        ('{"what": "night", "at": "2026-01-02T03:00+00:00"}', "night: out is missing"),
+        ('{"what": "met", "at": "2026-01-02T03:00+00:00", "world": "w"}', "challenger is missing"),
+        ('{"what": "met", "at": "2026-01-02"}', "an instant with its zone"),
         ('{"at": "2026-01-02"}', "what"),
     ],
 )

@@ -46,7 +46,8 @@ def _promote(result: str, name: str) -> None:
     asked = Asked(study, place_named(name, None, study), Path("night"), requests=5)
     with locked(asked.deployment) as journal:
         was = incumbent(study, asked.deployment, journal)
-    promote(asked, was, Path(result), Outcome("undecided", "it is better"), options, print)
+    better = Outcome("undecided", "it is better", result=Path(result))
+    promote(asked, was, better, options, print)
 
 
 setattr(durable, _kind, _write_and_die)

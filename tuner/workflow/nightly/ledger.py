@@ -177,6 +177,8 @@ def _line(number: int, text: bytes, path: Path) -> Line:
         if datetime.fromisoformat(line["at"]).tzinfo is None:
             raise ValueError(f"at: expected an instant with its zone, found {line['at']!r}")
         for name, kind in _FIELDS.get(line["what"], {}).items():
+            if name not in line:
+                raise ValueError(f"{line['what']}: {name} is missing")
             if not isinstance(line[name], kind):
                 raise ValueError(f"{name}: found {line[name]!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as broken:
