@@ -15,7 +15,7 @@ demo: $(VENV)/.embedded
 
 # Real engines run alone: a second process beside their threads makes them many times slower.
 test: $(VENV)/.dev $(VENV)/.embedded
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not embedded and not ollama and not vllm"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not embedded and not ollama and not vllm"
 	$(BIN)/python -m pytest -q -m "embedded or ollama"
 
 lint: $(VENV)/.dev
