@@ -56,6 +56,16 @@ def test_what_comes_back_early_waits_for_what_was_asked_before() -> None:
     assert record.figures(0.0).waiting == 0
 
 
+def test_failures_lose_a_target_though_they_keep_the_client_busy() -> None:
+    """Those to a dead server fail at once; where none failed, a late client shows nothing."""
+    late = [one(n, ms=900, lag_ms=90) for n in range(80)]
+    failed = [replace(found, outcome="error", last_ns=None, guard=None) for found in late]
+
+    assert recorded(late).lost(0.0, 0.05) == ()
+    assert recorded(failed).lost(0.0, 0.05) == (str(SLO),)
+    assert not recorded(failed).met(0.0, 0.05)
+
+
 def test_timely_requests_meet_a_target_and_late_ones_lose_it() -> None:
     """With the error that is asked for, and by the requests since a time."""
     good = [one(n) for n in range(80)]

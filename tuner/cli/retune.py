@@ -36,6 +36,13 @@ if TYPE_CHECKING:
     help="How long to watch what was promoted, such as 8h; it goes back where a target is lost.",
 )
 @click.option(
+    "--watch-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.2,
+    show_default=True,
+    help="Requests a second of that watch; more of them show sooner that a target is lost.",
+)
+@click.option(
     "--pause-production",
     is_flag=True,
     help="Stop production with the study's beside.pause while it is measured.",
@@ -49,6 +56,7 @@ def command(
     window: str | None,
     requests: int,
     watch: float | None,
+    watch_rate: float,
     pause_production: bool,
     **overrides: Any,
 ) -> int:
@@ -75,7 +83,7 @@ def command(
     place = place_named(name, overrides.get("attach") or None, study)
     pause = to_pause(study) if pause_production else None
     folder = out or default_out(study.name)
-    asked = Asked(study, place, folder, _window(window), pause, requests, watch or 0.0)
+    asked = Asked(study, place, folder, _window(window), pause, requests, watch or 0.0, watch_rate)
     watcher = options.progress(quiet, study)
     try:
         outcome = retune(asked, options, watcher)

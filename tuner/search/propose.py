@@ -233,6 +233,10 @@ class Proposer:
             with _quiet():
                 tell(self._study, self._ask(params), trial)
 
+    def avoid(self, candidate: Candidate) -> None:
+        """Never propose a candidate."""
+        self._tried.add(_key(candidate))
+
     def drop(self, knob: str) -> None:
         """Search without a knob from now on; what was measured with its other values still tells.
 

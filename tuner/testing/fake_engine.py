@@ -6,8 +6,9 @@ It tunes nothing real and needs no model: for trying the tool out, for tests, an
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tuner.engines.llamacpp.engine import LlamaCpp
 from tuner.spec.beside import Limits
@@ -48,11 +49,15 @@ class FakeEngine(LlamaCpp):
     ) -> None:
         super().__init__(MODEL, logs, server(*options), limits)
 
+    def _version(self, props: Mapping[str, Any]) -> str:
+        return str(props["build_info"])
+
 
 def create(study: Study, logs: Path) -> FakeEngine:
     """Return the engine for a study; after a colon the model names FakeServer's options.
 
-    `model: "default"` is a fast server; `model: "--ttft-ms 5 --itl-ms 1"` says how fast.
+    `model: "default"` is a fast server; `model: "--ttft-ms 5 --itl-ms 1"` says how fast, and
+    `model: "@FILE"` that a file does.
     """
     options = () if study.model == "default" else study.model.split()
     return FakeEngine(logs, options, study.limits)

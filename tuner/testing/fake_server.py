@@ -128,7 +128,7 @@ async def _props(state: State, wire: Wire, request: Request, keep: bool) -> bool
     model = state.settings.model
     props["default_generation_settings"]["n_ctx"] = state.settings.ctx_per_slot
     props |= {"total_slots": len(state.slots), "model_path": model, "model_alias": model}
-    return await wire.reply(200, {**props, "build_info": "fake"}, keep)
+    return await wire.reply(200, {**props, "build_info": state.options.build}, keep)
 
 
 async def _slots(state: State, wire: Wire, request: Request, keep: bool) -> bool:
@@ -272,7 +272,8 @@ async def _load(state: State, port: int) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fake_server", description=__doc__.split("\n\n")[0])
+    about = __doc__.split("\n\n")[0] + " @FILE reads options from a file, a word a line."
+    parser = argparse.ArgumentParser("fake_server", description=about, fromfile_prefix_chars="@")
     parser.add_argument("settings", nargs="?", default="{}", help="the engine's settings, as JSON")
     add_options(parser, Options)
     return parser

@@ -107,6 +107,7 @@ class Options:
         "(422), plain text (429), a page of a proxy (502)",
         choices=("redirect", "page", "error", "unstreamed", "detail", "text", "bad-gateway"),
     )
+    build: str = option("fake", "tell that this is the server's version")
     host: str = option("127.0.0.1", "listen on this address")
     certificate: str = option("", "speak TLS with the key and certificate in this PEM file")
     record: str = option("", "write a line of JSON into this file for each request")

@@ -72,6 +72,10 @@ class Production:
         """Return every server that was started, the last one last."""
         return list(map(int, self._pids.read_text().split())) if self._pids.exists() else []
 
+    def remember(self, pids: Sequence[int]) -> None:
+        """Write down which servers were started, where that was taken back with other files."""
+        self._pids.write_text("".join(f"{pid}\n" for pid in pids))
+
     def serves(self) -> str | None:
         """Return the model that answers now, None where nothing does."""
         try:
@@ -95,10 +99,13 @@ class Production:
 
 
 @contextlib.contextmanager
-def production(folder: Path, *options: str) -> Iterator[Production]:
-    """Give a folder in which nothing serves yet; end every server that was started in the end."""
+def production(folder: Path, *options: str, reload: str = SCRIPT) -> Iterator[Production]:
+    """Give a folder in which nothing serves yet; end every server that was started in the end.
+
+    `reload` is the text of the script that starts one.
+    """
     script = folder / "reload.py"
-    script.write_text(SCRIPT)
+    script.write_text(reload)
     (folder / "srv").mkdir()
     there = Production(folder / "srv", free_port(), script, options)
     try:

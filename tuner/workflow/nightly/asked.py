@@ -12,6 +12,7 @@ from tuner.engines.deployment import Deployment
 from tuner.spec.beside import Production
 from tuner.spec.study import Study
 from tuner.spec.window import Window
+from tuner.workflow.checking.sources import RATE
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ class Asked:
 
     Its run goes into the folder `out`, and ends with the `window` at the latest. `pause` is the
     production that is stopped meanwhile, None for none. What is promoted is checked in place with
-    so many `requests`, and then watched for `watch_s` seconds.
+    so many `requests`, and then watched for `watch_s` seconds with `watch_rate` requests a second.
     """
 
     study: Study
@@ -58,3 +59,4 @@ class Asked:
     pause: Production | None = None
     requests: int = 60
     watch_s: float = 0.0
+    watch_rate: float = RATE

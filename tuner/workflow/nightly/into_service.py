@@ -47,7 +47,9 @@ def promote(asked: Asked, was: Incumbent, better: Outcome, program: Program, say
                 done = apply(proposal, deployment, journal, datetime.now(), say, check, BY)
         except EngineError as error:
             if journal.unfinished() is None and is_there(deployment, was):
-                return replace(better, decision="rolled_back", why=_taken_back(asked, str(error)))
+                say(str(error))  # with the end of the server's log; the night's reason is a line
+                why = _taken_back(asked, str(error).splitlines()[0])
+                return replace(better, decision="rolled_back", why=why)
             raise
     if done.failed:
         why = _taken_back(asked, "a target failed in place")
@@ -116,7 +118,9 @@ async def _watched(asked: Asked, candidate: Candidate, promoted: Version) -> See
     """Watch until a target is lost, another version serves, or the time is over."""
     deployment = asked.deployment
     sent = client_part(candidate) if deployment.holds_prompt else dict(candidate)
-    probe = Probe.of(Serving(asked.study, deployment.engine(asked.study), sent), None)
+    probe = Probe.of(
+        Serving(asked.study, deployment.engine(asked.study), sent), None, asked.watch_rate
+    )
     plan = WatchPlan(min(WINDOW_S, asked.watch_s), asked.watch_s)
     try:
         async with contextlib.aclosing(watch(probe, plan)) as looks:

@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tuner.engines.registry import create
 from tuner.evaluate.night import Outcome
@@ -21,7 +22,7 @@ from tuner.spec.errors import (
     OutputError,
     TunerError,
 )
-from tuner.store.run_folder import claimed, write_json
+from tuner.store.run_folder import claimed, write_json, writing
 from tuner.workflow.beside.load import study_gate
 from tuner.workflow.beside.pausing import bring_back, paused
 from tuner.workflow.beside.room import ensure_room
@@ -42,6 +43,9 @@ from tuner.workflow.service.repair import repair
 from tuner.workflow.tune.searching.screening import Watcher
 
 DOCUMENT = "night.json"
+
+LEAST_BYTES = 2**16
+"""With less room on the disk no night begins."""
 
 
 def retune(asked: Asked, program: Program, watcher: Watcher) -> Outcome:
@@ -91,6 +95,7 @@ class _Night:
 
     def _decided(self) -> Outcome:
         asked = self.asked
+        self.ledger.lines()  # a broken one is told before anything is measured
         with locked(asked.deployment) as journal:
             self._repair(journal)  # also where the window is closed
             self.ends_in = until_closed(asked.window)
@@ -144,6 +149,7 @@ class _Night:
             paused(asked.pause, note) if asked.pause else contextlib.nullcontext(),
             claimed(asked.out),
         ):
+            _ensure_room_on_disk(asked.out)
             engine = create(asked.study, asked.out / "engine")
             async with contextlib.aclosing(engine):
                 gate = study_gate(asked.study, engine, note)
@@ -194,3 +200,13 @@ class _Night:
         say = self.watcher.note
         back = watch_by_day(self.asked, self.serves, outcome, self.program, say)
         return outcome if back is None else self.end(back)
+
+
+def _ensure_room_on_disk(out: Path) -> None:
+    """Raise OutputError for a full disk: an engine that cannot write its log may just die."""
+    probe = out / ".room"
+    try:
+        with writing(out):
+            probe.write_bytes(bytes(LEAST_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)

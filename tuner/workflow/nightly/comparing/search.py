@@ -34,6 +34,9 @@ async def search(tonight: Tonight, session: Session, resting: Collection[str] = 
         own.learn(trial)
     if warm.told:
         watcher.note(warm.told)
+    decided = _decided(tonight)
+    for candidate in decided:
+        own.avoid(candidate)
     rechecks = BaselineRechecks.of(session, base, ())
     screening = Screening(
         session, Queue(session, own), plan(study), watcher, [], rechecks, tonight.inert
@@ -41,7 +44,7 @@ async def search(tonight: Tonight, session: Session, resting: Collection[str] = 
     watcher.phase("search")
     await screening.controls(base)
     screening.plan = plan(study, session.pace())
-    for candidate in warm.first:
+    for candidate in (c for c in warm.first if c not in decided):
         await screening.screen(*own.fixed(candidate, "neighbour"))
     await screening.search()
     watcher.phase("shortlist")
@@ -65,6 +68,14 @@ def chosen(tonight: Tonight, trials: list[Trial], resting: Collection[str] = ())
         and challenger_id(tonight, trial.candidate) not in left_out
     ]
     return next(iter(choose_finalists(study, better, base, 1)), None)
+
+
+def _decided(tonight: Tonight) -> list[Candidate]:
+    """Return what was compared with what serves to the end: it would only hide what is next."""
+    closed = tonight.ledger.closed(tonight.world)
+    met = [line for line in tonight.ledger.lines("met") if line["challenger"] in closed]
+    ids = {line["challenger"]: line["candidate"] for line in met}
+    return [c for id_, c in ids.items() if id_ == challenger_id(tonight, c)]
 
 
 def looks_better(study: Study, trial: Trial, serves: Trial) -> bool:
