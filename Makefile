@@ -14,8 +14,9 @@ demo: $(VENV)/.embedded
 	  if [ $$status -eq 3 ]; then echo "make demo: not proven (exit 3); the best candidate was written and named unproven"; else exit $$status; fi; }
 
 # Real engines run alone: a second process beside their threads makes them many times slower.
+# Most other tests wait for processes, so that four at a time keep two cores busy.
 test: $(VENV)/.dev $(VENV)/.embedded
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not embedded and not ollama and not vllm"
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not embedded and not ollama and not vllm"
 	$(BIN)/python -m pytest -q -m "embedded or ollama"
 
 lint: $(VENV)/.dev

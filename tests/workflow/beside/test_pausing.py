@@ -206,6 +206,12 @@ run_loop(work)
 """
 
 
+def _hears_signals() -> None:
+    """Hear signals that whoever runs the tests ignores, as nohup and jobs in the background do."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def owner(production: Production) -> Iterator[subprocess.Popen[str]]:
     """Run a process that pauses production."""
@@ -217,7 +223,7 @@ def owner(production: Production) -> Iterator[subprocess.Popen[str]]:
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=_hears_signals,
     ) as running:  # fmt: skip
         yield running
 

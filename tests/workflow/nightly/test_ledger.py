@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engines.files.server import production
@@ -50,7 +50,8 @@ def test_challengers_are_counted_from_one_and_keep_their_number(tmp_path: Path) 
     assert ledger.next_number(world) == 4
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=12))
+@settings(max_examples=20)  # each line is on the disk itself
 def test_each_world_spends_at_most_a_year_s_error(
     tmp_path_factory: pytest.TempPathFactory, meetings: Sequence[tuple[int, int]]
 ) -> None:

@@ -54,12 +54,12 @@ KNOBS: Mapping[str, Knob] = by_name(
 """Defaults are Ollama's (api/types.go), so that what is measured is what a Modelfile says."""
 
 
-def knobs_within(limits: Limits | None) -> Mapping[str, Knob]:
+def knobs_within(limits: Limits | None, knobs: Mapping[str, Knob] = KNOBS) -> Mapping[str, Knob]:
     """Return the knobs of an engine within limits: by default it has a thread for each CPU."""
     cpus = numbers(limits)
     if cpus is None:
-        return KNOBS
-    return {**KNOBS, "num_thread": replace(KNOBS["num_thread"], default=len(cpus))}
+        return knobs
+    return {**knobs, "num_thread": replace(knobs["num_thread"], default=len(cpus))}
 
 
 _PROBE = {"type": "boolean"}
@@ -78,12 +78,13 @@ class LlamaCpp(Served):
     """The `Engine` over llama.cpp's HTTP server; `server` is the program that speaks it."""
 
     name = "llamacpp"
+    knobs: Mapping[str, Knob] = KNOBS
 
     def __init__(
         self, model: Model, logs: Path, server: Sequence[str], limits: Limits | None = None
     ) -> None:
         super().__init__(limits)
-        self.model, self.knobs = model, knobs_within(limits)
+        self.model, self.knobs = model, knobs_within(limits, self.knobs)
         self._logs = logs
         self._server = tuple(server)
         self._starts = 0
