@@ -78,9 +78,12 @@ def serve(folder: Path) -> subprocess.Popen[bytes]:
     port, page = (folder / "port").read_text(), str(folder / "metrics")
     command = [sys.executable, "-c", SERVER, port, page]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(
+    server = subprocess.Popen(
         command, start_new_session=True, stdin=quiet, stdout=quiet, stderr=quiet
     )
+    with (folder / "pids").open("a") as pids:
+        pids.write(f"{server.pid}\n")
+    return server
 
 
 if __name__ == "__main__":

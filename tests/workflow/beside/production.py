@@ -34,10 +34,16 @@ def running(folder: Path) -> Iterator[Production]:
     finally:
         server.kill()
         server.wait()
-        last = int((folder / "pid").read_text())
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(last, signal.SIGKILL)
-        assert still_running(last) == []
+        for pid in started(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert still_running(*started(folder)) == []
+
+
+def started(folder: Path) -> list[int]:
+    """Return every server that was started: two starts at once write down one in `pid`."""
+    file = folder / "pids"
+    return list(map(int, file.read_text().split())) if file.exists() else []
 
 
 def _command(what: str, folder: Path) -> tuple[str, ...]:

@@ -23,7 +23,10 @@ from tuner.spec.deploy import Deploy
 from tuner.spec.errors import StartFailed
 
 RUNNING = ".reload.pid"
-_ENDING = (signal.SIGINT, signal.SIGTERM, *([] if sys.platform == "win32" else [signal.SIGHUP]))
+if sys.platform == "win32":
+    _ENDING = (signal.SIGINT, signal.SIGTERM)
+else:
+    _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_S = 5.0
 _SAME_START_S = 5.0
 """By how much the told start of one process may differ, as the clock is set: no id comes again so
