@@ -17,6 +17,7 @@ import pytest
 from tests.cli.test_apply_broken_off import until
 from tests.cli.test_cli import tune
 from tests.engines.files.server import SETTINGS, Production, production, settings
+from tests.processes import hear_signals
 from tests.workflow.service.folder import NAME, incumbent, result, study
 
 APPLY = ("apply", "r", "--name", NAME, "--yes", "--requests", "5")
@@ -71,13 +72,17 @@ def test_a_first_version_is_removed_by_a_rollback(there: Production, tmp_path: P
     assert "nothing was kept of what served as api before" in again.stderr
 
 
-def test_a_target_that_fails_in_place_is_rolled_back(there: Production, tmp_path: Path) -> None:
-    """Exit code 4: the old version has the name, and its server runs again."""
+@pytest.mark.parametrize(("quantile", "verdict"), [(0.99, "FAIL"), (0.5, "UNDECIDED")])
+def test_a_target_that_every_request_misses_in_place_is_rolled_back(
+    there: Production, tmp_path: Path, quantile: float, verdict: str
+) -> None:
+    """Exit code 4, also where sixty say little of a median; the old server runs again."""
     incumbent(there, tmp_path / "o")
-    result(tmp_path / "r", "new", max_ms=0.001)
+    result(tmp_path / "r", "new", max_ms=0.001, quantile=quantile)
     found = tune("apply", "r", "--name", NAME, "--yes", cwd=tmp_path)
 
     assert found.returncode == 4, found.stderr
+    assert f"({verdict})" in found.stderr
     assert "rolled back: api is what it was before" in found.stderr
     assert (model(there), there.serves()) == ("old", "old")
     assert len(list((there.folder / "versions").iterdir())) == 2  # the old one and its note
@@ -167,7 +172,7 @@ def applying(folder: Path, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tuner", "apply", "r", "--name", NAME, "--yes", *words]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup ignores it
+        preexec_fn=hear_signals,
     )  # fmt: skip
 
 

@@ -14,13 +14,17 @@ from datetime import datetime
 
 from tuner.engines.deployment import Deployment, ServerSetup, Version
 from tuner.evaluate.measurement import Measurement
+from tuner.machine.interrupts import put_off
 from tuner.report.apply import busy_in_place
 from tuner.spec.errors import EngineError, TunerError
 from tuner.store.run_folder import writing
-from tuner.workflow.service.interrupts import put_off
 from tuner.workflow.service.journal import Journal, Promotion
 from tuner.workflow.service.proposal import Proposal
 from tuner.workflow.service.way_back import take_back
+
+_ALL_LATE = 20
+"""So many requests are all late once in a million times (2^-20) where half of them may be, if they
+are independent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,19 @@ class Applied:
 
 
 def failed_in_place(measured: Measurement) -> bool:
-    """Tell whether a check in place shows that a target fails.
+    """Tell whether a check in place shows that a target fails, or has every request late.
 
-    A client that could not keep up decides nothing, unless requests failed as well: requests to a
-    dead server fail at once, and so keep any client busy.
+    Late requests that hang together prove little of a median, however many they are; where none was
+    in time, what served before is the better bet. A client that could not keep up decides nothing,
+    unless requests failed as well: requests to a dead server fail at once, and so keep any client
+    busy.
     """
     if measured.saturated and not any(measured.failures.values()):
         return False
     certificates = measured.certificates.values()
-    return measured.verdict == "FAIL" or any(c.verdict == "FAIL" for c in certificates)
+    return measured.verdict == "FAIL" or any(
+        c.verdict == "FAIL" or c.late == c.n >= _ALL_LATE for c in certificates
+    )
 
 
 def apply(
