@@ -1,10 +1,13 @@
-"""Looking at processes that a test expects to be gone."""
+"""What tests need of processes: that they end, and that they hear signals."""
 
 from __future__ import annotations
 
+import signal
 import time
 
 import psutil
+
+from tuner.machine.interrupts import ENDING
 
 
 def still_running(*pids: int, seconds: float = 15.0) -> list[int]:
@@ -21,3 +24,9 @@ def ended(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def hear_signals() -> None:
+    """Hear the signals that end a program, though nohup and jobs in the background ignore some."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)

@@ -23,6 +23,7 @@ import pytest
 from tests.cli.test_apply import result_of
 from tests.cli.test_cli import tune
 from tests.ollama import faked
+from tests.processes import hear_signals
 from tuner.engines.ollama.emitted.deployment import OllamaDeployment
 from tuner.engines.ollama.models import OllamaModels
 from tuner.evaluate.measurement import Measurement
@@ -53,7 +54,7 @@ def applying(
     command += ["--attach", host, "--yes", *words]
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup ignores it
+        preexec_fn=hear_signals,
     ) as running:  # fmt: skip
         try:
             yield running

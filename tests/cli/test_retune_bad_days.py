@@ -26,11 +26,9 @@ SERVES = "2 threads"
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nights, Path]]:
     """Give what a person put into service, and a copy of all files."""
-    saved = tmp_path_factory.mktemp("saved") / "files"
     with nights(tmp_path_factory.mktemp("serving")) as found:
         found.applied(2)
-        found.save(saved)
-        yield found, saved
+        yield found, found.save(tmp_path_factory.mktemp("saved"))
 
 
 @pytest.fixture
@@ -52,14 +50,12 @@ def ended(here: Nights) -> Nights:
 @pytest.fixture(scope="module")
 def half_compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Nights, Path]]:
     """Give a night that was killed in a comparison, a few pairs away from its end."""
-    saved = tmp_path_factory.mktemp("saved") / "files"
     with nights(tmp_path_factory.mktemp("half")) as found:
         found.applied(2)
         with found.begun() as night:
             night.until(lambda said: "pair 3:" in said)
             night.kill()
-        found.save(saved)
-        yield found, saved
+        yield found, found.save(tmp_path_factory.mktemp("saved"))
 
 
 @pytest.fixture

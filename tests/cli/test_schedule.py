@@ -97,7 +97,7 @@ def test_the_watch_and_the_pause_are_handed_on(tmp_path: Path) -> None:
         (["--name", "x", "--cron", "--gpus", "1"], "only for --k8s"),
         (
             ["--name", "x", "--cron", "--window", "1-5"],
-            "--window or --time-zone: expected a window",
+            "--window: expected a window",
         ),
         (["--name", "x", "--cron", "--time-zone", "Berlin"], "did you mean Europe/Berlin?"),
         (["--name", "x", "--cron", "--budget", "long"], "such as 90s"),

@@ -1,10 +1,13 @@
-"""How sizes and sets of CPUs are written on the command line."""
+"""How sizes, sets of CPUs and windows are written on the command line."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from tuner.spec.window import Window
 
 
 class _Parsed(click.ParamType[Any]):
@@ -34,3 +37,15 @@ class Cpus(_Parsed):
     """How many CPUs, or a list of them."""
 
     name, parser = "cpus", "parse_cpus"
+
+
+def window_of(text: str, time_zone: str | None = None) -> Window:
+    """Return the window of a text, which may name its zone itself instead; raise UsageError."""
+    from tuner.spec.time_zones import zone_named
+    from tuner.spec.window import parse_window
+
+    try:
+        return parse_window(text if time_zone is None else f"{text} {time_zone}", zone_named)
+    except ValueError as wrong:
+        told = "--window" if time_zone is None else "--window or --time-zone"
+        raise click.UsageError(f"{told}: {wrong}") from None

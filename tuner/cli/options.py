@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tuner.cli.limit_options import Cpus, Size
+from tuner.cli.option_types import Cpus, Size
 
 if TYPE_CHECKING:
     from tuner.report.progress import Lines
@@ -294,7 +294,7 @@ def _with_target(slos: tuple[Any, ...], metric: Any, target_ms: float | None) ->
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
     """Let a signal that ends the program be an Exit, so that the block can clean up."""
-    from tuner.workflow.service.interrupts import deafen, handled
+    from tuner.machine.interrupts import deafen, handled
 
     def end(number: int, frame: object) -> None:
         deafen()
@@ -309,8 +309,8 @@ def run_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
     Raises EngineMissing on an operating system that cannot measure.
     """
+    from tuner.machine.interrupts import deafen, ending, restored
     from tuner.machine.system import ensure_can_measure
-    from tuner.workflow.service.interrupts import deafen, ending, restored
 
     ensure_can_measure()
 

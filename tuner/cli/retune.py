@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from tuner.cli import options
+from tuner.cli.option_types import window_of
 from tuner.cli.options import Duration, option, read_study, shared, show
-
-if TYPE_CHECKING:
-    from tuner.spec.window import Window
 
 
 @click.command(name="retune")
@@ -83,7 +81,8 @@ def command(
     place = place_named(name, overrides.get("attach") or None, study)
     pause = to_pause(study) if pause_production else None
     folder = out or default_out(study.name)
-    asked = Asked(study, place, folder, _window(window), pause, requests, watch or 0.0, watch_rate)
+    hours = None if window is None else window_of(window)
+    asked = Asked(study, place, folder, hours, pause, requests, watch or 0.0, watch_rate)
     watcher = options.progress(quiet, study)
     try:
         outcome = retune(asked, options, watcher)
@@ -91,14 +90,3 @@ def command(
         watcher.close()
     show(night_document(outcome, place.name) if as_json else show_night(outcome, place.name))
     return 4 if outcome.decision == "rolled_back" else 0
-
-
-def _window(text: str | None) -> Window | None:
-    """Return the window of a text, None for any time; raise UsageError."""
-    from tuner.spec.time_zones import zone_named
-    from tuner.spec.window import parse_window
-
-    try:
-        return None if text is None else parse_window(text, zone_named)
-    except ValueError as wrong:
-        raise click.UsageError(f"--window: {wrong}") from None

@@ -70,7 +70,7 @@ def _go_back(deployment: Deployment, journal: Journal, kept: Version | None, tol
     """Go back and say so; a signal that ends the program waits until then."""
     from datetime import datetime
 
-    from tuner.workflow.service.interrupts import put_off
+    from tuner.machine.interrupts import put_off
     from tuner.workflow.service.way_back import go_back
 
     with put_off():

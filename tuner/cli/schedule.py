@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.option_types import window_of
 from tuner.cli.options import Duration, show
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def command(
 
         plan = alerts.plan()
     else:
-        job = _job(study_file, name, _window(window, time_zone), budget, watch, pause=pause)
+        job = _job(study_file, name, window_of(window, time_zone), budget, watch, pause=pause)
         plan = _plan(kind, job, image, gpus)
     _written(plan, out, as_json=as_json)
     return 0
@@ -113,18 +114,6 @@ def _one_of(kinds: dict[str, bool]) -> str:
     if len(chosen) != 1:
         raise click.UsageError(f"say one of {', '.join(f'--{kind}' for kind in _KINDS)}")
     return chosen[0]
-
-
-def _window(text: str, time_zone: str | None) -> Window:
-    """Return the window of the options; a zone that the window names itself is not named twice."""
-    from tuner.spec.errors import InputError
-    from tuner.spec.time_zones import zone_named
-    from tuner.spec.window import parse_window
-
-    try:
-        return parse_window(text if time_zone is None else f"{text} {time_zone}", zone_named)
-    except ValueError as wrong:
-        raise InputError(f"--window or --time-zone: {wrong}") from None
 
 
 def _job(

@@ -22,9 +22,9 @@ from tuner.spec.deploy import Deploy
 SETTINGS = "settings.json"
 _PIDS = "started.txt"
 
-SCRIPT = '''\
+ENDED = '''\
 """End the server that was started last, and start one from what `current` names."""
-import json, os, pathlib, signal, subprocess, sys, time
+import json, os, pathlib, re, signal, subprocess, sys, time
 port, pids, options = int(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
 for pid in map(int, pids.read_text().split()[-1:] if pids.exists() else ()):
     try:
@@ -33,6 +33,18 @@ for pid in map(int, pids.read_text().split()[-1:] if pids.exists() else ()):
             time.sleep(0.01)
     except (ProcessLookupError, FileNotFoundError):
         pass
+'''
+STARTED = """\
+quiet = subprocess.DEVNULL
+server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+with pids.open("a") as file:
+    file.write(f"{server.pid}\\n")
+print("started", server.pid)
+"""
+"""The beginning and the end of a script that starts a server: it sets `command` between them, from
+`port` and `options`."""
+
+_COMMAND = """\
 settings = json.loads(pathlib.Path("current/settings.json").read_text())
 if settings.get("fails"):
     sys.exit("no such setting: fails")
@@ -40,12 +52,8 @@ time.sleep(settings.get("delay", 0))
 command = [sys.executable, "-m", "tuner.testing.fake_server"]
 command += [json.dumps({"model": settings["model"], "port": port}), *options]
 command += settings.get("options", [])
-quiet = subprocess.DEVNULL
-server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-with pids.open("a") as file:
-    file.write(f"{server.pid}\\n")
-print("started", server.pid)
-'''
+"""
+SCRIPT = ENDED + _COMMAND + STARTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import hear_signals
 from tests.workflow.beside import production as fake
 from tests.workflow.beside.production import calls
 from tuner.spec.beside import Production
@@ -206,12 +207,6 @@ run_loop(work)
 """
 
 
-def _hears_signals() -> None:
-    """Hear signals that whoever runs the tests ignores, as nohup and jobs in the background do."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 @contextmanager
 def owner(production: Production) -> Iterator[subprocess.Popen[str]]:
     """Run a process that pauses production."""
@@ -223,7 +218,7 @@ def owner(production: Production) -> Iterator[subprocess.Popen[str]]:
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=_hears_signals,
+        text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}, preexec_fn=hear_signals,
     ) as running:  # fmt: skip
         yield running
 

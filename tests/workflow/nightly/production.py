@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from tests.engines.files.server import Production, production
+from tests.engines.files.server import ENDED, STARTED, Production, production
 from tuner.engines.files.reload import wait
 from tuner.spec.study import load
 
@@ -28,31 +28,18 @@ NAME = "api"
 MODELFILE = "Modelfile"
 HELD_OUT = 60
 
-RELOAD = '''\
-"""End the server that was started last, and start one with the threads that `current` names."""
-import json, os, pathlib, re, signal, subprocess, sys, time
-port, pids, told = int(sys.argv[1]), pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-for pid in map(int, pids.read_text().split()[-1:] if pids.exists() else ()):
-    try:
-        os.kill(pid, signal.SIGKILL)
-        while pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-            time.sleep(0.01)
-    except (ProcessLookupError, FileNotFoundError):
-        pass
+_COMMAND = """\
 text = pathlib.Path("current/Modelfile").read_text()
 threads = re.search(r"^PARAMETER num_thread (\\d+)$", text, re.M)[1]
-options = json.loads(told.read_text())
-words = [*options.get("all", []), *options.get(threads, [])]
+told = json.loads(pathlib.Path(options[0]).read_text())
+words = [*told.get("all", []), *told.get(threads, [])]
 if "fail" in words:
     sys.exit(f"cannot start with {threads} threads")
 settings = {"model": f"{threads} threads", "port": port, "n_threads": int(threads)}
 command = [sys.executable, "-m", "tuner.testing.fake_server", json.dumps(settings), *words]
-quiet = subprocess.DEVNULL
-server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-with pids.open("a") as file:
-    file.write(f"{server.pid}\\n")
-print("started", server.pid)
-'''
+"""
+RELOAD = ENDED + _COMMAND + STARTED
+"""Start a server with the threads that `current` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +158,9 @@ class Nights:
                 subprocess.run(deploy.reload, cwd=deploy.folder, check=True, capture_output=True)
                 wait(deploy, None, time.monotonic() + deploy.within_s, self.folder / "reload.log")
 
-    def save(self, saved: Path) -> None:
-        """Keep all files as they are now."""
-        shutil.copytree(self.folder, saved, symlinks=True)
+    def save(self, folder: Path) -> Path:
+        """Keep all files as they are now below a folder; return where."""
+        return Path(shutil.copytree(self.folder, folder / "files", symlinks=True))
 
     # what came of it
     def serves(self) -> str | None:

@@ -19,14 +19,11 @@ from pathlib import Path
 
 import psutil
 
+from tuner.machine.interrupts import ENDING
 from tuner.spec.deploy import Deploy
 from tuner.spec.errors import StartFailed
 
 RUNNING = ".reload.pid"
-if sys.platform == "win32":
-    _ENDING = (signal.SIGINT, signal.SIGTERM)
-else:
-    _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_S = 5.0
 _SAME_START_S = 5.0
 """By how much the told start of one process may differ, as the clock is set: no id comes again so
@@ -104,7 +101,7 @@ def _unignored() -> Iterator[None]:
     A process inherits that a signal is ignored, but no handler: a server that is started while
     `tune` is being ended would never end on SIGTERM.
     """
-    ignored = [n for n in _ENDING if signal.getsignal(n) == signal.SIG_IGN]
+    ignored = [n for n in ENDING if signal.getsignal(n) == signal.SIG_IGN]
     for number in ignored:
         signal.signal(number, lambda number, frame: None)
     try:

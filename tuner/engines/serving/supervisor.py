@@ -32,6 +32,7 @@ from pathlib import Path
 
 from tuner.machine import cgroup
 from tuner.machine.confinement import Confinement, enter
+from tuner.machine.interrupts import ENDING
 
 assert sys.platform != "win32"  # `store.run_folder.take` has refused before
 
@@ -42,7 +43,7 @@ PR_SET_CHILD_SUBREAPER = 36
 def main() -> None:
     """Run the command until it ends or standard input closes."""
     log, grace_s, kill_s, told, *command = sys.argv[1:]
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # the pipe alone decides
     _prctl(PR_SET_CHILD_SUBREAPER, 1)  # descendants that leave the group still end up here
     child_ended = _wakeup_on_sigchld()
@@ -75,7 +76,7 @@ def _watch(child: subprocess.Popen[bytes], child_ended: int, grace_s: float, kil
 def _start(command: list[str], log: Path, confine: Callable[[], None]) -> subprocess.Popen[bytes]:
     def tie() -> None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should this supervisor itself be killed
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ENDING:
             signal.signal(number, signal.SIG_DFL)
         confine()
 

@@ -48,8 +48,10 @@ def opened(
     return (*head, *turns(shots), *messages)
 
 
-def client_part(candidate: Candidate) -> Candidate:
-    """Return a candidate whose system text and fixed shots are not sent: the model has them."""
+def client_part(candidate: Candidate, holds_prompt: bool) -> Candidate:
+    """Return what clients send of a candidate: without the prompt where the model holds it."""
+    if not holds_prompt:
+        return dict(candidate)
     dynamic = candidate.get("shots") == "dynamic"
     return {**candidate, "system": "none", "shots": "dynamic" if dynamic else 0}
 

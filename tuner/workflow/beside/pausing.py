@@ -10,20 +10,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 
+from tuner.machine import durable
+from tuner.machine.interrupts import put_off
 from tuner.spec.beside import Production
 from tuner.spec.errors import Busy, InputError, Locked, ProductionDown
 from tuner.spec.study import Study
-from tuner.store.run_folder import take, write_json, writing
-from tuner.store.state_folder import state_folder
+from tuner.store.run_folder import writing
+from tuner.store.state_folder import locked_state, state_folder
 from tuner.workflow.beside import commands
 from tuner.workflow.beside.guardian import guarded
-from tuner.workflow.service.interrupts import put_off
 
 WAITS_S = (0.0, 1.0, 3.0)
 """Seconds before each try to start production again."""
@@ -50,7 +51,8 @@ def paused(production: Production, note: Callable[[str], None]) -> Iterator[None
     for commands that cannot be run; ProductionDown where it does not come back.
     """
     commands.ensure_runnable(production.pause, production.resume)
-    with _locked(_base(production)) as base:
+    base = _base(production)
+    with _locked(base):
         _bring_back_left(base, note)
         if not commands.serves(production.health):
             note(
@@ -145,32 +147,16 @@ def _base(production: Production) -> Path:
     return state_folder() / f"{_PREFIX}{hashlib.sha256(about.encode()).hexdigest()[:16]}"
 
 
-@contextlib.contextmanager
-def _locked(base: Path) -> Iterator[Path]:
-    try:
-        base.parent.mkdir(parents=True, exist_ok=True)
-        lock = base.with_suffix(".lock").open("w")
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {base.parent} ({error.strerror}), where it is written down that "
-            "production is paused; let XDG_STATE_HOME name a folder that can be written"
-        ) from None
-    with lock:
-        take(lock, "production is paused by another tune; wait until it has ended")
-        yield base
+def _locked(base: Path) -> AbstractContextManager[None]:
+    taken = "production is paused by another tune; wait until it has ended"
+    return locked_state(base.with_suffix(".lock"), taken, "which production is paused")
 
 
 def _write_down(base: Path, production: Production) -> None:
     """Write down that production is to be paused, so that a machine that goes down knows it."""
     file = base.with_suffix(".json")
-    write_json(file, asdict(production))
     with writing(file):
-        for path in (file, file.parent):
-            opened = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(opened)
-            finally:
-                os.close(opened)
+        durable.replace(file, json.dumps(asdict(production)).encode())
 
 
 def _read(file: Path) -> Production | None:

@@ -44,7 +44,7 @@ def serving(study: Study, result: Path | None = None) -> Serving:
     candidate = baseline(study, there.engine)
     if result is not None:
         candidate = complete(_best(result, study), all_knobs(there.engine))
-    return Serving(study, there.engine, client_part(candidate) if there.holds_prompt else candidate)
+    return Serving(study, there.engine, client_part(candidate, there.holds_prompt))
 
 
 def _best(result: Path, study: Study) -> Mapping[str, Any]:

@@ -148,7 +148,7 @@ class Session:
         if effective.mismatches:
             failed = "not in force: " + "; ".join(effective.mismatches)
             return self._store(spec, rendering, Measured(effective, failed=failed))
-        sent = client_part(candidate) if as_model else candidate
+        sent = client_part(candidate, as_model)
         return self._store(spec, rendering, await self._drive(sent, effective, spec))
 
     async def _pause_while_busy(self) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from tuner.engines.deployment import Version
 from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.night import Outcome
+from tuner.machine.interrupts import put_off
 from tuner.report.apply import show_in_place
 from tuner.spec.errors import EngineError
 from tuner.spec.requests.conversation import client_part
@@ -21,7 +22,6 @@ from tuner.workflow.nightly.asked import BY, Asked, Program
 from tuner.workflow.nightly.incumbent import Incumbent, is_there
 from tuner.workflow.service.apply import Applied, apply
 from tuner.workflow.service.in_place import measure
-from tuner.workflow.service.interrupts import put_off
 from tuner.workflow.service.journal import locked
 from tuner.workflow.service.proposal import Proposal, propose
 from tuner.workflow.service.way_back import go_back, last_kept, serves
@@ -117,7 +117,7 @@ def watch_by_day(
 async def _watched(asked: Asked, candidate: Candidate, promoted: Version) -> Seen:
     """Watch until a target is lost, another version serves, or the time is over."""
     deployment = asked.deployment
-    sent = client_part(candidate) if deployment.holds_prompt else dict(candidate)
+    sent = client_part(candidate, deployment.holds_prompt)
     probe = Probe.of(
         Serving(asked.study, deployment.engine(asked.study), sent), None, asked.watch_rate
     )

@@ -21,12 +21,14 @@ from tuner.spec.identity import digest
 from tuner.spec.values import Candidate
 from tuner.stats.spending import error_of
 from tuner.store.line_log import LineLog
-from tuner.store.run_folder import take, writing
+from tuner.store.state_folder import locked_state
 from tuner.workflow.service.journal import base_of, now
 
 YEAR_DAYS = 365.0
 
 NIGHTS, LOCK = "nights", ".lock"
+
+_HOLDS = "what nights came to"
 
 Line = Mapping[str, Any]
 
@@ -66,7 +68,7 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._log = LineLog(folder / "ledger.jsonl", "what nights came to")
+        self._log = LineLog(folder / "ledger.jsonl", _HOLDS)
 
     def lines(self, what: str | None = None) -> list[Line]:
         """Return what happened, the earliest first; raise InputError for a broken line."""
@@ -206,9 +208,6 @@ def opened(deployment: Deployment) -> Iterator[Ledger]:
     Raises Locked while another night of the name goes on, InputError where nothing can be written.
     """
     folder = ledger_folder(deployment)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
-    with lock:
-        take(lock, f"another tune retune works on {deployment.name}; wait until it has ended")
+    taken = f"another tune retune works on {deployment.name}; wait until it has ended"
+    with locked_state(folder / LOCK, taken, _HOLDS):
         yield Ledger(folder)

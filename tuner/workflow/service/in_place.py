@@ -50,7 +50,7 @@ async def measure(
     """
     study = replace(study, slos=_targets(proposal.result))
     candidate = proposal.release.candidate
-    sent = client_part(candidate) if deployment.holds_prompt else dict(candidate)
+    sent = client_part(candidate, deployment.holds_prompt)
     prompts = Supply(study.workload, held_out=study.workload.held_out, seed=study.seed)
     with claimed(out):
         session = Session(study, deployment.engine(study), out, math.inf)

@@ -19,8 +19,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from tuner.engines.deployment import Deployment, Version
 from tuner.spec.errors import InputError
 from tuner.store.line_log import LineLog
-from tuner.store.run_folder import take
-from tuner.store.state_folder import state_folder
+from tuner.store.state_folder import locked_state, state_folder
 
 Step: TypeAlias = Literal[
     "staged", "keeping", "swapped", "reloaded", "checked", "settled", "returning", "restored",
@@ -29,6 +28,8 @@ Step: TypeAlias = Literal[
 """What was done, in this order: a promotion begins with `staged`, and a way back by hand with
 `returning`; they end with `settled` or `restored`, or with `left` where somebody else had given the
 name to something else, which stays. `keeping` comes before anything changes."""
+
+_HOLDS = "what is done to a name in service"
 
 _BEGINS: tuple[Step, ...] = ("staged", "returning")
 _ENDS: tuple[Step, ...] = ("settled", "restored", "left")
@@ -75,7 +76,7 @@ class Journal:
     """The journal of one name in service, in a file of its own."""
 
     def __init__(self, path: Path) -> None:
-        self._log = LineLog(path, "what is done to a name in service")
+        self._log = LineLog(path, _HOLDS)
 
     def promotions(self) -> list[Promotion]:
         """Return all that was ever done, the earliest first; raise InputError for a broken line.
@@ -178,20 +179,11 @@ def locked(deployment: Deployment) -> Iterator[Journal]:
     where the place serves under another name.
     """
     base = base_of(deployment)
-    try:
-        base.parent.mkdir(parents=True, exist_ok=True)
-        lock = lock_at(base).open("w")
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {base.parent} ({error.strerror}), where what is done to a name in "
-            "service is written down; let XDG_STATE_HOME name a folder that can be written"
-        ) from None
-    with lock:
-        take(
-            lock,
-            f"{deployment.name} is being changed by another tune apply or rollback; wait until it "
-            "has ended",
-        )
+    taken = (
+        f"{deployment.name} is being changed by another tune apply or rollback; wait until it has "
+        "ended"
+    )
+    with locked_state(lock_at(base), taken, _HOLDS):
         journal = journal_at(base)
         _ensure_named(deployment, journal)
         yield journal

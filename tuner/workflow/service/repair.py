@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuner.engines.deployment import Deployment
-from tuner.workflow.service.interrupts import put_off
+from tuner.machine.interrupts import put_off
 from tuner.workflow.service.journal import Journal, Promotion
 from tuner.workflow.service.way_back import command, finish_return, is_ours, serves, take_back
 

@@ -57,7 +57,7 @@ async def _one_by_one(
     assert isinstance(engine, Unloads)
     rendering = Rendering(session.study, engine, candidate)
     created = await create_model(rendering, await engine.apply(candidate))
-    calls = session.spare_calls(client_part(candidate) if created else candidate)
+    calls = session.spare_calls(client_part(candidate, created is not None))
     warm_bytes = engine.memory_bytes()
     starts: tuple[ColdStart, ...] = ()
     for call in itertools.islice(calls, count):
