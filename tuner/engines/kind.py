@@ -21,15 +21,13 @@ from tuner.spec.engine_kinds import START_S
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
+from tuner.spec.shipped import PACKAGED_STUDY
 from tuner.spec.values import Candidate, Model
 
 if TYPE_CHECKING:
     from tuner.engines.deployment import Deployment
     from tuner.machine.finding import Finding
     from tuner.spec.study import Study
-
-
-PACKAGED_STUDY = "task-api.yaml"
 
 
 @dataclass(frozen=True, slots=True)
