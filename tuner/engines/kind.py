@@ -21,6 +21,7 @@ from tuner.spec.engine_kinds import START_S
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
+from tuner.spec.known_path import KnownPath
 from tuner.spec.shipped import PACKAGED_STUDY
 from tuner.spec.values import Candidate, Model
 
@@ -119,6 +120,10 @@ class EngineKind:
         None where the kind uses no running server in place of its own. Raises InputError.
         """
         return None
+
+    def paths(self) -> tuple[KnownPath, ...]:
+        """Return the folders of the user that this kind reads or writes, for `tune paths`."""
+        return ()
 
     # a first study
     def starts(self, source: Source) -> bool:
