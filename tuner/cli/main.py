@@ -21,7 +21,7 @@ from tuner.spec.errors import TunerError
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
     "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
-    "paths", "completion",
+    "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -98,6 +98,7 @@ def cli() -> None:
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
     tune doctor                              see what disturbs measuring here
+    tune config show tune.yaml               see each value, and where it was said
     tune paths                               see where results, state and caches lie
     tune completion bash                     let a shell complete all of this
 

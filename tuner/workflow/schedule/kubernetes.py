@@ -10,7 +10,8 @@ from tuner.engines.quoting import for_compose, for_yaml
 from tuner.spec.errors import InputError
 from tuner.spec.file_name import for_kubernetes
 from tuner.spec.templates import fill
-from tuner.workflow.schedule.job import STATE_VARIABLE, STOP_S, Job, Plan, ensure_writable
+from tuner.store.state_folder import STATE_VARIABLE
+from tuner.workflow.schedule.job import STOP_S, Job, Plan, ensure_writable
 
 _LONGEST_NAME = 52
 """Characters of a CronJob's name: those of its jobs are eleven longer, and at most 63."""
