@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from syrupy.assertion import SnapshotAssertion
 
 from tests import gguf_files
 from tests.cli.test_cli import tune
+from tuner.cli.main import cli
+from tuner.spec.errors import InputError
 from tuner.spec.file.schema import study_schema
 
 
@@ -67,6 +70,48 @@ def test_the_document(tmp_path: Path) -> None:
     assert [f"warning: {w}" for w in document["warnings"]] == found.stderr.splitlines()
 
 
+def test_options_of_a_run_are_checked_as_the_run_would_take_them(tmp_path: Path) -> None:
+    """They replace what the study says, here as there."""
+    study(tmp_path)
+    options = ["--target-p99", "250", "--budget", "20m", "--objective", "memory"]
+    found = tune("study", "check", *options, "--out", "new", "--json", cwd=tmp_path)
+    document = json.loads(found.stdout)
+
+    assert document["target"] == ["e2e p99 <= 250 ms"]
+    assert document["objective"] == "memory"
+    assert document["plan"]["budget_s"] == 1200
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--out", "used"], "used already holds a run"),
+        (["--out", "new", "--resume"], "new holds no run that could be continued"),
+        (["--resume"], "holds no run that could be continued"),
+        (["--pause-production"], "does not say how production is stopped"),
+        (["--objective", "correct"], "the workload needs `expect`"),
+        (["--budget", "soon"], "'soon'"),
+    ],
+)
+def test_what_a_run_would_refuse_is_refused(
+    tmp_path: Path, options: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same sentence as `tune run`, and exit code 2."""
+    study(tmp_path)
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "run.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    refused = []
+    for words in (["study", "check"], ["run", "--quiet"]):
+        with pytest.raises((InputError, click.UsageError)) as found:
+            cli.main([*words, *options], prog_name="tune", standalone_mode=False)
+        refused.append(str(found.value))
+
+    assert said in refused[0]
+    assert refused[0] == refused[1]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -113,7 +158,6 @@ def test_a_bad_study_is_one_message_and_exit_2(
         (["intit"], "did you mean `tune init`?"),
         (["study", "chek", "tune.yaml"], "did you mean `tune study check`?"),
         (["study", "frobnicate"], "expected check or schema"),
-        (["study", "check"], "Missing argument 'FILE'"),
         (["study", "check", "gone.yaml"], "gone.yaml: no such study file"),
     ],
 )

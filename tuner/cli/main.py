@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 from click_default_group import DefaultGroup
 
 from tuner import __version__
+from tuner.cli.completing import study_files
 from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
     "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
+    "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -29,9 +32,26 @@ class _Commands(DefaultGroup):  # type: ignore[misc]
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # a line that is still typed means no command yet
+            return click.Group.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)  # type: ignore[no-any-return]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the first word: a command, or what `tune run` takes."""
+        found: list[CompletionItem] = super().shell_complete(ctx, incomplete)
+        if not incomplete.startswith("-"):
+            return study_files(ctx, None, incomplete) + found
+        run = self.get_command(ctx, _DEFAULT)
+        assert run is not None
+        with run.make_context(_DEFAULT, [], parent=ctx, resilient_parsing=True) as inner:
+            ours = {item.value: item for item in (*run.shell_complete(inner, incomplete), *found)}
+        return list(ours.values())
+
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            _refuse_mistyped(name)
+            if not ctx.resilient_parsing:
+                _refuse_mistyped(name)
             ctx.arg0 = name  # type: ignore[attr-defined]  # DefaultGroup hands it to the default
             name = _DEFAULT
         return importlib.import_module(f"tuner.cli.{name}").command  # type: ignore[no-any-return]
@@ -78,6 +98,9 @@ def cli() -> None:
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
     tune doctor                              see what disturbs measuring here
+    tune config show tune.yaml               see each value, and where it was said
+    tune paths                               see where results, state and caches lie
+    tune completion bash                     let a shell complete all of this
 
     `tune [STUDY] ...` without a command is `tune run`.
     """  # noqa: D301

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import read_study, show
+from tuner.cli.options import read_study, show, study_argument
 
 if TYPE_CHECKING:
     from tuner.telling.event import Delivery
 
 
 @click.command(name="notify")
-@click.argument("study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path))
+@study_argument
 @click.option("--test", is_flag=True, help="Send each target an alarm and an all-clear.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(study_file: Path | None, test: bool, as_json: bool) -> int:

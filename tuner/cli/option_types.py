@@ -16,11 +16,11 @@ class _Parsed(click.ParamType[Any]):
     parser = ""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return what the parser makes of a text."""
+        """Return what the parser makes of a text; a line that is still typed is not read."""
+        if not isinstance(value, str) or (ctx is not None and ctx.resilient_parsing):
+            return value
         from tuner.spec.file import beside_part
 
-        if not isinstance(value, str):
-            return value
         try:
             return getattr(beside_part, self.parser)(value)
         except ValueError as wrong:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tuner.cli.completing import engines, knobs, study_files
 from tuner.cli.option_types import Cpus, Size
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ class Duration(click.ParamType[float]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return seconds."""
+        """Return seconds; a line that is still typed is not read."""
+        if ctx is not None and ctx.resilient_parsing:
+            return value  # type: ignore[no-any-return]
         from tuner.spec.file.parts import parse_duration
 
         try:
@@ -48,15 +51,21 @@ def option(name: str, *names: str, **settings: Any) -> Callable[[F], F]:
 
 _MILLISECONDS = click.FloatRange(min=0, min_open=True)
 
+study_argument = click.argument(
+    "study_file",
+    metavar="[STUDY]",
+    required=False,
+    type=click.Path(path_type=Path),
+    shell_complete=study_files,
+)
+
 _CHECKING = (
-    click.argument(
-        "study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path)
-    ),
+    study_argument,
     option("--target-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the end-to-end latency, in ms."),
     option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the time to first token, in ms."),
-    option("--engine", metavar="KIND",
+    option("--engine", metavar="KIND", shell_complete=engines,
            help="Kind of engine, such as ollama; `tune doctor` lists what is installed."),
     option("--model", metavar="MODEL",
            help="Path of a GGUF file, `default` for the packaged SmolLM2-135M, the name of a model "
@@ -73,7 +82,7 @@ _STARTING = (
            help="The Python that has vLLM, where `vllm` is not in PATH."),
 )  # fmt: skip
 
-_RUNNING = (
+_ASKED = (
     option("--budget", type=Duration(), help="Time for everything, such as 10m."),
     option("--seed", type=click.IntRange(min=0), help="Seed of every random choice."),
     option("--client-processes", type=click.IntRange(1, 64), metavar="N",
@@ -84,6 +93,9 @@ _RUNNING = (
            help="CPUs for the engine that is started: how many, or which, such as 2-3."),
     option("--memory", type=Size(), metavar="SIZE",
            help="Most memory that the engine that is started may hold, such as 4GiB."),
+)  # fmt: skip
+
+_OUTPUT = (
     option("--out", type=click.Path(path_type=Path, file_okay=False),
            help="Folder for the results; default out/<study>/<timestamp>."),
     click.option("--json", "as_json", is_flag=True,
@@ -94,22 +106,28 @@ _RUNNING = (
 
 def shared(command: F) -> F:
     """Add the options that every measuring command has."""
-    return _with((*_CHECKING, *_STARTING, *_RUNNING), command)
+    return with_options((*_CHECKING, *_STARTING, *_ASKED, *_OUTPUT), command)
 
 
 def shared_without_starts(command: F) -> F:
     """Add the options of a command that measures what somebody else started."""
-    return _with((*_CHECKING, *_RUNNING), command)
+    return with_options((*_CHECKING, *_ASKED, *_OUTPUT), command)
 
 
-def _with(options: Iterable[Callable[[Any], Any]], command: F) -> F:
+def of_study(command: F) -> F:
+    """Add the study, and the options that replace what it says."""
+    return with_options((*_CHECKING, *_STARTING, *_ASKED), command)
+
+
+def with_options(options: Iterable[Callable[[Any], Any]], command: F) -> F:
+    """Add options, in the order in which help shows them."""
     for add in reversed(tuple(options)):
         command = add(command)
     return command
 
 
 def _settings(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
-    return dict(map(_setting, given))
+    return {} if ctx.resilient_parsing else dict(map(_setting, given))
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -129,6 +147,7 @@ setting_option = click.option(
     multiple=True,
     callback=_settings,
     metavar="KNOB=VALUE",
+    shell_complete=knobs,
     help="A setting on top of the study's baseline; may be repeated.",
 )
 
@@ -145,8 +164,9 @@ def read_study(path: Path | None, **overrides: Any) -> Study:
 
 def _packaged(overrides: Mapping[str, Any]) -> str:
     """Return the packaged study for the engine that is asked for."""
-    from tuner.engines.registry import PACKAGED_STUDY, attaching, kind_by_name
+    from tuner.engines.registry import attaching, kind_by_name
     from tuner.spec.engine_kinds import engine_kinds, kind_for
+    from tuner.spec.shipped import PACKAGED_STUDY
 
     if overrides.get("attach") is not None:
         return attaching().packaged_study

@@ -9,38 +9,20 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import option, progress, read_study, run_loop, shared, show
-
-OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
+from tuner.cli.options import progress, read_study, run_loop, shared, show
+from tuner.cli.run_options import folder_of, pause_option, resume_option, searching
 
 
 @click.command(name="run")
 @shared
-@option("--sampler", type=click.Choice(["tpe", "random"]), help="How candidates are proposed.")
-@option(
-    "--objective",
-    type=click.Choice(OBJECTIVES),
-    help="What to make best among candidates that meet the target.",
-)
-@click.option(
-    "--stop-when-met",
-    is_flag=True,
-    default=None,
-    help="Prove the first promising candidate and stop when it is proven.",
-)
-@click.option(
-    "--resume", is_flag=True, help="Continue the run in --out, or the latest one of the study."
-)
+@searching
+@resume_option
 @click.option(
     "--pull",
     is_flag=True,
     help="Fetch the study's models that are not there, where the engine can.",
 )
-@click.option(
-    "--pause-production",
-    is_flag=True,
-    help="Stop production with the study's beside.pause, and start it again afterwards.",
-)
+@pause_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(
     study_file: Path | None,
@@ -66,7 +48,6 @@ def command(
     from tuner.report.documents import plan_document, result_document
     from tuner.report.result import console, show_plan, show_result
     from tuner.search.budget import plan
-    from tuner.store.default_folder import default_out, latest_out
     from tuner.workflow.beside.pausing import bring_back, paused, to_pause
     from tuner.workflow.tune.preparation import check
 
@@ -81,7 +62,7 @@ def command(
 
     if not quiet:
         errors.print(show_plan(plan(study), study))
-    folder = out or (latest_out if resume else default_out)(study.name)
+    folder = folder_of(study.name, out, resume=resume)
     watcher = progress(quiet, study)
     if pull:
         from tuner.engines.registry import kind_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.cli.option_types import window_of
-from tuner.cli.options import Duration, show
+from tuner.cli.options import Duration, show, study_argument
 
 if TYPE_CHECKING:
     from tuner.spec.window import Window
@@ -30,7 +30,7 @@ _KINDS = ("systemd", "cron", "launchd", "k8s", "alerts")
 
 
 @click.command(name="schedule")
-@click.argument("study_file", metavar="[STUDY]", required=False, type=click.Path(path_type=Path))
+@study_argument
 @click.option("--name", help="The name in service, as `tune apply --name` gave it.")
 @click.option("--systemd", is_flag=True, help="A timer and a service.")
 @click.option("--cron", is_flag=True, help="A line of a crontab.")

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tuner.cli.groups import Group
-from tuner.cli.options import show
+from tuner.cli.options import of_study, option, read_study, show
+from tuner.cli.run_options import folder_of, pause_option, resume_option, searching
+
+if TYPE_CHECKING:
+    from tuner.spec.study import Study
 
 
 @click.group(name="study", cls=Group)
@@ -16,20 +21,35 @@ def command() -> None:
 
 
 @command.command(name="check")
-@click.argument("study_file", metavar="FILE", type=click.Path(path_type=Path))
+@of_study
+@searching
+@option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the results of the run: is it free?",
+)
+@resume_option
+@pause_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def check(study_file: Path, as_json: bool) -> int:
-    """Check a study without starting its engine.
+def check(
+    study_file: Path | None,
+    out: Path | None,
+    resume: bool,
+    pause_production: bool,
+    as_json: bool,
+    **overrides: Any,
+) -> int:
+    """Check what `tune run` with these options would do; no engine is started.
 
     Everything that can be wrong with it is an error (exit code 2): files, keys, slots, knobs
-    and their values, the model file. What is only unwise is a warning, and the exit code 0.
+    and their values, the model file, a folder that holds a run already. What is only unwise is
+    a warning, and the exit code 0. Without STUDY it is ./tune.yaml, else the packaged study.
 
     \b
-    Example:  tune study check tune.yaml
+    Example:  tune study check tune.yaml --target-p99 300 --budget 30m
     """  # noqa: D301
-    from tuner.spec.study import load
-
-    study = load(study_file)  # before what is slow to import: most mistakes show here
+    study = read_study(study_file, **overrides)  # before what is slow to import
+    _ensure_can_run(study, out, resume=resume, pause_production=pause_production)
 
     from tuner.report.study_check import check_document, show_check
     from tuner.workflow.start.study_check import check_study
@@ -42,6 +62,19 @@ def check(study_file: Path, as_json: bool) -> int:
     for warning in found.warnings:
         click.echo(f"warning: {warning}", err=True)
     return 0
+
+
+def _ensure_can_run(
+    study: Study, out: Path | None, *, resume: bool, pause_production: bool
+) -> None:
+    """Raise what `tune run` would raise for its folder, and for production that it is to stop."""
+    from tuner.store.run_folder import ensure_free
+    from tuner.workflow.beside.pausing import to_pause
+
+    if out is not None or resume:
+        ensure_free(folder_of(study.name, out, resume=resume), resume=resume)
+    if pause_production:
+        to_pause(study)
 
 
 @command.command(name="schema")

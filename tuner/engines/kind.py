@@ -21,15 +21,14 @@ from tuner.spec.engine_kinds import START_S
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import LEFT_TO_ENGINE, Knob
+from tuner.spec.known_path import KnownPath
+from tuner.spec.shipped import PACKAGED_STUDY
 from tuner.spec.values import Candidate, Model
 
 if TYPE_CHECKING:
     from tuner.engines.deployment import Deployment
     from tuner.machine.finding import Finding
     from tuner.spec.study import Study
-
-
-PACKAGED_STUDY = "task-api.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +120,10 @@ class EngineKind:
         None where the kind uses no running server in place of its own. Raises InputError.
         """
         return None
+
+    def paths(self) -> tuple[KnownPath, ...]:
+        """Return the folders of the user that this kind reads or writes, for `tune paths`."""
+        return ()
 
     # a first study
     def starts(self, source: Source) -> bool:

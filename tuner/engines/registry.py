@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tuner.engines.base import Engine, Preview
-from tuner.engines.kind import PACKAGED_STUDY, EngineKind
+from tuner.engines.kind import EngineKind
 from tuner.spec.engine_kinds import engine_kinds, kind_named
 from tuner.spec.errors import InputError
 from tuner.spec.study import Study
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuner.spec.deploy import Deploy
 
 __all__ = [
-    "PACKAGED_STUDY", "attaching", "create", "deploying", "deployment", "folder_deployment",
+    "attaching", "create", "deploying", "deployment", "folder_deployment",
     "kind_by_name", "kind_of", "kinds", "preview",
 ]  # fmt: skip
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from tuner.spec.errors import InputError
 
+PACKAGED_STUDY = "task-api.yaml"
+"""The study that is meant where none is named and none lies here."""
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 

@@ -13,9 +13,14 @@ _STAMP = re.compile(r"\d{8}-\d{6}")
 _ROOT, _LINK = "out", "latest"
 
 
+def results_folder() -> Path:
+    """Return the folder of all runs without --out, in the folder in which the process runs."""
+    return Path(_ROOT)
+
+
 def default_out(name: str) -> Path:
     """Return a folder out/<study>/<time> that is not there yet."""
-    base = Path(_ROOT) / name
+    base = results_folder() / name
     folder = base / time.strftime("%Y%m%d-%H%M%S")
     while folder.exists():
         time.sleep(0.1)
@@ -25,7 +30,7 @@ def default_out(name: str) -> Path:
 
 def latest_out(name: str) -> Path:
     """Return the newest folder of a study that holds something; raise InputError without one."""
-    base = Path(_ROOT) / name
+    base = results_folder() / name
     newest = _newest(base)
     if newest is None:
         raise InputError(f"{base} holds no run that could be continued; name one with --out")

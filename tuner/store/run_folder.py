@@ -65,7 +65,7 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise _no_folder(out, error) from None
     with lock:
-        take(lock, f"{out} is in use by another tune; wait for it or name another --out")
+        take(lock, _in_use(out))
         _check_use(out, resume)
         try:
             (out / "trials").mkdir(exist_ok=True)
@@ -77,6 +77,17 @@ def claimed(out: Path, *, resume: bool = False) -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):  # it holds trials
                 (out / "trials").rmdir()
+
+
+def ensure_free(out: Path, *, resume: bool = False) -> None:
+    """Raise as `claimed` does for a folder that is in use or was used; nothing is written."""
+    if is_taken(out / ".lock"):
+        raise Locked(_in_use(out))
+    _check_use(out, resume)
+
+
+def _in_use(out: Path) -> str:
+    return f"{out} is in use by another tune; wait for it or name another --out"
 
 
 def take(lock: IO[str], taken: str) -> None:

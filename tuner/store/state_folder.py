@@ -10,10 +10,13 @@ from pathlib import Path
 from tuner.spec.errors import InputError
 from tuner.store.run_folder import take
 
+STATE_VARIABLE = "XDG_STATE_HOME"
+"""The variable that names the folder in which ours lies, with locks and what is in service."""
+
 
 def state_folder() -> Path:
     """Return our state folder, where the XDG Base Directory Specification puts it."""
-    told = Path(os.environ.get("XDG_STATE_HOME", ""))
+    told = Path(os.environ.get(STATE_VARIABLE, ""))
     return (told if told.is_absolute() else Path.home() / ".local" / "state") / "modelfile-tuner"
 
 
@@ -30,7 +33,7 @@ def locked_state(lock: Path, taken: str, holds: str) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"cannot write to {lock.parent} ({error.strerror}), where {holds} is written down; let "
-            "XDG_STATE_HOME name a folder that can be written"
+            f"{STATE_VARIABLE} name a folder that can be written"
         ) from None
     with file:
         take(file, taken)

@@ -18,6 +18,7 @@ from tuner.spec.address import Url, ollama_url, variable
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import Knob
+from tuner.spec.known_path import KnownPath
 from tuner.spec.model_name import is_gguf_path
 from tuner.spec.values import Candidate, Model
 
@@ -80,6 +81,13 @@ class OllamaKind(EngineKind):
             return Declared(ollama_url(where) if where is not None else None)
         except ValueError as wrong:
             raise InputError(f"{place.file}: engine.url: {wrong}") from None
+
+    def paths(self) -> tuple[KnownPath, ...]:
+        """Return the folder of Ollama's models."""
+        from tuner.engines.ollama.model_folder import VARIABLE, folder
+
+        holds = "names and weights; a run adds models of its own, and removes them"
+        return (KnownPath("models of Ollama", folder(), holds, VARIABLE),)
 
     def running(self, told: str | None) -> Url:
         """Return where an Ollama runs: as told, as OLLAMA_HOST says, or where it is by default."""

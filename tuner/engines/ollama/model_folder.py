@@ -25,13 +25,14 @@ from tuner.spec.errors import InputError
 from tuner.spec.model_name import parts, shown
 from tuner.spec.values import Message, Model
 
+VARIABLE = "OLLAMA_MODELS"
 _WEIGHTS = "application/vnd.ollama.image.model"
 _OURS = "ollama-models-"
 
 
 def folder() -> Path:
     """Return the folder of models: OLLAMA_MODELS, or ~/.ollama/models (envconfig/config.go)."""
-    told = variable("OLLAMA_MODELS")
+    told = variable(VARIABLE)
     return Path(told) if told else Path.home() / ".ollama" / "models"
 
 

@@ -17,6 +17,7 @@ from tuner.spec.address import Url, url
 from tuner.spec.engine_section import DEFAULT_MODEL, Declared, EngineSection, Place
 from tuner.spec.errors import EngineMissing, InputError
 from tuner.spec.knobs import Knob
+from tuner.spec.known_path import KnownPath
 from tuner.spec.values import Candidate
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class VllmKind(EngineKind):
         """Raise ValueError for a study that names no model."""
         if study.model == DEFAULT_MODEL and study.url is None:
             raise ValueError(NEEDS_MODEL)
+
+    def paths(self) -> tuple[KnownPath, ...]:
+        """Return the cache of what installed versions say of their flags."""
+        from tuner.engines.vllm.installed.flags.installed_flags import CACHE_VARIABLE, cache_folder
+
+        holds = "what each installed version says of its flags"
+        return (KnownPath("cache of vLLM's flags", cache_folder(), holds, CACHE_VARIABLE),)
 
     def in_python(self, settings: Fixed | None, python: str) -> Fixed:
         """Return the settings with the Python that has vLLM."""

@@ -280,7 +280,7 @@ def _default_engine() -> EngineSection:
     return engine_kinds()[default_kind()].section.model_validate({})
 
 
-_MAY_HOLD_KEYS = (
+MAY_HOLD_KEYS = (
     "engine.url", "engine.api_key_env", "engine.headers", "notify", "deploy.reload",
 )  # fmt: skip
 """What stands here by mistake may be a secret: no message repeats it."""
@@ -294,7 +294,7 @@ def check(content: Any, file: str) -> StudyFile:
         )
     later = dict.fromkeys(LATER_KEYS, f"not built yet; {available()}")
     refused = later | _of_another_kind(content.get("engine"))
-    return validated(study_file(), content, file, refused=refused, secret=_MAY_HOLD_KEYS)
+    return validated(study_file(), content, file, refused=refused, secret=MAY_HOLD_KEYS)
 
 
 def _of_another_kind(section: Any) -> dict[str, str]:

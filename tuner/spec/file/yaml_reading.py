@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -59,6 +59,42 @@ def parsed_yaml(text: str, path: Path, texts: re.Pattern[str] | None = None) -> 
         return loader.construct_document(root)
 
     return _loaded(text, str(path), read)
+
+
+def written_at(text: str, path: Path) -> dict[str, tuple[str, int]]:
+    """Return the text and the line of each place of a YAML text, keys with dots between.
+
+    The text of a mapping, and of a list that holds one, is ""; a shorter list is in brackets.
+    Raises InputError, naming `path`, for what is no YAML.
+    """
+
+    def read(loader: _Loader) -> dict[str, tuple[str, int]]:
+        root = loader.get_single_node()
+        return {} if root is None else dict(_places(root, "", 1))
+
+    return _loaded(text, str(path), read)
+
+
+def _places(node: yaml.Node, at: str, line: int) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield each place below a node; what is merged in comes first, so that others replace it."""
+    if at:
+        yield at, (_shown(node), line)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in sorted(node.value, key=lambda pair: pair[0].value != "<<"):
+            name = at if key.value == "<<" else f"{at}.{key.value}".lstrip(".")
+            yield from _places(value, name, key.start_mark.line + 1)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            if not isinstance(value, yaml.ScalarNode):
+                yield from _places(value, f"{at}.{number}", value.start_mark.line + 1)
+
+
+def _shown(node: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode):
+        return str(node.value)
+    plain = all(isinstance(value, yaml.ScalarNode) for value in node.value)
+    lists = isinstance(node, yaml.SequenceNode) and plain
+    return f"[{', '.join(v.value for v in node.value)}]" if lists else ""
 
 
 def parsed_slots(text: str, path: Path) -> dict[str, tuple[Any, ...]]:

@@ -15,10 +15,7 @@ from tuner.spec.errors import InputError
 from tuner.spec.file_name import for_file
 from tuner.spec.time_zones import machine_zone
 from tuner.spec.window import Window
-from tuner.store.state_folder import state_folder
-
-STATE = "XDG_STATE_HOME"
-"""The variable that names the folder in which ours lies, with locks and what is in service."""
+from tuner.store.state_folder import STATE_VARIABLE, state_folder
 
 STOP_S = 300
 """Time between a request to end and the kill: the engine's stop, then bringing back what served."""
@@ -110,7 +107,7 @@ def here(job: Job) -> Here:
     """
     study = None if job.study is None else str(job.study.absolute())
     command = (sys.executable, "-m", "tuner", *job.words(study))
-    environment = {"PATH": _programs(), STATE: str(state_folder().parent)}
+    environment = {"PATH": _programs(), STATE_VARIABLE: str(state_folder().parent)}
     found = Here(command, str(Path.cwd()), environment)
     for text in (*found.command, found.folder, *found.environment.values()):
         ensure_writable(text)

@@ -10,7 +10,8 @@ from tuner.engines.quoting import for_compose, for_yaml
 from tuner.spec.errors import InputError
 from tuner.spec.file_name import for_kubernetes
 from tuner.spec.templates import fill
-from tuner.workflow.schedule.job import STATE, STOP_S, Job, Plan, ensure_writable
+from tuner.store.state_folder import STATE_VARIABLE
+from tuner.workflow.schedule.job import STOP_S, Job, Plan, ensure_writable
 
 _LONGEST_NAME = 52
 """Characters of a CronJob's name: those of its jobs are eleven longer, and at most 63."""
@@ -62,7 +63,7 @@ def _values(job: Job, pod: Pod, name: str) -> dict[str, object]:
         "image": for_yaml(pod.image),
         "words": [for_compose(word) for word in words],
         "kept": str(_KEPT),
-        "state": {"variable": STATE, "folder": str(_KEPT / "state")},
+        "state": {"variable": STATE_VARIABLE, "folder": str(_KEPT / "state")},
         "study": None if study is None else str(_STUDY),
         "gpus": pod.gpus,
         "shm_gib": 2 * max(1, pod.gpus),

@@ -14,6 +14,8 @@ from tuner.engines.vllm.installed.flags.help_text import flags_of
 from tuner.engines.vllm.installed.flags.source import declared, known_variables
 from tuner.spec.errors import EngineMissing, InputError
 
+CACHE_VARIABLE = "XDG_CACHE_HOME"
+
 DEADLINE_S = 180
 """The help imports torch, which takes a cold disk a minute."""
 
@@ -51,7 +53,7 @@ def installed_variables(package: Path) -> frozenset[str] | None:
 
 def cache_folder() -> Path:
     """Return the folder of the user in which what was read is kept."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    home = os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache"
     return Path(home) / "modelfile-tuner" / "vllm"
 
 
