@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from tuner.stats.noise import Drift, drift
 from tuner.stats.quantiles import quantile
@@ -111,3 +112,18 @@ def test_time_turned_round_turns_the_ratio(blocks: list[list[float]]) -> None:
 
     assert back.ratio == pytest.approx(1 / forth.ratio, rel=1e-6)
     assert back.p == pytest.approx(forth.p)
+
+
+levels = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, 0.7, 1.1, 1.3]), min_size=4, max_size=20)
+
+
+@given(levels=levels | st.permutations([0.1 * n for n in range(1, 9)]))
+def test_the_trend_is_that_of_theil_sen_and_kendall(levels: list[float]) -> None:
+    """Slope and chance are those that scipy.stats gives, with ties and without."""
+    result = found([np.array([level]) for level in levels])
+
+    logs, places = np.log(levels), np.arange(len(levels))
+    slope = stats.theilslopes(logs, places).slope
+    assert math.log(result.ratio) == pytest.approx(slope * (len(levels) - 1), abs=1e-9)
+    p = stats.kendalltau(places, logs).pvalue
+    assert result.p == (1.0 if math.isnan(p) else pytest.approx(p, rel=1e-9))

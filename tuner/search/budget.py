@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from tuner.spec.engine_kinds import START_S
 from tuner.spec.space import size
@@ -178,7 +178,7 @@ def strands(study: Study) -> int:
         return 1
     if not study.workload.load.open_loop:
         return study.workload.load.concurrency
-    return 1 + math.ceil(float(special.pdtrik(0.95, max(in_flight(study), LEAST_S))))
+    return 1 + math.ceil(float(scipy.special.pdtrik(0.95, max(in_flight(study), LEAST_S))))
 
 
 def _answer_s(study: Study) -> float:

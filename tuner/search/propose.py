@@ -6,8 +6,6 @@ import contextlib
 import itertools
 import json
 import math
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -16,13 +14,12 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import optuna
-import sqlalchemy
 from optuna.trial import TrialState
 
+from tuner.search.database import write
 from tuner.search.encoding import contains, decode, distribution, encode
 from tuner.search.moves import Hints, Moves
 from tuner.search.trial import WORST_VIOLATION, Origin, Trial
-from tuner.spec.errors import OutputError
 from tuner.spec.space import Space
 from tuner.spec.values import Candidate, Setting
 
@@ -126,25 +123,9 @@ class Proposer:
         self._numbers = itertools.count(max(trial.number + 1, next(self._numbers)))
 
     def save(self, file: Path) -> None:
-        """Write the study as an SQLite database; raise OutputError or OSError where that fails.
-
-        The database is made in a temporary folder, whose name cannot be mistaken for a part of
-        its URL, and then moved.
-        """
-        with tempfile.TemporaryDirectory() as folder, _quiet():
-            made = Path(folder) / file.name
-            storage = optuna.storages.RDBStorage(f"sqlite:///{made}")
-            _hurry(storage)
-            optuna.copy_study(
-                from_study_name=STUDY_NAME,
-                from_storage=self._storage,
-                to_storage=storage,
-            )
-            storage.remove_session()
-            storage.engine.dispose()
-            partial = file.with_name(f".{file.name}.partial")
-            shutil.copyfile(made, partial)
-            partial.replace(file)
+        """Write the study as an SQLite database; raise OutputError or OSError where that fails."""
+        with _quiet():
+            write(self._storage, STUDY_NAME, file)
 
     def batch(self, size: int, trials: Sequence[Trial]) -> list[Proposal]:
         """Return up to `size` untried candidates with their trial numbers; [] when none is left.
@@ -285,14 +266,6 @@ def tell(study: optuna.Study, asked: optuna.Trial, trial: Trial) -> None:
         study.tell(asked, state=TrialState.PRUNED)
 
 
-def _hurry(storage: optuna.storages.RDBStorage) -> None:
-    """Keep SQLite from waiting for the disk; the file only copies what the trials' folders hold."""
-    sqlalchemy.event.listen(
-        storage.engine, "connect", lambda c, record: c.execute("PRAGMA synchronous = OFF")
-    )
-    storage.engine.dispose()  # connections are opened anew, with the above
-
-
 def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     if name == "random":
         return optuna.samplers.RandomSampler(seed=seed)
@@ -309,16 +282,7 @@ def _key(candidate: Candidate) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Optuna's notes on what is experimental; say in a sentence what it cannot store."""
+    """Silence Optuna's notes on what is experimental."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            yield
-        except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-            cause = error.__cause__ or error  # creating the tables comes without Optuna's wrapping
-            if isinstance(cause, sqlalchemy.exc.DBAPIError):
-                cause = cause.orig or cause  # without SQLAlchemy's lines of SQL and links
-            raise OutputError(
-                f"the search's database cannot be written ({cause}); finished "
-                "trials are kept: make room, then go on with --resume"
-            ) from error
+        yield

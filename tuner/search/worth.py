@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 from tuner.search.trial import Trial
 from tuner.spec.space import Choices, Dimension, Space
@@ -53,7 +53,7 @@ def _improvement(
     spread = 0.5 / math.sqrt(1 + total / PRIOR)
     z = (mean - 1) / spread
     density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return float((mean - 1) * special.ndtr(z) + spread * density)
+    return float((mean - 1) * scipy.special.ndtr(z) + spread * density)
 
 
 def distance(space: Space, a: Candidate, b: Candidate) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 MAX_LAG = 32
 """The longest dependence, in requests, that can be found."""
@@ -32,7 +32,7 @@ def dependence(late: npt.ArrayLike, level: float = 0.05) -> int:
     lags = np.arange(1, cap + 1)
     pairs = _pairs(seen, cap)
     expected = places.size * (places.size - 1) * (n - lags) / (n * (n - 1))
-    chance = special.pdtrc(np.maximum(pairs - 1, 0), expected)
+    chance = scipy.special.pdtrc(np.maximum(pairs - 1, 0), expected)
     found = lags[(pairs > 0) & (chance <= level / (lags * (lags + 1)))]
     return min(longest_chain(places, int(found[-1])), cap) if found.size else 0
 

@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from tuner.spec.values import Verdict
 from tuner.stats.dependence import MAX_LAG, dependence, longest_chain
@@ -93,8 +93,8 @@ def fail_bets(quantile: float) -> Bets:
     bound, so that one late request alone makes no FAIL.
     """
     for_p99, masses = np.array(list(FAIL_RATES.items())).T
-    ratios = special.logit(for_p99) - special.logit(0.01)
-    rates = special.expit(special.logit(1 - quantile) + ratios)
+    ratios = scipy.special.logit(for_p99) - scipy.special.logit(0.01)
+    rates = scipy.special.expit(scipy.special.logit(1 - quantile) + ratios)
     return Bets(1 - quantile, np.minimum(rates, 90 * (1 - quantile)), masses)
 
 
@@ -103,7 +103,7 @@ def wealth(late: npt.ArrayLike, total: npt.ArrayLike, bets: Bets) -> Floats:
     bad = np.asarray(late)[..., None]
     good = np.asarray(total)[..., None] - bad
     # The logarithm of a rate of 0 is kept finite, since 0 late requests times it is 0.
-    when_late = np.maximum(special.xlogy(1, bets.rates / bets.bound), -1e30)
+    when_late = np.maximum(scipy.special.xlogy(1, bets.rates / bets.bound), -1e30)
     when_timely = np.log1p(-bets.rates) - np.log1p(-bets.bound)
     grown = bad * when_late + good * when_timely
     product: Floats = np.exp(np.minimum(grown, _CAP)) @ bets.masses

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
+from tuner.stats.crossing import crossing
 from tuner.stats.levels import Floats, Ints, levels
 from tuner.stats.quantiles import Bound, quantile, quantile_bounds
 
@@ -140,7 +141,7 @@ def _sign_test(sides: Sides, late: npt.NDArray[np.bool_]) -> float:
     pairs = [(first[t, p, True], was) for (t, p, who), was in first.items()
              if not who and (t, p, True) in first]  # fmt: skip
     better, worse = pairs.count((False, True)), pairs.count((True, False))
-    return float(special.bdtr(worse, better + worse, 0.5)) if better else 1.0
+    return float(scipy.special.bdtr(worse, better + worse, 0.5)) if better else 1.0
 
 
 def quantile_log_ratio(
@@ -178,7 +179,7 @@ def _left_open(ours: Floats, theirs: Floats, q: float, error: float) -> tuple[fl
     Each side has a part of the error such that both together err as a difference of two normal
     values with like errors would; the parts are larger than `error`.
     """
-    part = float(special.ndtr(special.ndtri(error) / math.sqrt(2)))
+    part = float(scipy.special.ndtr(scipy.special.ndtri(error) / math.sqrt(2)))
     mine, other = (quantile_bounds(side, q, part) for side in (ours, theirs))
     low = math.log(mine.low / other.high) if mine.low and other.high else -math.inf
     high = math.log(mine.high / other.low) if mine.high and other.low else math.inf
@@ -220,14 +221,12 @@ def _student(
 
 def _mixture(centre: Floats, spread: Floats, weights: Floats, error: float) -> Estimate:
     """Return the mean of a mixture of normal distributions, and its quantiles at both errors."""
-    from scipy import optimize  # slow to import, and only whole runs need it
 
     def below(x: float) -> float:
-        return float(weights @ special.ndtr((x - centre) / spread))
+        return float(weights @ scipy.special.ndtr((x - centre) / spread))
 
-    value, far = float(weights @ centre), 1e3 * float(spread.max())
-    low, high = (
-        optimize.brentq(lambda x, share=share: below(x) - share, value - far, value + far)
-        for share in (error, 1 - error)
-    )
-    return Estimate(value, float(low), float(high))
+    def reached(share: float) -> float:
+        each = centre + scipy.special.ndtri(share) * spread
+        return crossing(lambda x: below(x) - share, float(each.min()), float(each.max()))
+
+    return Estimate(float(weights @ centre), reached(error), reached(1 - error))

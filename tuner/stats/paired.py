@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.spec.values import Verdict
+from tuner.stats.crossing import crossing
 from tuner.stats.quantiles import Bound
 from tuner.stats.shares import share_bounds, show_above, show_below
 
@@ -101,18 +102,16 @@ def _all_alike_pass(n: int, margin: float, alpha: float) -> bool:
 
 def _best_growth(discordance: float, margin: float, difference: float) -> float:
     """Return the largest mean log growth per pair over fixed bets on d + margin."""
-    from scipy import optimize  # slow to import, and few runs need it
-
     chance = np.array([discordance + difference, discordance - difference]) / 2
     chance = np.append(chance, 1 - discordance)
     gain = np.array([1.0, -1.0, 0.0]) + margin
     largest = 0.99 / (1 - margin)  # as in shares: wealth stays positive after any pair
 
-    def loss(bet: float) -> float:
-        return -float(chance @ np.log1p(bet * gain))
+    def falls(bet: float) -> float:
+        return -float(chance @ (gain / (1 + bet * gain)))
 
-    found = optimize.minimize_scalar(loss, bounds=(0.0, largest), method="bounded")
-    return max(-loss(largest), -float(found.fun))
+    best = crossing(falls, 0.0, largest)
+    return float(chance @ np.log1p(best * gain))
 
 
 def _rescaled(candidate: npt.ArrayLike, baseline: npt.ArrayLike) -> Floats:

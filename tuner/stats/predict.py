@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 LEAST_SPREAD = 0.03
 """Floor on the standard deviation of log latencies: 3 %, the least noise that is believed."""
@@ -64,7 +64,7 @@ def proof_chance(rates: npt.ArrayLike, allowed: float) -> float:
     Poisson. For ranking candidates while searching, never for verdicts.
     """
     expected = PROOF / allowed * np.asarray(rates, dtype=np.float64)
-    return float(special.pdtr(BEARS, expected).mean())
+    return float(scipy.special.pdtr(BEARS, expected).mean())
 
 
 def share_probability(successes: float, n: int, floor: float) -> float:
@@ -79,7 +79,7 @@ def share_probability(successes: float, n: int, floor: float) -> float:
     if not 0 <= successes <= n or math.isnan(floor):
         raise ValueError(f"{successes!r} successes of {n!r} and a floor of {floor!r} cannot be")
     inside = min(max(floor, 0.0), 1.0)  # outside of [0, 1] the function is NaN
-    return float(special.betaincc(successes + 0.5, n - successes + 0.5, inside))
+    return float(scipy.special.betaincc(successes + 0.5, n - successes + 0.5, inside))
 
 
 def _slow(logs: Floats, lengths: Floats, log_target: float) -> Floats:
@@ -88,10 +88,10 @@ def _slow(logs: Floats, lengths: Floats, log_target: float) -> Floats:
     if not n:
         return np.ones(1)
     centres, kernel, spread, free = _noise(logs, lengths)
-    spreads = spread * np.sqrt(free / special.chdtri(free, _PARTS))
-    means = np.outer(special.ndtri(_PARTS), np.hypot(spreads / math.sqrt(n), PACE))
+    spreads = spread * np.sqrt(free / scipy.special.chdtri(free, _PARTS))
+    means = np.outer(scipy.special.ndtri(_PARTS), np.hypot(spreads / math.sqrt(n), PACE))
     gaps = log_target - centres[:, None, None] - means
-    late = special.ndtr(-gaps / np.hypot(spreads, kernel)).mean(axis=0)
+    late = scipy.special.ndtr(-gaps / np.hypot(spreads, kernel)).mean(axis=0)
     return np.asarray(late.ravel(), dtype=np.float64)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from tuner.stats.eprocess import Bets, Bools, evidence, fail_bets, pass_bets
 from tuner.stats.strands import Strands, single
@@ -86,7 +86,9 @@ def interval_bets(q: float) -> tuple[Bets, Bets]:
     if q >= 0.9:
         return pass_bets(q), fail_bets(q)
     masses = np.full(len(NEAR), 1 / len(NEAR))
-    sides = (special.expit(special.logit(1 - q) + sign * np.log(NEAR)) for sign in (-1, 1))
+    sides = (
+        scipy.special.expit(scipy.special.logit(1 - q) + sign * np.log(NEAR)) for sign in (-1, 1)
+    )
     below, above = (Bets(1 - q, rates, masses) for rates in sides)
     return below, above
 

@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from tuner.spec.values import Verdict
 from tuner.stats.quantiles import Bound
@@ -121,7 +121,7 @@ def answers_needed(share: float | None, floor: float, alpha: float = 0.05) -> fl
     """
     if share is None or share <= floor:
         return math.inf
-    growth = special.rel_entr(share, floor) + special.rel_entr(1 - share, 1 - floor)
+    growth = scipy.special.rel_entr(share, floor) + scipy.special.rel_entr(1 - share, 1 - floor)
     return MIXTURE_COST * math.log(1 / alpha) / float(growth)
 
 

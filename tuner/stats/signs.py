@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
+import scipy
 
 _CAP = 680.0  # keeps exp() finite
 
@@ -25,10 +25,10 @@ def evidence_better(wins: int, losses: int) -> float:
     if min(wins, losses) < 0:
         raise ValueError(f"wins and losses are counts, not {wins} and {losses}")
     a, b = wins + 1.0, losses + 1.0
-    upper = float(special.betaincc(a, b, 0.5))
+    upper = float(scipy.special.betaincc(a, b, 0.5))
     if upper <= 0:
         return 0.0
-    log = (wins + losses + 1) * math.log(2) + float(special.betaln(a, b)) + math.log(upper)
+    log = (wins + losses + 1) * math.log(2) + float(scipy.special.betaln(a, b)) + math.log(upper)
     return math.exp(min(log, _CAP))
 
 

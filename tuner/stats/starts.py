@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 LEAST_REQUESTS = 10
 """The fewest requests of a start that show its level."""
@@ -39,5 +39,5 @@ def spread(starts: Sequence[npt.ArrayLike], confidence: float = 0.95) -> Spread 
     if n < 2 or not all(0 < m < math.inf for m in medians):
         return None
     deviation = float(np.log(medians).std(ddof=1))
-    student = float(special.stdtrit(n - 1, confidence))
+    student = float(scipy.special.stdtrit(n - 1, confidence))
     return Spread(n, deviation, math.exp(student * deviation * math.sqrt(1 + 1 / n)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ import httpx
 import psutil
 
 from tuner.engines.ollama.chat import ollama_request
-from tuner.engines.ollama.package import ollama
+from tuner.engines.ollama.package import ollama, trusted
 from tuner.engines.serving import control
 from tuner.load.wire import Request
 from tuner.spec.errors import EngineDied, EngineError, EngineMissing, InputError, StartFailed
@@ -83,8 +82,7 @@ async def load(address: str, model: str, options: Mapping[str, Any]) -> None:
 
 def _client(address: str) -> ollama.AsyncClient:
     """Return a client that waits for slow loads and asks no proxy."""
-    trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
-    return ollama.AsyncClient(address, timeout=LOAD_DEADLINE_S, trust_env=False, verify=trusted)
+    return ollama.AsyncClient(address, timeout=LOAD_DEADLINE_S, trust_env=False, verify=trusted())
 
 
 def _not_loaded(model: str, refused: ollama.ResponseError) -> InputError | StartFailed:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tuner.engines.ollama.package import ollama
+from tuner.engines.ollama.package import ollama, trusted
 from tuner.spec.errors import EngineError, EngineMissing, InputError
 from tuner.spec.model_name import shown
 
@@ -107,5 +106,4 @@ class OllamaModels:
 
 def _settings(timeout_s: float | None) -> dict[str, Any]:
     """Return the settings of a client that asks no proxy, which knows no server of this machine."""
-    trusted = ssl.create_default_context()  # heeds SSL_CERT_FILE, which httpx alone does not
-    return {"timeout": timeout_s, "trust_env": False, "verify": trusted}
+    return {"timeout": timeout_s, "trust_env": False, "verify": trusted()}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import ssl
-from typing import Any, TypeAlias
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tuner.spec.errors import EngineError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -37,6 +38,8 @@ async def call(
     Headers, which may be secret, are sent to no other server: redirects are not followed.
     Raises EngineError where a server answers and TLS with it does not come about.
     """
+    import aiohttp  # slow to import, and many commands ask no server
+
     timeouts = _READ_TIMEOUTS_S if method == "GET" else (_TIMEOUT_S,)
     for timeout_s in timeouts:
         try:
@@ -64,6 +67,8 @@ async def _once(
     tls: ssl.SSLContext | None,
     timeout_s: float,
 ) -> tuple[int, Any]:
+    import aiohttp
+
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     async with (
         aiohttp.ClientSession(timeout=timeout) as session,

@@ -10,9 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
-
 from tuner.engines.base import Engine, Seen
 from tuner.machine import gpus
 from tuner.machine.counters import Counters, between, counters
@@ -73,6 +70,8 @@ async def gpu_memory() -> float | None:
 
 async def on_page(metric: Metric) -> float | None:
     """Return a number of a page of metrics, summed over its labels, None where it is not there."""
+    import aiohttp  # slow to import, and few runs ask
+
     try:
         timeout = aiohttp.ClientTimeout(PAGE_S)
         async with (
@@ -95,6 +94,8 @@ def total(page: str, name: str) -> float | None:
 
 def _values(page: str, name: str) -> Iterator[float]:
     """Yield the values of a name's lines; one that cannot be read is not a number."""
+    from prometheus_client.parser import text_string_to_metric_families
+
     for line in page.splitlines():
         if re.split(r"[{\s]", line, maxsplit=1)[0] != name:
             continue

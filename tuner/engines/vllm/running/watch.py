@@ -12,8 +12,7 @@ import itertools
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from tuner.engines.observation import Level, Observation, level
 from tuner.engines.serving import metrics_page
@@ -21,6 +20,9 @@ from tuner.engines.serving.control import Headers
 from tuner.engines.vllm.running.metrics import Gauges, Page, grown, read_gauges, read_page
 from tuner.engines.vllm.running.proposals import Limits
 from tuner.engines.vllm.running.reason import Seen, reason
+
+if TYPE_CHECKING:
+    import aiohttp
 
 FIRST_WAITS_S = (0.2, 0.3, 0.5)
 WAIT_S = 1.0
