@@ -12,7 +12,7 @@ import psutil
 
 from tuner.machine.counters import usable_cpus
 
-LARGEST = 512 * 2**20
+LARGEST = 256 * 2**20
 """Bytes that are copied at most: far more than caches hold."""
 
 _OF_AVAILABLE = 8
@@ -36,7 +36,7 @@ class Bandwidth:
     copied: int
 
 
-def measure(seconds: float = 1.0, largest: int = LARGEST) -> Bandwidth:
+def measure(seconds: float = 0.5, largest: int = LARGEST) -> Bandwidth:
     """Copy memory for about so long, with a thread on each CPU, and return what was reached.
 
     Counts as STREAM's copy does (McCalpin 1995): each byte is read and written.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,6 +16,9 @@ from tuner.advice.ranges import scaled
 from tuner.advice.span import Span
 
 UNKNOWN = "unknown"
+ABREAST = 4
+"""Strategies in one table: more do not fit a terminal of 80 columns."""
+
 _GB = 1e9
 
 Cell = Callable[[Costed, Outcome | None], str]
@@ -23,7 +26,7 @@ Cell = Callable[[Costed, Outcome | None], str]
 
 def show_costs(found: Compared) -> Group:
     """Return the answer, the figures side by side, and what each depends on."""
-    parts: list[RenderableType] = [Text(headline(found), style="bold"), _table(found)]
+    parts: list[RenderableType] = [Text(headline(found), style="bold"), *_tables(found)]
     parts += [Text(line) for line in _conditions(found)]
     parts += [Text(line) for line in (*_break_evens(found), *_terms(found), *_missing(found))]
     return Group(*parts)
@@ -52,14 +55,19 @@ def scaled_month(span: Span) -> Span:
     return Span(*(v * HOURS_A_MONTH for v in (span.low, span.likely, span.high)))
 
 
-def _table(found: Compared) -> Table:
+def _tables(found: Compared) -> list[Table]:
+    """Return the figures, today's beside those of at most four strategies in a table."""
+    every = found.outcomes
+    groups = [every[n : n + ABREAST] for n in range(0, len(every), ABREAST)] or [()]
+    return [_table(found.today, group) for group in groups]
+
+
+def _table(today: Costed, outcomes: Sequence[Outcome]) -> Table:
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("", no_wrap=True)
-    table.add_column("today", justify="right")
-    for outcome in found.outcomes:
-        head = f"{outcome.strategy.label} {outcome.strategy.name}"
-        table.add_column(head, justify="right")
-    columns = [(found.today, None), *((o.costed, o) for o in found.outcomes)]
+    for head in ("today", *(f"{o.strategy.label} {o.strategy.name}" for o in outcomes)):
+        table.add_column(head, justify="right", overflow="fold")
+    columns = [(today, None), *((o.costed, o) for o in outcomes)]
     for label, cell in _ROWS:
         cells = [cell(costed, outcome) for costed, outcome in columns]
         if not {*cells} <= {UNKNOWN, "-"}:
@@ -82,11 +90,11 @@ def figure(value: float) -> str:
 
 
 def _span(span: Span | None, factor: float = 1.0) -> str:
-    """Return a range in as few characters as a column of many has."""
+    """Return a range from its low end to its high one; a saving may be a loss."""
     if span is None:
         return UNKNOWN
     low, high = figure(span.low * factor), figure(span.high * factor)
-    return low if low == high else f"{low}-{high}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _pace(costed: Costed, _: Outcome | None) -> str:
@@ -103,7 +111,7 @@ def _used(costed: Costed, _: Outcome | None) -> str:
 def _full(costed: Costed, _: Outcome | None) -> str:
     if costed.full_at is None:
         return UNKNOWN
-    return _bound(costed, "> ", "< ") + whole(costed.full_at).replace(" to ", "-")
+    return _bound(costed, "> ", "< ") + whole(costed.full_at)
 
 
 def _bound(costed: Costed, at_least: str, at_most: str) -> str:
@@ -124,16 +132,8 @@ def _of_outcome(tell: Callable[[Outcome], str]) -> Cell:
     return lambda _, outcome: "-" if outcome is None else tell(outcome)
 
 
-def _saved(span: Span | None) -> str:
-    """Return a saving, which may be a loss."""
-    if span is None:
-        return UNKNOWN
-    low, high = figure(span.low), figure(span.high)
-    return low if low == high else f"{low} to {high}"
-
-
 def _monthly(outcome: Outcome) -> str:
-    return _saved(None if outcome.saving is None else scaled_month(outcome.saving))
+    return _span(None if outcome.saving is None else scaled_month(outcome.saving))
 
 
 def _taken(costed: Costed, _: Outcome | None) -> str:
@@ -141,12 +141,12 @@ def _taken(costed: Costed, _: Outcome | None) -> str:
 
 
 _ROWS: tuple[tuple[str, Cell], ...] = (
-    ("$ an hour", lambda c, _: _span(c.cost.per_hour)),
-    ("$ a request", lambda c, _: _span(c.cost.per_request)),
-    ("$ a M tokens", lambda c, _: _span(c.cost.per_million)),
-    ("$ a M of answers", lambda c, _: _span(c.cost.per_million_output)),
-    ("saves $ an hour", _of_outcome(lambda o: _saved(o.saving))),
-    ("saves $ a month", _of_outcome(_monthly)),
+    ("an hour $", lambda c, _: _span(c.cost.per_hour)),
+    ("a request $", lambda c, _: _span(c.cost.per_request)),
+    ("a M tokens $", lambda c, _: _span(c.cost.per_million)),
+    ("a M of answers $", lambda c, _: _span(c.cost.per_million_output)),
+    ("saves an hour $", _of_outcome(lambda o: _span(o.saving))),
+    ("saves a month $", _of_outcome(_monthly)),
     ("seconds a request", _pace),
     ("times as long", _of_outcome(lambda o: _span(o.times))),
     ("mean with cache", _of_outcome(_mean)),

@@ -48,17 +48,21 @@ def by_roofline(setup: Setup, demand: Demand) -> Pace | None:
 def ratio(after: Setup, before: Setup, demand: Demand) -> Span | None:
     """Return how many times as long a request takes the engine after a change as before.
 
-    What both share cancels: the share of the bandwidth on the same hardware, the speed of the same
-    format. Without FLOPS it is the ratio of the decoding. None where a part is not known.
+    What both share cancels: the share of the bandwidth that one engine reaches on one hardware,
+    the speed of one format. Without FLOPS it is the ratio of the decoding. None where a part is not
+    known.
     """
     slow, fast = by_roofline(after, demand), by_roofline(before, demand)
     if slow is None or fast is None or after.model is None or before.model is None:
         return None
+    if after.hardware is None or before.hardware is None:
+        return None
     likely = slow.request_s.likely / fast.request_s.likely
     spread = [exactly(1.0)]
-    if after.hardware and before.hardware and after.hardware != before.hardware:
+    if after.hardware != before.hardware:
+        spread += [_around(after.hardware.bandwidth, before.hardware.bandwidth)]
+    if (after.hardware, after.takes) != (before.hardware, before.takes):
         spread += [_around(after.hardware.reached, before.hardware.reached)]
-        spread += [_around(before.hardware.bandwidth), _around(after.hardware.bandwidth)]
     if after.format and before.format and after.format != before.format:
         spread.append(_around(before.format.speed, after.format.speed))
     if after.model.name != before.model.name:
@@ -66,9 +70,9 @@ def ratio(after: Setup, before: Setup, demand: Demand) -> Span | None:
     return scaled(product(*spread), likely)
 
 
-def _around(top: Span, bottom: Span | None = None) -> Span:
+def _around(top: Span, bottom: Span) -> Span:
     """Return how far a quotient lies from its likely value, as factors."""
-    found = quotient(top, bottom or exactly(top.likely))
+    found = quotient(top, bottom)
     return scaled(found, 1 / found.likely)
 
 

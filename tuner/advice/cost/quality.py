@@ -62,7 +62,7 @@ def _of_format(before: Format | None, after: Format | None) -> Quality | None:
         f"Perplexity of {after.name} against {named}: {change(span)} ({', '.join(both)} on "
         "wikitext, llama.cpp PR 6936). That is no measure of your task."
     )
-    return Quality(f"perplexity {change(span)}", span, tuple(both), (told, *remarks))
+    return Quality(f"ppl {change(span)}", span, tuple(both), (told, *remarks))
 
 
 def _of_model(strategy: Strategy) -> Quality:

@@ -43,18 +43,28 @@ def costs(asked: Asked) -> Compared:
     entries = read_entries(asked.entries)
     measured, demand, engine = _measured(asked)
     today = _today(replace(asked, engine=asked.engine or engine), entries, told=asked.engine)
+    _ensure_enough(today, demand, asked.api)
+    wanted: tuple[StrategyPart, ...] = (*map(tried, asked.tries), *entries.strategies)
+    found = strategies(wanted, today, entries)
+    return compared(today, found, demand, measured, asked.api)
+
+
+def _ensure_enough(today: Setup, demand: Demand, api: Api | None) -> None:
+    """Raise InputError where a figure is missing without which the rest would mislead."""
     if today.price is None:
         raise InputError(
             "--price is missing: what does an hour of the instance cost, in $? `tune` knows no "
             "prices"
         )
-    if asked.api is not None and demand.tokens is None:
+    if demand.context is not None and (demand.tokens or 0) > demand.context:
+        raise InputError(
+            f"--num-ctx {demand.context:g} does not hold a request with its answer, which are "
+            f"{demand.tokens:g} tokens"
+        )
+    if api is not None and demand.tokens is None:
         raise InputError(
             "--api needs to know the tokens of a request; add --input-tokens and --output-tokens"
         )
-    wanted: tuple[StrategyPart, ...] = (*map(tried, asked.tries), *entries.strategies)
-    found = strategies(wanted, today, entries)
-    return compared(today, found, demand, measured, asked.api)
 
 
 def _measured(asked: Asked) -> tuple[Measured | None, Demand, str | None]:

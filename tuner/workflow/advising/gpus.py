@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from tuner.advice.ranges import hull
@@ -25,8 +27,9 @@ def hardware(name: str, entries: Entries, where: str) -> Hardware:
     return entries.gpus.get(name.lower()) or _listed(name, where)
 
 
+@cache
 def here() -> Hardware:
-    """Return this machine's CPU with the bandwidth that is measured now, for about a second."""
+    """Return this machine's CPU with the bandwidth that is measured once, for half a second."""
     import psutil
 
     from tuner.machine.bandwidth import measure
@@ -54,7 +57,9 @@ def _listed(name: str, where: str) -> Hardware:
             f"install it with:\n  {_INSTALL}\nor write memory_gb and bandwidth_gb_s under gpus in "
             "a file for --entries"
         ) from None
-    known = {spec.name_key: spec for spec in GPUDatabase.default().specs}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it does not close its own file
+        known = {spec.name_key: spec for spec in GPUDatabase.default().specs}
     found = [known[key] for key in matching(name, known)]
     if not found:
         raise InputError(f"{where}: unknown GPU {name!r}{nearest(_key(name), known)}")
