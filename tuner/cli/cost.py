@@ -21,59 +21,65 @@ _MOST = 1e9
 _FILE = click.Path(path_type=Path)
 
 
-class Figure(click.ParamType[float]):
+class _Written(click.ParamType[Any]):
+    """A value that is written in a way of its own; a line that is still typed is not read."""
+
+    expected = ""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what a text means."""
+        if not isinstance(value, str) or (ctx is not None and ctx.resilient_parsing):
+            return value
+        read = self.read(value)
+        if read is None:
+            self.fail(f"expected {self.expected}, found {value!r}", param, ctx)
+        return read
+
+    def read(self, text: str) -> Any:
+        """Return what a text means, None where it is not written so."""
+        raise NotImplementedError
+
+
+class Figure(_Written):
     """A number above zero."""
 
-    name = "figure"
+    name, expected = "figure", f"a number above 0, and of at most {_MOST:g}"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def read(self, text: str) -> float | None:
         """Return the number."""
-        found = click.FLOAT.convert(value, param, ctx)
-        if not 0 < found <= _MOST:
-            self.fail(f"expected a number above 0, and of at most {_MOST:g}, found {value!r}",
-                      param, ctx)  # fmt: skip
-        return float(found)
+        try:
+            found = float(text)
+        except ValueError:
+            return None
+        return found if 0 < found <= _MOST else None
 
 
-class Rate(click.ParamType[float]):
+class Rate(_Written):
     """Requests an hour, from a number with its unit."""
 
-    name = "rate"
+    name, expected = "rate", "requests with their unit, such as 500/h or 0.2/s"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def read(self, text: str) -> float | None:
         """Return requests an hour."""
-        if isinstance(value, float):
-            return value
-        found = _RATE.fullmatch(str(value))
+        found = _RATE.fullmatch(text)
         if found is None or not 0 < float(found[1]) <= _MOST:
-            self.fail(
-                f"expected requests with their unit, such as 500/h or 0.2/s, found {value!r}",
-                param, ctx,
-            )  # fmt: skip
+            return None
         return float(found[1]) * _HOURS[found[2]]
 
 
-class Prices(click.ParamType["Api"]):
+class Prices(_Written):
     """Two prices of an API."""
 
     name = "prices"
+    expected = "$ per million tokens of input and of output, such as 0.15,0.60"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Api:
+    def read(self, text: str) -> Api | None:
         """Return the prices of input and output."""
         from tuner.advice.cost.values import Api
 
-        if isinstance(value, Api):
-            return value
-        found = _PRICES.fullmatch(str(value))
+        found = _PRICES.fullmatch(text)
         if found is None or not 0 < sum(map(float, found.groups())) <= _MOST:
-            self.fail(
-                "expected $ per million tokens of input and of output, such as 0.15,0.60, found "
-                f"{value!r}", param, ctx,
-            )  # fmt: skip
+            return None
         return Api(float(found[1]), float(found[2]))
 
 
