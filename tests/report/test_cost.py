@@ -10,6 +10,7 @@ from rich.console import Console
 
 from tests.advice.cost.test_worked_case import DEMAND, STRATEGIES, TODAY, found
 from tuner.advice.cost.compared import Compared, compared
+from tuner.advice.roofline import Hardware
 from tuner.report.cost import figure, headline, show_costs
 
 
@@ -46,6 +47,21 @@ def test_the_answer_names_the_best_with_what_it_costs_in_time() -> None:
     assert "B (A10G) saves most: $1.00 an hour, $730 a month" in headline(found())
     assert headline(compared(TODAY, STRATEGIES[:1], DEMAND)).endswith(
         "No strategy here surely saves."
+    )
+
+
+def test_what_the_best_depends_on_is_said_with_it() -> None:
+    """Whether it fits and carries the rate, where the figures leave that open."""
+    b = STRATEGIES[1]
+    unknown = compared(
+        replace(TODAY, model=None), (replace(b, setup=replace(b.setup, model=None)),), DEMAND
+    )
+
+    assert headline(unknown).endswith("provided that it fits and one instance carries the rate.")
+    assert "provided" not in headline(found())
+    tiny = Hardware("tiny", 1e9, TODAY.hardware.bandwidth)  # type: ignore[union-attr]
+    assert headline(compared(replace(TODAY, hardware=tiny), (), DEMAND)).startswith(
+        "This does not fit into memory"
     )
 
 

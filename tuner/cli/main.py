@@ -97,7 +97,7 @@ def cli() -> None:
     tune check --url http://HOST:PORT        see whether what serves still meets its targets
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
-    tune cost out/latest --price 2 ...       what serving costs, and what would save
+    tune cost RESULT --price 2 --rate 500/h  see what serving costs, and what would save
     tune doctor                              see what disturbs measuring here
     tune config show tune.yaml               see each value, and where it was said
     tune paths                               see where results, state and caches lie

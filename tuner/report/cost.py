@@ -34,20 +34,31 @@ def show_costs(found: Compared) -> Group:
 
 def headline(found: Compared) -> str:
     """Return in a sentence what would save most, or that nothing here does."""
-    hour = found.today.cost.per_hour
-    request = found.today.cost.per_request
+    hour, request = found.today.cost.per_hour, found.today.cost.per_request
     if hour is None or request is None:
         return "What serving costs is unknown."
     said = f"Serving costs ${_range(hour)} an hour, ${_range(request)} a request."
-    best = found.best
-    if best is None:
-        return f"{said} No strategy here surely saves." if found.outcomes else said
-    saving = best.saving or hour
+    if found.today.fit == "does not fit":
+        said = f"This does not fit into memory; if it did: {said[0].lower()}{said[1:]}"
+    if found.best is not None:
+        return f"{said} {_saves(found.best)}"
+    return f"{said} No strategy here surely saves." if found.outcomes else said
+
+
+def _saves(best: Outcome) -> str:
+    """Say what the best strategy saves, at which price in time and answers, and if what holds."""
+    assert best.saving is not None
     times = "" if best.times is None else f", a request takes {_range(best.times)} times as long"
-    return (
-        f"{said} {best.strategy.label} ({best.strategy.name}) saves most: ${_range(saving)} an "
-        f"hour, ${_range(scaled_month(saving))} a month{times}; answers: {best.quality.risk}."
+    told = (
+        f"{best.strategy.label} ({best.strategy.name}) saves most: ${_range(best.saving)} an hour, "
+        f"${_range(scaled_month(best.saving))} a month{times}; answers: {best.quality.risk}"
     )
+    provided = {
+        "it fits": best.costed.fit != "fits",
+        "one instance carries the rate": best.costed.pace is None or not best.costed.pace.whole,
+    }
+    open_ = [condition for condition, unsure in provided.items() if unsure]
+    return f"{told}; provided that {' and '.join(open_)}." if open_ else f"{told}."
 
 
 def scaled_month(span: Span) -> Span:
@@ -176,7 +187,7 @@ def _break_evens(found: Compared) -> Iterator[str]:
         lines += _of_instance(label, outcome.costed, found)
         if even is not None:
             cheap, dear = ("today", label) if outcome.dearer else (label, "today")
-            lines.append(f"  - {cheap} costs less than {dear} up to {whole(even)}.")
+            lines.append(f"  - {cheap} costs less than {dear} up to {whole(even)} requests/h.")
     yield f"Costs are those of {found.demand.per_hour:,.6g} requests/h."
     if lines:
         yield from ("Break-even rates in requests/h:", *lines)
