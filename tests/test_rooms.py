@@ -13,7 +13,7 @@ from tuner.engines.registry import kinds
 PACKAGE = Path(__file__).parents[1] / "tuner"
 ROOMS = (
     "spec", "cli", "workflow", "report", "search", "evaluate", "store", "guard", "load", "stats",
-    "machine", "telling",
+    "machine", "telling", "advice",
 )  # fmt: skip
 """`modelfile` is not one of them: a Modelfile is Ollama's format."""
 

@@ -13,7 +13,7 @@ from tests.docs.follow import follow
 from tests.docs.page import Block, blocks, given, pages
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = 16
+LEFT_OUT = 17
 """Blocks that cannot be done here: installing, real models, services of the system."""
 
 

@@ -20,7 +20,7 @@ from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
+    "rollback", "retune", "history", "check", "schedule", "notify", "cost", "doctor",
     "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
@@ -97,6 +97,7 @@ def cli() -> None:
     tune check --url http://HOST:PORT        see whether what serves still meets its targets
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
+    tune cost RESULT --price 2 --rate 500/h  see what serving costs, and what would save
     tune doctor                              see what disturbs measuring here
     tune config show tune.yaml               see each value, and where it was said
     tune paths                               see where results, state and caches lie

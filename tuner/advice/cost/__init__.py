@@ -1,0 +1,1 @@
+"""What serving costs, and what other ways to serve would cost; pure functions on values."""
