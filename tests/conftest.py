@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import itertools
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -23,6 +25,20 @@ LONGEST = (
     "test_searches.py", "test_ollama_run.py", "test_apply_broken_off.py", "test_pausing.py",
 )  # fmt: skip
 """Files that take longest: begun last, one of them would keep a single core busy in the end."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are collected, and never look for any among them again.
+
+    Thousands of tests live to the end, in each of the processes that run them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly

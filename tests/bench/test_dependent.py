@@ -6,6 +6,7 @@ import ast
 import itertools
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,25 +45,25 @@ def half_late(count: int) -> World:
 
 
 @pytest.mark.parametrize(
-    "world",
+    "made",
     [
-        independent(0.05),
-        half_late(40),
-        draws.sampled_templates(traffic(study([1.0] * 200)), 0.05),
-        draws.bursts(0.05, 8),
-        draws.turning(independent(0.0), timely=300, late=0.05),
-        starts(0.05, 0.05),
-        closed(1, 0.05),
-        closed(8, 0.05, UNLIKE),
-        closed(8, 0.0, UNLIKE, slow=independent(0.05)),
-        opened(4, 0.05),
-        opened(1, 0.05, UNLIKE),
-        closed(8, 0.02, slow=draws.joined(starts(0.02, 0.05), half_late(40))),
+        lambda: independent(0.05),
+        lambda: half_late(40),
+        lambda: draws.sampled_templates(traffic(study([1.0] * 200)), 0.05),
+        lambda: draws.bursts(0.05, 8),
+        lambda: draws.turning(independent(0.0), timely=300, late=0.05),
+        lambda: starts(0.05, 0.05),
+        lambda: closed(1, 0.05),
+        lambda: closed(8, 0.05, UNLIKE),
+        lambda: closed(8, 0.0, UNLIKE, slow=independent(0.05)),
+        lambda: opened(4, 0.05),
+        lambda: opened(1, 0.05, UNLIKE),
+        lambda: closed(8, 0.02, slow=draws.joined(starts(0.02, 0.05), half_late(40))),
     ],
 )
-def test_a_world_is_late_as_often_as_it_says(world: World) -> None:
+def test_a_world_is_late_as_often_as_it_says(made: Callable[[], World]) -> None:
     """Over many runs the late share is the mean chance."""
-    found = runs_of(world, 600, 400)
+    found = runs_of(made(), 600, 400)
 
     late = np.array([drew.late.mean() for drew in found])
     chance = np.array([drew.chance.mean() for drew in found])

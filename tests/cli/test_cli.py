@@ -15,6 +15,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from tests.processes import still_running
+from tuner.spec.shipped import studies
 from tuner.testing.paced_server import running
 
 FAST = "--ttft-ms 1 --itl-ms 0.1 --prompt-us-per-token 1"
@@ -57,6 +58,23 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     )
 
     assert found.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_study_is_checked_without_what_only_runs_need(tmp_path: Path) -> None:
+    """Nor does the room of statistics import anything of scipy that nobody calls."""
+    study = str(studies() / "task-api.yaml")
+    heavy = "scipy.special scipy.optimize scipy.stats aiohttp httpx sqlalchemy optuna"
+    code = (
+        "import sys\nfrom tuner.stats import gains, noise, paired, predict\n"
+        "from tuner.cli.main import cli\n"
+        f"cli.main(['study', 'check', {study!r}], standalone_mode=False)\n"
+        f"print([m for m in {heavy.split()!r} if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+
+    assert found.stdout.splitlines()[-1] == "[]", found.stderr
 
 
 @pytest.mark.parametrize("words", [["study", "check", "s.yaml"], ["run", "s.yaml", "--dry-run"]])

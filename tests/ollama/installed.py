@@ -43,20 +43,40 @@ def complete(version: str, folder: Path) -> Path:
     return ours
 
 
+_MADE: list[Path] = []
+"""The folder of models that this process has made."""
+
+
 def models(folder: Path) -> Path:
     """Return a folder of models below `folder`: the packaged one as MODEL, in Q4_0 as QUICKER.
 
     The older generation creates them from GGUF files, which the newer one cannot do without
-    llama.cpp's quantizer; both serve them.
+    llama.cpp's quantizer; both serve them. They are made once: other folders hold links to the same
+    weights, which no Ollama changes.
     """
     there = folder / "models"
     if not there.exists():
-        quicker = folder / "q4_0.gguf"
-        requantize(default_path(), quicker)
-        with serving(complete(VERSIONS[0], folder), there) as host:
-            _create(MODEL, default_path(), host)
-            _create(QUICKER, quicker, host)
+        if not _MADE:
+            _MADE.append(_made(folder))
+        shutil.copytree(_MADE[0], there, copy_function=_linked)
     return there
+
+
+def _made(folder: Path) -> Path:
+    made, quicker = folder / "made", folder / "q4_0.gguf"
+    requantize(default_path(), quicker)
+    with serving(complete(VERSIONS[0], folder), made) as host:
+        _create(MODEL, default_path(), host)
+        _create(QUICKER, quicker, host)
+    return made
+
+
+def _linked(source: str, target: str) -> None:
+    """Link a blob, named by its digest; copy what may be written anew, as a manifest is."""
+    if Path(source).parent.name == "blobs":
+        os.link(source, target)
+    else:
+        shutil.copyfile(source, target)
 
 
 def _create(name: str, weights: Path, host: str) -> None:

@@ -32,9 +32,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from tuner.spec.values import Verdict
+from tuner.stats.bernoulli import odds, share_at
 from tuner.stats.dependence import MAX_LAG, dependence, longest_chain
 from tuner.stats.strands import Strands, single
 
@@ -93,8 +93,7 @@ def fail_bets(quantile: float) -> Bets:
     bound, so that one late request alone makes no FAIL.
     """
     for_p99, masses = np.array(list(FAIL_RATES.items())).T
-    ratios = scipy.special.logit(for_p99) - scipy.special.logit(0.01)
-    rates = scipy.special.expit(scipy.special.logit(1 - quantile) + ratios)
+    rates = share_at(odds(for_p99) / odds(0.01) * odds(1 - quantile))
     return Bets(1 - quantile, np.minimum(rates, 90 * (1 - quantile)), masses)
 
 
@@ -103,7 +102,8 @@ def wealth(late: npt.ArrayLike, total: npt.ArrayLike, bets: Bets) -> Floats:
     bad = np.asarray(late)[..., None]
     good = np.asarray(total)[..., None] - bad
     # The logarithm of a rate of 0 is kept finite, since 0 late requests times it is 0.
-    when_late = np.maximum(scipy.special.xlogy(1, bets.rates / bets.bound), -1e30)
+    with np.errstate(divide="ignore"):
+        when_late = np.maximum(np.log(bets.rates / bets.bound), -1e30)
     when_timely = np.log1p(-bets.rates) - np.log1p(-bets.bound)
     grown = bad * when_late + good * when_timely
     product: Floats = np.exp(np.minimum(grown, _CAP)) @ bets.masses

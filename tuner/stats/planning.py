@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
+from tuner.stats.bernoulli import divergence
 from tuner.stats.eprocess import Bools, check_levels, fail_bets, pass_bets, wealth
 
 MIXTURE_COST = 1.1
@@ -25,11 +25,9 @@ def sprt_bound(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) ->
     check_levels(quantile, alpha)
     if not 0 <= late_rate <= 1:
         raise ValueError(f"late_rate must lie in [0, 1], not {late_rate!r}")
-    growth = scipy.special.rel_entr(late_rate, 1 - quantile) + scipy.special.rel_entr(
-        1 - late_rate, quantile
-    )
+    growth = divergence(late_rate, 1 - quantile)
     # 1 - 0.99 is not 0.01 to the last bit: at the bound the growth is rounding alone.
-    return float(math.log(1 / alpha) / growth) if growth > 1e-15 else math.inf
+    return math.log(1 / alpha) / growth if growth > 1e-15 else math.inf
 
 
 def expected_requests(late_rate: float, quantile: float = 0.99, alpha: float = 0.05) -> float:

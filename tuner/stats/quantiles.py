@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
+from tuner.stats.bernoulli import odds, share_at
 from tuner.stats.eprocess import Bets, Bools, evidence, fail_bets, pass_bets
 from tuner.stats.strands import Strands, single
 
@@ -86,10 +86,8 @@ def interval_bets(q: float) -> tuple[Bets, Bets]:
     if q >= 0.9:
         return pass_bets(q), fail_bets(q)
     masses = np.full(len(NEAR), 1 / len(NEAR))
-    sides = (
-        scipy.special.expit(scipy.special.logit(1 - q) + sign * np.log(NEAR)) for sign in (-1, 1)
-    )
-    below, above = (Bets(1 - q, rates, masses) for rates in sides)
+    near = np.array(NEAR)
+    below, above = (Bets(1 - q, share_at(odds(1 - q) * by), masses) for by in (1 / near, near))
     return below, above
 
 

@@ -17,9 +17,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-import scipy
 
 from tuner.spec.values import Verdict
+from tuner.stats.bernoulli import divergence
 from tuner.stats.quantiles import Bound
 
 BETS = (0.03, 0.1, 0.25, 0.5, 0.75, 0.99)
@@ -121,8 +121,7 @@ def answers_needed(share: float | None, floor: float, alpha: float = 0.05) -> fl
     """
     if share is None or share <= floor:
         return math.inf
-    growth = scipy.special.rel_entr(share, floor) + scipy.special.rel_entr(1 - share, 1 - floor)
-    return MIXTURE_COST * math.log(1 / alpha) / float(growth)
+    return MIXTURE_COST * math.log(1 / alpha) / divergence(share, floor)
 
 
 def _highest_floor(values: Floats, alpha: float, weights: Floats) -> float:
