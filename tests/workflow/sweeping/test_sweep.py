@@ -210,9 +210,35 @@ def test_a_value_that_does_not_start_is_told_and_the_others_go_on(swept: Swept) 
 
 
 def test_a_baseline_that_does_not_serve_ends_it(swept: Swept) -> None:
-    """There is nothing to compare with."""
+    """There is nothing to compare with; when it serves again, `resume` goes on as if never cut."""
     with pytest.raises(EngineDied):
         swept.of(CTX, engine=SimulatedEngine(world, crashes=lambda c: c["num_ctx"] == 4096))
+    found = swept.of(CTX, resume=True)
+
+    assert found.complete
+    assert found.baseline.failed is None
+    assert found.baseline.blocks == 6
+
+
+def test_a_value_that_is_the_baselines_own_is_left_out(swept: Swept) -> None:
+    """And that is told."""
+    found = swept.of(asked(["num_ctx=4096,2048"], rounds=2, requests=8))
+
+    assert [value.value for value in found.values] == [2048]
+    assert "num_ctx 4096 is the baseline's own value" in swept.notes[0]
+
+
+def test_a_start_that_the_budget_cuts_is_no_failure(swept: Swept) -> None:
+    """Neither of the baseline nor of a value: what was measured before is told all the same."""
+    for budget_s in (4.0, 6.5, 9.0):
+        out = Swept(swept.out / str(budget_s))
+        slow = SimulatedEngine(world, restart_s=60.0 if budget_s < 5 else 12.0)
+        found = out.of(CTX, engine=slow, study=study(baseline=STUDY.baseline, budget_s=budget_s))
+
+        assert not found.complete
+        assert [side.failed for side in (found.baseline, *(v.side for v in found.values))] == [
+            None
+        ] * 3
 
 
 @pytest.mark.parametrize(

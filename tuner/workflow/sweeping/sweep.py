@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -52,30 +53,40 @@ async def sweep(
 
     Each value gets blocks in random order with one of the baseline before each. No block begins
     once the study's budget is used up. Every finished one stays in `out`, whatever ends the sweep,
-    and `resume` goes on with those. Raises InputError; EngineDied where the baseline does not
-    serve; Locked, NotComparable and OutputError as a run does.
+    and `resume` goes on with those; what failed is tried again then. Raises InputError; EngineDied
+    where the baseline does not serve; Locked, NotComparable and OutputError as a run does.
     """
     with claimed(out, resume=resume):
         engine = engine or create(study, out / "engine")
-        study, base, swept = _candidates(study, engine, asked)
-        stored = read_all(out)
-        about = identity(study, engine, base) | {"sweep": [asked.rounds, asked.block]}
-        run_id = same_run(out, about, {t.name: t.run for t in stored})
-        gate = study_gate(study, engine, progress)
-        session = begin(study, engine, out, stored, run_id, gate, unbounded)
-        due = blocks(base, swept, asked.rounds, study.seed)
-        job = _Job(session, asked, due, progress, list(stored))
-        try:
-            await job.measure()
-        finally:
-            await session.aclose(progress)
-        found = _found(study, base, swept, job)
-        facts = environment(engine, session.version)
-        write_json(out / "sweep.json", sweep_document(found, study, facts))
-        return found, facts
+        async with contextlib.aclosing(engine):
+            return await _sweep(study, out, asked, progress, engine)
 
 
-def _candidates(study: Study, engine: Engine, asked: Asked) -> tuple[Study, Candidate, Swept]:
+async def _sweep(
+    study: Study, out: Path, asked: Asked, progress: Callable[[str], None], engine: Engine
+) -> tuple[Sweep, dict[str, Any]]:
+    """Sweep with an engine into a folder that is ours; see `sweep`."""
+    study, base, swept = _candidates(study, engine, asked, progress)
+    stored = read_all(out)
+    about = identity(study, engine, base) | {"sweep": [asked.rounds, asked.block]}
+    run_id = same_run(out, about, {t.name: t.run for t in stored})
+    gate = study_gate(study, engine, progress)
+    session = begin(study, engine, out, stored, run_id, gate, unbounded)
+    due = blocks(base, swept, asked.rounds, study.seed)
+    job = _Job(session, asked, due, progress, _served(stored))  # what failed is tried again
+    try:
+        await job.measure()
+    finally:
+        await session.aclose(progress)
+    found = _found(study, base, swept, job)
+    facts = environment(engine, session.version)
+    write_json(out / "sweep.json", sweep_document(found, study, facts))
+    return found, facts
+
+
+def _candidates(
+    study: Study, engine: Engine, asked: Asked, progress: Callable[[str], None]
+) -> tuple[Study, Candidate, Swept]:
     """Return the study, its baseline, and the candidate of each value that differs from it.
 
     Raises InputError for knobs and values that the engine does not have.
@@ -88,7 +99,9 @@ def _candidates(study: Study, engine: Engine, asked: Asked) -> tuple[Study, Cand
     base, swept = baseline(study, engine), {}
     for knob, value in asked:
         candidate = baseline(study, engine, {knob: value}, said="sweep")
-        if candidate[knob] != base[knob]:
+        if candidate[knob] == base[knob]:
+            progress(f"{knob} {value} is the baseline's own value: nothing to compare")
+        else:
             swept[knob, candidate[knob]] = candidate
     if not swept:
         raise InputError("every value is the baseline's own: there is nothing to compare with it")
@@ -124,6 +137,7 @@ class _Job:
             await self._measure(block)
 
     async def _measure(self, block: Block) -> None:
+        """Measure a block; one that failed since the budget ended is as if it had not begun."""
         began_s = self.session.elapsed_s()
         place = Place(PHASE, block.number, side=block.side, planned=self.asked.block)
         fresh = not self.session.study.one_start
@@ -133,6 +147,8 @@ class _Job:
         name = f"{block.number:04d}"
         spec = TrialSpec(name, place, prompts, self.asked.block, fresh=fresh)
         measured = await self.session.measure(block.candidate, spec)
+        if measured.failed and self.session.left_s() <= 0:
+            return
         if measured.failed and block.side == BASELINE:
             raise EngineDied(failures.with_next_step(measured.failed, self.session.study))
         self.stored.append(StoredTrial(name, place, block.candidate, measured))
