@@ -73,8 +73,10 @@ def show_sweep(found: Sweep, study: Study) -> Group:
     """Return a table for each knob, then what holds for all of them."""
     parts: list[RenderableType] = []
     for knob, base in found.base.items():
+        parts += [Text("")] if parts else []
         values = [v for v in found.values if v.knob == knob]
         parts.append(_table(knob, base, found.baseline, values))
+        parts.append(Text(""))
         parts.append(_answers(knob, base, found.baseline, values, judged=study.workload.judged))
     parts += [Text(line, style="yellow") for line in _warnings(found)]
     parts.append(Text(_terms(found, study)))
@@ -131,10 +133,14 @@ def change_text(change: Change | None) -> str:
 def _answers(
     knob: str, base: Any, baseline: Side, values: Sequence[SweptValue], *, judged: bool
 ) -> Table:
-    table = Table(show_edge=False, pad_edge=False)
-    for column in (knob, "valid %", *(["correct %", "minus baseline"] if judged else [])):
-        table.add_column(column, no_wrap=True)
-    table.add_column("answers")
+    table = Table(show_edge=False, pad_edge=False, show_lines=True)
+    for column in (
+        knob,
+        "valid %",
+        *(["correct %", "minus baseline"] if judged else []),
+        "answers",
+    ):
+        table.add_column(column)
     rows = [(f"{base} (baseline)", baseline, "-"), *(_row(v) for v in values)]
     for name, side, difference in rows:
         if side.measured is not None:
