@@ -1,19 +1,20 @@
-"""Help texts of small commands."""
+"""Help texts of small commands, each from a process of its own: click keeps one once it is made."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from click.testing import CliRunner
 from syrupy.assertion import SnapshotAssertion
 
-from tuner.cli.main import cli
+from tests.cli.test_cli import tune
 
 
 @pytest.mark.parametrize("words", ["sweep", "config show", "paths", "completion"])
-def test_help(words: str, snapshot: SnapshotAssertion) -> None:
+def test_help(words: str, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     """Each says what there is, with an example."""
-    found = CliRunner(env={"COLUMNS": "100"}).invoke(cli, [*words.split(), "--help"])
+    found = tune(*words.split(), "--help", cwd=tmp_path)
 
-    assert found.exit_code == 0
+    assert found.returncode == 0
     assert "Example:" in found.stdout
     assert found.stdout == snapshot
