@@ -77,6 +77,8 @@ def test_a_study_as_the_first_word_takes_the_options_of_a_run() -> None:
         (("measure", "--set", "num_ctx=1", "my.yaml", "--set", "num"), ["num_batch=", "num_ctx="]),
         (("measure", "--set", "num_b"), ["num_batch="]),  # the packaged study has it
         (("measure", "gone.yaml", "--set", "n"), []),
+        (("sweep", "my.yaml", "num_c"), ["num_ctx="]),
+        (("sweep", "num_ctx=1", "my"), ["my.yaml"]),
     ],
 )
 def test_arguments_of_commands(words: tuple[str, ...], offered: list[str]) -> None:

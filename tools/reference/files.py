@@ -42,6 +42,7 @@ FILES: Mapping[str, str] = {
     "engine/": "Logs of the engine's starts.",
     ".lock": "Held while a `tune` uses the folder.",
     "measurement.json": "`tune measure`: the measurement (`tuner.measurement/1`, below).",
+    "sweep.json": "`tune sweep`: each value with its measurement and changes (`tuner.sweep/1`).",
     "capacity.json": "`tune capacity`: each load with its measurement (`tuner.capacity/1`).",
     "check.json": "`tune check`: what was found and why, with its measurement (`tuner.check/1`).",
     "night.json": "`tune retune`: what the night came to, with its evidence (`tuner.night/1`).",

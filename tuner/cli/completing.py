@@ -54,10 +54,17 @@ def knobs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     return [CompletionItem(f"{name}=") for name in found if name.startswith(incomplete)]
 
 
+def swept(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what a word of `tune sweep` may be: KNOB= or a study file."""
+    found = knobs(ctx, param, incomplete)
+    files = study_files(ctx, param, incomplete)
+    return [item for item in files if item.type != "file" or not found] + found
+
+
 def _study_text(ctx: click.Context) -> str:
     """Return the text of the study that is meant, "" where it cannot be read."""
-    typed = (word for word in ctx.args if word.endswith(_STUDIES))  # not read yet by click
-    told = ctx.params.get("study_file") or next(typed, None)
+    words = (*ctx.args, *(ctx.params.get("words") or ()))  # not read by click, or not as a study
+    told = ctx.params.get("study_file") or next((w for w in words if w.endswith(_STUDIES)), None)
     try:
         return (Path(told) if told else _usual_study()).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

@@ -19,8 +19,8 @@ from tuner.cli.completing import study_files
 from tuner.spec.errors import TunerError
 
 COMMANDS = (
-    "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "retune", "history", "check", "schedule", "notify", "cost", "doctor",
+    "run", "measure", "capacity", "sweep", "compare", "init", "study", "workload", "lint", "diff",
+    "apply", "rollback", "retune", "history", "check", "schedule", "notify", "cost", "doctor",
     "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
@@ -87,6 +87,7 @@ def cli() -> None:
     tune workload import F --format azure    make prompts out of a recording of requests
     tune measure tune.yaml --requests 300    measure one configuration
     tune capacity tune.yaml --highest 32     how much load it carries within the target
+    tune sweep num_ctx=2048,1024 tune.yaml   see what single values of a knob change
     tune compare out/before out/after        compare two measurements
     tune lint Modelfile                      see what a Modelfile does not do as it seems to
     tune diff Modelfile task-api             see what changes, and what that costs in service

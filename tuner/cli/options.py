@@ -60,7 +60,6 @@ study_argument = click.argument(
 )
 
 _CHECKING = (
-    study_argument,
     option("--target-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the end-to-end latency, in ms."),
     option("--target-ttft-p99", type=_MILLISECONDS, metavar="MS",
@@ -106,17 +105,22 @@ _OUTPUT = (
 
 def shared(command: F) -> F:
     """Add the options that every measuring command has."""
+    return with_options((study_argument, *_CHECKING, *_STARTING, *_ASKED, *_OUTPUT), command)
+
+
+def shared_without_study(command: F) -> F:
+    """Add the same to a command that reads the study off its own words."""
     return with_options((*_CHECKING, *_STARTING, *_ASKED, *_OUTPUT), command)
 
 
 def shared_without_starts(command: F) -> F:
     """Add the options of a command that measures what somebody else started."""
-    return with_options((*_CHECKING, *_ASKED, *_OUTPUT), command)
+    return with_options((study_argument, *_CHECKING, *_ASKED, *_OUTPUT), command)
 
 
 def of_study(command: F) -> F:
     """Add the study, and the options that replace what it says."""
-    return with_options((*_CHECKING, *_STARTING, *_ASKED), command)
+    return with_options((study_argument, *_CHECKING, *_STARTING, *_ASKED), command)
 
 
 def with_options(options: Iterable[Callable[[Any], Any]], command: F) -> F:

@@ -93,15 +93,20 @@ def complete(candidate: Mapping[str, Any], knobs: Mapping[str, Knob]) -> dict[st
 
 
 def baseline(
-    study: Study, engine: HasKnobs, settings: Mapping[str, Setting] | None = None
+    study: Study,
+    engine: HasKnobs,
+    settings: Mapping[str, Setting] | None = None,
+    *,
+    said: str = "--set",
 ) -> Candidate:
     """Return the study's baseline, with `settings` on top, as a whole candidate.
 
-    Raises InputError where the study or the settings name a knob or value that is not there.
+    `said` is where the settings come from. Raises InputError where the study or the settings name
+    a knob or value that is not there.
     """
     knobs, where = all_knobs(engine), study.file or "the study"
     _check(study.baseline, knobs, f"{where}: baseline")
-    _check(settings or {}, knobs, "--set")
+    _check(settings or {}, knobs, said)
     for name, dimension in study.space.items():
         for value in some_values(dimension):
             _check({name: value}, knobs, f"{where}: space")

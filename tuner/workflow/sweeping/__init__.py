@@ -1,0 +1,1 @@
+"""`tune sweep`: one knob at a time on the real engine, the baseline between."""
