@@ -14,8 +14,10 @@ from tests.guard.test_classify import sample
 from tuner.evaluate.lateness import Terms, by_block
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, Measurement, measurement
+from tuner.report.closing.rows import rows
 from tuner.report.documents import measurement_document
-from tuner.report.result import as_text, rows, show_measurement
+from tuner.report.measurement import show_measurement
+from tuner.report.result import as_text
 from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo

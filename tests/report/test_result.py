@@ -9,7 +9,8 @@ import pytest
 
 from tests.workflow.worlds import Recorder, study, world
 from tuner.report.gain_lines import gain_in_words
-from tuner.report.result import as_text, show_plan, show_result
+from tuner.report.plan import show_plan
+from tuner.report.result import as_text, show_result
 from tuner.search.budget import plan
 from tuner.search.result import FewerLate, Gain, Result
 from tuner.stats.quantiles import Bound

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tuner.evaluate.breakdown import Breakdown, Part, Rate
 from tuner.report.cells import interval
+from tuner.report.closing.lines import sentences
 
 WIDTH = 60
 
@@ -21,9 +22,13 @@ _OTHER = "░-"
 
 @dataclass(frozen=True, slots=True)
 class PartsTable:
-    """Shows a breakdown; in plain ASCII where colours are unwanted or the terminal is dumb."""
+    """Shows a breakdown; in plain ASCII where colours are unwanted or the terminal is dumb.
+
+    With `verbose` it also says by whom each part is known.
+    """
 
     breakdown: Breakdown
+    verbose: bool = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the title, the table, the bar and what has to be said about them."""
@@ -31,8 +36,7 @@ class PartsTable:
         yield Text("\nWhere the time went:")
         yield _table(self.breakdown, plain)
         yield Text(bar(self.breakdown.parts, plain=plain))
-        for line in remarks(self.breakdown):
-            yield Text(line)
+        yield from sentences(remarks(self.breakdown, verbose=self.verbose))
 
 
 def _table(found: Breakdown, plain: bool) -> Table:
@@ -69,13 +73,14 @@ def bar(parts: Sequence[Part], *, plain: bool, width: int = WIDTH) -> str:
     return line
 
 
-def remarks(found: Breakdown) -> list[str]:
+def remarks(found: Breakdown, *, verbose: bool = True) -> list[str]:
     """Return what a reader has to know: n, rates, what was left out or came out negative."""
     lines = [
         f"n = {found.n} served requests; {found.left_out} failed ones left out. Parts sum to e2e "
         "in each request; their quantiles do not add up."
     ]
-    lines.append("Known by: " + "; ".join(f"{p.name} - {p.how}" for p in found.parts) + ".")
+    if verbose:
+        lines.append("Known by: " + "; ".join(f"{p.name} - {p.how}" for p in found.parts) + ".")
     lines.append(f"Tokens/s of one stream: prefill {_rate(found.prefill)}, decode "
                  f"{_rate(found.decode)}.")  # fmt: skip
     if found.connects:

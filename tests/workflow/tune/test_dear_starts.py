@@ -11,7 +11,8 @@ import pytest
 
 from tests.workflow.worlds import Recorder, study, world
 from tuner.report.documents import result_document
-from tuner.report.result import as_text, show_plan, show_result
+from tuner.report.plan import show_plan
+from tuner.report.result import as_text, show_result
 from tuner.search.budget import plan
 from tuner.search.result import Result
 from tuner.spec.knobs import Knob

@@ -17,7 +17,8 @@ from tuner.evaluate.lateness import by_block
 from tuner.evaluate.scope import ONE_START
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.report.documents import plan_document
-from tuner.report.result import as_text, show_plan, show_result
+from tuner.report.plan import show_plan
+from tuner.report.result import as_text, show_result
 from tuner.search.budget import Pace, plan
 from tuner.search.result import Result
 from tuner.spec.address import Address, Url

@@ -112,7 +112,7 @@ def write(result: Result) -> None:
     write_json(result.out / "result.json", result_document(result))
     report = result.out / "report.txt"
     with writing(report):
-        text = as_text(show_result(result))
+        text = as_text(show_result(result, verbose=True))
         report.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
