@@ -11,7 +11,8 @@ from rich.text import Text
 
 from tuner.evaluate.breakdown import Breakdown, Part, Rate
 from tuner.report.cells import interval
-from tuner.report.closing.lines import sentences
+from tuner.report.closing.lines import Whole, sentences
+from tuner.stats.quantiles import Bound
 
 WIDTH = 60
 
@@ -34,7 +35,7 @@ class PartsTable:
         """Yield the title, the table, the bar and what has to be said about them."""
         plain = console.no_color or console.is_dumb_terminal or options.ascii_only
         yield Text("\nWhere the time went:")
-        yield _table(self.breakdown, plain)
+        yield Whole(_table(self.breakdown, plain))
         yield Text(bar(self.breakdown.parts, plain=plain))
         yield from sentences(remarks(self.breakdown, verbose=self.verbose))
 
@@ -42,11 +43,11 @@ class PartsTable:
 def _table(found: Breakdown, plain: bool) -> Table:
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("part", no_wrap=True)
-    for column in ("p50 ms", "p99 ms", "mean share"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("known", no_wrap=True)
+    for column in ("p50 ms", "p99 ms", "share"):
+        table.add_column(column, justify="right")
+    table.add_column("known")
     for part in found.parts:
-        quantiles = [interval(bound, 1000.0, 1) for bound in part.quantiles.values()]
+        quantiles = [_milliseconds(bound) for bound in part.quantiles.values()]
         table.add_row(
             f"{_mark(part, plain)} {part.name}",
             *quantiles,
@@ -54,6 +55,11 @@ def _table(found: Breakdown, plain: bool) -> Table:
             part.known,
         )
     return table
+
+
+def _milliseconds(bound: Bound) -> str:
+    """Return a quantile with its interval; from 100 ms on a tenth of one says nothing."""
+    return interval(bound, 1000.0, 1 if (bound.value or 0.0) < 0.1 else 0)
 
 
 def _mark(part: Part, plain: bool) -> str:

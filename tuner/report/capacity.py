@@ -12,7 +12,7 @@ from rich.text import Text
 from tuner import __version__
 from tuner.evaluate.capacity import Capacity
 from tuner.evaluate.failures import in_words
-from tuner.report.closing.lines import Line, bullets
+from tuner.report.closing.lines import Line, Whole, bullets
 from tuner.report.closing.rows import quantile_text, rate_text
 from tuner.report.closing.verdict import STYLE
 from tuner.report.documents import measurement_document
@@ -51,7 +51,7 @@ def show_capacity(found: Capacity, study: Study, *, verbose: bool = False) -> Gr
     """Return the answer, the latency against the load, and what makes a reader doubt it."""
     parts: list[RenderableType] = [_answer(found, study), Line("Holds for", _holds_for(found))]
     parts += bullets(_warnings(found))
-    parts += [Text(""), _table(found, study)]
+    parts += [Text(""), Whole(_table(found, study))]
     if verbose:
         parts.append(Line("", TOGETHER))
     return Group(*parts)

@@ -12,7 +12,7 @@ from rich.text import Text
 from tuner import __version__
 from tuner.evaluate.comparison import Compared, Comparison, Row
 from tuner.report.cells import COUNTS_FROM, floor_percent, interval, percent
-from tuner.report.closing.lines import Line, bullets, sentences
+from tuner.report.closing.lines import Line, Whole, bullets, sentences
 from tuner.report.documents import bound_document
 from tuner.stats.noise import ALLOWANCE
 from tuner.stats.quantiles import Bound
@@ -25,8 +25,7 @@ def claims(found: Comparison) -> tuple[str, ...]:
         for row in found.rows
         if row.claim
     ]
-    low, high = found.correct.low, found.correct.high
-    if low is not None and high is not None and (low > 0 or high < 0):
+    if _answers_differ(found):
         points = interval(found.correct, 100.0, 1)
         told.append(f"B's share of correct answers differs from A's by {points} points")
     return tuple(told)
@@ -94,14 +93,14 @@ def show_comparison(found: Comparison, *, verbose: bool = False) -> Group:
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("", no_wrap=True)
     for column in ("A", "B", "B / A", "noise"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right")
     table.add_column("claimed")
     for row in found.rows:
         table.add_row(*_cells(row))
     for label, a, b in _others(found):
         table.add_row(label, a, b)
     below = [*_rests_on(found), *((_terms(),) if verbose else ())]
-    return Group(*_lead(found), Text(""), table, *sentences(below))
+    return Group(*_lead(found), Text(""), Whole(table), *sentences(below))
 
 
 def _lead(found: Comparison) -> Iterator[Line]:
@@ -109,17 +108,25 @@ def _lead(found: Comparison) -> Iterator[Line]:
     yield Line("", _headline(found), "bold")
     yield Line("A", found.a.path, whole=True)
     yield Line("B", found.b.path, whole=True)
-    claimed = claims(found)
+    claimed = [f"{r.name} {r.claim} by {_change(r.ratio)}" for r in found.rows if r.claim]
     if claimed:
-        yield Line("Claimed", f"{'; '.join(claimed)}.")
+        yield Line("Latency of B", f"{'; '.join(claimed)}.")
     if found.pairs:
-        points = interval(found.correct, 100.0, 1)
-        yield Line(
-            "Answers", f"right ones, B minus A: {points} points on {found.pairs} same prompts."
-        )
+        yield Line("Answers", _answers(found))
     settings = "; ".join(f"{knob}: {a} -> {b}" for knob, (a, b) in found.changed.items())
     yield Line("Changed", settings or "no setting")
     yield from bullets(found.reasons)
+
+
+def _answers(found: Comparison) -> str:
+    differ = "a difference" if _answers_differ(found) else "no difference is claimed"
+    points = interval(found.correct, 100.0, 1)
+    return f"right ones, B minus A: {points} points on {found.pairs} same prompts; {differ}."
+
+
+def _answers_differ(found: Comparison) -> bool:
+    low, high = found.correct.low, found.correct.high
+    return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def _headline(found: Comparison) -> str:

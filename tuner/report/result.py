@@ -26,6 +26,9 @@ from tuner.report.gain_lines import better_in_words
 from tuner.report.terminal import console as console
 from tuner.search.result import Result
 
+REPORT = "report.txt"
+"""The file of a run that holds what is shown with `verbose`."""
+
 
 def show_result(result: Result, *, verbose: bool = False) -> Group:
     """Return a result for people; with `verbose` also the terms that its verdicts hold on.
@@ -41,11 +44,12 @@ def show_result(result: Result, *, verbose: bool = False) -> Group:
         columns = {"baseline": result.baseline, "best": result.best}
         parts += [Text(""), table(result.study, columns, verbose=verbose), Text("")]
     parts += sentences(notes(result))
-    parts += sentences(terms(result)) if verbose else [Line("", _MORE)]
+    if verbose:
+        parts += sentences(terms(result))
+    else:
+        more = f"More, as --verbose prints it: {result.out / REPORT}"
+        parts.append(Line("", more, whole=True))
     return Group(*parts)
-
-
-_MORE = "More: --verbose, report.txt and result.json have the terms of the verdicts."
 
 
 def _headline(result: Result) -> Line:

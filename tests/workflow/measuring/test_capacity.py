@@ -145,7 +145,7 @@ def test_a_target_that_no_load_meets_has_no_capacity(tmp_path: Path) -> None:
 
     assert result.highest is None
     assert len(result.levels) == 1
-    assert "Not even the lowest" in as_text(show_capacity(result, slow))
+    assert "not even the lowest" in as_text(show_capacity(result, slow))
 
 
 def test_no_target_is_an_input_error(tmp_path: Path) -> None:

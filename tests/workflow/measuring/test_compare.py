@@ -110,7 +110,7 @@ def test_occasions_that_lie_a_twentieth_apart_claim_nothing(tmp_path: Path, ms: 
     assert claims(found) == ()
     assert found.rows[0].ratio.value == pytest.approx(ms / 100, rel=1e-3)
     assert comparison_document(found)["allowance"] == 0.05
-    said = " ".join(as_text(show_comparison(found)).split())
+    said = " ".join(as_text(show_comparison(found, verbose=True)).split())
     assert "5% by which two occasions may differ though nothing was changed" in said
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tuner.evaluate.measurement import METRICS, Measurement
 from tuner.report.cells import interval, percent
+from tuner.report.closing.lines import Whole
 from tuner.spec.study import Study
 from tuner.spec.values import Slo
 
@@ -18,7 +19,7 @@ GOOD = "correct"
 """The class of answers that a short table leaves out: the shares say how many they are."""
 
 
-def table(study: Study, columns: dict[str, Measurement | None], *, verbose: bool) -> Table:
+def table(study: Study, columns: dict[str, Measurement | None], *, verbose: bool) -> Whole:
     """Return a table of measurements, the last one in bold where there are several."""
     made = Table(show_edge=False, pad_edge=False)
     made.add_column("", no_wrap=True)
@@ -27,7 +28,7 @@ def table(study: Study, columns: dict[str, Measurement | None], *, verbose: bool
         made.add_column(head, justify="right", style="bold" if last else "")
     for label, cells in rows(study, tuple(columns.values()), verbose=verbose):
         made.add_row(label, *cells)
-    return made
+    return Whole(made)
 
 
 def rows(study: Study, measured: Measured, *, verbose: bool = True) -> list[Row]:
