@@ -133,7 +133,7 @@ def test_who_doubts_a_number_finds_what_it_rests_on(result: Result) -> None:
     (certificate,) = best.certificates.values()
 
     assert f"{certificate.late} of {best.n} did, p99 186 [185, ?] ms, 97.5% confidence" in said
-    assert f"{best.n} requests from 120 templates, 2 engine starts, 0.6 min of this machine" in said
+    assert f"{best.n} requests from 120 templates, 2 engine starts, 38 s of this machine" in said
     assert "closed loop, concurrency 1; latencies count from sending" in said
     assert "noise floor 3.0%" in said
     assert f"points on {best.guard.pairs} prompts that both answered" in said
@@ -157,6 +157,8 @@ def test_no_gain_is_said_beside_the_noise(result: Result) -> None:
 
     assert within.startswith("no gain in e2e above the noise floor of 4.9%. Late, as counted: ")
     assert unknown.startswith("none: e2e of baseline and best was not compared.")
+    kept = better_in_words(replace(result, **nothing, noise_floor=None, changed={}))
+    assert kept == "none: the baseline itself is the best that was found."
 
 
 def test_a_run_that_measured_nothing_says_so(result: Result) -> None:

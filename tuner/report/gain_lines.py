@@ -24,6 +24,8 @@ def better_in_words(result: Result) -> str:
         words = f"{'; '.join(claims)}; noise floor {floor}."
         return f"{words} {_ONE_START}" if result.study.one_start else words
     if result.noise_floor is None:
+        if result.best is not None and not result.changed:
+            return "none: the baseline itself is the best that was found."
         return f"none: {slo.metric} of baseline and best was not compared. {_seen(result)}".strip()
     return f"no gain in {slo.metric} above the noise floor of {floor}. {_seen(result)}".strip()
 

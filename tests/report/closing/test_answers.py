@@ -49,7 +49,10 @@ def test_floors_stand_beside_what_is_measured() -> None:
     open_ = answers_in_words(ASKED, judged({"min_valid": "PASS", "min_correct": "UNDECIDED"}))
     met = answers_in_words(ASKED, judged({"min_valid": "PASS", "min_correct": "PASS"}))
 
-    assert open_.startswith("min_correct is UNDECIDED; valid 98.0 [95.0, 100.0] %, at least 90 %")
+    assert "worse than asked (min_valid)" in answers_in_words(ASKED, judged({"min_valid": "FAIL"}))
+    assert open_.startswith(
+        "not shown to be as good as asked (min_correct); valid 98.0 [95.0, 100.0] %, at least 90 %"
+    )
     assert met.startswith("as good as asked; valid ")
     assert "baseline" not in met  # nothing of it was compared
 

@@ -15,6 +15,11 @@ _BESIDE: Mapping[Verdict, str] = {
     "UNDECIDED": "not shown to be as good as the baseline's",
 }
 
+_ASKED: Mapping[Verdict, str] = {
+    "FAIL": "worse than asked",
+    "UNDECIDED": "not shown to be as good as asked",
+}
+
 
 def answers_in_words(study: Study, m: Measurement) -> str:
     """Say how good the answers are: beside the baseline's, beside what was asked, in numbers."""
@@ -30,10 +35,10 @@ def _judged(m: Measurement) -> Iterator[str]:
     beside = verdicts.pop("max_drop", None)
     if beside is not None:
         yield _BESIDE[beside]
-    open_ = [f"{name} is {said}" for name, said in verdicts.items() if said != "PASS"]
-    if open_:
-        yield ", ".join(open_)
-    elif verdicts:
+    for verdict, words in _ASKED.items():
+        if named := [name for name, said in verdicts.items() if said == verdict]:
+            yield f"{words} ({', '.join(named)})"
+    if verdicts and set(verdicts.values()) == {"PASS"}:
         yield "as good as asked"
 
 

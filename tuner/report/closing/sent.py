@@ -13,8 +13,12 @@ def sent_in_words(study: Study, m: Measurement) -> str:
     one = "" if templates(m) == 1 else "s"
     return (
         f"{m.n} requests from {templates(m)} template{one}, {starts_text(m.starts)}, "
-        f"{minutes(m):.1f} min of this machine; {load_in_words(study)}"
+        f"{_time(minutes(m))} of this machine; {load_in_words(study)}"
     )
+
+
+def _time(minutes: float) -> str:
+    return f"{minutes:.1f} min" if minutes >= 1 else f"{minutes * 60:.0f} s"
 
 
 def load_in_words(study: Study) -> str:
