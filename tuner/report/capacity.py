@@ -14,7 +14,7 @@ from tuner.evaluate.capacity import Capacity
 from tuner.evaluate.failures import in_words
 from tuner.report.closing.lines import Line, Whole, bullets
 from tuner.report.closing.rows import quantile_text, rate_text
-from tuner.report.closing.verdict import STYLE
+from tuner.report.closing.verdict import STYLE, targets_in_words
 from tuner.report.documents import measurement_document
 from tuner.spec.study import Study
 
@@ -77,16 +77,22 @@ def _warnings(found: Capacity) -> Iterator[str]:
 
 
 def _answer(found: Capacity, study: Study) -> Line:
-    targets, highest, beyond = ", ".join(map(str, study.slos)), found.highest, found.next
+    highest = found.highest
     if highest is None:
-        words = f"NOT PROVEN: not even the lowest load is proven to meet {targets}."
-        return Line("", words, STYLE["FAIL"])
-    words = f"PROVEN: {targets} up to {highest.size:.4g} {found.unit}"
+        targets = ", ".join(map(str, study.slos))
+        words = f"NOT PROVEN: not even the lowest load is proven to meet {targets}"
+        return Line("", f"{words}{_then(found)}.", STYLE["FAIL"])
+    words = f"PROVEN up to {highest.size:.4g} {found.unit}"
+    shown = targets_in_words(highest.study, highest.measured)
+    return Line("", f"{words}: {shown.removesuffix('.')}{_then(found)}.", STYLE["PASS"])
+
+
+def _then(found: Capacity) -> str:
+    """Say what the next load came to, and whether the search was cut."""
+    words, beyond = "", found.next
     if beyond is not None:
         words += f"; at {beyond.size:.4g} it is {beyond.verdict}"
-    if not found.complete:
-        words += "; the budget ended the search"
-    return Line("", f"{words}.", STYLE["PASS"])
+    return words if found.complete else f"{words}; the budget ended the search"
 
 
 def _table(found: Capacity, study: Study) -> Table:

@@ -39,7 +39,7 @@ def rows(study: Study, measured: Measured, *, verbose: bool = True) -> list[Row]
     """
     found = [
         *_latencies(study, measured, verbose),
-        *((str(slo), _cells(measured, lambda m, s=slo: _verdict(m, s))) for slo in study.slos),  # type: ignore[misc]
+        *((str(slo), [_verdict(m, slo) for m in measured]) for slo in study.slos),
         ("requests (starts)", _cells(measured, lambda m: f"{m.n} ({m.starts})")),
         ("valid %", _cells(measured, lambda m: percent(m.guard.valid))),
     ]
@@ -87,7 +87,9 @@ def quantile_text(m: Measurement | None, metric: str, q: float) -> str:
     return interval(m.quantiles[metric][q], 1000.0, 1 if metric == "tpot" else 0)
 
 
-def _verdict(m: Measurement, slo: Slo) -> str:
+def _verdict(m: Measurement | None, slo: Slo) -> str:
+    if m is None:
+        return "-"
     c = m.certificates[slo]
     unknown = m.counts.unknown_for(slo.metric)
     return f"{c.verdict} ({c.late}/{c.n} late{f', {unknown} unknown' if unknown else ''})"
