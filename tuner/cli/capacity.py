@@ -44,7 +44,7 @@ def command(
     """  # noqa: D301
     from tuner.report.capacity import capacity_document, show_capacity
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.measuring.capacity import capacity
 

@@ -56,7 +56,7 @@ def command(
     from tuner.report.documents import measurement_document
     from tuner.report.measurement import show_measurement
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.measuring.measure import measure
 

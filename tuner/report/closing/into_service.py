@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.engines.kind import PACKAGED_STUDY
 from tuner.engines.registry import deploying, kind_of
 from tuner.search.result import Result
-from tuner.spec.shipped import studies
+from tuner.spec.shipped import PACKAGED_STUDY, studies
 from tuner.spec.study import Study
 
 FOLDER_OPTIONS = "--folder DIR --reload COMMAND --health URL"
