@@ -220,7 +220,8 @@ def test_a_run_writes_its_folder_and_says_so(tmp_path: Path) -> None:
     assert "NOT PROVEN" in (out / "Modelfile").read_text()
     written = [n for n in ("Modelfile", "ollama.env", "client.json") if (out / n).exists()]
     assert {"Modelfile", "ollama.env"} <= set(written)
-    assert all(f"\n{name}: " in found.stdout for name in written)
+    assert all(f"{out.resolve().name}/{name}" in found.stdout for name in written)
+    assert f"tune apply {out.resolve().relative_to(tmp_path.resolve())} --name " in found.stdout
     assert "\x1b[" not in found.stdout + found.stderr
 
 

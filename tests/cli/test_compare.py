@@ -52,3 +52,15 @@ def test_what_is_no_measurement_is_exit_2(folders: Path) -> None:
     assert found.returncode == 2
     assert "nowhere: expected a measurement.json" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_the_terms_are_said_on_request(folders: Path) -> None:
+    """--verbose and TUNE_VERBOSE say what noise is, and leave the rest as it is."""
+    short, asked, told = (
+        tune("compare", "before", "after", *words, cwd=folders, **env).stdout
+        for words, env in (((), {}), (("-v",), {}), ((), {"TUNE_VERBOSE": "1"}))
+    )
+
+    assert asked == told
+    assert asked.startswith(short.rstrip())
+    assert "Noise is what like sides reach" in asked.removeprefix(short.rstrip())

@@ -14,8 +14,10 @@ from tests.guard.test_classify import sample
 from tuner.evaluate.lateness import Terms, by_block
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Client, Measurement, measurement
+from tuner.report.closing.rows import rows
 from tuner.report.documents import measurement_document
-from tuner.report.result import as_text, rows, show_measurement
+from tuner.report.measurement import show_measurement
+from tuner.report.result import as_text
 from tuner.spec.requests.workload import Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Load, Metric, Sample, Slo
@@ -135,8 +137,8 @@ def test_open_loop_counts_from_the_plan() -> None:
 
 
 def shown(m: Measurement) -> str:
-    """Return a measurement as it is shown to people."""
-    return as_text(show_measurement(m, STUDY))
+    """Return all that is said of a measurement to people."""
+    return as_text(show_measurement(m, STUDY, verbose=True))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_a_report_says_which_loop_it_was(
     told = measurement_document(found, study, {})
 
     assert (told["loop"], told["counts_from"]) == (loop, counts_from)
-    assert words in as_text(show_measurement(found, study))
+    assert words in " ".join(as_text(show_measurement(found, study)).split())
 
 
 def test_several_slos_pass_only_together_and_each_at_its_own_5_percent() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.workflow.worlds import Recorder, study, world
-from tuner.report.gain_lines import gain_in_words
-from tuner.report.result import as_text, show_plan, show_result
+from tuner.report.gain_lines import better_in_words, gain_in_words
+from tuner.report.plan import show_plan
+from tuner.report.result import as_text, show_result
 from tuner.search.budget import plan
 from tuner.search.result import FewerLate, Gain, Result
 from tuner.stats.quantiles import Bound
@@ -45,10 +46,10 @@ def test_without_expectations_no_share_of_right_answers_is_shown(result: Result)
     workload = result.study.workload
     bare = tuple(replace(t, expect=None) for t in workload.templates)
     unexpected = replace(result.study, workload=replace(workload, templates=bare))
-    shown = as_text(show_result(replace(result, study=unexpected)))
+    shown = as_text(show_result(replace(result, study=unexpected), verbose=True))
 
     assert "correct %" in as_text(show_result(result))
-    assert "valid %" in shown and "Frontier" in shown
+    assert "valid %" in shown and "Frontier" in shown and "Answers  " in shown
     assert not [words for words in ("correct %", "  correct ", "most correct") if words in shown]
 
 
@@ -96,3 +97,73 @@ def test_a_plan_says_what_it_takes_a_request_to_last() -> None:
     shown = show_plan(plan(study()), study()).plain
 
     assert "if a request takes 0.24 s: about " in shown
+
+
+JARGON = ("Terms:", "m = ", "Frontier", "Screening", "bracket", "standard deviation")
+
+
+def test_what_was_asked_comes_first(result: Result) -> None:
+    """Verdict, gain, answers, what it holds for, files and commands; only then figures."""
+    lines = as_text(show_result(result)).splitlines()
+    labels = [line.split("  ")[0] for line in lines[: lines.index("")]]
+    found = [label for label in labels if label and not label.startswith(" ")]
+
+    assert found[0].startswith("NOT PROVEN (UNDECIDED): it is open whether fewer than 1 %")
+    assert [label for label in found if label[0].isupper()][1:] == [
+        "Gain", "Answers", "Holds for", "Model", "Changed", "Files", "Into service", "And back",
+    ]  # fmt: skip
+
+
+def test_the_terms_are_said_on_request(result: Result) -> None:
+    """Without `verbose` no jargon; with it all of that, and nothing of the short form is lost."""
+    short, full = as_text(show_result(result)), as_text(show_result(result, verbose=True))
+
+    assert not [words for words in JARGON if words in short]
+    assert not [words for words in JARGON if words not in full]
+    assert set(short.splitlines()[:-1]) <= set(full.splitlines())
+    assert str(result.out / "report.txt") in short.splitlines()[-1]
+    assert (result.out / "report.txt").read_text() == full
+
+
+def test_who_doubts_a_number_finds_what_it_rests_on(result: Result) -> None:
+    """The short form has n, intervals, confidence, engine starts, window and load."""
+    best = result.best
+    assert best is not None
+    said = " ".join(as_text(show_result(result)).split())
+    (certificate,) = best.certificates.values()
+
+    assert f"{certificate.late} of {best.n} did, p99 186 [185, ?] ms, 97.5% confidence" in said
+    assert f"{best.n} requests from 120 templates, 2 engine starts, 38 s of this machine" in said
+    assert "closed loop, concurrency 1; latencies count from sending" in said
+    assert "noise floor 3.0%" in said
+    assert f"points on {best.guard.pairs} prompts that both answered" in said
+
+
+def test_what_makes_a_number_doubtful_is_in_the_short_form(result: Result) -> None:
+    """Failures and disturbances."""
+    assert result.best is not None
+    failed = replace(result, best=replace(result.best, failure_reasons={"HTTP 500": 3}))
+
+    assert "  - best: Failed, of 205 requests: 3 x HTTP 500" in as_text(show_result(failed))
+
+
+def test_no_gain_is_said_beside_the_noise(result: Result) -> None:
+    """Where sides were not compared it is not said that there was none."""
+    nothing: dict[str, Any] = {
+        "gain": None, "mean_gain": None, "median_gain": None, "late_gain": None,
+    }  # fmt: skip
+    within = better_in_words(replace(result, **nothing, noise_floor=0.05))
+    unknown = better_in_words(replace(result, **nothing, noise_floor=None))
+
+    assert within.startswith("no gain in e2e above the noise floor of 4.9%. Late, as counted: ")
+    assert unknown.startswith("none: e2e of baseline and best was not compared.")
+    kept = better_in_words(replace(result, **nothing, noise_floor=None, changed={}))
+    assert kept == "none: the baseline itself is the best that was found."
+
+
+def test_a_run_that_measured_nothing_says_so(result: Result) -> None:
+    """No verdict, no figure and no command is made up."""
+    said = as_text(show_result(replace(result, best=None, baseline=None, artifacts={})))
+
+    assert "no candidate could be measured" in said
+    assert "tune apply" not in said and "Gain" not in said

@@ -35,7 +35,7 @@ FILES: Mapping[str, str] = {
     "compose.yaml": "The vLLM server in a container, for docker compose.",
     "deployment.yaml": "The vLLM server as a Deployment of Kubernetes; secrets are only named.",
     "result.json": "Everything that the run found (`tuner.result/1`, below).",
-    "report.txt": "What the run printed at its end.",
+    "report.txt": "What the run printed at its end, with all that `--verbose` adds.",
     "run.json": "What the run is about. `--resume` refuses to continue a run of something else.",
     "study.db": "The trials as an Optuna study (SQLite), for looking at. Nothing reads it back.",
     "trials/NAME/": "A folder for each trial and each block of a proof (below).",

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import read_study, run_loop, setting_option, shared, show
+from tuner.cli.options import read_study, run_loop, setting_option, shared, show, verbose_option
 
 
 @click.command(name="capacity")
 @shared
+@verbose_option
 @setting_option
 @click.option(
     "--by-rate", is_flag=True, help="Raise requests a second (open loop), not those in flight."
@@ -25,6 +26,7 @@ def command(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     settings: dict[str, Any],
     by_rate: bool,
     lowest: float,
@@ -42,7 +44,7 @@ def command(
     """  # noqa: D301
     from tuner.report.capacity import capacity_document, show_capacity
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.measuring.capacity import capacity
 
@@ -56,6 +58,6 @@ def command(
         )
     )  # fmt: skip
     document = capacity_document(found, study, environment)
-    show(document if as_json else show_capacity(found, study))
+    show(document if as_json else show_capacity(found, study, verbose=verbose))
     lines.note(f"samples: {folder}")
     return 0 if found.highest else 3

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import show
+from tuner.cli.options import show, verbose_option
 
 if TYPE_CHECKING:
     from tuner.evaluate.comparison import Comparison
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Compare unlike measurements all the same.")
+@verbose_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(a: Path, b: Path, force: bool, as_json: bool) -> int:
+def command(a: Path, b: Path, force: bool, verbose: bool, as_json: bool) -> int:
     """Compare B against A: two measurements, or the best of two runs.
 
     A and B are measurement.json or result.json files, or the folders that hold them. Settings
@@ -31,14 +32,15 @@ def command(a: Path, b: Path, force: bool, as_json: bool) -> int:
     """  # noqa: D301
     from tuner.workflow.measuring.compare import compare
 
-    show_compared(compare(a, b, force=force), as_json=as_json)
+    show_compared(compare(a, b, force=force), as_json=as_json, verbose=verbose)
     return 0
 
 
-def show_compared(found: Comparison, *, as_json: bool) -> None:
+def show_compared(found: Comparison, *, as_json: bool, verbose: bool = False) -> None:
     """Print a comparison, and warn of what is unlike."""
     from tuner.report.comparison import comparison_document, show_comparison
 
     for difference in found.unlike:
         click.echo(f"warning: not alike: {difference}", err=True)
-    show(comparison_document(found) if as_json else show_comparison(found))
+    document = comparison_document(found) if as_json else None
+    show(document or show_comparison(found, verbose=verbose))

@@ -7,11 +7,20 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import option, read_study, run_loop, setting_option, shared, show
+from tuner.cli.options import (
+    option,
+    read_study,
+    run_loop,
+    setting_option,
+    shared,
+    show,
+    verbose_option,
+)
 
 
 @click.command(name="measure")
 @shared
+@verbose_option
 @setting_option
 @option(
     "--requests",
@@ -28,6 +37,7 @@ def command(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     settings: dict[str, Any],
     requests: int,
     until_decided: bool,
@@ -44,8 +54,9 @@ def command(
     study = read_study(study_file, **overrides)  # before what is slow to import
 
     from tuner.report.documents import measurement_document
+    from tuner.report.measurement import show_measurement
     from tuner.report.progress import Lines
-    from tuner.report.result import console, show_measurement
+    from tuner.report.terminal import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.measuring.measure import measure
 
@@ -63,7 +74,7 @@ def command(
     )
     m, environment = measured
     document = measurement_document(m, study, environment)
-    show(document if as_json else show_measurement(m, study))
+    show(document if as_json else show_measurement(m, study, verbose=verbose))
     lines.note(f"samples: {folder}")
     proven = all(c.verdict == "PASS" for c in m.certificates.values()) and m.valid_run
     return 0 if proven else 3

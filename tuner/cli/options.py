@@ -155,6 +155,13 @@ setting_option = click.option(
     help="A setting on top of the study's baseline; may be repeated.",
 )
 
+verbose_option = option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Say also on which terms the numbers hold, and what else was found.",
+)
+
 
 def read_study(path: Path | None, **overrides: Any) -> Study:
     """Return the study with the options on top: flag over environment over file."""

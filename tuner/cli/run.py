@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import progress, read_study, run_loop, shared, show
+from tuner.cli.options import progress, read_study, run_loop, shared, show, verbose_option
 from tuner.cli.run_options import folder_of, pause_option, resume_option, searching
 
 
 @click.command(name="run")
 @shared
+@verbose_option
 @searching
 @resume_option
 @click.option(
@@ -29,6 +30,7 @@ def command(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     resume: bool,
     pull: bool,
     pause_production: bool,
@@ -46,7 +48,9 @@ def command(
     study = read_study(study_file, **overrides)  # before what is slow to import
 
     from tuner.report.documents import plan_document, result_document
-    from tuner.report.result import console, show_plan, show_result
+    from tuner.report.plan import show_plan
+    from tuner.report.result import show_result
+    from tuner.report.terminal import console
     from tuner.search.budget import plan
     from tuner.workflow.beside.pausing import bring_back, paused, to_pause
     from tuner.workflow.tune.preparation import check
@@ -87,5 +91,5 @@ def command(
         return interrupted.exit_code
     finally:
         watcher.close()
-    show(result_document(result) if as_json else show_result(result))
+    show(result_document(result) if as_json else show_result(result, verbose=verbose))
     return 0 if result.verdict == "PASS" else 3

@@ -18,6 +18,12 @@ ONE_START = (
     "updates behind the same name.",
 )
 
+APART = (
+    "Requests in flight together are taken as independent (claim.in_flight: apart): where they "
+    "stall together the verdicts do not hold."
+)
+_BEYOND = ", which is more than the target"
+
 
 def scope(study: Study) -> tuple[str, ...]:
     """Return sentences on what the figures of a study do not hold for."""
@@ -28,13 +34,11 @@ def claim(study: Study, m: Measurement) -> list[str]:
     """Return sentences on what the verdicts of a measurement hold for."""
     if not m.samples:
         return []
-    templates = len({s.cluster for s in m.samples})
-    once = "; each was asked once, so templates like them" if templates == m.n else ""
-    minutes = sum(_seconds(block) for block in by_block(m.samples)) / 60
+    once = "; each was asked once, so templates like them" if templates(m) == m.n else ""
     lines = [
-        f"Verdicts on latency speak of what was sent: {templates} templates in their "
-        f"mix{once}, {starts_text(m.starts)}, {minutes:.1f} min of this machine. They cannot know "
-        "other hours, nor stalls rarer than one in that time.",
+        f"Verdicts on latency speak of what was sent: {templates(m)} templates in their "
+        f"mix{once}, {starts_text(m.starts)}, {minutes(m):.1f} min of this machine. They cannot "
+        "know other hours, nor stalls rarer than one in that time.",
         *_in_flight(study, m),
         *_new_start(study, m),
     ]
@@ -46,15 +50,35 @@ def claim(study: Study, m: Measurement) -> list[str]:
     return lines
 
 
+def doubts(study: Study, m: Measurement) -> list[str]:
+    """Return those sentences of `claim` that tell of more than the usual doubt."""
+    apart = _taken_apart(study)
+    beyond = [said for said in _new_start(study, m) if said.endswith(f"{_BEYOND}.")]
+    return [*([APART] if apart and m.samples else []), *beyond]
+
+
+def templates(m: Measurement) -> int:
+    """Return from how many templates the requests of a measurement came."""
+    return len({s.cluster for s in m.samples})
+
+
+def minutes(m: Measurement) -> float:
+    """Return how many minutes the blocks of a measurement lasted."""
+    return sum(_seconds(block) for block in by_block(m.samples)) / 60
+
+
+def _taken_apart(study: Study) -> bool:
+    load = study.workload.load
+    alone = load.concurrency == 1 and not load.open_loop
+    return study.claim.in_flight == "apart" and not alone
+
+
 def _in_flight(study: Study, m: Measurement) -> list[str]:
     load = study.workload.load
     if load.concurrency == 1 and not load.open_loop:
         return []
-    if study.claim.in_flight == "apart":
-        return [
-            "Requests in flight together are taken as independent (claim.in_flight: apart): where "
-            "they stall together the verdicts do not hold."
-        ]
+    if _taken_apart(study):
+        return [APART]
     together = max((c.m + 1 for c in m.certificates.values()), default=1)
     return [f"Up to {together} requests in flight together may stall together: they count as one."]
 
@@ -67,7 +91,7 @@ def _new_start(study: Study, m: Measurement) -> list[str]:
     if found is None or slo is None or value is None:
         return []
     ms, name = value * found.slower * 1000, f"{slo.metric} p{slo.quantile * 100:g}"
-    beyond = "" if ms <= slo.max_s * 1000 else ", which is more than the target"
+    beyond = "" if ms <= slo.max_s * 1000 else _BEYOND
     return [
         f"Its {found.starts} starts differ by {found.deviation:.1%} (standard deviation of the "
         f"median): of further starts like them 95 % would have their {name} at {ms:.0f} "

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from tuner.evaluate.breakdown import Breakdown, Part, Rate
 from tuner.report.cells import interval
+from tuner.report.closing.lines import Whole, sentences
+from tuner.stats.quantiles import Bound
 
 WIDTH = 60
 
@@ -21,28 +23,31 @@ _OTHER = "░-"
 
 @dataclass(frozen=True, slots=True)
 class PartsTable:
-    """Shows a breakdown; in plain ASCII where colours are unwanted or the terminal is dumb."""
+    """Shows a breakdown; in plain ASCII where colours are unwanted or the terminal is dumb.
+
+    With `verbose` it also says by whom each part is known.
+    """
 
     breakdown: Breakdown
+    verbose: bool = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the title, the table, the bar and what has to be said about them."""
         plain = console.no_color or console.is_dumb_terminal or options.ascii_only
         yield Text("\nWhere the time went:")
-        yield _table(self.breakdown, plain)
+        yield Whole(_table(self.breakdown, plain))
         yield Text(bar(self.breakdown.parts, plain=plain))
-        for line in remarks(self.breakdown):
-            yield Text(line)
+        yield from sentences(remarks(self.breakdown, verbose=self.verbose))
 
 
 def _table(found: Breakdown, plain: bool) -> Table:
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("part", no_wrap=True)
-    for column in ("p50 ms", "p99 ms", "mean share"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("known", no_wrap=True)
+    for column in ("p50 ms", "p99 ms", "share"):
+        table.add_column(column, justify="right")
+    table.add_column("known")
     for part in found.parts:
-        quantiles = [interval(bound, 1000.0, 1) for bound in part.quantiles.values()]
+        quantiles = [_milliseconds(bound) for bound in part.quantiles.values()]
         table.add_row(
             f"{_mark(part, plain)} {part.name}",
             *quantiles,
@@ -50,6 +55,11 @@ def _table(found: Breakdown, plain: bool) -> Table:
             part.known,
         )
     return table
+
+
+def _milliseconds(bound: Bound) -> str:
+    """Return a quantile with its interval; from 100 ms on a tenth of one says nothing."""
+    return interval(bound, 1000.0, 1 if (bound.value or 0.0) < 0.1 else 0)
 
 
 def _mark(part: Part, plain: bool) -> str:
@@ -69,13 +79,14 @@ def bar(parts: Sequence[Part], *, plain: bool, width: int = WIDTH) -> str:
     return line
 
 
-def remarks(found: Breakdown) -> list[str]:
+def remarks(found: Breakdown, *, verbose: bool = True) -> list[str]:
     """Return what a reader has to know: n, rates, what was left out or came out negative."""
     lines = [
         f"n = {found.n} served requests; {found.left_out} failed ones left out. Parts sum to e2e "
         "in each request; their quantiles do not add up."
     ]
-    lines.append("Known by: " + "; ".join(f"{p.name} - {p.how}" for p in found.parts) + ".")
+    if verbose:
+        lines.append("Known by: " + "; ".join(f"{p.name} - {p.how}" for p in found.parts) + ".")
     lines.append(f"Tokens/s of one stream: prefill {_rate(found.prefill)}, decode "
                  f"{_rate(found.decode)}.")  # fmt: skip
     if found.connects:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tuner import __version__
 from tuner.evaluate.capacity import Capacity
 from tuner.evaluate.failures import in_words
+from tuner.report.closing.lines import Line, Whole, bullets
+from tuner.report.closing.rows import quantile_text, rate_text
+from tuner.report.closing.verdict import STYLE, targets_in_words
 from tuner.report.documents import measurement_document
-from tuner.report.result import STYLE, quantile_text, rate_text
 from tuner.spec.study import Study
 
-SPEAKS_OF = (
-    "All levels come from one engine start and speak of it alone; what was in flight together "
-    "counts as one, unless the study takes it apart."
-)
+TOGETHER = "What was in flight together counts as one, unless the study takes it apart."
 
 BAR = 20
 """Characters of the longest bar of the curve."""
@@ -48,29 +47,52 @@ def capacity_document(
     }
 
 
-def show_capacity(found: Capacity, study: Study) -> Group:
-    """Return the answer and the latency against the load."""
-    words = [Text(SPEAKS_OF)]
-    words += [Text(f"  - {v.measured.saturated}", style="yellow")
-             for v in found.levels if v.measured.saturated]  # fmt: skip
-    words += [
-        Text(f"  - at {v.size:.4g}: {in_words(v.measured.failure_reasons, v.measured.n)}",
-             style="yellow")
-        for v in found.levels if v.measured.failure_reasons
-    ]  # fmt: skip
-    return Group(_answer(found, study), _table(found, study), *words)
+def show_capacity(found: Capacity, study: Study, *, verbose: bool = False) -> Group:
+    """Return the answer, the latency against the load, and what makes a reader doubt it."""
+    parts: list[RenderableType] = [_answer(found, study), Line("Holds for", _holds_for(found))]
+    parts += bullets(_warnings(found))
+    parts += [Text(""), Whole(_table(found, study))]
+    if verbose:
+        parts.append(Line("", TOGETHER))
+    return Group(*parts)
 
 
-def _answer(found: Capacity, study: Study) -> Text:
-    targets, highest, beyond = ", ".join(map(str, study.slos)), found.highest, found.next
+def _holds_for(found: Capacity) -> str:
+    surest = min(
+        (c.confidence for v in found.levels for c in v.measured.certificates.values()), default=None
+    )
+    sure = "" if surest is None else f"; each verdict at {surest:.2%} confidence"
+    said = "one engine start, from which all levels come"
+    n = sum(v.measured.n for v in found.levels)
+    return f"{said}; {n} requests in all{sure}."
+
+
+def _warnings(found: Capacity) -> Iterator[str]:
+    for level in found.levels:
+        m = level.measured
+        if m.saturated:
+            yield m.saturated
+        if m.failure_reasons:
+            yield f"at {level.size:.4g}: {in_words(m.failure_reasons, m.n)}"
+
+
+def _answer(found: Capacity, study: Study) -> Line:
+    highest = found.highest
     if highest is None:
-        return Text(f"Not even the lowest load is proven to meet {targets}.", style=STYLE["FAIL"])
-    words = f"{targets}: proven up to {highest.size:.4g} {found.unit}"
+        targets = ", ".join(map(str, study.slos))
+        words = f"NOT PROVEN: not even the lowest load is proven to meet {targets}"
+        return Line("", f"{words}{_then(found)}.", STYLE["FAIL"])
+    words = f"PROVEN up to {highest.size:.4g} {found.unit}"
+    shown = targets_in_words(highest.study, highest.measured)
+    return Line("", f"{words}: {shown.removesuffix('.')}{_then(found)}.", STYLE["PASS"])
+
+
+def _then(found: Capacity) -> str:
+    """Say what the next load came to, and whether the search was cut."""
+    words, beyond = "", found.next
     if beyond is not None:
         words += f"; at {beyond.size:.4g} it is {beyond.verdict}"
-    if not found.complete:
-        words += "; the budget ended the search"
-    return Text(f"{words}.", style=STYLE["PASS"])
+    return words if found.complete else f"{words}; the budget ended the search"
 
 
 def _table(found: Capacity, study: Study) -> Table:

@@ -13,8 +13,9 @@ from tuner import __version__
 from tuner.evaluate.checked import state_of, why
 from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.unjudged import not_judged
+from tuner.report.closing.rows import rows
 from tuner.report.documents import measurement_document
-from tuner.report.result import rows, show_measurement
+from tuner.report.measurement import figures
 from tuner.spec.study import Study
 
 STYLES = {"met": "bold green", "lost": "bold red", "undecided": "bold yellow"}
@@ -40,7 +41,7 @@ def show_check(m: Measurement, study: Study) -> Group:
     """Return a check for people: the line that says why, the figures, what was not judged."""
     line = Text(why(m, study), style=STYLES[state_of(m)])
     left = [Text(f"Not judged: {said}.", style="yellow") for said in not_judged(study, m)]
-    return Group(line, show_measurement(m, study), *left)
+    return Group(line, *figures(m, study, verbose=True), *left)
 
 
 def check_summary(m: Measurement, study: Study) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Group
@@ -12,6 +12,7 @@ from rich.text import Text
 from tuner import __version__
 from tuner.evaluate.comparison import Compared, Comparison, Row
 from tuner.report.cells import COUNTS_FROM, floor_percent, interval, percent
+from tuner.report.closing.lines import Line, Whole, bullets, sentences
 from tuner.report.documents import bound_document
 from tuner.stats.noise import ALLOWANCE
 from tuner.stats.quantiles import Bound
@@ -24,8 +25,7 @@ def claims(found: Comparison) -> tuple[str, ...]:
         for row in found.rows
         if row.claim
     ]
-    low, high = found.correct.low, found.correct.high
-    if low is not None and high is not None and (low > 0 or high < 0):
+    if _answers_differ(found):
         points = interval(found.correct, 100.0, 1)
         told.append(f"B's share of correct answers differs from A's by {points} points")
     return tuple(told)
@@ -88,20 +88,59 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def show_comparison(found: Comparison) -> Group:
-    """Return a comparison as a table and plain sentences."""
+def show_comparison(found: Comparison, *, verbose: bool = False) -> Group:
+    """Return a comparison: what may be claimed, the table, and what the claims rest on."""
     table = Table(show_edge=False, pad_edge=False)
     table.add_column("", no_wrap=True)
     for column in ("A", "B", "B / A", "noise"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right")
     table.add_column("claimed")
     for row in found.rows:
         table.add_row(*_cells(row))
     for label, a, b in _others(found):
         table.add_row(label, a, b)
-    return Group(
-        Text(f"A: {found.a.path}\nB: {found.b.path}"), table, *(Text(t) for t in _words(found))
-    )
+    below = [*_rests_on(found), *((_terms(),) if verbose else ())]
+    return Group(*_lead(found), Text(""), Whole(table), *sentences(below))
+
+
+def _lead(found: Comparison) -> Iterator[Line]:
+    """Yield what was asked: which is faster, by how much, and whether it answers as well."""
+    yield Line("", _headline(found), "bold")
+    yield Line("A", found.a.path, whole=True)
+    yield Line("B", found.b.path, whole=True)
+    claimed = [f"{r.name} {r.claim} by {_change(r.ratio)}" for r in found.rows if r.claim]
+    if claimed:
+        yield Line("Latency of B", f"{'; '.join(claimed)}.")
+    if found.pairs:
+        yield Line("Answers", _answers(found))
+    settings = "; ".join(f"{knob}: {a} -> {b}" for knob, (a, b) in found.changed.items())
+    yield Line("Changed", settings or "no setting")
+    yield from bullets(found.reasons)
+
+
+def _answers(found: Comparison) -> str:
+    differ = "a difference" if _answers_differ(found) else "no difference is claimed"
+    points = interval(found.correct, 100.0, 1)
+    return f"right ones, B minus A: {points} points on {found.pairs} same prompts; {differ}."
+
+
+def _answers_differ(found: Comparison) -> bool:
+    low, high = found.correct.low, found.correct.high
+    return low is not None and high is not None and (low > 0 or high < 0)
+
+
+def _headline(found: Comparison) -> str:
+    sides = {row.claim for row in found.rows if row.claim}
+    match sorted(sides):
+        case ["lower"]:
+            return "B is faster than A."
+        case ["higher"]:
+            return "B is slower than A."
+        case []:
+            within = "" if found.reasons else ": each lies within its interval or the noise"
+            return f"No difference in latency is claimed{within}."
+        case _:
+            return "B is faster than A in some figures and slower in others."
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -139,30 +178,21 @@ def _line(found: Comparison, label: str, cell: Any) -> tuple[str, str, str]:
     return (label, cell(found.a.document), cell(found.b.document))
 
 
-def _words(found: Comparison) -> Sequence[str]:
-    """Return the sentences below the table."""
-    settings = "; ".join(f"{knob}: {a} -> {b}" for knob, (a, b) in found.changed.items())
-    lines = [f"Settings that differ: {settings or 'none'}."]
-    if found.pairs:
-        points = interval(found.correct, 100.0, 1)
-        lines.append(f"Correct answers, B minus A on {found.pairs} same prompts: {points} points.")
-    claimed = claims(found)
-    lines += [f"{claim}." for claim in claimed]
-    if not claimed:
-        within = "" if found.reasons else ": each lies within its interval or the noise"
-        lines.append(f"No difference is claimed{within}.")
-    lines += [f"  - {reason}" for reason in found.reasons]
-    lines.append(_terms(found))
-    return lines
-
-
-def _terms(found: Comparison) -> str:
+def _rests_on(found: Comparison) -> Iterator[str]:
+    """Yield the load, and how sure the brackets are."""
     document = found.a.document
     instant = COUNTS_FROM["planned" if found.a.scheduled else "sent"]
+    yield f"Load: {document.get('load')}; {instant}."
+    yield (
+        f"Brackets of B / A hold at {found.confidence:.1%} each and at 95 % together; a claim "
+        "exceeds the noise as well."
+    )
+
+
+def _terms() -> str:
     return (
-        f"Load: {document.get('load')}; {instant}. Brackets beside a side are those of its own "
-        f"verdict, those of B / A hold at {found.confidence:.1%} each and at 95 % together; noise "
-        f"is what like sides reach: half of that bracket, and the {ALLOWANCE:.0%} by which two "
-        "occasions may differ though nothing was changed. A claim says that B's settings on its "
-        "occasion differ from A's on its own by more than that."
+        "Brackets beside a side are those of its own verdict. Noise is what like sides reach: "
+        f"half of the bracket of B / A, and the {ALLOWANCE:.0%} by which two occasions may differ "
+        "though nothing was changed. A claim says that B's settings on its occasion differ from "
+        "A's on its own by more than that."
     )

@@ -10,10 +10,40 @@ from tuner.spec.values import Slo
 from tuner.stats.noise import Drift
 
 
+def better_in_words(result: Result) -> str:
+    """Say how much better the best is than the baseline, in the target's own figure if it can.
+
+    What else is claimed says `gain_in_words`.
+    """
+    slo, floor = result.study.slos[0], _floor(result)
+    latency = result.gain or result.mean_gain or result.median_gain
+    claims = [f"{slo.metric} {_lower(latency)}"] if latency else []
+    if result.late_gain is not None:
+        claims.append(_late_text(result.late_gain))
+    if claims:
+        words = f"{'; '.join(claims)}; noise floor {floor}."
+        return f"{words} {_ONE_START}" if result.study.one_start else words
+    if result.noise_floor is None:
+        if result.best is not None and not result.changed:
+            return "none: the baseline itself is the best that was found."
+        return f"none: {slo.metric} of baseline and best was not compared. {_seen(result)}".strip()
+    return f"no gain in {slo.metric} above the noise floor of {floor}. {_seen(result)}".strip()
+
+
+def _floor(result: Result) -> str:
+    return "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
+
+
+def _seen(result: Result) -> str:
+    """Say how many requests were late on both sides, "" where they are not two."""
+    if result.keeps_baseline or result.best is None or result.baseline is None:
+        return ""
+    return _late_shares(result, result.study.slos[0])
+
+
 def gain_in_words(result: Result) -> str:
     """Say which gains in latency are claimed, and what was counted where none is."""
-    slo = result.study.slos[0]
-    floor = "unknown" if result.noise_floor is None else floor_percent(result.noise_floor)
+    slo, floor = result.study.slos[0], _floor(result)
     found = [g for g in (result.mean_gain, result.median_gain, result.gain) if g is not None]
     claims = [_gain_text(gain) for gain in found]
     if result.late_gain is not None:
@@ -21,22 +51,30 @@ def gain_in_words(result: Result) -> str:
     if claims:
         words = f"Gain in {slo.metric} over the baseline: {'; '.join(claims)}. Noise floor {floor}."
         return f"{words} {_ONE_START}" if result.study.one_start else words
-    words = f"Gain in {slo.metric}: none claimed (noise floor {floor})."
-    if result.keeps_baseline or result.best is None or result.baseline is None:
-        return words
-    return f"{words} {_late_shares(result, slo)}"
+    return f"Gain in {slo.metric}: none claimed (noise floor {floor}). {_seen(result)}".strip()
 
 
 _ONE_START = "It holds for the start that served: other starts of the server were not seen."
 
 
 def _gain_text(gain: Gain) -> str:
+    return f"{gain.name} {_percent(gain)} % less ({_ends(gain)})"
+
+
+def _lower(gain: Gain) -> str:
+    """Return a gain as a part of a sentence: by how much, in which figure, how surely."""
+    where = {None: "on average", 0.5: "at the median"}.get(gain.quantile, f"at {gain.name}")
+    return f"is {_percent(gain)} % lower than the baseline's {where} ({_ends(gain)})"
+
+
+def _percent(gain: Gain) -> str:
+    value = gain.ratio.value
+    return "?" if value is None else f"{(1 - value) * 100:.0f}"
+
+
+def _ends(gain: Gain) -> str:
     r = gain.ratio
-    less = "?" if r.value is None else f"{(1 - r.value) * 100:.0f}"
-    return (
-        f"{gain.name} {less} % less ({_change(r.high)} to {_change(r.low)} at "
-        f"{gain.confidence:.1%} confidence)"
-    )
+    return f"{_change(r.high)} to {_change(r.low)} at {gain.confidence:.1%} confidence"
 
 
 def _late_text(gain: FewerLate) -> str:

@@ -28,11 +28,21 @@ def starting_document(result: Result) -> dict[str, Any] | None:
 
 
 def starting_in_words(result: Result) -> Iterator[str]:
-    """Yield what starting took, what the settings came to, and what was not measured twice."""
+    """Yield what starting took, and what was not searched or not measured twice."""
     if result.starts:
         seconds, share = _spent(result)
         kinds = ", ".join(_of_kind(result.starts))
         yield f"Starting took {seconds:.0f} s, {share:.0%} of the time: {kinds}."
+    if result.inert:
+        said = "; ".join(f"{name} ({why})" for name, why in result.inert.items())
+        yield f"Without effect, and not searched: {said}."
+    alike = [trial for trial in result.trials if trial.same_as is not None]
+    if alike:
+        yield f"Not measured, since they amount to other trials: {_listed(alike)}."
+
+
+def settings_in_words(result: Result) -> Iterator[str]:
+    """Yield what the engine made of the settings of the best candidate, where it tells."""
     best = result.best.effective if result.best else None
     if best and best.notes:
         yield (
@@ -40,12 +50,6 @@ def starting_in_words(result: Result) -> Iterator[str]:
             + "; ".join(note.rstrip(".") for note in best.notes)
             + "."
         )
-    if result.inert:
-        said = "; ".join(f"{name} ({why})" for name, why in result.inert.items())
-        yield f"Without effect, and not searched: {said}."
-    alike = [trial for trial in result.trials if trial.same_as is not None]
-    if alike:
-        yield f"Not measured, since they amount to other trials: {_listed(alike)}."
 
 
 def limits_in_words(measured: Measurement) -> list[str]:

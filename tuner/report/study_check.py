@@ -8,7 +8,7 @@ from typing import Any
 from tuner import __version__
 from tuner.evaluate.scope import starts_text
 from tuner.report.documents import plan_document
-from tuner.report.result import show_plan
+from tuner.report.plan import show_plan
 from tuner.search.budget import Plan, Price, price
 from tuner.spec.space import Range, size
 from tuner.spec.study import Study

@@ -133,7 +133,11 @@ def test_a_budget_that_ends_first_is_said(tmp_path: Path) -> None:
 
     assert not result.complete
     assert result.highest is not None
-    assert "the budget ended the search" in as_text(show_capacity(result, study()))
+    said = " ".join(as_text(show_capacity(result, study())).split())
+    assert "the budget ended the search" in said
+    assert said.startswith(f"PROVEN up to {result.highest.size:.4g} requests in flight")
+    assert f"0 of {result.highest.measured.n} did, p99 " in said
+    assert "one engine start, from which all levels come" in said
 
 
 def test_a_target_that_no_load_meets_has_no_capacity(tmp_path: Path) -> None:
@@ -145,7 +149,8 @@ def test_a_target_that_no_load_meets_has_no_capacity(tmp_path: Path) -> None:
 
     assert result.highest is None
     assert len(result.levels) == 1
-    assert "Not even the lowest" in as_text(show_capacity(result, slow))
+    said = " ".join(as_text(show_capacity(result, slow)).split())
+    assert "not even the lowest load is proven to meet e2e p99 <= 50 ms; at 1 it is FAIL." in said
 
 
 def test_no_target_is_an_input_error(tmp_path: Path) -> None:

@@ -92,6 +92,20 @@ def test_a_clear_difference_is_claimed_with_its_interval(tmp_path: Path) -> None
     assert "num_batch: 100 -> 50" in as_text(show_comparison(found))
 
 
+@pytest.mark.parametrize(
+    ("ms", "words"), [(50.0, "B is faster than A."), (200.0, "B is slower than A.")]
+)
+def test_the_answer_comes_first(tmp_path: Path, ms: float, words: str) -> None:
+    """Which of the two is faster, then by how much, then whether their answers differ."""
+    found = compare(kept(tmp_path / "a", 100.0), kept(tmp_path / "b", ms, seed=1))
+    side = "lower" if ms < 100 else "higher"
+    said = " ".join(as_text(show_comparison(found)).split())
+
+    assert said.startswith(words)
+    assert f"Latency of B e2e p50 {side} by " in said
+    assert "points on 40 same prompts; no difference is claimed." in said
+
+
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_like_runs_claim_nothing(tmp_path: Path, seed: int) -> None:
     """Two runs of one candidate differ by chance, which is no gain and is said to be none."""
@@ -110,7 +124,7 @@ def test_occasions_that_lie_a_twentieth_apart_claim_nothing(tmp_path: Path, ms: 
     assert claims(found) == ()
     assert found.rows[0].ratio.value == pytest.approx(ms / 100, rel=1e-3)
     assert comparison_document(found)["allowance"] == 0.05
-    said = " ".join(as_text(show_comparison(found)).split())
+    said = " ".join(as_text(show_comparison(found, verbose=True)).split())
     assert "5% by which two occasions may differ though nothing was changed" in said
 
 

@@ -14,7 +14,8 @@ from tests.workflow.worlds import Recorder, study, world
 from tuner.engines.base import Watch
 from tuner.engines.observation import MORE, Level, Move, Observation, Reason
 from tuner.report.documents import measurement_document, result_document
-from tuner.report.result import as_text, show_measurement, show_result
+from tuner.report.measurement import show_measurement
+from tuner.report.result import as_text, show_result
 from tuner.spec.values import changes
 from tuner.store.trial_folder import read_all
 from tuner.testing.simulated import Answered, SimulatedEngine

@@ -107,7 +107,8 @@ def test_a_steady_machine_has_no_drift(tmp_path: Path) -> None:
 
     assert result.drift is not None
     assert not result.drift.trend.beyond_chance
-    assert "Drift: none found" in as_text(show_result(result))
+    assert "Drift: none found" in as_text(show_result(result, verbose=True))
+    assert "Drift" not in as_text(show_result(result))
 
 
 def test_a_run_that_stops_at_its_first_proof_does_not_look(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_where_nothing_is_better_the_baseline_is_kept_and_proven(kept: Result) -
     assert kept.best_candidate == kept.baseline.candidate
     (certificate,) = kept.baseline.certificates.values()
     assert certificate.confidence == 1 - BASELINE_ALPHA
-    assert "Changed: nothing; the baseline stays" in (kept.out / "report.txt").read_text()
+    assert "nothing; the baseline stays" in (kept.out / "report.txt").read_text()
     assert "keep it" in " ".join((kept.out / "report.txt").read_text().split())
     assert json.loads((kept.out / "result.json").read_text())["keeps_baseline"] is True
 
@@ -151,11 +151,11 @@ def test_equals_gain_nothing() -> None:
 @pytest.mark.parametrize(
     ("guard", "words"),
     [
-        (Guard(), "with nothing asked of the answers (no guard); 100% of them were whole"),
-        (Guard(0.9), "with the answers guarded"),
+        (Guard(), "Answers nothing was asked of them (no guard); 100% of them were whole."),
+        (Guard(0.9), "at least 90 % asked; "),
     ],
 )
-def test_the_headline_says_what_was_asked_of_the_answers(
+def test_the_result_says_what_was_asked_of_the_answers(
     kept: Result, guard: Guard, words: str
 ) -> None:
     """Without a guard nobody is told that answers were guarded."""

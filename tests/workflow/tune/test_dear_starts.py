@@ -11,7 +11,8 @@ import pytest
 
 from tests.workflow.worlds import Recorder, study, world
 from tuner.report.documents import result_document
-from tuner.report.result import as_text, show_plan, show_result
+from tuner.report.plan import show_plan
+from tuner.report.result import as_text, show_result
 from tuner.search.budget import plan
 from tuner.search.result import Result
 from tuner.spec.knobs import Knob
@@ -53,6 +54,11 @@ def tuned(tmp_path: Path, space: Mapping[str, Any], **changes: Any) -> tuple[Res
     return virtually(run(asked, tmp_path / "out", recorder, engine)), engine, recorder
 
 
+def said(result: Result) -> str:
+    """Return all that is said of a result."""
+    return as_text(show_result(result, verbose=True))
+
+
 def test_a_knob_of_which_nothing_comes_is_left_out(tmp_path: Path) -> None:
     """All values of one come to the same: it is dropped before the first start, and named."""
     result, _, recorder = tuned(tmp_path, {"threshold": Choices((0, 512, 4096))})
@@ -60,7 +66,9 @@ def test_a_knob_of_which_nothing_comes_is_left_out(tmp_path: Path) -> None:
     assert {t.candidate["threshold"] for t in result.trials} == {0}
     assert any(note.startswith("threshold is left out") for note in recorder.notes)
     assert "threshold" in result.inert
-    assert "Without effect, and not searched: threshold" in as_text(show_result(result))
+    assert "Without effect, and not searched: threshold" in as_text(
+        show_result(result, verbose=True)
+    )
 
 
 def test_what_comes_to_the_same_is_measured_once(tmp_path: Path) -> None:
@@ -74,7 +82,9 @@ def test_what_comes_to_the_same_is_measured_once(tmp_path: Path) -> None:
         twin = whole[trial.same_as]
         assert settled(trial.candidate) == settled(twin.candidate)
         assert trial.samples == ()
-    assert "Not measured, since they amount to other trials" in as_text(show_result(result))
+    assert "Not measured, since they amount to other trials" in as_text(
+        show_result(result, verbose=True)
+    )
 
 
 def test_a_refused_candidate_costs_no_time(tmp_path: Path) -> None:
@@ -106,7 +116,7 @@ def test_starts_are_told_with_their_kind_and_share(plain: tuple[Result, Resolvin
     assert [s["seconds"] for s in document["starts"]] == [s.seconds for s in engine.started]
     assert {s["kind"] for s in document["starts"]} == {"cold", "warm"}
     assert document["share"] == round(document["seconds"] / result.spent["seconds"], 4)
-    assert "of the time:" in as_text(show_result(result))
+    assert "of the time:" in said(result)
 
 
 def test_requests_are_explored_on_a_running_server(plain: tuple[Result, ResolvingEngine]) -> None:

@@ -14,7 +14,8 @@ import pytest
 from tests.workflow.worlds import Recorder, study, world
 from tuner.machine.disturbance import Disturbance
 from tuner.report.documents import result_document
-from tuner.report.result import as_text, show_measurement, show_result
+from tuner.report.measurement import show_measurement
+from tuner.report.result import as_text, show_result
 from tuner.search.result import Result
 from tuner.store import trial_folder
 from tuner.testing.fake_engine import FakeEngine

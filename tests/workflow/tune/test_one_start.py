@@ -17,7 +17,8 @@ from tuner.evaluate.lateness import by_block
 from tuner.evaluate.scope import ONE_START
 from tuner.load.wire import Exchange, Request, Transport
 from tuner.report.documents import plan_document
-from tuner.report.result import as_text, show_plan, show_result
+from tuner.report.plan import show_plan
+from tuner.report.result import as_text, show_result
 from tuner.search.budget import Pace, plan
 from tuner.search.result import Result
 from tuner.spec.address import Address, Url
@@ -131,7 +132,7 @@ def test_noise_and_gain_come_from_blocks_of_the_one_start(
 def test_the_result_says_what_it_holds_for(proven: tuple[Result, Recorder]) -> None:
     """For people and in the document: one start, and what that leaves unproven."""
     result, _ = proven
-    said = as_text(show_result(result)).replace("\n", " ")
+    said = " ".join(as_text(show_result(result, verbose=True)).split())
     document = json.loads((result.out / "result.json").read_text())
 
     assert tuple(document["scope"]) == ONE_START

@@ -243,7 +243,7 @@ def test_the_report_stands_beside_the_result(proven: tuple[Result, Path]) -> Non
     """report.txt holds the closing words: verdict, comparison, what changed."""
     text = (proven[1] / "report.txt").read_text()
 
-    assert text.startswith("PROVEN: e2e p99 <= 300 ms")
+    assert text.startswith("PROVEN: fewer than 1 % of requests take longer than 300 ms")
     assert "num_batch: 32 -> " in text
     assert "Gain in e2e over the baseline: mean" in " ".join(text.split())
 

@@ -11,7 +11,7 @@ from tuner.engines.base import Engine, Limited
 from tuner.engines.registry import create
 from tuner.evaluate.cold_start import ColdStarts
 from tuner.report.documents import result_document
-from tuner.report.result import as_text, show_result
+from tuner.report.result import REPORT, as_text, show_result
 from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
 from tuner.search.choose_finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
 from tuner.search.propose import Strategy
@@ -110,9 +110,9 @@ async def _run(
 def write(result: Result) -> None:
     """Write result.json and report.txt."""
     write_json(result.out / "result.json", result_document(result))
-    report = result.out / "report.txt"
+    report = result.out / REPORT
     with writing(report):
-        text = as_text(show_result(result))
+        text = as_text(show_result(result, verbose=True))
         report.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
