@@ -18,7 +18,7 @@ from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
+    "rollback", "retune", "history", "check", "schedule", "notify", "diagnose", "doctor",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -77,6 +77,7 @@ def cli() -> None:
     tune check --url http://HOST:PORT        see whether what serves still meets its targets
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
+    tune diagnose out/latest                 see where the time goes, and what would help
     tune doctor                              see what disturbs measuring here
 
     `tune [STUDY] ...` without a command is `tune run`.

@@ -344,7 +344,7 @@ def show(what: Any) -> None:
     """Print a result on standard output: a document as JSON, all else for people."""
     import json
 
-    from tuner.report.result import console
+    from tuner.report.terminal import console
 
     if isinstance(what, dict):
         click.echo(json.dumps(what, indent=2, ensure_ascii=False))

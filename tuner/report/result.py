@@ -24,6 +24,7 @@ from tuner.report.cells import COUNTS_FROM, interval, left_out, percent
 from tuner.report.file_contents import holds
 from tuner.report.gain_lines import drift_in_words, gain_in_words
 from tuner.report.starting import limits_in_words, starting_in_words
+from tuner.report.terminal import console as console
 from tuner.search.budget import Plan
 from tuner.search.frontier import Point
 from tuner.search.result import Result, Screened
@@ -323,8 +324,3 @@ def as_text(shown: RenderableType) -> str:
     plain = Console(file=StringIO(), width=120, color_system=None)
     plain.print(shown)
     return cast(StringIO, plain.file).getvalue()
-
-
-def console(stderr: bool = False) -> Console:
-    """Return a console; rich honours NO_COLOR, TERM=dumb and pipes by itself."""
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Advice from figures, results and models: what is read for `tuner.advice`."""
