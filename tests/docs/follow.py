@@ -25,6 +25,7 @@ BUDGET = "2s"
 
 _MEASURES = re.compile(
     r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|history|schedule|notify"
+    r"|diagnose"
     r"|-)"
 )
 _PORT = "8080"

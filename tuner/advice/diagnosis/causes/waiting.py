@@ -97,9 +97,10 @@ def _by_load(
         f"{ms(expected)} at this p50 (M/G/c)"
     )
     if waits.high < SMALL * gap:
-        return Hypothesis(
-            "queue", "slowest 1 %", "excluded", waits, (), (said,), RECORDS, _sign(found)
-        )
+        standing: Standing = "excluded" if waits.high < SMALL * found.p50 else "unlikely"
+        against = (said, f"that is {ms(waits)} of the {ms(gap)}, though bursts may go further")
+        return Hypothesis("queue", "slowest 1 %", standing, waits, (), against, RECORDS,
+                          _sign(found))  # fmt: skip
     inside = expected.low <= found.p99 <= expected.high
     verdict: Standing = "likely" if inside else "possible"
     against = () if inside else (

@@ -43,8 +43,8 @@ class Proposal:
 class Names:
     """What things are called in the commands that test proposals: the study, and its knobs.
 
-    `shots` is how many examples are sent, `system` which system text. The knobs are called as in Ollama's Modelfiles and
-    environment, as the option --num-ctx is.
+    `shots` is how many examples are sent, `system` which system text. The knobs are called as in
+    Ollama's Modelfiles and environment, as the option --num-ctx is.
     """
 
     study: str = "tune.yaml"
