@@ -10,8 +10,8 @@ import click
 from tuner.cli.options import read_study, run_loop, show
 
 if TYPE_CHECKING:
-    from tuner.advice.diagnosis.changes.proposal import Names
     from tuner.advice.diagnosis.figures import Figures
+    from tuner.workflow.advising.measured_figures import Told
 
 _MILLISECONDS = (
     ("--p50", "p50", "The latency that half of the requests exceed."),
@@ -101,7 +101,7 @@ def command(
     from tuner.advice.diagnosis.diagnose import diagnose
     from tuner.report.diagnosis import diagnosis_document, show_diagnosis
 
-    said, names = _in_seconds(given), Names()
+    said, names, remarks = _in_seconds(given), Names(), tuple[str, ...]()
     if result is not None and url is not None:
         raise click.UsageError("say RESULT or --url, not both")
     if url is None and (study or engine or model or out):
@@ -109,15 +109,15 @@ def command(
     if result is not None:
         from tuner.workflow.advising.measured_figures import from_result
 
-        measured, names = from_result(result)
-        said = replace(measured, **_told(said))
+        told = from_result(result)
+        said, names, remarks = replace(told.figures, **_given(said)), told.names, told.remarks
     elif url is not None:
-        measured, names = _asked(
+        told = _asked(
             url, study, requests, out, quiet, engine=engine, model=model,
             target_p99=given["target_p99"],
         )  # fmt: skip
-        said = replace(measured, **_told(said))
-    found = diagnose(said, names)
+        said, names, remarks = replace(told.figures, **_given(said)), told.names, told.remarks
+    found = diagnose(said, names, remarks)
     show(diagnosis_document(found) if as_json else show_diagnosis(found))
     return 0
 
@@ -134,7 +134,7 @@ def _in_seconds(given: dict[str, float | None]) -> Figures:
     return Figures(**told)
 
 
-def _told(found: Figures) -> dict[str, Any]:
+def _given(found: Figures) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {name: value for name, value in asdict(found).items() if value is not None}
@@ -142,8 +142,8 @@ def _told(found: Figures) -> dict[str, Any]:
 
 def _asked(
     url: str, study: Path | None, requests: int, out: Path | None, quiet: bool, **overrides: Any
-) -> tuple[Figures, Names]:
-    """Return the figures of a server that runs, and what its knobs are called."""
+) -> Told:
+    """Return what a server that runs tells."""
     from dataclasses import replace
 
     from tuner.report.progress import Lines
@@ -155,5 +155,5 @@ def _asked(
     read = read_study(study, url=url, **overrides)
     lines = Lines(console(stderr=True), quiet)
     folder = out or default_out(f"{read.name}-diagnose")
-    figures, names = run_loop(lambda: from_server(serving(read), folder, requests, lines.note))
-    return figures, replace(names, study=str(study or names.study))
+    told = run_loop(lambda: from_server(serving(read), folder, requests, lines.note))
+    return replace(told, names=replace(told.names, study=str(study or told.names.study)))

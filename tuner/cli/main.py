@@ -77,7 +77,7 @@ def cli() -> None:
     tune check --url http://HOST:PORT        see whether what serves still meets its targets
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
-    tune diagnose out/latest                 see where the time goes, and what would help
+    tune diagnose --p50 450 --p99 1200       see where the time goes, and what would help
     tune doctor                              see what disturbs measuring here
 
     `tune [STUDY] ...` without a command is `tune run`.

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -24,38 +25,52 @@ from tuner.spec.errors import InputError
 SOME = settings(max_examples=12, deadline=None)
 
 
-def maybe(values: st.SearchStrategy[float]) -> st.SearchStrategy[float | None]:
+def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Return values, or nothing."""
     return st.none() | values
 
 
-FIGURES = st.builds(
-    Figures,
-    p50=st.floats(0.001, 100),
-    p99=maybe(st.floats(0.001, 1000)),
-    ttft_p50=maybe(st.floats(0.001, 100)),
-    target_p99=maybe(st.floats(0.001, 100)),
-    input_tokens=maybe(st.integers(0, 10_000)),
-    cached_tokens=maybe(st.integers(0, 100)),
-    output_tokens=maybe(st.integers(1, 2000)),
-    output_p99=maybe(st.integers(1, 5000)),
-    gpu_util=maybe(st.floats(0, 1)),
-    memory=maybe(st.floats(0, 1)),
-    context=maybe(st.sampled_from([512, 4096, 32768])),
-    slots=maybe(st.sampled_from([1, 2])),
-    limit=maybe(st.integers(1, 4096)),
-    temperature=maybe(st.floats(0, 2)),
-    rate=maybe(st.floats(0.0001, 1000)),
-    in_flight=maybe(st.integers(1, 64)),
-    decode_rate=maybe(st.floats(0.1, 1000)),
-    queue=maybe(st.floats(0, 1)),
-    network=maybe(st.floats(0, 0.1)),
-    disturbed=maybe(st.floats(0, 1)),
-)
+@st.composite
+def figures(draw: st.DrawFn) -> Figures:
+    """Draw figures most of which can be true together."""
+
+    def part(most: float, of: float) -> float | None:
+        return draw(maybe(st.floats(0, most).map(lambda share: share * of)))
+
+    p50 = draw(st.floats(0.001, 100))
+    p99 = draw(maybe(st.floats(1, 60).map(lambda times: times * p50)))
+    read, written = draw(st.integers(1, 3000)), draw(st.integers(1, 1000))
+    return Figures(
+        p50=p50,
+        p99=p99,
+        ttft_p50=part(0.9, p50),
+        target_p99=draw(maybe(st.floats(0.001, 100))),
+        input_tokens=draw(maybe(st.just(read))),
+        cached_tokens=draw(maybe(st.integers(0, read))),
+        output_tokens=draw(maybe(st.just(written))),
+        output_p99=draw(maybe(st.integers(written, 3000))),
+        gpu_util=draw(maybe(st.floats(0, 1))),
+        memory=draw(maybe(st.floats(0, 1))),
+        context=draw(maybe(st.sampled_from([4096, 32768]))),
+        slots=draw(maybe(st.sampled_from([1, 1, 1, 2]))),
+        limit=draw(maybe(st.integers(1000, 4096))),
+        temperature=draw(maybe(st.floats(0, 2))),
+        rate=draw(maybe(st.floats(0.0001, 1000))),
+        in_flight=draw(maybe(st.integers(1, 64))),
+        prefill=part(0.9, p50),
+        decode=part(0.9, p50),
+        prefill_p99=part(0.2, p99 or p50),
+        queue=part(0.3, p50),
+        queue_p99=part(0.9, p99 or p50),
+        network=part(0.3, p50),
+        reloads=draw(maybe(st.floats(0, 1))),
+        load_s=draw(maybe(st.floats(0, 10))),
+        disturbed=draw(maybe(st.floats(0, 1))),
+    )
 
 
-@settings(max_examples=60, deadline=None)
-@given(FIGURES)
+@settings(max_examples=25, deadline=None)
+@given(figures())
 def test_any_figures_are_refused_or_answered_in_order(given_figures: Figures) -> None:
     """Ranges contain what is likely, nothing is negative or not a number, and it can be shown."""
     try:
@@ -172,6 +187,39 @@ def test_a_tail_that_no_queue_gives_is_not_said_to_be_one() -> None:
 
     assert cause(found, "queue").standing == "unlikely"
     assert "of the 3900 ms, though bursts may go further" in cause(found, "queue").against[1]
+
+
+def test_loads_that_were_measured_decide() -> None:
+    """None exclude them, some of 1 s in 2 % of the requests are likely it."""
+    none, some = (diagnose(replace(CASE, reloads=r, load_s=1.0)) for r in (0.0, 0.02))
+
+    assert cause(none, "reload").standing == "excluded"
+    assert cause(some, "reload").standing == "likely"
+
+
+@SOME
+@given(st.floats(0, 140))
+def test_cache_misses_that_were_measured_add_what_was_missed(least: float) -> None:
+    """The fewer cached tokens the worst find, the more it adds, and all of it is known."""
+    found = diagnose(replace(CASE, cached_tokens=140, cached_p1=least, prefill=0.01, decode=0.4))
+    accounts = cause(found, "cache misses").accounts
+
+    assert accounts is not None
+    assert accounts.likely == pytest.approx((140 - least) * 0.001)
+
+
+def test_long_prefills_that_were_measured_are_named() -> None:
+    """600 of 750 ms: likely. Without a measurement there is no such hypothesis."""
+    found = diagnose(replace(CASE, prefill=0.05, decode=0.38, prefill_p99=0.65))
+
+    assert cause(found, "prefill").standing == "likely"
+    assert not [h for h in diagnose(CASE).hypotheses if (h.cause, h.where) == (
+        "prefill", "slowest 1 %")]  # fmt: skip
+
+
+def test_remarks_come_first_among_the_notes() -> None:
+    """They say where figures come from."""
+    assert diagnose(CASE, remarks=("measured on n = 3",)).notes[0] == "measured on n = 3"
 
 
 def test_a_memory_that_is_full_is_a_possible_cause() -> None:

@@ -10,8 +10,14 @@ from typing import Any
 import pytest
 
 from tests.workflow.measuring.test_compare import asked, kept
+from tuner.advice.diagnosis.diagnose import diagnose
 from tuner.spec.knobs import Knob, by_name
-from tuner.workflow.advising.measured_figures import figures_of, from_result, names_of
+from tuner.workflow.advising.measured_figures import (
+    figures_of,
+    from_result,
+    names_of,
+    told_by,
+)
 
 KNOBS = by_name(
     Knob("seats", "restart", 1, "command", "slots"),
@@ -78,11 +84,45 @@ def test_gpus_and_disturbances_are_read(tmp_path: Path) -> None:
     assert busy.disturbed == 0.4
 
 
+def test_loads_that_requests_waited_for_are_counted(tmp_path: Path) -> None:
+    """Ollama tells them of each answer; a model that is there takes a few ms and is no load."""
+    samples = [replace(asked(1, n, 100.0), server={"load_duration": (3e9 if n < 2 else 2e7)})
+               for n in range(100)]  # fmt: skip
+    found = figures_of(document(tmp_path), samples, {})
+
+    assert (found.reloads, found.load_s) == (0.02, 3.0)
+    assert figures_of(document(tmp_path / "b"), [asked(1, 0, 100.0)], {}).reloads is None
+
+
+def test_what_a_server_says_beyond_what_a_client_saw_is_cut(tmp_path: Path) -> None:
+    """Its figures would contradict each other, and a measurement is never refused for that."""
+    parts = {"parts": [{"part": p, "quantiles": {"0.5": {"value": 9.0}, "0.99": {"value": 9.0}}}
+                       for p in ("prefill", "decode", "queue", "network")]}  # fmt: skip
+    told = document(tmp_path, candidate={"room": 5, "most": 5}, effective=None, breakdown=parts)
+    samples = [replace(asked(1, n, 100.0), prompt_tokens=130, output_tokens=10) for n in range(100)]
+    found = figures_of(told, samples, KNOBS)
+
+    assert found.prefill == found.queue == found.p50
+    assert found.queue_p99 == found.p99
+    assert (found.context, found.limit) == (None, None)
+    assert diagnose(found).hypotheses
+
+
+def test_how_sure_it_is_stands_beside_the_figures(tmp_path: Path) -> None:
+    """The number of requests, intervals, and what the server says of itself."""
+    seen = {"elapsed_s": 1.0, "totals": {}, "levels": {}, "restarted": False,
+            "reason": {"name": "full", "because": "9 of 10 waited", "moves": []}}  # fmt: skip
+    told = told_by(document(tmp_path, observed=seen), (), {})
+
+    assert told.remarks[0].startswith("measured on n = 100 requests, e2e with their intervals: p50")
+    assert told.remarks[1] == "the server says of itself: full, since 9 of 10 waited"
+
+
 def test_the_best_of_a_run_is_read_too(tmp_path: Path) -> None:
     """From its result.json."""
     best = document(tmp_path)
     (tmp_path / "measurement.json").unlink()
     (tmp_path / "result.json").write_text(json.dumps({"schema": "tuner.result/1", "best": best}))
-    found, _ = from_result(tmp_path)
+    found = from_result(tmp_path).figures
 
     assert found.p50 == pytest.approx(0.1, rel=0.05)

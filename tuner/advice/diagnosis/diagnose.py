@@ -44,8 +44,13 @@ class Diagnosis:
     notes: tuple[str, ...]
 
 
-def diagnose(given: Figures, names: Names | None = None) -> Diagnosis:
-    """Diagnose a service; raise InputError for figures that cannot be true together."""
+def diagnose(
+    given: Figures, names: Names | None = None, remarks: tuple[str, ...] = ()
+) -> Diagnosis:
+    """Diagnose a service; raise InputError for figures that cannot be true together.
+
+    `remarks` say where the figures come from, and become its first notes.
+    """
     found, called = checked(given), names or Names()
     parts = parts_of(found)
     cv = variation(found, parts)
@@ -66,7 +71,7 @@ def diagnose(given: Figures, names: Names | None = None) -> Diagnosis:
         needed=needed(world),
         proposals=_ordered((p for p in told if isinstance(p, Proposal)), found),
         untold=tuple(u for u in told if isinstance(u, Untold)),
-        notes=tuple(_notes(found)),
+        notes=(*remarks, *_notes(found)),
     )
 
 
@@ -74,9 +79,11 @@ def _hypotheses(
     found: Figures, parts: Parts, queue: Hypothesis, cv: Span
 ) -> tuple[Hypothesis, ...]:
     explained = "a queue" if queue.standing == "likely" else None
+    prompts = slowest.long_prefill(found)
     every = (
         queue,
         slowest.output_length(found, parts),
+        *((prompts,) if prompts else ()),
         slowest.reload(found),
         slowest.cache_misses(found, parts),
         slowest.tail_noise(found, explained),

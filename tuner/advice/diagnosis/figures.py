@@ -19,9 +19,10 @@ class Figures:
     tokens of a prompt are computed at once. `rate` is in requests a second; `in_flight` is the most
     that a closed loop has in flight, which is None where requests come by themselves. The rates of
     prefill and decode are tokens a second of one request. `prefill`, `decode`, `queue` and
-    `network` are seconds of a usual request, `queue_p99` the wait that 1 in 100 exceeds.
-    `load_s` is what loading the model takes, `disturbed` the share of time that other programs, a
-    hypervisor or a quota took from the server. `memory` is the share of the memory that is in use.
+    `network` are seconds of a usual request, `queue_p99` and `prefill_p99` what 1 in 100 exceeds,
+    as 1 in 100 has fewer cached tokens than `cached_p1`. `load_s` is what loading the model takes,
+    `reloads` the share of requests that waited for that, `disturbed` the share of time that other
+    programs, a hypervisor or a quota took from the server, `memory` the share that is in use.
     """
 
     p50: float | None = None
@@ -30,6 +31,7 @@ class Figures:
     target_p99: float | None = None
     input_tokens: float | None = None
     cached_tokens: float | None = None
+    cached_p1: float | None = None
     output_tokens: float | None = None
     output_p99: float | None = None
     gpu_util: float | None = None
@@ -48,7 +50,9 @@ class Figures:
     queue: float | None = None
     queue_p99: float | None = None
     network: float | None = None
+    prefill_p99: float | None = None
     load_s: float | None = None
+    reloads: float | None = None
     disturbed: float | None = None
 
     @property
@@ -78,7 +82,7 @@ OPTIONS = {
 _ABOVE_ZERO = ("p50", "p99", "ttft_p50", "target_p99", "output_tokens", "output_p99", "context",
                "slots", "limit", "batch", "rate", "in_flight", "prefill_rate",
                "decode_rate")  # fmt: skip
-_SHARES = ("gpu_util", "memory", "disturbed")
+_SHARES = ("gpu_util", "memory", "disturbed", "reloads")
 
 _ORDER = (
     ("p50", "p99"),
@@ -87,9 +91,11 @@ _ORDER = (
     ("queue", "queue_p99"),
     ("queue_p99", "p99"),
     ("network", "p50"),
-    ("prefill", "p99"),
+    ("prefill_p99", "p99"),
     ("decode", "p99"),
     ("cached_tokens", "input_tokens"),
+    ("cached_p1", "cached_tokens"),
+    ("prefill", "prefill_p99"),
     ("output_tokens", "output_p99"),
     ("output_tokens", "limit"),
     ("output_p99", "limit"),

@@ -20,6 +20,10 @@ benchmark of llama.cpp: a CPU 3.0 (ggml-org/llama.cpp issue 34: 55.2 and 18.3 to
 request 4766)."""
 
 
+LEAST_TOKEN_S = 1e-8
+"""No token takes less time than this: a shorter one is no figure to reckon with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Seconds of a usual request (p50); `other` is network and queue, as far as they are known.

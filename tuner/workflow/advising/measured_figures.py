@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tuner.advice.diagnosis.causes.slowest import LEAST_LOAD_S
 from tuner.advice.diagnosis.changes.proposal import Names
 from tuner.advice.diagnosis.figures import Figures
+from tuner.engines import observation
 from tuner.engines.registry import kind_by_name
 from tuner.evaluate.breakdown import timings
 from tuner.machine.disturbance import OTHERS_SHARE
+from tuner.report.cells import interval
 from tuner.spec.engine_kinds import engine_kinds
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import Knob, name_of, value_of
 from tuner.spec.values import Sample, Setting
+from tuner.stats.quantiles import Bound
 from tuner.workflow.measuring.compare import facts, read
 
 LEAST_FOR_P99 = 100
@@ -27,20 +32,49 @@ _CLOSED = re.compile(r"closed loop, concurrency (\d+)")
 _OPEN = re.compile(r"open loop, ([\d.e+-]+) requests/s \(poisson\)")
 
 
-def from_result(path: Path) -> tuple[Figures, Names]:
-    """Return the figures of a measurement, or of the best of a run, and what its knobs are called.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a measurement tells: figures, what knobs are called, and how sure the figures are."""
+
+    figures: Figures
+    names: Names
+    remarks: tuple[str, ...]
+
+
+def from_result(path: Path) -> Told:
+    """Return what a measurement tells, or the best of a run.
 
     Raises InputError where there is none.
     """
     try:
         found = read(path)
-        knobs = knobs_of(found.document)
-        return figures_of(found.document, found.samples, knobs), names_of(found.document, knobs)
+        return told_by(found.document, found.samples, knobs_of(found.document))
     except (KeyError, TypeError, AttributeError) as missing:
         raise InputError(
             f"{path}: not a measurement as this version of tune writes it ({missing}): measure "
             "again"
         ) from None
+
+
+def told_by(
+    document: Mapping[str, Any], samples: Sequence[Sample], knobs: Mapping[str, Knob]
+) -> Told:
+    """Return what a measurement and its samples tell."""
+    figures = figures_of(document, samples, knobs)
+    return Told(figures, names_of(document, knobs), tuple(_remarks(document)))
+
+
+def _remarks(document: Mapping[str, Any]) -> Iterator[str]:
+    """Say how many requests the latencies rest on, and what the server says of itself."""
+    quantiles = document["e2e"]["quantiles"]
+    told = "; ".join(
+        f"p{float(q) * 100:g} {interval(Bound(**quantiles[q]), 1000.0, 0)} ms"
+        for q in ("0.5", "0.99")
+    )
+    yield f"measured on n = {document['n']} requests, e2e with their intervals: {told}"
+    observed = observation.from_document(document.get("observed"))
+    if observed is not None and observed.reason.name != observation.NOT_CLEAR:
+        yield f"the server says of itself: {observed.reason.name}, since {observed.reason.because}"
 
 
 def knobs_of(document: Mapping[str, Any]) -> Mapping[str, Knob]:
@@ -69,12 +103,13 @@ def figures_of(
     """Return the figures in a measurement and its samples; what it does not tell is None."""
     effective = (document.get("effective") or {}).get("settings", {})
     settings: dict[str, Setting] = {**document["candidate"], **effective}
-    return Figures(
+    found = Figures(
         p50=_quantile(document["e2e"], "0.5"),
         p99=_quantile(document["e2e"], "0.99"),
         ttft_p50=_quantile(document["ttft"], "0.5"),
         target_p99=_target(document),
         **_lengths(samples),
+        **_loads(samples),
         **_times(document),
         **_load(str(document.get("load"))),
         gpu_util=_busiest(document),
@@ -85,6 +120,27 @@ def figures_of(
         batch=_whole(value_of(knobs, "batch", settings)),
         temperature=_number(settings.get("temperature")),
     )
+    return _together(found)
+
+
+def _together(found: Figures) -> Figures:
+    """Return figures as they fit together, where a server tells more than a client saw.
+
+    No part of a request takes longer than the whole; a window or a limit that answers went beyond
+    is none.
+    """
+    written = found.output_p99 or found.output_tokens or 0.0
+    tokens = (found.input_tokens or 0.0) + (found.output_tokens or 0.0)
+    usual = {n: _least(getattr(found, n), found.p50) for n in
+             ("ttft_p50", "prefill", "decode", "queue", "network")}  # fmt: skip
+    slow = {n: _least(getattr(found, n), found.p99) for n in ("prefill_p99", "queue_p99")}
+    context = found.context if found.context and tokens <= found.context else None
+    limit = found.limit if found.limit and written <= found.limit else None
+    return replace(found, **usual, **slow, context=context, limit=limit)
+
+
+def _least(one: float | None, most: float | None) -> Any:
+    return one if one is None or most is None else min(one, most)
 
 
 def _quantile(told: Mapping[str, Any], q: str) -> float | None:
@@ -105,12 +161,22 @@ def _lengths(samples: Sequence[Sample]) -> dict[str, Any]:
     cached = [s.prompt_tokens - computed for s in served
               if s.prompt_tokens and (computed := _computed(s)) is not None]  # fmt: skip
     p99 = float(np.quantile(written, 0.99)) if len(written) >= LEAST_FOR_P99 else None
+    p1 = float(np.quantile(cached, 0.01)) if len(cached) >= LEAST_FOR_P99 else None
     return {
         "input_tokens": _median(read),
         "cached_tokens": _median(cached),
+        "cached_p1": p1,
         "output_tokens": _median(written),
         "output_p99": p99,
     }
+
+
+def _loads(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Return how many requests waited for the model, and how long; {} where no server tells it."""
+    told = [s.server.get("load_duration") for s in samples if s.outcome == "ok"]
+    times = [t / 1e9 for t in told if isinstance(t, int | float)]
+    waits = [t for t in times if t >= LEAST_LOAD_S]
+    return {"reloads": len(waits) / len(times), "load_s": _median(waits)} if times else {}
 
 
 def _computed(sample: Sample) -> float | None:
@@ -136,6 +202,7 @@ def _times(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "prefill": part("prefill"),
         "decode": part("decode") if apart else None,
+        "prefill_p99": part("prefill", "0.99"),
         "queue": part("queue"),
         "queue_p99": part("queue", "0.99"),
         "network": part("network"),

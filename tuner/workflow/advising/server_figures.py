@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tuner.advice.diagnosis.changes.proposal import Names
 from tuner.advice.diagnosis.figures import Figures
 from tuner.engines.base import CountsLatencies, Engine
 from tuner.engines.latency_counts import LatencyCounts, Steps, grown
@@ -17,7 +16,7 @@ from tuner.report.documents import measurement_document
 from tuner.spec.study import Study
 from tuner.store.run_folder import claimed
 from tuner.store.trial_folder import Place
-from tuner.workflow.advising.measured_figures import figures_of, names_of
+from tuner.workflow.advising.measured_figures import Told, told_by
 from tuner.workflow.checking.check import fresh_prompts
 from tuner.workflow.checking.serving import Serving
 from tuner.workflow.measuring.candidates import all_knobs
@@ -34,8 +33,8 @@ ALL = float("inf")
 
 async def from_server(
     serves: Serving, out: Path, requests: int, progress: Callable[[str], None] = lambda line: None
-) -> tuple[Figures, Names]:
-    """Return the figures of what serves, from so many requests and from what the server counts.
+) -> Told:
+    """Return what a server tells, by so many requests and by what it counts.
 
     They go out one after another, so that none waits for one of ours, and beside those of others.
     Raises EngineError where nothing answers.
@@ -53,9 +52,9 @@ async def from_server(
     found = evaluated(study, serves.sent, measured, Terms())
     facts = environment(serves.engine, measured.effective.version if measured.effective else None)
     document, knobs = measurement_document(found, study, facts), all_knobs(serves.engine)
-    own = figures_of(document, found.samples, knobs)
+    told = told_by(document, found.samples, knobs)
     progress(f"samples: {out}")
-    return with_others(own, found.n, before, after, took), names_of(document, knobs)
+    return replace(told, figures=with_others(told.figures, found.n, before, after, took))
 
 
 def _one_by_one(study: Study) -> Study:
@@ -78,7 +77,7 @@ def with_others(
     """
     found = replace(own, in_flight=None, rate=None)
     if n < LEAST_FOR_P99:
-        found = replace(found, p99=None, queue_p99=None)
+        found = replace(found, p99=None, queue_p99=None, prefill_p99=None)
     if before is None or after is None or took <= 0:
         return found
     since = grown(before, after)
@@ -94,8 +93,10 @@ def with_others(
 
 def _of_all(found: Figures, p50: float, p99: float) -> Figures:
     """Return figures with the latencies of all requests; the parts of ours are then not theirs."""
-    return replace(found, p50=p50, p99=max(p50, p99), ttft_p50=None, prefill=None, decode=None,
-                   queue=None, queue_p99=None, network=None)  # fmt: skip
+    return replace(
+        found, p50=p50, p99=max(p50, p99), ttft_p50=None, prefill=None, prefill_p99=None,
+        decode=None, queue=None, queue_p99=None, network=None,
+    )  # fmt: skip
 
 
 def _from_steps(steps: Steps, q: float) -> float | None:

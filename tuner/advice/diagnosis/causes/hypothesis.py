@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +54,15 @@ def by_share(accounts: Span, whole: float) -> Standing:
     return "possible" if accounts.high >= 0.5 * whole else "unlikely"
 
 
+def judged(
+    cause: Cause, where: Where, accounts: Span, whole: float, said: str, records: str, sign: str
+) -> Hypothesis:
+    """Return a hypothesis for which one sentence speaks, or against it, by what it accounts for."""
+    standing = by_share(accounts, whole)
+    for_it, against = ((said,), ()) if standing in ("likely", "possible") else ((), (said,))
+    return Hypothesis(cause, where, standing, accounts, for_it, against, records, sign)
+
+
 def ms(seconds: float | Span) -> str:
     """Return a time, or a range of it, in ms."""
     if isinstance(seconds, Span):
@@ -66,7 +76,8 @@ def _digits(value: float) -> str:
 
 
 def share(part: Span, whole: float) -> str:
-    """Return a part of a time in percent."""
+    """Return a part of a time in percent; of nothing it is 0."""
+    whole = whole or math.inf
     low, high = f"{part.low / whole:.0%}", f"{part.high / whole:.0%}"
     return low if low == high else f"{low} to {high}"
 

@@ -11,13 +11,13 @@ from tuner.advice.diagnosis.causes.hypothesis import (
     Cause,
     Hypothesis,
     Standing,
-    by_share,
+    judged,
     ms,
     number,
     share,
 )
 from tuner.advice.diagnosis.figures import Figures
-from tuner.advice.diagnosis.parts import Parts
+from tuner.advice.diagnosis.parts import LEAST_TOKEN_S, Parts
 from tuner.advice.span import Span, exactly
 
 GEOMETRIC = 4.6
@@ -37,13 +37,11 @@ def output_length(found: Figures, parts: Parts) -> Hypothesis:
     """Say how long the longest answers would have to be, or how much those that are known take."""
     gap, tokens = found.gap, found.output_tokens
     records = "the tokens of each answer"
-    if gap is None or not tokens or parts.decode.likely <= 0:
+    if gap is None or not tokens or parts.decode.low / tokens < LEAST_TOKEN_S:
         return _unknown("output length", records, "no figure says how lengths and times vary")
     pace = Span(*(t / tokens for t in (parts.decode.low, parts.decode.likely, parts.decode.high)))
     if found.output_p99 is not None:
         return _known_lengths(found.output_p99, tokens, pace, gap, records)
-    if pace.low <= 0:
-        return _unknown("output length", records, "no figure says how long a token takes")
     needed = Span(tokens + gap / pace.high, tokens + gap / pace.likely, tokens + gap / pace.low)
     for_it = [f"a p99 of {number(needed)} tokens, {needed.low / tokens:.1f} times the usual "
               f"{tokens:g} or more, gives the {ms(gap)}"]  # fmt: skip
@@ -77,12 +75,8 @@ def _known_lengths(p99: float, tokens: float, pace: Span, gap: float, records: s
         f"answers of {p99:g} tokens, {more:g} more than usual, take {ms(accounts)} longer: "
         f"{share(accounts, gap)} of the {ms(gap)} between p50 and p99"
     )
-    standing = by_share(accounts, gap)
-    is_it = standing in ("likely", "possible")
-    return Hypothesis(
-        "output length", "slowest 1 %", standing, accounts, (said,) if is_it else (),
-        () if is_it else (said,), records, f"they have about {p99:g} tokens",
-    )  # fmt: skip
+    sign = f"they have about {p99:g} tokens"
+    return judged("output length", "slowest 1 %", accounts, gap, said, records, sign)
 
 
 def reload(found: Figures) -> Hypothesis:
@@ -91,6 +85,8 @@ def reload(found: Figures) -> Hypothesis:
     if gap is None:
         return _unknown("reload", records, "no figure says how latencies vary")
     sign, least = "loading took most of their time", found.load_s or LEAST_LOAD_S
+    if found.reloads is not None:
+        return _known_loads(found.reloads, found.load_s or 0.0, gap, records, sign)
     if gap < least * WHOLE:
         took = "takes" if found.load_s else "takes at the least"
         return Hypothesis(
@@ -118,16 +114,25 @@ def reload(found: Figures) -> Hypothesis:
                       (*for_it, said), (), records, sign)  # fmt: skip
 
 
+def _known_loads(reloads: float, load_s: float, gap: float, records: str, sign: str) -> Hypothesis:
+    said = f"{reloads:.1%} of the requests waited for the model to be loaded"
+    if reloads < ONE_IN:
+        return Hypothesis("reload", "slowest 1 %", "excluded", exactly(0.0), (), (said,), records,
+                          sign)  # fmt: skip
+    return judged("reload", "slowest 1 %", exactly(min(gap, load_s)), gap,
+                  f"{said}, {ms(load_s)} in the median", records, sign)  # fmt: skip
+
+
 def cache_misses(found: Figures, parts: Parts) -> Hypothesis:
     """Say how many tokens a prompt cache would have to miss, and whether there are so many."""
     gap, computed = found.gap, found.computed_tokens
     records = "the tokens of each prompt that were computed"
-    if gap is None or not computed or parts.prefill.high <= 0:
+    if gap is None or not computed or parts.prefill.high / computed < LEAST_TOKEN_S:
         return _unknown("cache misses", records, "no figure says what a token of a prompt takes")
     pace = Span(*(t / computed for t in (parts.prefill.low, parts.prefill.likely,
                                          parts.prefill.high)))  # fmt: skip
     if found.cached_tokens is not None:
-        return _known_cache(found.cached_tokens, pace, gap, records)
+        return _known_cache(found, pace, gap, records)
     needed = gap / pace.high
     room = None if found.context is None else found.context - (found.output_tokens or 0)
     sign = f"they computed {needed:.0f} tokens of their prompts or more"
@@ -147,16 +152,30 @@ def cache_misses(found: Figures, parts: Parts) -> Hypothesis:
                       against, records, sign)  # fmt: skip
 
 
-def _known_cache(cached: float, pace: Span, gap: float, records: str) -> Hypothesis:
-    accounts = Span(cached * pace.low, cached * pace.likely, cached * pace.high)
+def _known_cache(found: Figures, pace: Span, gap: float, records: str) -> Hypothesis:
+    """Say what a miss costs: of all that is cached, or of what 1 request in 100 misses at least."""
+    cached, least = found.cached_tokens or 0.0, found.cached_p1 or 0.0
+    missed = max(0.0, cached - least)
+    accounts = Span(missed * pace.low, missed * pace.likely, missed * pace.high)
+    sign = f"they computed {missed:g} tokens more than usual"
+    if found.cached_p1 is not None:
+        said = (f"1 request in 100 finds {least:g} of the usual {cached:g} cached tokens or fewer, "
+                f"which adds {ms(accounts)} of {ms(gap)}")  # fmt: skip
+        return judged("cache misses", "slowest 1 %", accounts, gap, said, records, sign)
     said = f"a miss of all {cached:g} cached tokens adds {ms(accounts)} of {ms(gap)}"
-    standing: Standing = "excluded" if accounts.high < SMALL * gap else (
-        "possible" if accounts.high >= 0.5 * gap else "unlikely")  # fmt: skip
-    is_it = standing == "possible"
-    return Hypothesis(
-        "cache misses", "slowest 1 %", standing, accounts, (said,) if is_it else (),
-        () if is_it else (said,), records, f"they computed {cached:g} tokens more than usual",
-    )  # fmt: skip
+    most = replace(accounts, low=0.0, likely=accounts.likely / 2)
+    return judged("cache misses", "slowest 1 %", most, gap, said, records, sign)
+
+
+def long_prefill(found: Figures) -> Hypothesis | None:
+    """Say what the longest prefills add, where they were measured; None where they were not."""
+    if found.prefill is None or found.prefill_p99 is None or found.gap is None:
+        return None
+    more = max(0.0, found.prefill_p99 - found.prefill)
+    said = (f"1 prefill in 100 takes {ms(found.prefill_p99)} or more, {ms(more)} beyond the usual, "
+            f"of the {ms(found.gap)}")  # fmt: skip
+    return judged("prefill", "slowest 1 %", exactly(more), found.gap, said,
+                  "the tokens of each prompt", "their prompts are longer")  # fmt: skip
 
 
 def nothing_slow(found: Figures, one: Hypothesis) -> Hypothesis:

@@ -7,6 +7,7 @@ from tuner.advice.diagnosis.causes.hypothesis import (
     Hypothesis,
     Standing,
     by_share,
+    judged,
     ms,
     share,
 )
@@ -73,22 +74,14 @@ def network(found: Figures, parts: Parts) -> Hypothesis:
     left = left_over(found, parts)
     if found.network is None and left is not None and found.p50:
         said = f"{ms(left.high)} of p50 are neither prefill nor decode: network or queue"
-        standing = by_share(left, found.p50)
-        is_it = standing == "possible"
-        return Hypothesis(
-            "network", "usual request", standing, left, (said,) if is_it else (),
-            () if is_it else (said,), "the way to the server and back, such as a ping takes",
-            "that takes as long",
-        )  # fmt: skip
+        records, sign = "the way to the server and back, as a ping takes it", "that takes as long"
+        return judged("network", "usual request", left, found.p50, said, records, sign)
     if found.network is None or found.p50 is None:
         return _untold("network", "what is left of a request beside the server's own times")
     told = exactly(found.network)
     said = f"{ms(found.network)} are {share(told, found.p50)} of p50"
-    standing = by_share(told, found.p50)
-    is_it = standing in ("likely", "possible")
-    return Hypothesis(
-        "network", "usual request", standing, told, (said,) if is_it else (),
-        () if is_it else (said,), "what is left beside the server's own times",
+    return judged(
+        "network", "usual request", told, found.p50, said, "what is left beside the server's times",
         "much is left beside what the server says that it took",
     )  # fmt: skip
 

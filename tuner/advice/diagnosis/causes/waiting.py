@@ -6,7 +6,7 @@ from tuner.advice.diagnosis.causes.hypothesis import (
     SMALL,
     Hypothesis,
     Standing,
-    by_share,
+    judged,
     ms,
     share,
 )
@@ -27,19 +27,18 @@ def queue(found: Figures, every: tuple[Scenario, ...], cv: Span) -> Hypothesis:
         return Hypothesis("queue", "slowest 1 %", "unknown", None, (),
                           ("no figure says how latencies vary",), RECORDS, "")  # fmt: skip
     if found.in_flight is not None and found.in_flight <= slots:
-        return _told("excluded", exactly(0.0), found,
+        return _against("excluded", exactly(0.0), found,
                      f"a closed loop of {found.in_flight} never has one to wait for "
                      f"{_slots(slots)}")  # fmt: skip
     if found.in_flight is not None:
-        return _told("unlikely", Span(0.0, 0.0, gap), found,
+        return _against("unlikely", Span(0.0, 0.0, gap), found,
                      f"{found.in_flight} in flight take turns at {_slots(slots)}, so that all wait "
                      "about alike")  # fmt: skip
     if found.queue_p99 is not None:
         waits = found.queue_p99 - (found.queue or 0.0)
-        standing = by_share(exactly(waits), gap)
-        return _told(standing, exactly(waits), found,
-                     f"the measured wait of 1 request in 100 is {ms(found.queue_p99)}: "
-                     f"{ms(waits)} more than usual, of the {ms(gap)} beyond p50")  # fmt: skip
+        said = (f"the measured wait of 1 request in 100 is {ms(found.queue_p99)}: {ms(waits)} more "
+                f"than usual, of the {ms(gap)} beyond p50")  # fmt: skip
+        return judged("queue", "slowest 1 %", exactly(waits), gap, said, RECORDS, _sign(found))
     expected = predicted_p99(found, cv)
     if expected is None:
         return _by_fit(found, every, cv, gap)
@@ -74,10 +73,7 @@ def usual_queue(found: Figures, cv: Span, left: Span | None) -> Hypothesis:
 
 
 def _usual(waits: Span, p50: float, found: Figures, said: str) -> Hypothesis:
-    standing = by_share(waits, p50)
-    is_it = standing in ("likely", "possible")
-    return Hypothesis("queue", "usual request", standing, waits, (said,) if is_it else (),
-                      () if is_it else (said,), RECORDS, _sign(found))  # fmt: skip
+    return judged("queue", "usual request", waits, p50, said, RECORDS, _sign(found))
 
 
 def _by_load(
@@ -98,15 +94,13 @@ def _by_load(
     )
     if waits.high < SMALL * gap:
         standing: Standing = "excluded" if waits.high < SMALL * found.p50 else "unlikely"
-        against = (said, f"that is {ms(waits)} of the {ms(gap)}, though bursts may go further")
-        return Hypothesis("queue", "slowest 1 %", standing, waits, (), against, RECORDS,
+        small = f"that is {ms(waits)} of the {ms(gap)}, though bursts may go further"
+        return Hypothesis("queue", "slowest 1 %", standing, waits, (), (said, small), RECORDS,
                           _sign(found))  # fmt: skip
     inside = expected.low <= found.p99 <= expected.high
     verdict: Standing = "likely" if inside else "possible"
-    against = () if inside else (
-        (f"that is less than the {ms(found.p99)} that are seen",) if expected.high < found.p99
-        else (f"that is more than the {ms(found.p99)} that are seen: the load must be lower",)
-    )  # fmt: skip
+    apart = "less" if expected.high < found.p99 else "more"
+    against = () if inside else (f"that is {apart} than the {ms(found.p99)} that are seen",)
     seen = f"the {ms(found.p99)} that are seen lie inside: a queue alone explains them"
     for_it = (said, *((seen,) if inside else ()), *_fits(every))
     return Hypothesis(
@@ -147,10 +141,8 @@ def _fits(every: tuple[Scenario, ...]) -> tuple[str, ...]:
     )
 
 
-def _told(standing: Standing, waits: Span, found: Figures, said: str) -> Hypothesis:
-    is_it = standing in ("likely", "possible")
-    return Hypothesis("queue", "slowest 1 %", standing, waits, (said,) if is_it else (),
-                      () if is_it else (said,), RECORDS, _sign(found))  # fmt: skip
+def _against(standing: Standing, waits: Span, found: Figures, said: str) -> Hypothesis:
+    return Hypothesis("queue", "slowest 1 %", standing, waits, (), (said,), RECORDS, _sign(found))
 
 
 def _sign(found: Figures) -> str:

@@ -9,6 +9,7 @@ from tuner.advice.diagnosis.causes.hypothesis import ms, share
 from tuner.advice.diagnosis.causes.usual import TIGHT
 from tuner.advice.diagnosis.changes.effect import SAME, World, pace
 from tuner.advice.diagnosis.changes.proposal import Names, Proposal, Untold
+from tuner.advice.diagnosis.parts import LEAST_TOKEN_S
 from tuner.advice.span import Span
 
 SAMPLER_S = Span(0.0, 0.00005, 0.0003)
@@ -88,11 +89,11 @@ def _limit(world: World, names: Names) -> Proposal | Untold:
 
 def _sampling(world: World, names: Names) -> Proposal | Untold:
     found, decode = world.found, world.parts.decode
-    if found.temperature is None or not found.output_tokens or decode.likely <= 0:
+    pace = decode.likely / (found.output_tokens or 1)
+    if found.temperature is None or not found.output_tokens or pace < LEAST_TOKEN_S:
         return Untold("sampling", "quick", "the temperature and the tokens of an answer")
     if found.temperature == 0:
         return Untold("sampling", "quick", "nothing: the temperature is 0 already")
-    pace = decode.likely / found.output_tokens
     spared = (max(0.0, 1 - s / pace) for s in (SAMPLER_S.high, SAMPLER_S.likely, SAMPLER_S.low))
     p50, p99 = world.after(world.factor(decode=Span(*spared)))
     return Proposal(
