@@ -53,7 +53,7 @@ def test_without_load_there_is_the_service_alone() -> None:
     assert sojourn(Traffic(0.0, 1.0)).p99 == pytest.approx(math.log(100), rel=0.02)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(cv=CVS, slots=st.integers(1, 3), one=st.floats(0.01, 0.9), other=st.floats(0.01, 0.9))
 def test_more_load_never_shortens_a_queue(cv: float, slots: int, one: float, other: float) -> None:
     """Nor does it for a quantile: the series of requests is the same."""
@@ -64,7 +64,7 @@ def test_more_load_never_shortens_a_queue(cv: float, slots: int, one: float, oth
     assert a.p99 <= b.p99 + 1e-9
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(cv=CVS, load=st.floats(0.01, 0.9), slots=st.integers(1, 4))
 def test_one_more_slot_never_lengthens_a_queue(cv: float, load: float, slots: int) -> None:
     """At the same load in Erlang."""

@@ -19,6 +19,7 @@ from tuner.advice.diagnosis.diagnose import Diagnosis
 from tuner.advice.diagnosis.figures import Figures
 from tuner.advice.span import Span
 
+_REACH = {"reaches": "met", "may reach": "maybe", "does not reach": "missed", None: "-"}
 STYLES = {"likely": "bold", "excluded": "dim", "unlikely": "dim"}
 
 
@@ -117,9 +118,9 @@ def headline(found: Diagnosis) -> str:
     first = found.bottleneck
     if first is None:
         return "The figures do not say what takes the time."
-    rivals = ", ".join(h.cause for h in found.rivals)
     where = "the slowest 1 %" if first.where == "slowest 1 %" else "a usual request"
-    said = f"{first.cause.capitalize()} is {first.standing} what takes the time of {where}"
+    said = f"Bottleneck of {where}: {first.cause} ({first.standing})"
+    rivals = ", ".join(h.cause for h in found.rivals)
     return f"{said}; the figures cannot tell it from: {rivals}." if rivals else f"{said}."
 
 
@@ -184,7 +185,7 @@ def _table(found: Diagnosis) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("target", no_wrap=True)
     for number, p in enumerate(found.proposals, start=1):
-        table.add_row(str(number), p.change, p.effort, _cell(p.p50), _cell(p.p99), p.reach or "-")
+        table.add_row(str(number), p.change, p.effort, _cell(p.p50), _cell(p.p99), _REACH[p.reach])
     return table
 
 
@@ -196,7 +197,7 @@ def _cell(span: Span | None) -> str:
 
 
 def _whole(seconds: float) -> str:
-    return f"{seconds * 1000:.0f}" if math.isfinite(seconds) else "no end"
+    return f"{seconds * 1000:.0f}" if math.isfinite(seconds) else "inf"
 
 
 def _details(number: int, found: Proposal) -> Iterator[str]:

@@ -156,7 +156,7 @@ def _queue(world: World, slots: int) -> str:
 
 def _paces(slots: int) -> str:
     best, _, worst = pace(slots)
-    return f"{best:g} to {worst:g}"
+    return f"{best:.2g} to {worst:.2g}"
 
 
 def _range(values: list[float]) -> Span:
