@@ -89,7 +89,7 @@ def _one_slot(gaps: Floats, service: Floats) -> Floats:
 
 def _several(gaps: Floats, service: Floats, slots: int) -> Floats:
     """Return the waits for the first of several slots that becomes free."""
-    free, waits = [0.0] * slots, np.empty_like(service)
+    free, waits = [0.0] * min(slots, len(service)), np.empty_like(service)
     for i, (now, takes) in enumerate(zip(np.cumsum(gaps).tolist(), service.tolist(), strict=True)):
         begins = max(now, free[0])
         heapq.heapreplace(free, begins + takes)

@@ -218,6 +218,16 @@ def test_long_prefills_that_were_measured_are_named() -> None:
         "prefill", "slowest 1 %")]  # fmt: skip
 
 
+def test_what_is_unknown_stays_to_be_decided() -> None:
+    """A cause that is only possible is not the answer while nothing is known of others."""
+    found = diagnose(Figures(p50=0.001, p99=100.0, gpu_util=0.5))
+
+    assert found.bottleneck is not None
+    assert (found.bottleneck.cause, found.bottleneck.standing) == ("reload", "possible")
+    assert found.decides is not None
+    assert "the tokens of each answer" in found.decides
+
+
 def test_remarks_come_first_among_the_notes() -> None:
     """They say where figures come from."""
     assert diagnose(CASE, remarks=("measured on n = 3",)).notes[0] == "measured on n = 3"

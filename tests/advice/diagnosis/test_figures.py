@@ -23,9 +23,14 @@ def test_figures_that_go_together_stay_as_they_are() -> None:
     [
         ({"p99": 0.4}, ["--p50 450 ms", "--p99 400 ms"]),
         ({"p50": -0.1}, ["--p50: expected a number above 0"]),
+        ({"output_tokens": 1e12}, ["--output-tokens: expected a number above 0 and up to 1e+09"]),
+        ({"p99": 1e-12}, ["--p99: expected a number above 0"]),
         ({"p50": math.nan}, ["--p50: expected a number"]),
         ({"p99": math.inf}, ["--p99: expected a number"]),
-        ({"input_tokens": -1}, ["--input-tokens: expected a number 0 or more, found -1"]),
+        (
+            {"input_tokens": -1},
+            ["--input-tokens: expected a number 0 or more and up to 1e+09, found -1"],
+        ),
         ({"gpu_util": 1.2}, ["--gpu-util: expected at most 100 %, found 120%"]),
         ({"ttft_p50": 0.5}, ["--ttft-p50 500 ms", "--p50 450 ms"]),
         ({"cached_tokens": 200}, ["--cached-tokens 200", "--input-tokens 150"]),

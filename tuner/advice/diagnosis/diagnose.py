@@ -114,10 +114,19 @@ def _bottleneck(
 def _decides(
     first: Hypothesis | None, rivals: tuple[Hypothesis, ...], every: tuple[Hypothesis, ...]
 ) -> str | None:
-    """Say what has to be recorded of each request, and what it would show; None for nothing."""
-    if first is not None and not rivals:
+    """Say what has to be recorded of each request, and what it would show; None for nothing.
+
+    What is unknown is open as well, as long as nothing is likely.
+    """
+    unknown = [h for h in every if h.standing == "unknown"]
+    if first is None:
+        asked = unknown
+    elif first.standing == "likely":
+        asked = [first, *rivals]
+    else:
+        asked = [first, *rivals, *(h for h in unknown if h.where == first.where)]
+    if len(asked) == 1 and first is not None:
         return None
-    asked = (first, *rivals) if first else tuple(h for h in every if h.standing == "unknown")
     records = "; ".join(dict.fromkeys(h.records for h in asked))
     signs = "; ".join(dict.fromkeys(f"{h.cause} if {h.sign}" for h in asked if h.sign))
     whose = "the slowest 1 % tell" if first and first.where == "slowest 1 %" else "they tell"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 from tuner.spec.errors import InputError
@@ -106,6 +105,10 @@ ROUNDED = 1.05
 """Figures that people type are rounded: a contradiction is one from 5 % on."""
 
 
+LEAST, MOST = 1e-9, 1e9
+"""Figures beyond these are no seconds, tokens or rates of anything that serves."""
+
+
 def option_of(name: str) -> str:
     """Return what a figure is called where a user says it."""
     return OPTIONS.get(name, f"--{name.replace('_', '-')}")
@@ -132,9 +135,12 @@ def checked(found: Figures) -> Figures:
 def _ensure_possible(name: str, value: float | None) -> None:
     if value is None:
         return
-    least = "above 0" if name in _ABOVE_ZERO else "0 or more"
-    if not math.isfinite(value) or value < 0 or (value == 0 and name in _ABOVE_ZERO):
-        raise InputError(f"{option_of(name)}: expected a number {least}, found {value:g}")
+    positive = name in _ABOVE_ZERO
+    least = "above 0" if positive else "0 or more"
+    if not LEAST * positive <= value <= MOST:
+        raise InputError(
+            f"{option_of(name)}: expected a number {least} and up to {MOST:.0e}, found {value:g}"
+        )
     if name in _SHARES and value > 1:
         raise InputError(f"{option_of(name)}: expected at most 100 %, found {value:.0%}")
 
