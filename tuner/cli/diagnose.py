@@ -137,7 +137,8 @@ def _in_seconds(given: dict[str, float | None]) -> Figures:
 def _given(found: Figures) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {name: value for name, value in asdict(found).items() if value is not None}
+    told = {name: value for name, value in asdict(found).items() if value is not None}
+    return told if found.p99 is None else told | {"p99_low": None, "p99_high": None}
 
 
 def _asked(

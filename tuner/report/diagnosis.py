@@ -29,7 +29,7 @@ def diagnosis_document(found: Diagnosis) -> dict[str, Any]:
     return {
         "schema": "tuner.diagnosis/1",
         "tuner_version": __version__,
-        "figures": asdict(found.found),
+        "figures": {name: _finite(value) for name, value in asdict(found.found).items()},
         "bottleneck": None if first is None else {"cause": first.cause, "where": first.where,
                                                   "standing": first.standing},
         "rivals": [h.cause for h in found.rivals],
@@ -84,7 +84,11 @@ def _needed(found: Needed | None) -> dict[str, Any] | None:
 def _span(found: Span | None) -> dict[str, float | None] | None:
     if found is None:
         return None
-    return {name: value if math.isfinite(value) else None for name, value in asdict(found).items()}
+    return {name: _finite(value) for name, value in asdict(found).items()}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is None or math.isfinite(value) else None
 
 
 def show_diagnosis(found: Diagnosis) -> Group:

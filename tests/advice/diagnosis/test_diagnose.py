@@ -228,6 +228,16 @@ def test_what_is_unknown_stays_to_be_decided() -> None:
     assert "the tokens of each answer" in found.decides
 
 
+def test_a_measured_p99_is_held_against_by_its_interval() -> None:
+    """What a queue gives may lie beside the p99 that was measured, and within its interval."""
+    case = replace(CASE, p99=0.9)
+    typed, measured = (cause(diagnose(c), "queue") for c in (
+        case, replace(case, p99_low=0.7, p99_high=math.inf)))  # fmt: skip
+
+    assert (typed.standing, measured.standing) == ("possible", "likely")
+    assert "within their interval" in measured.for_it[1]
+
+
 def test_remarks_come_first_among_the_notes() -> None:
     """They say where figures come from."""
     assert diagnose(CASE, remarks=("measured on n = 3",)).notes[0] == "measured on n = 3"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,24 @@ def test_what_a_server_says_beyond_what_a_client_saw_is_cut(tmp_path: Path) -> N
     assert found.queue_p99 == found.p99
     assert (found.context, found.limit) == (None, None)
     assert diagnose(found).hypotheses
+
+
+def test_the_interval_of_p99_goes_along(tmp_path: Path) -> None:
+    """100 requests show no upper end; 500 do."""
+    few, many = (figures_of(_kept(tmp_path / str(n), n), (), {}) for n in (1, 5))
+
+    assert few.p99_low is not None
+    assert few.p99 is not None
+    assert few.p99_low <= few.p99 < (few.p99_high or 0)
+    assert few.p99_high == math.inf
+    assert many.p99_high is not None
+    assert many.p99_high < math.inf
+
+
+def _kept(folder: Path, starts: int) -> dict[str, Any]:
+    kept(folder, 100.0, starts=starts)
+    found: dict[str, Any] = json.loads((folder / "measurement.json").read_text())
+    return found
 
 
 def test_how_sure_it_is_stands_beside_the_figures(tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ from dataclasses import dataclass, fields
 
 from tuner.spec.errors import InputError
 
+ROUNDED = 1.05
+"""Figures that people type are rounded: a contradiction is one from 5 % on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The figures of a service: latencies in seconds, lengths in tokens, shares from 0 to 1.
 
-    `input_tokens` and `output_tokens` are those of a usual request, `cached_tokens` how many of its
-    input need no prefill, `output_p99` the length that 1 answer in 100 exceeds. `gpu_util` is the
-    share of time in which a kernel ran. `slots` are the requests that are served at once,
+    `p99_low` and `p99_high` are the interval of a measured p99, the latter infinite where n shows
+    no end. `input_tokens` and `output_tokens` are those of a usual request, `cached_tokens` how
+    many of its input need no prefill, `output_p99` the length that 1 answer in 100 exceeds.
+    `gpu_util` is the share of time in which a kernel ran. `slots` are the requests that are served at once,
     `context` the window of each and `limit` the longest answer, in tokens; `batch` is how many
     tokens of a prompt are computed at once. `rate` is in requests a second; `in_flight` is the most
     that a closed loop has in flight, which is None where requests come by themselves. The rates of
@@ -26,6 +30,8 @@ class Figures:
 
     p50: float | None = None
     p99: float | None = None
+    p99_low: float | None = None
+    p99_high: float | None = None
     ttft_p50: float | None = None
     target_p99: float | None = None
     input_tokens: float | None = None
@@ -62,6 +68,17 @@ class Figures:
         return self.input_tokens - (self.cached_tokens or 0)
 
     @property
+    def p99_between(self) -> tuple[float, float] | None:
+        """Return between which bounds p99 lies: its interval, or what rounding leaves open."""
+        if self.p99 is None:
+            return None
+        low, high = self.p99_low, self.p99_high
+        return (
+            self.p99 / ROUNDED if low is None else low,
+            self.p99 * ROUNDED if high is None else high,
+        )
+
+    @property
     def gap(self) -> float | None:
         """Return the seconds by which p99 lies above p50."""
         return None if self.p50 is None or self.p99 is None else self.p99 - self.p50
@@ -81,6 +98,7 @@ OPTIONS = {
 _ABOVE_ZERO = ("p50", "p99", "ttft_p50", "target_p99", "output_tokens", "output_p99", "context",
                "slots", "limit", "batch", "rate", "in_flight", "prefill_rate",
                "decode_rate")  # fmt: skip
+_INTERVAL = ("p99_low", "p99_high")
 _SHARES = ("gpu_util", "memory", "disturbed", "reloads")
 
 _ORDER = (
@@ -101,10 +119,6 @@ _ORDER = (
 )
 """(one, other): the one cannot be larger."""
 
-ROUNDED = 1.05
-"""Figures that people type are rounded: a contradiction is one from 5 % on."""
-
-
 LEAST, MOST = 1e-9, 1e9
 """Figures beyond these are no seconds, tokens or rates of anything that serves."""
 
@@ -120,7 +134,7 @@ def checked(found: Figures) -> Figures:
     Raises InputError for one that is impossible, for two that contradict each other, and where
     nothing says how long a request takes.
     """
-    for name in (f.name for f in fields(Figures)):
+    for name in (f.name for f in fields(Figures) if f.name not in _INTERVAL):
         _ensure_possible(name, getattr(found, name))
     for one, other in _ORDER:
         a, b = getattr(found, one), getattr(found, other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,6 +107,7 @@ def figures_of(
     found = Figures(
         p50=_quantile(document["e2e"], "0.5"),
         p99=_quantile(document["e2e"], "0.99"),
+        **_interval(document["e2e"]["quantiles"]["0.99"]),
         ttft_p50=_quantile(document["ttft"], "0.5"),
         target_p99=_target(document),
         **_lengths(samples),
@@ -145,6 +147,14 @@ def _least(one: float | None, most: float | None) -> Any:
 
 def _quantile(told: Mapping[str, Any], q: str) -> float | None:
     return _number(told["quantiles"][q]["value"])
+
+
+def _interval(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the interval of p99, without an end where n shows none."""
+    low, high = _number(told["low"]), _number(told["high"])
+    if _number(told["value"]) is None:
+        return {}
+    return {"p99_low": 0.0 if low is None else low, "p99_high": math.inf if high is None else high}
 
 
 def _target(document: Mapping[str, Any]) -> float | None:

@@ -77,7 +77,9 @@ def with_others(
     """
     found = replace(own, in_flight=None, rate=None)
     if n < LEAST_FOR_P99:
-        found = replace(found, p99=None, queue_p99=None, prefill_p99=None)
+        found = replace(
+            found, p99=None, p99_low=None, p99_high=None, queue_p99=None, prefill_p99=None
+        )
     if before is None or after is None or took <= 0:
         return found
     since = grown(before, after)
@@ -94,7 +96,8 @@ def with_others(
 def _of_all(found: Figures, p50: float, p99: float) -> Figures:
     """Return figures with the latencies of all requests; the parts of ours are then not theirs."""
     return replace(
-        found, p50=p50, p99=max(p50, p99), ttft_p50=None, prefill=None, prefill_p99=None,
+        found, p50=p50, p99=max(p50, p99), p99_low=None, p99_high=None, ttft_p50=None,
+        prefill=None, prefill_p99=None,
         decode=None, queue=None, queue_p99=None, network=None,
     )  # fmt: skip
 

@@ -97,11 +97,13 @@ def _by_load(
         small = f"that is {ms(waits)} of the {ms(gap)}, though bursts may go further"
         return Hypothesis("queue", "slowest 1 %", standing, waits, (), (said, small), RECORDS,
                           _sign(found))  # fmt: skip
-    inside = expected.low <= found.p99 <= expected.high
+    low, high = found.p99_between or (found.p99, found.p99)
+    inside = expected.low <= high and expected.high >= low
     verdict: Standing = "likely" if inside else "possible"
-    apart = "less" if expected.high < found.p99 else "more"
+    apart = "less" if expected.high < low else "more"
     against = () if inside else (f"that is {apart} than the {ms(found.p99)} that are seen",)
-    seen = f"the {ms(found.p99)} that are seen lie inside: a queue alone explains them"
+    agree = "lie inside" if found.p99_low is None else "agree within their interval"
+    seen = f"the {ms(found.p99)} that are seen {agree}: a queue alone explains them"
     for_it = (said, *((seen,) if inside else ()), *_fits(every))
     return Hypothesis(
         "queue", "slowest 1 %", verdict, waits, for_it, against, RECORDS, _sign(found)
