@@ -17,10 +17,10 @@ class Figures:
     `p99_low` and `p99_high` are the interval of a measured p99, the latter infinite where n shows
     no end. `input_tokens` and `output_tokens` are those of a usual request, `cached_tokens` how
     many of its input need no prefill, `output_p99` the length that 1 answer in 100 exceeds.
-    `gpu_util` is the share of time in which a kernel ran. `slots` are the requests that are served at once,
-    `context` the window of each and `limit` the longest answer, in tokens; `batch` is how many
-    tokens of a prompt are computed at once. `rate` is in requests a second; `in_flight` is the most
-    that a closed loop has in flight, which is None where requests come by themselves. The rates of
+    `gpu_util` is the share of time in which a kernel ran. `slots` are the requests that are served
+    at once, `context` the window of each and `limit` the longest answer, in tokens; `batch` is how
+    many tokens of a prompt are computed at once. `rate` is in requests a second; `in_flight` is the
+    most that a closed loop has in flight, None where requests come by themselves. The rates of
     prefill and decode are tokens a second of one request. `prefill`, `decode`, `queue` and
     `network` are seconds of a usual request, `queue_p99` and `prefill_p99` what 1 in 100 exceeds,
     as 1 in 100 has fewer cached tokens than `cached_p1`. `load_s` is what loading the model takes,
