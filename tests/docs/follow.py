@@ -25,7 +25,7 @@ BUDGET = "2s"
 
 _MEASURES = re.compile(
     r"^tune (?!init|study|workload|lint|diff|doctor|compare|apply|rollback|history|schedule|notify"
-    r"|config|paths|completion|cost|-)"
+    r"|config|paths|completion|cost|diagnose|-)"
 )
 _PORT = "8080"
 

@@ -20,8 +20,8 @@ from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "sweep", "compare", "init", "study", "workload", "lint", "diff",
-    "apply", "rollback", "retune", "history", "check", "schedule", "notify", "cost", "doctor",
-    "config", "paths", "completion",
+    "apply", "rollback", "retune", "history", "check", "schedule", "notify", "diagnose", "cost",
+    "doctor", "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -98,6 +98,7 @@ def cli() -> None:
     tune check --url http://HOST:PORT        see whether what serves still meets its targets
     tune schedule --name X --systemd         write what runs `tune retune` every night
     tune notify --test                       send a test to whom the study tells
+    tune diagnose --p50 450 --p99 1200       see where the time goes, and what would help
     tune cost RESULT --price 2 --rate 500/h  see what serving costs, and what would save
     tune doctor                              see what disturbs measuring here
     tune config show tune.yaml               see each value, and where it was said

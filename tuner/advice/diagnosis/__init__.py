@@ -1,0 +1,1 @@
+"""Why requests take as long as they do, and what would help: from figures, and pure."""

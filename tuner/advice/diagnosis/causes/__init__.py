@@ -1,0 +1,1 @@
+"""What may take the time of requests, each with what speaks for and against it."""

@@ -1,0 +1,1 @@
+"""What would help, each with its estimated effect and the command that tests it."""
