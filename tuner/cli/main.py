@@ -20,8 +20,8 @@ from tuner.spec.errors import TunerError
 
 COMMANDS = (
     "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "retune", "history", "check", "schedule", "notify", "cost", "doctor",
-    "config", "paths", "completion",
+    "rollback", "retune", "history", "check", "validate", "schedule", "notify", "cost",
+    "doctor", "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -88,6 +88,7 @@ def cli() -> None:
     tune measure tune.yaml --requests 300    measure one configuration
     tune capacity tune.yaml --highest 32     how much load it carries within the target
     tune compare out/before out/after        compare two measurements
+    tune validate baseline num_batch=256     see whether B is better than A, not worse, or worse
     tune lint Modelfile                      see what a Modelfile does not do as it seems to
     tune diff Modelfile task-api             see what changes, and what that costs in service
     tune apply out/task-api/latest --name X  put a result into service
