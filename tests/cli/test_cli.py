@@ -35,7 +35,7 @@ def tune(
 @pytest.mark.parametrize(
     "words",
     [["--help"], ["run", "--help"], ["measure", "--help"], ["compare", "--help"],
-     ["check", "--help"]],
+     ["check", "--help"], ["validate", "--help"]],
 )  # fmt: skip
 def test_help(words: list[str], tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     """Help texts say what there is, with an example."""

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.stats.signs import evidence_better, wins_needed
+from tuner.stats.quantiles import Bound
+from tuner.stats.signs import evidence_better, median_bounds, pairs_to_show, wins_needed
 
 counts = st.integers(0, 60)
 
@@ -69,3 +70,45 @@ def test_counts_below_nothing_are_refused(wins: int, losses: int) -> None:
     """They would be taken for evidence."""
     with pytest.raises(ValueError, match="counts"):
         evidence_better(wins, losses)
+
+
+differences = st.lists(st.floats(-5, 5), max_size=40)
+
+
+@given(differences, st.sampled_from([0.05, 0.01]))
+def test_the_bounds_of_a_median_are_the_test_inverted(seen: list[float], error: float) -> None:
+    """What lies below the lower end is refused, and nothing above it."""
+    low = median_bounds(seen, error).low
+    for x in sorted(set(seen)):
+        above = sum(d >= x for d in seen)
+        shown = evidence_better(above, len(seen) - above) >= 1 / error
+        assert shown == (low is not None and x <= low)
+
+
+@given(differences)
+def test_the_bounds_of_a_median_turn_with_the_sign(seen: list[float]) -> None:
+    """Neither side is favoured."""
+    found, turned = median_bounds(seen, 0.05), median_bounds([-d for d in seen], 0.05)
+
+    assert found.low == (None if turned.high is None else -turned.high)
+    assert found.value == (None if turned.value is None else pytest.approx(-turned.value))
+
+
+def test_few_pairs_bound_nothing_and_unknown_ones_bound_no_end() -> None:
+    """A pair of which nothing is known speaks against both ends."""
+    ten = [0.1] * 10
+
+    assert median_bounds([], 0.05) == Bound(None, None, None)
+    assert median_bounds(ten[:3], 0.05) == Bound(0.1, None, None)
+    assert median_bounds(ten, 0.05) == Bound(0.1, 0.1, 0.1)
+    assert median_bounds([*ten, *[math.nan] * 10], 0.05) == Bound(0.1, None, None)
+    assert median_bounds([*ten, math.inf], 0.05).low == 0.1
+    with pytest.raises(ValueError, match="error must lie"):
+        median_bounds(ten, 0.0)
+
+
+def test_pairs_that_always_agree_take_the_fewest() -> None:
+    """More where some disagree, and no number where half of them do."""
+    assert pairs_to_show(1.0, 0.05) == wins_needed(0.05)
+    assert wins_needed(0.05) < pairs_to_show(0.85, 0.05) < pairs_to_show(0.7, 0.05) < 100
+    assert pairs_to_show(0.5, 0.05) == math.inf

@@ -12,20 +12,21 @@ _OUTCOMES = (
     (
         0,
         "",
-        "Done: the target is proven (`run`, `measure`, `capacity`) or met (`check`), or the "
-        "question answered.",
+        "Done: the target is proven (`run`, `measure`, `capacity`) or met (`check`), B is better "
+        "or not worse (`validate`), or the question answered.",
     ),
     (
         3,
         "",
         "The target is not proven: FAIL or UNDECIDED. The best candidate is written, unproven. "
-        "`check`, `workload drift`: undecided.",
+        "`check`, `validate`, `workload drift`: undecided.",
     ),
     (
         4,
         "",
         "`lint`: a Modelfile has errors. `apply`: a target failed in place, and was rolled back. "
-        "`check`: a target is lost. `workload drift`: production has moved.",
+        "`check`: a target is lost. `validate`: B is worse. `workload drift`: production has "
+        "moved.",
     ),
     (130, "", "SIGINT (Ctrl-C). The engine is stopped and every finished trial is kept."),
     (143, "", "SIGTERM, likewise. 129 is SIGHUP."),

@@ -45,6 +45,8 @@ FILES: Mapping[str, str] = {
     "sweep.json": "`tune sweep`: each value with its measurement and changes (`tuner.sweep/1`).",
     "capacity.json": "`tune capacity`: each load with its measurement (`tuner.capacity/1`).",
     "check.json": "`tune check`: what was found and why, with its measurement (`tuner.check/1`).",
+    "validation.json": "`tune validate`: the verdict, what it rests on, and a measurement of each "
+    "side (`tuner.validation/1`).",
     "night.json": "`tune retune`: what the night came to, with its evidence (`tuner.night/1`).",
     "watched.jsonl": "`tune check --watch`: each look, one a line (`tuner.watched/1`).",
     "samples.jsonl": "`tune check --watch`: every request, one a line (below).",

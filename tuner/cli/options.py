@@ -59,6 +59,15 @@ study_argument = click.argument(
     shell_complete=study_files,
 )
 
+_named_study = click.option(
+    "--study",
+    "study_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    shell_complete=study_files,
+    help="The study; by default ./tune.yaml, else the packaged one.",
+)
+
 _CHECKING = (
     option("--target-p99", type=_MILLISECONDS, metavar="MS",
            help="Bound on the p99 of the end-to-end latency, in ms."),
@@ -111,6 +120,11 @@ def shared(command: F) -> F:
 def shared_without_study(command: F) -> F:
     """Add the same to a command that reads the study off its own words."""
     return with_options((*_CHECKING, *_STARTING, *_ASKED, *_OUTPUT), command)
+
+
+def shared_with_named_study(command: F) -> F:
+    """Add the same options to a command whose arguments are something else than a study."""
+    return with_options((_named_study, *_CHECKING, *_STARTING, *_ASKED, *_OUTPUT), command)
 
 
 def shared_without_starts(command: F) -> F:
@@ -208,7 +222,11 @@ def overridden(
     memory: int | None = None,
 ) -> Study:
     """Return a study in which the given options replace what the file says."""
-    study = _served_at(_attached(study, attach, engine), url)
+    study = _attached(study, attach, engine)
+    if url is not None:
+        from tuner.workflow.checking.serving import served_at
+
+        study = served_at(study, url)
     study = _of_kind(study, engine, model)
     study = _in_python(study, engine_python)
     study = replace(study, limits=_limits(study.limits, nice, cpus, memory))
@@ -235,24 +253,6 @@ def _attached(study: Study, attach: str | None, engine: str | None) -> Study:
     kind = attaching(engine or study.engine)
     settings = study.engine_settings if kind.name == study.engine else None
     return replace(study, engine=kind.name, engine_settings=settings, url=kind.running(attach))
-
-
-def _served_at(study: Study, told: str | None) -> Study:
-    """Return a study of what serves at a URL; which certificates it trusts stays as it is."""
-    if told is None:
-        return study
-    from tuner.spec.address import url
-    from tuner.spec.errors import InputError
-
-    try:
-        found = url(told)
-    except ValueError as wrong:
-        raise InputError(f"--url: {wrong}") from None
-    if study.url is not None and found.address.secure:
-        own = study.url.address
-        address = replace(found.address, ca_file=own.ca_file, verify=own.verify)
-        found = replace(found, address=address)
-    return replace(study, url=found)
 
 
 def _in_python(study: Study, python: str | None) -> Study:

@@ -253,6 +253,18 @@ class Observes(Protocol):
 
 
 @runtime_checkable
+class Lists(Protocol):
+    """An engine over a server of somebody else's, which tells the models that it serves."""
+
+    async def served(self) -> Mapping[str, str | None]:
+        """Return the models by their names, each with its digest, None where that is not told.
+
+        {} where the server lists none. Raises EngineDied where nobody answers.
+        """
+        ...
+
+
+@runtime_checkable
 class CountsLatencies(Protocol):
     """An engine whose server counts how long all requests took, whoever sent them."""
 

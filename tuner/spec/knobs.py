@@ -24,10 +24,12 @@ Role = Literal[
     "model",
     "scheduling",
     "slots",
+    "temperature",
     "threads",
 ]
 """What a knob means to other rooms: `limit` is the most tokens of an answer, `context` the window
-in tokens, `slots` the requests that are served at once, `cache` the type of the KV cache."""
+in tokens, `slots` the requests that are served at once, `cache` the type of the KV cache,
+`temperature` how far from the likeliest token is drawn."""
 
 LEFT_TO_ENGINE = ("auto", "")
 """Values of a knob that leave it to the engine: they are sent and written nowhere."""

@@ -10,8 +10,13 @@ stake by 2 p or 2 (1 - p); the mean over p between 1/2 and 1 is an e-process (Vi
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 
+import numpy as np
+import numpy.typing as npt
 import scipy
+
+from tuner.stats.quantiles import Bound
 
 _CAP = 680.0  # keeps exp() finite
 
@@ -40,3 +45,45 @@ def wins_needed(alpha: float) -> int:
     while evidence_better(wins, 0) < 1 / alpha:
         wins += 1
     return wins
+
+
+def median_bounds(differences: npt.ArrayLike, error: float) -> Bound:
+    """Return the median difference of pairs, with bounds that hold at every n at once.
+
+    `differences`: shape (n,), in any unit, infinite where one side did not answer, NaN where
+    neither did. Each bound is wrong in at most `error` of cases: it is the test of
+    `evidence_better`, inverted (a difference above x is a win against x). None where so few pairs
+    bound nothing. Raises ValueError for an error outside (0, 1).
+    """
+    if not 0 < error < 1:
+        raise ValueError(f"error must lie strictly between 0 and 1, not {error!r}")
+    seen = np.asarray(differences, dtype=np.float64)
+    known = seen[~np.isnan(seen)]
+    low, high = _least_median(seen, error), _least_median(-seen, error)
+    with np.errstate(invalid="ignore"):  # half of them infinite in either direction
+        value = float(np.median(known)) if known.size else math.nan
+    return Bound(_finite(value), _finite(low), _finite(-high))
+
+
+def pairs_to_show(chance: float, error: float, most: int = 1000) -> float:
+    """Return about how many pairs show what holds in a pair with a chance; inf beyond `most`.
+
+    It is the number at which `evidence_better` gets to 1 / error where as many pairs as expected
+    are won. For planning, never for a verdict.
+    """
+    won = (round(chance * n) for n in range(1, most + 1))
+    enough = (n for n, w in enumerate(won, 1) if evidence_better(w, n - w) >= 1 / error)
+    return next(enough, math.inf)
+
+
+def _least_median(differences: npt.NDArray[np.float64], error: float) -> float:
+    """Return the largest value that the median is shown to reach, -inf where there is none."""
+    ranked = np.sort(np.nan_to_num(differences, nan=-math.inf, posinf=math.inf, neginf=-math.inf))
+    n = ranked.size
+    # so many of the smallest may lie below it: the evidence falls with each of them
+    most = bisect_right(range(n), -1 / error, key=lambda k: -evidence_better(n - k, k))
+    return float(ranked[most - 1]) if most else -math.inf
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

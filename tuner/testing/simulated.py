@@ -40,7 +40,7 @@ KNOBS: Mapping[str, Knob] = {
     "num_batch": Knob("num_batch", "restart", 128, role="batch"),
     "num_ctx": Knob("num_ctx", "reload", 4096, role="context"),
     "num_predict": Knob("num_predict", "request", 128, role="limit"),
-    "temperature": Knob("temperature", "request", 0.8, neutral=0.0),
+    "temperature": Knob("temperature", "request", 0.8, role="temperature", neutral=0.0),
 }
 
 

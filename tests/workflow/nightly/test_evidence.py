@@ -19,14 +19,13 @@ from tuner.spec.requests.workload import Template, Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Guard, Message, Sample, Slo, Verdict
 from tuner.stats.signs import evidence_better, wins_needed
+from tuner.workflow.dueling.answers import MARGIN, margin_of
 from tuner.workflow.nightly.comparing.evidence import (
     BY_AGREEMENT,
     BY_CORRECT,
-    MARGIN,
     Pair,
     Shown,
     Side,
-    margin_of,
     shown,
 )  # fmt: skip
 

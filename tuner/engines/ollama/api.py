@@ -132,6 +132,12 @@ async def _models(address: str, which: str) -> list[dict[str, Any]] | None:
     return answer.get("models") or [] if status == 200 and isinstance(answer, dict) else None
 
 
+async def digests(address: str) -> dict[str, str | None]:
+    """Return the digest of each model that is there, by its name."""
+    there = await _models(address, "tags") or ()
+    return {str(m.get("name")): m.get("digest") for m in there}
+
+
 async def remove_left_behind(address: str) -> None:
     """Remove the temporary models of processes that were killed before they could."""
     for name in (str(m.get("name")) for m in await _models(address, "tags") or ()):

@@ -95,6 +95,11 @@ class OllamaAttached(Foreign):
             threads=found.get("num_thread"),
         )
 
+    async def served(self) -> Mapping[str, str | None]:
+        """Return the models that are there; see `Lists`."""
+        await api.version(self._address)
+        return await api.digests(self._address)
+
     def _cost(self, candidate: Candidate, fresh: bool) -> Change:
         if fresh or not self._in_force:
             return "reload"

@@ -57,7 +57,7 @@ KNOBS: Mapping[str, Knob] = by_name(
     Knob("use_mmap", "reload", "auto", about="Whether the weights are mapped, not read."),
     Knob("num_predict", "request", -1, role="limit", automatic=-1,
          about="The most tokens of an answer; -1 leaves it to Ollama: ten windows."),
-    Knob("temperature", "request", 0.8, least=0, neutral=0.0,
+    Knob("temperature", "request", 0.8, role="temperature", least=0, neutral=0.0,
          about="How far from the likeliest token is drawn; 0 takes it."),
     Knob("top_k", "request", 40, least=0, about="Draw among so many tokens; 0 for all."),
     Knob("top_p", "request", 0.9, least=0, about="Draw among tokens of this share together."),

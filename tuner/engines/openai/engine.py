@@ -78,11 +78,7 @@ class OpenAI(Foreign):
 
         A server that does not list its models, or not to us, is taken as it is.
         """
-        path = self._path.rstrip("/").removesuffix(CHAT) + "/models"
-        status, body = await self._call("GET", self.url.target(path))
-        if status == 0:
-            raise EngineDied(f"no server answers at {self.url.origin} ({body}); start it first")
-        names = served_models.listed(body) if status == 200 else ()
+        names = tuple(await self.served())
         if (
             names
             and self.model.name != "default"
@@ -92,6 +88,14 @@ class OpenAI(Foreign):
                 f"{self.url.origin} does not serve model {self.model.name!r}; "
                 f"{served_models.in_words(self.model.name, names)}"
             )
+
+    async def served(self) -> Mapping[str, str | None]:
+        """Return the models that the server lists; see `Lists`."""
+        path = self._path.rstrip("/").removesuffix(CHAT) + "/models"
+        status, body = await self._call("GET", self.url.target(path))
+        if status == 0:
+            raise EngineDied(f"no server answers at {self.url.origin} ({body}); start it first")
+        return dict.fromkeys(served_models.listed(body) if status == 200 else ())
 
     async def latency_counts(self) -> LatencyCounts | None:
         """Return what a page of metrics beside the API counts; see `CountsLatencies`."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuner.engines.base import Engine
-from tuner.engines.serving import control
+from tuner.engines.serving import control, served_models
 from tuner.engines.serving.foreign_server import Foreign
 from tuner.load.wire import Request, tls_context
 from tuner.spec.address import Url
@@ -31,10 +31,7 @@ class AsItServes(Foreign):
 
         Raises EngineDied. A fresh start is not ours to give: the engine start stays 1.
         """
-        where = self._url.origin + self._url.target(self._base + "/v1/models")
-        status, body = await control.call("GET", where, tls=tls_context(self._url.address))
-        if status == 0:
-            raise EngineDied(f"no server answers at {self._url.origin} ({body}); start it first")
+        await self.served()
         return Effective(
             settings={},
             unverified=tuple(n for n in candidate if n in self.knobs or n == "format"),
@@ -45,6 +42,14 @@ class AsItServes(Foreign):
             address=self._url.origin,
             version=f"server of engine {self.name} (not ours)",
         )
+
+    async def served(self) -> Mapping[str, str | None]:
+        """Return the models that the server lists; see `Lists`."""
+        where = self._url.origin + self._url.target(self._base + "/v1/models")
+        status, body = await control.call("GET", where, tls=tls_context(self._url.address))
+        if status == 0:
+            raise EngineDied(f"no server answers at {self._url.origin} ({body}); start it first")
+        return dict.fromkeys(served_models.listed(body) if status == 200 else ())
 
     def request(
         self,

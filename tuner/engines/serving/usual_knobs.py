@@ -25,6 +25,7 @@ ROLES: Mapping[str, Role] = MappingProxyType(
         "num_batch": "batch",
         "kv_cache_type": "cache",
         "flash_attention": "attention",
+        "temperature": "temperature",
     }
 )
 """Name of a knob or of its field -> role."""

@@ -65,10 +65,7 @@ class VllmAttached(Foreign):
 
     async def _check_model(self, base: str) -> None:
         """Find out the name of the model; raise EngineDied, or InputError for another model."""
-        status, body = await control.call("GET", base + "/v1/models")
-        if status == 0:
-            raise EngineDied(f"no server answers at {base} ({body}); start it first")
-        names = served_models.listed(body) if status == 200 else ()
+        names = tuple(await self.served())
         if self._served is None:
             self._served = self._named(names)
         if names and self._served not in names:
@@ -76,6 +73,14 @@ class VllmAttached(Foreign):
                 f"{base} does not serve model {self._served!r}; "
                 f"{served_models.in_words(self._served, names)}"
             )
+
+    async def served(self) -> Mapping[str, str | None]:
+        """Return the models that the server lists; see `Lists`."""
+        base = self._url.origin + self._path
+        status, body = await control.call("GET", base + "/v1/models")
+        if status == 0:
+            raise EngineDied(f"no server answers at {base} ({body}); start it first")
+        return dict.fromkeys(served_models.listed(body) if status == 200 else ())
 
     def _named(self, names: Sequence[str]) -> str:
         """Return the model's name; where only the default is asked for, the one that is served."""

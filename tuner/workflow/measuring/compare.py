@@ -21,6 +21,7 @@ from tuner.stats.noise import ALLOWANCE
 from tuner.stats.paired import difference_bounds
 from tuner.stats.quantiles import Bound
 from tuner.store import trial_folder
+from tuner.store.run_folder import RUN_FILE
 from tuner.workflow.measuring.environment import ALIKE
 from tuner.workflow.measuring.pairs import latencies
 
@@ -74,18 +75,29 @@ def facts(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def read(path: Path) -> Compared:
     """Read a measurement and the samples beside it; raise InputError where there is none."""
+    file, document = document_at(path)
+    return Compared(str(file), document, _samples(file.parent / "trials", document))
+
+
+def document_at(path: Path) -> tuple[Path, Mapping[str, Any]]:
+    """Return the measurement at a path or in a folder, or the best of a result, and its file.
+
+    Raises InputError where there is none.
+    """
     files = [path / name for name in _FILES if (path / name).exists()] if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise InputError(
             f"{path}: expected a measurement.json or result.json, or a folder that holds one"
-            f"{_why_nothing(path / 'trials')}"
+            f"{_why_nothing(path)}"
         )
-    document = _measurement(files[0])
-    return Compared(str(files[0]), document, _samples(files[0].parent / "trials", document))
+    return files[0], _measurement(files[0])
 
 
-def _why_nothing(trials: Path) -> str:
-    """Say why a folder with trials holds no document, "" where its trials do not tell."""
+def _why_nothing(folder: Path) -> str:
+    """Say why a folder of a run holds no document, "" where it does not tell."""
+    if (folder / RUN_FILE).exists():
+        return f"; this run has not ended: `--out {folder} --resume` goes on with it"
+    trials = folder / "trials"
     kept = (trial_folder.read(f) for f in trials.glob("*") if not f.name.startswith("."))
     failed = [k.measured.failed for k in kept if k.measured.failed]
     return f"; nothing was measured there: {failed[0]}" if failed else ""
@@ -99,12 +111,12 @@ def _measurement(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as broken:
         raise InputError(f"{file}: not a document of tune ({broken})") from None
     if schema == "tuner.result/1":
-        document = document["best"]
+        document = document.get("best")
     elif schema != "tuner.measurement/1":
         raise InputError(
             f"{file}: expected schema tuner.measurement/1 or tuner.result/1, found {schema}"
         )
-    if document is None:
+    if not isinstance(document, dict):
         raise InputError(f"{file}: this run measured no candidate that could be compared")
     measured: Mapping[str, Any] = document
     return measured

@@ -10,8 +10,9 @@ from tuner.spec.values import Candidate
 from tuner.stats.paired import fewest_pairs
 from tuner.stats.spending import MOST, YEAR, error_of
 from tuner.store.trial_folder import read_all
+from tuner.workflow.dueling.answers import margin_of
 from tuner.workflow.nightly.comparing.duel import Duel
-from tuner.workflow.nightly.comparing.evidence import Side, margin_of
+from tuner.workflow.nightly.comparing.evidence import Side
 from tuner.workflow.nightly.comparing.search import challenger_id
 from tuner.workflow.nightly.comparing.tonight import Tonight
 

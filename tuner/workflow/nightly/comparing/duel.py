@@ -7,8 +7,6 @@ that neither side has the other's cache.
 from __future__ import annotations
 
 import itertools
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,22 +15,21 @@ import numpy as np
 from tuner.evaluate.duel import Outcome
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
-from tuner.search.budget import (
-    LEAST_LOOK,
-    LEAST_WAVES,
-    TYPICAL_LATE_RATE,
-    Pace,
-    in_flight,
-    proof_requests,
-    rhythm,
-)
-from tuner.spec.requests.workload import Supply, visits
+from tuner.search.budget import Pace, rhythm
+from tuner.spec.requests.workload import visits
 from tuner.spec.study import Study
-from tuner.spec.values import Candidate, Prompt, Sample
+from tuner.spec.values import Candidate, Prompt
 from tuner.stats.signs import wins_needed
-from tuner.store.trial_folder import Place, StoredTrial
+from tuner.store.trial_folder import StoredTrial
+from tuner.workflow.dueling.pairs import (
+    Contestant,
+    block_size,
+    fresh_prompts,
+    measure_pair,
+    pair_s,
+    stored_pairs,
+)
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.nightly.comparing.evidence import Shown, Side, shown
 
 SPARE_PAIRS = 2
@@ -71,12 +68,7 @@ class Duel:
         before: Pace | None = None,
     ) -> Duel:
         """Return a comparison that goes on with what earlier nights measured."""
-        pairs: dict[int, dict[Side, Measured]] = {}
-        for trial in stored:
-            if trial.place.number is not None and trial.measured.counted:
-                side: Side = trial.place.side  # type: ignore[assignment]  # as we wrote it
-                pairs.setdefault(trial.place.number, {})[side] = trial.measured
-        return cls(session, sides, alpha, pairs, before)
+        return cls(session, sides, alpha, stored_pairs(stored, sides), before)
 
     @property
     def stopped(self) -> str | None:
@@ -93,7 +85,7 @@ class Duel:
     async def until_decided(self, note: Callable[[str], None]) -> Outcome:
         """Measure pairs until something follows, or the time is over; return what follows."""
         n, now = block_of(self.session.study, self.alpha), self.shown()
-        prompts = self._fresh()
+        prompts = fresh_prompts(self.session.study, self._asked())
         while (found := self._followed(now)) == "open" and not self.broken and self._time_for(n):
             await self._measure(list(itertools.islice(prompts, n)))
             now = self.shown()
@@ -121,19 +113,12 @@ class Duel:
         """Return how many prompts the challenger was asked."""
         return sum(len(p["challenger"].counted) for p in self.pairs.values() if "challenger" in p)
 
-    def _fresh(self) -> itertools.islice[Prompt]:
-        """Return held-out prompts that no night has asked, from the first template not asked."""
-        study = self.session.study
-        supply = Supply(study.workload, held_out=True, seed=study.seed)
-        return itertools.islice(supply.prompts(time.time_ns() // 10**9), self._asked(), None)
-
     def _time_for(self, n: int) -> bool:
         return self.session.left_s() > self._pair_s(n)
 
     def _pair_s(self, n: int) -> float:
         """Return how long a pair is expected to take."""
-        pace = self._pace()
-        return len(self.sides) * (pace.restart_s + (n + pace.warmups) * pace.request_s)
+        return pair_s(self._pace(), len(self.sides), n)
 
     def _pace(self) -> Pace:
         """Return the measured pace, where anything was measured."""
@@ -145,26 +130,16 @@ class Duel:
         """Measure a pair, its sides in random order."""
         number = max(self.pairs, default=0) + 1
         pair = self.pairs.setdefault(number, {})
-        for place in self.rng.permutation(len(self.sides)):
-            side = list(self.sides)[place]
-            block = await self._block(number, side, prompts)
+        sides = {side: Contestant(self.session, who) for side, who in self.sides.items()}
+
+        def take(side: Side, block: Measured) -> bool:
             if block.failed and self.session.left_s() > 0:
                 self._note_failure(side, block.failed.splitlines()[0])
             if block.counted:
                 pair[side] = block
-            if self.broken or self.failed:
-                break
+            return not self.stopped
 
-    async def _block(self, number: int, side: Side, prompts: list[Prompt]) -> Measured:
-        def stop(sample: Sample) -> bool:
-            return self.session.left_s() <= 0
-
-        place = Place("confirmation", number, side=side)
-        spec = TrialSpec(
-            f"pair-{number:04d}-{side}", place, iter(prompts), len(prompts), stop,
-            fresh=True, as_model=True,
-        )  # fmt: skip
-        return await self.session.measure(self.sides[side], spec)
+        await measure_pair(sides, number, prompts, self.rng, take)
 
     def _note_failure(self, side: Side, why: str) -> None:
         if side == "challenger":
@@ -176,14 +151,8 @@ class Duel:
 
 
 def block_of(study: Study, alpha: float) -> int:
-    """Return how many requests a block has.
-
-    Those that a proof of every target is expected to take are spread over the pairs that an
-    evident gain takes.
-    """
-    needed = proof_requests(study, alpha, TYPICAL_LATE_RATE / 0.01)
-    least = math.ceil(LEAST_WAVES * in_flight(study))
-    return max(math.ceil(needed / (wins_needed(alpha / 2) + SPARE_PAIRS)), LEAST_LOOK, least)
+    """Return how many requests a block has: a proof takes as many pairs as an evident gain."""
+    return block_size(study, alpha, wins_needed(alpha / 2) + SPARE_PAIRS)
 
 
 def _no_time(takes_s: float, left_s: float) -> str:

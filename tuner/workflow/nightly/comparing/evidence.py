@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from tuner.evaluate.duel import FLOOR, Evidence
 from tuner.evaluate.lateness import Terms
@@ -19,13 +18,11 @@ from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Guard, Sample, Verdict
 from tuner.stats.paired import judge_noninferior
 from tuner.stats.shares import judge_share
+from tuner.workflow.dueling.answers import agreement, answered, answers, margin_of
+from tuner.workflow.dueling.pairs import Pair as Blocks
 
 Side: TypeAlias = Literal["challenger", "incumbent", "anchor"]
-Pair: TypeAlias = Mapping[Side, Measured]
-"""A block of each side, on the same prompts; without some where the night was cut off."""
-
-MARGIN = 0.05
-"""How much worse answers may be where the study says nothing (`guard.max_drop`): 5 points."""
+Pair: TypeAlias = Blocks[Side]
 
 BY_CORRECT = "right answers"
 BY_AGREEMENT = "agreement with the answers of what serves, and valid answers"
@@ -77,7 +74,7 @@ def _measured(
     if side == "incumbent":
         terms = replace(terms, alpha=terms.alpha / 2)
     if side == "challenger":
-        terms = replace(terms, baseline=_answers(pairs, "incumbent"))
+        terms = replace(terms, baseline=answers(pairs, "incumbent"))
     return measurement(study, sides[side], pooled, terms)
 
 
@@ -98,28 +95,19 @@ def _won_and_lost(study: Study, pairs: Sequence[Pair]) -> tuple[int, int]:
     gains = [
         _value(study, pair["challenger"]) - _value(study, pair["incumbent"])
         for pair in pairs
-        if _answered(pair, "challenger") and _answered(pair, "incumbent")
+        if answered(pair, "challenger") and answered(pair, "incumbent")
     ]
     won = sum(gain > -math.log1p(-FLOOR) for gain in gains)
     return won, len(gains) - won
-
-
-def _answered(pair: Pair, side: Side) -> bool:
-    return side in pair and bool(pair[side].counted) and pair[side].failed is None
 
 
 def _value(study: Study, block: Measured) -> float:
     return value(study, block.counted, block.memory_bytes)
 
 
-def _answers(pairs: Sequence[Pair], side: Side) -> tuple[Sample, ...]:
-    """Return the answers of a side, without blocks in which its server died."""
-    return tuple(s for pair in pairs if _answered(pair, side) for s in pair[side].counted)
-
-
 def _not_worse(study: Study, pairs: Sequence[Pair], other: Side, alpha: float) -> Verdict:
     """Return whether the challenger's answers are shown to be not worse than another side's."""
-    ours, theirs = _answers(pairs, "challenger"), _answers(pairs, other)
+    ours, theirs = answers(pairs, "challenger"), answers(pairs, other)
     if not ours or not theirs:
         return "UNDECIDED"
     margin = margin_of(study)
@@ -129,11 +117,6 @@ def _not_worse(study: Study, pairs: Sequence[Pair], other: Side, alpha: float) -
     visits = study.workload.visits
     found = report(ours, asked, alpha=alpha, visits=visits, baseline=theirs)
     return found.verdicts["max_drop"]
-
-
-def margin_of(study: Study) -> float:
-    """Return how much worse answers may be, as a share."""
-    return MARGIN if study.guard.max_drop is None else study.guard.max_drop
 
 
 def _agree(
@@ -149,16 +132,3 @@ def _agree(
         [is_valid(a) for a, _ in pairs], [is_valid(b) for _, b in pairs], margin, alpha
     )
     return overall([judge_share(same, 1 - margin, alpha), valid])
-
-
-def agreement(ours: Sequence[Sample], theirs: Sequence[Sample]) -> list[float]:
-    """Return for the first answer to each template whether the other side says the same, as 1.0."""
-    return [float(_content(a) == _content(b)) for a, b in paired(first_answers(ours), theirs)]
-
-
-def _content(sample: Sample) -> Any:
-    """Return what an answer says: JSON as its value, other text without blanks around it."""
-    try:
-        return json.loads(sample.answer)
-    except ValueError:
-        return sample.answer.strip()

@@ -9,10 +9,10 @@ from tuner.evaluate.measured import Measured
 from tuner.spec.requests.workload import Supply
 from tuner.spec.values import Prompt
 from tuner.store.trial_folder import Place
+from tuner.workflow.dueling.answers import agreement
 from tuner.workflow.measuring.session import Session
 from tuner.workflow.measuring.trial_spec import TrialSpec
 from tuner.workflow.nightly.asked import NotTonight
-from tuner.workflow.nightly.comparing.evidence import agreement
 from tuner.workflow.nightly.comparing.tonight import Tonight
 
 ASKED = 10

@@ -1,0 +1,1 @@
+"""What comparisons in pairs of blocks share: blocks in random order, and what answers say."""
