@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tuner.stats.eprocess import certify, fail_bets, pass_bets, wealth
 from tuner.stats.planning import (
@@ -98,3 +100,29 @@ def test_requests_to_pass_refuses_what_cannot_be() -> None:
     """More late requests than requests are no count."""
     with pytest.raises(ValueError, match="cannot be"):
         requests_to_pass(2, 1)
+
+
+@settings(max_examples=30)
+@given(
+    counts=st.integers(0, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    more=st.integers(0, 400),
+    quantile=st.sampled_from([0.5, 0.9, 0.99]),
+)
+def test_a_prediction_is_what_the_wealth_of_each_future_says(
+    counts: tuple[int, int], more: int, quantile: float
+) -> None:
+    """The borders by which futures are judged are those of the e-processes at every request."""
+    late, n = counts
+    rng = np.random.default_rng(8)
+    rate = rng.beta(late + 0.5, n - late + 0.5, size=(50, 1))
+    futures = (rng.random((50, more)) < rate).cumsum(axis=1)
+    lates = late + np.hstack([np.zeros((50, 1), np.int64), futures])
+    passing, failing = (
+        [next((i for i, e in enumerate(row) if e >= 20), more + 1) for row in found.tolist()]
+        for bets in (pass_bets(quantile), fail_bets(quantile))
+        for found in [wealth(lates, n + np.arange(more + 1), bets)]
+    )
+    expected = np.mean(np.array(passing) < np.array(failing))
+
+    rng = np.random.default_rng(8)
+    assert pass_probability(late, n, more, quantile, 0.05, rng, draws=50) == expected

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from tuner.stats.bernoulli import divergence
 from tuner.stats.eprocess import Bools, check_levels, fail_bets, pass_bets, wealth
+
+Ints = npt.NDArray[np.int64]
 
 MIXTURE_COST = 1.1
 """Requests of the mixture relative to the SPRT that knows the rate; simulated 1.05-1.12."""
@@ -82,14 +85,29 @@ def pass_probability(
     future = rng.random((draws, n_more)) < rate
     late = late_so_far + np.hstack([np.zeros((draws, 1), np.int64), future.cumsum(axis=1)])
     total = n_so_far + np.arange(n_more + 1)
-    passed = _first(wealth(late, total, pass_bets(quantile)) >= 1 / alpha)
-    failed = _first(wealth(late, total, fail_bets(quantile)) >= 1 / alpha)
-    return float(np.mean(passed < failed))
+    unproven = _least_late(total, lambda n: wealth(n, total, pass_bets(quantile)) < 1 / alpha)
+    refuted = _least_late(total, lambda n: wealth(n, total, fail_bets(quantile)) >= 1 / alpha)
+    return float(np.mean(_first(late < unproven) < _first(late >= refuted)))
 
 
-def _first(reached: Bools) -> npt.NDArray[np.int64]:
+def _least_late(total: Ints, turned: Callable[[Ints], Bools]) -> Ints:
+    """Return for each total the fewest late requests at which something turns true, by halving.
+
+    It stays true with more of them, as each late request only adds to a FAIL and takes from a
+    PASS; where it never turns it is total + 1. So two borders stand for the wealth of each future.
+    """
+    least, most = np.zeros_like(total), total + 1
+    while (searched := least < most).any():
+        middle = (least + most) // 2
+        there = turned(np.minimum(middle, total))
+        least = np.where(searched & ~there, middle + 1, least)
+        most = np.where(searched & there, middle, most)
+    return least
+
+
+def _first(reached: Bools) -> Ints:
     """Return the first true index along the last axis, and its length where there is none."""
     if reached.shape[-1] == 0:
         return np.zeros(reached.shape[:-1], dtype=np.int64)
-    first: npt.NDArray[np.int64] = reached.argmax(axis=-1)
+    first: Ints = reached.argmax(axis=-1)
     return np.where(reached.any(axis=-1), first, np.int64(reached.shape[-1]))
