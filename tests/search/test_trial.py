@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
 from tuner.evaluate.estimates import requests_per_s, tokens_per_s
-from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan
+from tuner.search.budget import Pace, plan
+from tuner.search.error import ALPHAS, BASELINE_ALPHA
 from tuner.search.choose_finalists import (
     WORTH_A_LOOK,
     WORTH_A_PROOF,

@@ -142,7 +142,8 @@ def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | 
     """
     now = json.loads(json.dumps(identity))
     before = _before(out / RUN_FILE)
-    for found in differences(before or now, now, now):
+    facts = [fact for fact in {**now, **(before or {})} if fact != "schema"]
+    for found in differences(before or now, now, facts):
         raise NotComparable(
             f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
             f"{short(found.b)}; samples of unlike runs are not pooled: name another --out"

@@ -16,7 +16,7 @@ from tuner.engines.base import Engine, Limited, Seen, Stores
 from tuner.machine.counters import usable_cpus
 from tuner.machine.kernel import first_line
 from tuner.spec.identity import declared
-from tuner.spec.study import Study
+from tuner.spec.study import ERROR, Study
 from tuner.spec.values import Candidate
 
 ALIKE_BEFORE = (
@@ -75,6 +75,8 @@ def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
         "objective": study.objective,
         "sampler": study.sampler,
         "seed": study.seed,
+        # a round has a part of the error; runs of the whole were begun without this fact
+        **({} if study.error == ERROR else {"error": study.error}),
     }
 
 
