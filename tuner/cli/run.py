@@ -32,6 +32,12 @@ OBJECTIVES = ("correct", "throughput", "e2e_p99", "ttft_p99", "memory")
     "--resume", is_flag=True, help="Continue the run in --out, or the latest one of the study."
 )
 @click.option(
+    "--iterate",
+    is_flag=True,
+    help="Tune in rounds, each from the best so far, until the target is proven or another round "
+    "is not expected to help; --budget is for all of them.",
+)
+@click.option(
     "--pull",
     is_flag=True,
     help="Fetch the study's models that are not there, where the engine can.",
@@ -48,6 +54,7 @@ def command(
     as_json: bool,
     quiet: bool,
     resume: bool,
+    iterate: bool,
     pull: bool,
     pause_production: bool,
     dry_run: bool,
@@ -60,6 +67,7 @@ def command(
 
     \b
     Example:  tune run --target-p99 500 --budget 10m --seed 1
+              tune run my-study.yaml --iterate --budget 60m
     """  # noqa: D301
     study = read_study(study_file, **overrides)  # before what is slow to import
 
@@ -73,14 +81,16 @@ def command(
     check(study)
     errors = console(stderr=True)
     if dry_run:
-        planned = plan(study)
+        planned = plan(_first(study) if iterate else study)
         show(plan_document(planned, study) if as_json else show_plan(planned, study))
         return 0
 
+    from tuner.report.rounds import show_rounds
+    from tuner.workflow.tune.iterating.iterate import iterate as in_rounds
     from tuner.workflow.tune.run import run
 
     if not quiet:
-        errors.print(show_plan(plan(study), study))
+        errors.print(show_plan(plan(_first(study) if iterate else study), study))
     folder = out or (latest_out if resume else default_out)(study.name)
     watcher = progress(quiet, study)
     if pull:
@@ -92,7 +102,7 @@ def command(
     async def work() -> Any:
         bring_back(watcher.note)
         with paused(production, watcher.note) if production else nullcontext():
-            return await run(study, folder, watcher, resume=resume)
+            return await (in_rounds if iterate else run)(study, folder, watcher, resume=resume)
 
     try:
         result = run_loop(work)
@@ -100,11 +110,21 @@ def command(
         watcher.close()
         click.echo(
             f"interrupted; the engine is stopped, finished trials stay in {folder}; go on with "
-            f"--out {shlex.quote(str(folder))} --resume",
+            f"{'--iterate ' if iterate else ''}--out {shlex.quote(str(folder))} --resume",
             err=True,
         )
         return interrupted.exit_code
     finally:
         watcher.close()
+    if iterate:
+        show(dict(result.document) if as_json else show_rounds(result.document, result.report))
+        return 0 if result.proven else 3
     show(result_document(result) if as_json else show_result(result))
     return 0 if result.verdict == "PASS" else 3
+
+
+def _first(study: Any) -> Any:
+    """Return the study of the first round."""
+    from tuner.workflow.tune.iterating.rounds import next_study
+
+    return next_study(study, ())

@@ -23,7 +23,7 @@ from tuner.search.worth import gap
 from tuner.spec.space import Space, value_at
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate
-from tuner.stats.process import Process, draws
+from tuner.stats.process import Process
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,14 +56,15 @@ class Prospect:
     count: int
 
 
-def prospect(study: Study, trials: Sequence[Trial], best: Candidate, count: int) -> Prospect:
-    """Return how far `count` more trials are expected to come below what `best` falls short by.
+def prospect(study: Study, trials: Sequence[Trial], count: int) -> Prospect:
+    """Return how far `count` more trials are expected to come below what the best falls short by.
 
     Never below 0: what is found may be left alone. 0 where the space has no candidate left.
     """
     known = [t for t in trials if t.samples and t.violations]
-    if len(known) < LEAST_TRIALS or best not in [t.candidate for t in known]:
+    if len(known) < LEAST_TRIALS:
         return Prospect(None, len(known), count)
+    best = min(known, key=lambda t: _short(study, t)).candidate
     untried = _untried(study, trials, best)
     if not untried or count < 1:
         return Prospect(0.0, len(known), 0)
@@ -71,22 +72,21 @@ def prospect(study: Study, trials: Sequence[Trial], best: Candidate, count: int)
     return Prospect(gain, len(known), min(count, len(untried)))
 
 
+def _short(study: Study, trial: Trial) -> float:
+    return _worst(study, trial.violations) + max(_lacking(study, trial), 0.0)
+
+
 def _gain(study: Study, known: Sequence[Trial], asked: Sequence[Candidate], count: int) -> float:
     """Return what the `count` most hopeful of those asked for bring over the first of them."""
     space, tried = study.space, [t.candidate for t in known]
-    gaps, across, within = (
-        _gaps(space, *sides) for sides in ((tried, tried), (tried, asked), (asked, asked))
-    )
-    pace = Process.of(gaps, *_pace(study, known)).expected(across, within)
-    answers = Process.of(gaps, *_answers(study, known)).expected(across, within)
-    hope = pace[0] + np.maximum(answers[0], 0.0)
-    hope -= np.sqrt(np.maximum(np.diag(pace[1]), 0.0))
-    chosen = np.array([0, *(1 + np.argsort(hope[1:])[:count])])
-    rng = np.random.default_rng(study.seed)
-    drawn = [
-        draws(mean[chosen], joint[np.ix_(chosen, chosen)], DRAWS, rng)
-        for mean, joint in (pace, answers)
-    ]
+    gaps, across = _gaps(space, tried, tried), _gaps(space, tried, asked)
+    pace, answers = (Process.of(gaps, *told(study, known)) for told in (_pace, _answers))
+    (fast, spread), (lacking, _) = pace.expected(across), answers.expected(across)
+    hope = fast + np.maximum(lacking, 0.0) - spread
+    chosen = [0, *(1 + np.argsort(hope[1:])[:count])]
+    picked = [asked[i] for i in chosen]
+    within, rng = _gaps(space, picked, picked), np.random.default_rng(study.seed)
+    drawn = [side.draws(across[..., chosen], within, DRAWS, rng) for side in (pace, answers)]
     short = drawn[0] + np.maximum(drawn[1], 0.0)
     return float(np.maximum(short[:, 0] - short[:, 1:].min(axis=1), 0.0).mean())
 
@@ -114,12 +114,15 @@ def _worst(study: Study, found: Mapping[str, float]) -> float:
 
 def _answers(study: Study, trials: Sequence[Trial]) -> tuple[Floats, Floats]:
     """Return the share of good answers that each trial lacks, and its variance by chance."""
-    targets = {str(slo) for slo in study.slos}
-    lacking = [[v for name, v in t.violations.items() if name not in targets] for t in trials]
-    found = np.array([max(values, default=0.0) for values in lacking])
+    found = np.array([_lacking(study, t) for t in trials])
     sizes = np.array([len(t.samples) for t in trials])
     good = (np.array([shares(t.samples)[1] for t in trials]) * sizes + 0.5) / (sizes + 1)
     return found, good * (1 - good) / sizes
+
+
+def _lacking(study: Study, trial: Trial) -> float:
+    targets = {str(slo) for slo in study.slos}
+    return max((v for name, v in trial.violations.items() if name not in targets), default=0.0)
 
 
 def _untried(study: Study, trials: Sequence[Trial], best: Candidate) -> list[Candidate]:
@@ -149,6 +152,9 @@ def _thinned(study: Study, known: Sequence[Trial], best: Candidate) -> Sequence[
 
 def _gaps(space: Space, a: Sequence[Candidate], b: Sequence[Candidate]) -> Floats:
     """Return how far apart candidates are by each knob, shape (knobs, a, b)."""
-    return np.array([
-        [[gap(d, one[name], other[name]) for other in b] for one in a] for name, d in space.items()
-    ])
+    return np.array(
+        [
+            [[gap(d, one[name], other[name]) for other in b] for one in a]
+            for name, d in space.items()
+        ]
+    )

@@ -42,8 +42,8 @@ class Study:
 
     `engine_settings` is what the section `engine` says beyond kind, model and url; only the kind
     itself reads it. `limits` are those of an engine that `tune` starts; `beside` is about the
-    production that it runs beside. `prompts` is the file of the workload. `error` is the chance that
-    a run may prove anything wrongly; a round of several has a share of the whole.
+    production that it runs beside. `prompts` is the file of the workload. `error` is the chance
+    that a run may prove anything wrongly; a round of several has a share of the whole.
     """
 
     name: str

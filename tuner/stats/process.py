@@ -4,11 +4,14 @@ The mean and covariance of what is not known yet are those of Rasmussen and Will
 Processes for Machine Learning, 2006, equations 2.25 and 2.26; the variances of its parts are those
 of the largest marginal likelihood (2.30) on a grid. That a knob acts by itself is the additive
 kernel of Duvenaud, Nickisch and Rasmussen (2011), of first order, with one of all knobs beside it.
+All are exponential (4.18), since settings such as limits make steps, beyond which a smooth process
+promises much where there is nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -58,33 +61,37 @@ class Process:
             return _unlikely(np.tensordot(tried, kernels, 1), left, noise)
 
         for index in [*range(len(kernels))] * SWEEPS:
-            parts[index] = variance * min(GRID, key=lambda share, i=index: unlikely(i, share))
+            parts[index] = variance * min(GRID, key=partial(unlikely, index))
         return cls(gaps, left, noise, centre, parts)
 
-    def expected(self, across: Floats, within: Floats) -> tuple[Floats, Floats]:
-        """Return mean (k,) and covariance (k, k) of the value at k more places.
+    def expected(self, across: Floats) -> tuple[Floats, Floats]:
+        """Return mean (k,) and standard deviation (k,) of the value at k more places.
 
-        `across` (d, n, k) are their gaps from the places that are known, `within` (d, k, k) those
-        between them.
+        `across` (d, n, k) are their gaps from the places that are known.
         """
-        ours, cross, theirs = (
-            np.tensordot(self.parts, _kernels(gaps), 1) for gaps in (self.gaps, across, within)
-        )
+        cross, solved = self._solved(across)
+        variance = self.parts.sum() - (cross * solved).sum(axis=0)
+        return self.centre + solved.T @ self.left, np.sqrt(np.maximum(variance, 0.0))
+
+    def draws(self, across: Floats, within: Floats, count: int, rng: np.random.Generator) -> Floats:
+        """Return draws (count, k) of the values at k more places, with gaps `within` (d, k, k)."""
+        cross, solved = self._solved(across)
+        joint = np.tensordot(self.parts, _kernels(within), 1) - cross.T @ solved
+        root = linalg.cholesky(joint + STEADY * np.eye(joint.shape[0]), lower=True)
+        noise = rng.standard_normal((count, joint.shape[0])) @ root.T
+        return np.asarray(self.centre + solved.T @ self.left + noise)
+
+    def _solved(self, across: Floats) -> tuple[Floats, Floats]:
+        """Return the covariance (n, k) with the places that are known, plain and solved for."""
+        ours, cross = (np.tensordot(self.parts, _kernels(g), 1) for g in (self.gaps, across))
         found = linalg.cho_factor(ours + np.diag(self.noise + STEADY), lower=True)
-        mean = self.centre + cross.T @ linalg.cho_solve(found, self.left)
-        return mean, theirs - cross.T @ linalg.cho_solve(found, cross)
-
-
-def draws(mean: Floats, joint: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """Return draws (count, k) from a normal distribution with mean (k,) and covariance (k, k)."""
-    root = linalg.cholesky(joint + STEADY * np.eye(len(mean)), lower=True)
-    return np.asarray(mean + rng.standard_normal((count, len(mean))) @ root.T)
+        return cross, linalg.cho_solve(found, cross)
 
 
 def _kernels(gaps: Floats) -> Floats:
     """Return how alike places are by each knob (d, ...), and by all together as the last one."""
-    alone = np.exp(-0.5 * (gaps / ALONE) ** 2)
-    together = np.exp(-0.5 * (gaps**2).sum(axis=0) / TOGETHER**2)
+    alone = np.exp(-gaps / ALONE)
+    together = np.exp(-np.sqrt((gaps**2).sum(axis=0)) / TOGETHER)
     return np.concatenate([alone, together[None]])
 
 

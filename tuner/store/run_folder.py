@@ -15,6 +15,7 @@ from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
 from tuner.spec.identity import digest
 
 RUN_FILE = "run.json"
+ROUNDS = "rounds"
 RUN_SCHEMA = "tuner.run/2"
 """Since version 2 `declared` holds what a study says of its engine and its load."""
 
@@ -121,8 +122,22 @@ def _no_folder(out: Path, error: OSError) -> InputError:
     )
 
 
+def holds_run(out: Path) -> bool:
+    """Tell whether a folder holds a run, finished or not."""
+    return any((out / name).exists() for name in ("trials", "result.json", RUN_FILE))
+
+
+def holds_rounds(out: Path) -> bool:
+    """Tell whether a folder holds the rounds of an iteration, of which one was begun."""
+    return any(holds_run(folder) for folder in (out / ROUNDS).glob("*"))
+
+
 def _check_use(out: Path, resume: bool) -> None:
-    used = any((out / name).exists() for name in ("trials", "result.json", RUN_FILE))
+    used = holds_run(out)
+    if holds_rounds(out):
+        raise InputError(
+            f"{out} holds rounds; go on with --iterate --resume, or name another --out"
+        )
     if used and not resume:
         raise InputError(
             f"{out} already holds a run, and a run is never overwritten; continue it with "

@@ -21,6 +21,7 @@ from tuner.stats.noise import ALLOWANCE
 from tuner.stats.paired import difference_bounds
 from tuner.stats.quantiles import Bound
 from tuner.store import trial_folder
+from tuner.store.run_folder import ROUNDS
 from tuner.workflow.measuring.environment import ALIKE
 from tuner.workflow.measuring.pairs import latencies
 
@@ -80,8 +81,8 @@ def read(path: Path) -> Compared:
             f"{path}: expected a measurement.json or result.json, or a folder that holds one"
             f"{_why_nothing(path / 'trials')}"
         )
-    document = _measurement(files[0])
-    return Compared(str(files[0]), document, _samples(files[0].parent / "trials", document))
+    document, trials = _measurement(files[0])
+    return Compared(str(files[0]), document, _samples(trials, document))
 
 
 def _why_nothing(trials: Path) -> str:
@@ -91,14 +92,20 @@ def _why_nothing(trials: Path) -> str:
     return f"; nothing was measured there: {failed[0]}" if failed else ""
 
 
-def _measurement(file: Path) -> Mapping[str, Any]:
-    """Return the measurement in a file: itself, or the best of a result."""
+def _measurement(file: Path) -> tuple[Mapping[str, Any], Path]:
+    """Return the measurement in a file, itself or the best of a result, and where its trials are.
+
+    Those of the best of several rounds lie in its round's folder.
+    """
+    trials = file.parent / "trials"
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         schema = document["schema"]
     except (OSError, ValueError, KeyError, TypeError) as broken:
         raise InputError(f"{file}: not a document of tune ({broken})") from None
     if schema == "tuner.result/1":
+        if (number := document.get("best_round")) is not None:
+            trials = file.parent / ROUNDS / str(number) / "trials"
         document = document["best"]
     elif schema != "tuner.measurement/1":
         raise InputError(
@@ -107,7 +114,7 @@ def _measurement(file: Path) -> Mapping[str, Any]:
     if document is None:
         raise InputError(f"{file}: this run measured no candidate that could be compared")
     measured: Mapping[str, Any] = document
-    return measured
+    return measured, trials
 
 
 def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:

@@ -46,8 +46,8 @@ class Finalists:
 
     `measured` has a measurement for each of `sides` whose proof has come to its end; of those in
     `poor` a floor failed, or stayed open to the last template.
-    `of_baseline` is the baseline's own proof, None where it was not tried. What `failed` in an earlier
-    round is not proven again.
+    `of_baseline` is the baseline's own proof, None where it was not tried. What `failed` in an
+    earlier round is not proven again.
     """
 
     session: Session

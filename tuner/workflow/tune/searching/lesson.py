@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuner.search.choose_finalists import choose_finalists
 from tuner.search.propose import Proposer
 from tuner.search.trial import Trial
 from tuner.spec.knobs import Knob
@@ -20,7 +19,7 @@ from tuner.store.trial_folder import read_all
 from tuner.workflow.tune.searching.trials import restored
 
 FIRST = 2
-"""So many of the most promising candidates of earlier rounds are measured first."""
+"""So many of the best candidates of earlier rounds are measured first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Lesson:
     ) -> Lesson:
         """Return what earlier rounds of a study teach; raise InputError as `read_all` does."""
         trials = trials_in(study, knobs, earlier.folders)
-        return cls(trials, most_promising(study, trials, base, earlier.failed), earlier.failed)
+        return cls(trials, best_of(trials, base, earlier.failed), earlier.failed)
 
     def teach(self, proposer: Proposer) -> None:
         """Tell a proposer what is known, so that it proposes nothing twice."""
@@ -67,14 +66,15 @@ def trials_in(study: Study, knobs: Mapping[str, Knob], folders: Sequence[Path]) 
     return [t for folder in folders for t in restored(study, knobs, read_all(folder))]
 
 
-def most_promising(
-    study: Study, trials: Sequence[Trial], base: Candidate, failed: Collection[Candidate]
+def best_of(
+    trials: Sequence[Trial], base: Candidate, failed: Collection[Candidate]
 ) -> list[Candidate]:
-    """Return the candidates from which a search goes on, as finalists are chosen.
+    """Return the candidates from which a search goes on, as the search ranks them.
 
     The baseline is none of them, since each round measures it anyway.
     """
-    left = [t for t in trials if t.candidate != base and t.candidate not in failed]
-    chosen = choose_finalists(study, left, base, FIRST + 1)  # one may be there twice
-    found = [t.candidate for t in chosen]
-    return [c for i, c in enumerate(found) if c not in found[:i]][:FIRST]
+    found: list[Candidate] = []
+    for trial in sorted((t for t in trials if t.samples), key=Trial.rank):
+        if trial.candidate not in (base, *failed, *found) and len(found) < FIRST:
+            found.append(trial.candidate)
+    return found
