@@ -17,6 +17,7 @@ from tests.workflow.tune.iterating.worlds import (
     steps_study,
 )
 from tests.workflow.worlds import Recorder, study
+from tools.reference import files
 from tuner.search.error import (
     ALPHAS,
     MAX_FINALISTS,
@@ -27,6 +28,7 @@ from tuner.search.error import (
 )
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError, NotComparable
+from tuner.spec.space import Choices
 from tuner.spec.values import Guard, Slo
 from tuner.store.run_folder import claimed
 from tuner.testing.simulated import SimulatedEngine
@@ -68,6 +70,14 @@ def test_a_later_round_proves_what_the_first_did_not(proven: Iterated) -> None:
     assert (proven.out / "report.txt").read_text().rstrip().endswith("all rounds share.")
     for name in document["artifacts"]:
         assert (proven.out / name).read_bytes() == (proven.out / "rounds/2" / name).read_bytes()
+
+
+def test_every_key_of_the_result_is_described(proven: Iterated) -> None:
+    """In the reference, beside those of a run; each file of the folder too."""
+    here = {p.name + "/N/" * p.is_dir() for p in proven.out.iterdir()}
+
+    assert set(proven.document) == {*files.RESULT, *files.ROUNDS}
+    assert here <= set(files.FILES)
 
 
 def test_the_result_is_read_as_that_of_a_run(proven: Iterated) -> None:
@@ -152,15 +162,18 @@ def test_it_stops_where_another_round_is_not_expected_to_help(tmp_path: Path) ->
     assert len(found.rounds) < len(ROUNDS)
 
 
-def test_a_budget_for_one_round_is_said(tmp_path: Path) -> None:
-    """And how large one is for another; with that it goes on, and keeps what it has."""
-    first = rounds(narrow_study(budget_s=60.0), tmp_path / "o", narrow)
-    again = rounds(narrow_study(budget_s=300.0), tmp_path / "o", narrow, resume=True)
+def test_a_proof_that_lacks_requests_is_worth_another_round(tmp_path: Path) -> None:
+    """The space has nothing left, but time does: a larger budget is told, and proves it."""
+    space = {"num_batch": Choices((32, 256))}
+    made = narrow_study(space=space, baseline={"num_predict": 64, "temperature": 0.0})
+    first = rounds(replace(made, budget_s=30.0), tmp_path / "o", narrow)
+    again = rounds(made, tmp_path / "o", narrow, resume=True)
 
+    assert first.rounds[0].lacks_requests
     assert first.document["iteration"]["ended"] == "no time"
     assert "go on with --iterate --resume and a --budget of" in first.document["iteration"]["said"]
     assert again.rounds[0] == first.rounds[0]
-    assert len(again.rounds) > 1
+    assert [r.verdict for r in again.rounds] == ["UNDECIDED", "PASS"]
 
 
 class Killed(Exception):

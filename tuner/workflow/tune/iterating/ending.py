@@ -31,7 +31,8 @@ def ending(study: Study, rounds: Sequence[Round]) -> Ending | None:
     if proven is not None:
         return Ending("proven", _proven(study, proven))
     last = rounds[-1]
-    if last.prospect.gain is not None and last.prospect.gain < noise_floor(last):
+    hope = last.prospect.gain
+    if not last.lacks_requests and hope is not None and hope < noise_floor(last):
         return Ending("no gain", _no_gain(last))
     if len(rounds) >= MAX_ROUNDS:
         return Ending("no error", _no_error(study))
@@ -65,8 +66,8 @@ def _no_gain(last: Round) -> str:
 
 def _no_error(study: Study) -> str:
     return (
-        f"not proven, and {MAX_ROUNDS} rounds have spent the error of {percent(study.error)} that they "
-        "share: name another --out for a new iteration"
+        f"not proven, and {MAX_ROUNDS} rounds have spent the error of {percent(study.error)} that "
+        "they share: name another --out for a new iteration"
     )
 
 

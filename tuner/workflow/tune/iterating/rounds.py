@@ -25,7 +25,8 @@ class Round:
     """A finished round: what it may have proven wrongly, what it came to, what another may bring.
 
     `failed` are the finalists that were shown to miss a target or a floor. `noise_floor` is a
-    |log ratio|, None where nothing could be compared. `pace` is the one that it measured.
+    |log ratio|, None where nothing could be compared. `pace` is the one that it measured. With
+    `lacks_requests` its best meets all as measured, and only more requests would show it.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Round:
     noise_floor: float | None
     prospect: Prospect
     pace: Pace
+    lacks_requests: bool
 
     def folder(self, out: Path) -> Path:
         """Return where it lies below the folder of the iteration."""
@@ -51,8 +53,24 @@ class Round:
             number, result.verdict, result.study.error, result.spent["seconds"],
             len(result.trials), failed, result.noise_floor,
             prospect(result.study, [*earlier, *result.trials], result.plan.trials),
-            result.plan.pace,
+            result.plan.pace, _lacks_requests(result),
         )  # fmt: skip
+
+
+def _lacks_requests(result: Result) -> bool:
+    """Tell whether the best is undecided though nothing that was measured speaks against it."""
+    best, guard = result.best, result.study.guard
+    if best is None or result.verdict != "UNDECIDED":
+        return False
+    slow = any(c.late > (1 - slo.quantile) * c.n for slo, c in best.certificates.items())
+    found = best.guard
+    floors = (
+        (found.valid.value, guard.min_valid),
+        (found.correct.value, guard.min_correct),
+        (found.difference.value, None if guard.max_drop is None else -guard.max_drop),
+    )
+    low = any(None not in (v, floor) and v < floor for v, floor in floors)  # type: ignore[operator]
+    return not slow and not low
 
 
 def folder_of(out: Path, number: int) -> Path:
