@@ -156,7 +156,7 @@ def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | 
     are never pooled. Raises InputError for a file that cannot be read.
     """
     now = json.loads(json.dumps(identity))
-    before = _before(out / RUN_FILE)
+    before = begun_as(out)
     facts = [fact for fact in {**now, **(before or {})} if fact != "schema"]
     for found in differences(before or now, now, facts):
         raise NotComparable(
@@ -180,8 +180,12 @@ def run_digest(identity: Mapping[str, Any]) -> str:
     return digest({fact: value for fact, value in identity.items() if fact != "schema"})
 
 
-def _before(path: Path) -> dict[str, Any] | None:
-    """Return what a run wrote down when it began, None where there is nothing."""
+def begun_as(out: Path) -> dict[str, Any] | None:
+    """Return what a run wrote down when it began, None where there is nothing.
+
+    Raises InputError for what cannot be read, NotComparable for that of another version.
+    """
+    path = out / RUN_FILE
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(before, dict):

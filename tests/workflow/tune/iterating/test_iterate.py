@@ -16,15 +16,11 @@ from tests.workflow.tune.iterating.worlds import (
     steps,
     steps_study,
 )
-from tests.workflow.worlds import Recorder, study
+from tests.workflow.worlds import Recorder
 from tools.reference import files
 from tuner.search.error import (
     ALPHAS,
-    MAX_FINALISTS,
     ROUNDS,
-    baseline_error,
-    finalist_error,
-    round_error,
 )
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError, NotComparable
@@ -122,16 +118,6 @@ def test_the_errors_of_all_rounds_are_those_fixed_before(proven: Iterated) -> No
             (verdict,) = finalist["verdicts"]
             error = ALPHAS[index] * ROUNDS[one.number - 1]
             assert verdict["confidence"] == pytest.approx(1 - error)
-
-
-def test_the_errors_of_all_rounds_sum_to_five_percent() -> None:
-    """Every finalist of every round, and every proof of the baseline, together."""
-    made = [replace(study(), error=round_error(number)) for number in range(1, len(ROUNDS) + 2)]
-    spent = [finalist_error(s, i) for s in made for i in range(MAX_FINALISTS)]
-
-    assert sum(spent) + sum(map(baseline_error, made)) == pytest.approx(0.05)
-    assert sum(spent) + sum(map(baseline_error, made)) <= 0.05 + 1e-12
-    assert round_error(len(ROUNDS) + 1) == 0.0
 
 
 def test_small_drops_do_not_add_up(tmp_path: Path) -> None:

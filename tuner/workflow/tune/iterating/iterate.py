@@ -19,6 +19,7 @@ from tuner.store.default_folder import point_latest
 from tuner.store.run_folder import (
     ROUNDS,
     RUN_FILE,
+    begun_as,
     holds_rounds,
     holds_run,
     take,
@@ -94,18 +95,14 @@ def _prepared(out: Path, number: int, error: float) -> Path:
     folder = folder_of(out, number)
     if number > 1 and not holds_run(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        first = json.loads((folder_of(out, 1) / RUN_FILE).read_text(encoding="utf-8"))
-        write_json(folder / RUN_FILE, first | {"error": error})
+        write_json(folder / RUN_FILE, (begun_as(folder_of(out, 1)) or {}) | {"error": error})
     return folder
 
 
 def _ensure_same(study: Study, out: Path) -> None:
     """Raise NotComparable where the first round was about something else."""
-    file = folder_of(out, 1) / RUN_FILE
-    if not file.exists():
-        return
-    before, now = json.loads(file.read_text(encoding="utf-8")), json.loads(json.dumps(asked(study)))
-    for found in differences(before, now, now):
+    now = json.loads(json.dumps(asked(study)))
+    for found in differences(begun_as(folder_of(out, 1)) or now, now, now):
         raise NotComparable(
             f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
             f"{short(found.b)}; rounds of unlike studies are not continued: name another --out"
