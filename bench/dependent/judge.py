@@ -13,7 +13,8 @@ from bench.dependent.draws import TARGET_S, Bools, Drawn, Traffic, World
 from tuner.evaluate.lateness import Lateness, Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.search.budget import ALPHAS, Pace, Rhythm, rhythm
+from tuner.search.budget import Pace, Rhythm, rhythm
+from tuner.search.error import ALPHAS
 from tuner.spec.requests.workload import Supply, Template, Workload
 from tuner.spec.study import Study
 from tuner.spec.values import Claim, Guard, Load, Message, Sample, Slo

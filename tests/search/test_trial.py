@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.guard.test_classify import sample
 from tuner.evaluate.estimates import requests_per_s, tokens_per_s
-from tuner.search.budget import ALPHAS, BASELINE_ALPHA, Pace, plan
+from tuner.search.budget import Pace, plan
 from tuner.search.choose_finalists import (
     WORTH_A_LOOK,
     WORTH_A_PROOF,
@@ -22,6 +22,7 @@ from tuner.search.choose_finalists import (
     promise,
     rank,
 )
+from tuner.search.error import ALPHAS, BASELINE_ALPHA
 from tuner.search.provable import provable_drop, provable_floor
 from tuner.search.trial import (
     MARGIN,

@@ -39,6 +39,7 @@ FILES: Mapping[str, str] = {
     "run.json": "What the run is about. `--resume` refuses to continue a run of something else.",
     "study.db": "The trials as an Optuna study (SQLite), for looking at. Nothing reads it back.",
     "trials/NAME/": "A folder for each trial and each block of a proof (below).",
+    "rounds/N/": "`tune run --iterate`: the folder of each round, with all of the above.",
     "engine/": "Logs of the engine's starts.",
     ".lock": "Held while a `tune` uses the folder.",
     "measurement.json": "`tune measure`: the measurement (`tuner.measurement/1`, below).",
@@ -102,6 +103,17 @@ RESULT: Mapping[str, str] = {
     "share of the time; null where the engine does not tell.",
     "files_checked": "What the engine's own parser says of the files, null where it has none.",
     "inert": "Knobs that make no difference, and how that shows.",
+}
+
+ROUNDS: Mapping[str, str] = {
+    "best_round": "The round that everything else is of, but `spent`, which is that of all rounds.",
+    "rounds": "Each round: folder, verdict, its part of the error, seconds, trials, the finalists "
+    "that failed, its noise floor and pace, whether its best `lacks_requests` alone, and in "
+    "`prospect` what another round is expected to bring (`gain`, a log ratio; null: unknown) by "
+    "`count` more trials, as `trials` so far show it.",
+    "iteration": "Why no further round was held: `ended` (`proven`, `no gain`, `no error`, `no "
+    "time`) and in a sentence; null where it was interrupted.",
+    "error": "The error that all rounds share.",
 }
 
 MEASUREMENT: Mapping[str, str] = {
@@ -181,6 +193,7 @@ def page() -> str:
         _section("The folder", "file", FILES),
         _section("A trial's folder", "file", TRIAL_FILES),
         _section("`result.json`", "key", RESULT),
+        _section("`result.json` of `tune run --iterate`, beside these", "key", ROUNDS),
         _section("`measurement.json`, and each measurement of a result", "key", MEASUREMENT),
         _section("A line of `samples.jsonl`", "key", sample),
     )

@@ -19,6 +19,12 @@ from tuner.cli.run_options import folder_of, pause_option, resume_option, search
 @searching
 @resume_option
 @click.option(
+    "--iterate",
+    is_flag=True,
+    help="Tune in rounds, each from the best so far, until the target is proven or another round "
+    "is not expected to help; --budget is for all of them.",
+)
+@click.option(
     "--pull",
     is_flag=True,
     help="Fetch the study's models that are not there, where the engine can.",
@@ -32,6 +38,7 @@ def command(
     quiet: bool,
     verbose: bool,
     resume: bool,
+    iterate: bool,
     pull: bool,
     pause_production: bool,
     dry_run: bool,
@@ -44,6 +51,7 @@ def command(
 
     \b
     Example:  tune run --target-p99 500 --budget 10m --seed 1
+              tune run my-study.yaml --iterate --budget 60m
     """  # noqa: D301
     study = read_study(study_file, **overrides)  # before what is slow to import
 
@@ -58,14 +66,16 @@ def command(
     check(study)
     errors = console(stderr=True)
     if dry_run:
-        planned = plan(study)
+        planned = plan(_first(study) if iterate else study)
         show(plan_document(planned, study) if as_json else show_plan(planned, study))
         return 0
 
+    from tuner.report.rounds import show_rounds
+    from tuner.workflow.tune.iterating.iterate import iterate as in_rounds
     from tuner.workflow.tune.run import run
 
     if not quiet:
-        errors.print(show_plan(plan(study), study))
+        errors.print(show_plan(plan(_first(study) if iterate else study), study))
     folder = folder_of(study.name, out, resume=resume)
     watcher = progress(quiet, study)
     if pull:
@@ -77,7 +87,7 @@ def command(
     async def work() -> Any:
         bring_back(watcher.note)
         with paused(production, watcher.note) if production else nullcontext():
-            return await run(study, folder, watcher, resume=resume)
+            return await (in_rounds if iterate else run)(study, folder, watcher, resume=resume)
 
     try:
         result = run_loop(work)
@@ -85,11 +95,21 @@ def command(
         watcher.close()
         click.echo(
             f"interrupted; the engine is stopped, finished trials stay in {folder}; go on with "
-            f"--out {shlex.quote(str(folder))} --resume",
+            f"{'--iterate ' if iterate else ''}--out {shlex.quote(str(folder))} --resume",
             err=True,
         )
         return interrupted.exit_code
     finally:
         watcher.close()
+    if iterate:
+        show(dict(result.document) if as_json else show_rounds(result.document, result.report))
+        return 0 if result.proven else 3
     show(result_document(result) if as_json else show_result(result, verbose=verbose))
     return 0 if result.verdict == "PASS" else 3
+
+
+def _first(study: Any) -> Any:
+    """Return the study of the first round."""
+    from tuner.workflow.tune.iterating.rounds import next_study
+
+    return next_study(study, ())

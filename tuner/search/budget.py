@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import scipy
 
+from tuner.search.error import finalist_error
 from tuner.spec.engine_kinds import START_S
 from tuner.spec.space import size
 from tuner.spec.study import Study
@@ -22,13 +23,8 @@ SHORTLIST = 4
 BOTH_LOOKS = 60
 """Requests of a first and a second look together, where the first one is short."""
 
-ALPHAS = (0.025, 0.0125, 0.005, 0.0025, 0.0025)
-"""Error that each finalist may spend, fixed before confirmation."""
-
-BASELINE_ALPHA = 0.0025
-"""Error of proving the baseline itself; with those of the finalists it sums to 5 %."""
-
-MAX_FINALISTS = len(ALPHAS)
+MOST_PROOF = 0.55
+"""The largest share of a budget that is kept for the proof."""
 
 PROOF_ANSWERS = 400
 """Answers that a proof looks at, where templates do not limit them."""
@@ -245,16 +241,21 @@ def plan(study: Study, pace: Pace | None = None) -> Plan:
     """Return the plan for a measured pace, by default for the pace that the study suggests."""
     pace = pace or expected_pace(study)
     beat = rhythm(study, pace)
-    baseline, starts = beat.to_verdict
-    meeting_s = min(pace.request_s, expected_pace(study).request_s)  # of one worth proving
-    proof = finalist_requests(study) * meeting_s + baseline * pace.request_s
-    proof += (starts + 1) * pace.restart_s
+    proof = proof_s(study, pace)
     # a run that stops at the first proof goes on searching while one could still be had
     least = 0.0 if study.stop_when_met else 0.4 * study.budget_s
-    confirmation = min(0.55 * study.budget_s, max(proof, least))
+    confirmation = min(MOST_PROOF * study.budget_s, max(proof, least))
     looks = SHORTLIST * (pace.second_look * pace.request_s + pace.restart_s)
     shortlist = min(0.15 * study.budget_s, looks)
     return Plan(study.budget_s, pace, beat, confirmation, shortlist, size(study.space))
+
+
+def proof_s(study: Study, pace: Pace) -> float:
+    """Return the seconds that proving one finalist beside the baseline is expected to take."""
+    baseline, starts = rhythm(study, pace).to_verdict
+    meeting_s = min(pace.request_s, expected_pace(study).request_s)  # of one worth proving
+    requests_s = finalist_requests(study) * meeting_s + baseline * pace.request_s
+    return requests_s + (starts + 1) * pace.restart_s
 
 
 def expected_pace(study: Study) -> Pace:
@@ -279,7 +280,7 @@ def request_s(study: Study, answer_s: float) -> float:
 def finalist_requests(study: Study) -> float:
     """Return how many requests proving one finalist is expected to take."""
     late = 0.0 if study.stop_when_met else TYPICAL_LATE_RATE / 0.01
-    return proof_requests(study, ALPHAS[0], late)
+    return proof_requests(study, finalist_error(study, 0), late)
 
 
 def proof_requests(study: Study, alpha: float, late: float = 0.0) -> float:
@@ -313,8 +314,8 @@ class Price:
 
 def price(study: Study, pace: Pace) -> Price:
     """Return what a proof costs at a pace."""
-    least = math.ceil(proof_requests(study, ALPHAS[0]))
-    typical = math.ceil(proof_requests(study, ALPHAS[0], TYPICAL_LATE_RATE / 0.01))
+    least = math.ceil(proof_requests(study, finalist_error(study, 0)))
+    typical = math.ceil(proof_requests(study, finalist_error(study, 0), TYPICAL_LATE_RATE / 0.01))
     starts = rhythm(study, pace).starts
     seconds = least * pace.request_s + starts * pace.restart_s
     return Price(least, typical, seconds, starts, strands(study))

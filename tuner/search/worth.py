@@ -58,11 +58,11 @@ def _improvement(
 
 def distance(space: Space, a: Candidate, b: Candidate) -> float:
     """Return how far apart two candidates are: the root of the knobs' squared shares."""
-    gaps = (_share(d, a[name], b[name]) for name, d in space.items())
-    return math.sqrt(sum(gap * gap for gap in gaps))
+    gaps = (gap(d, a[name], b[name]) for name, d in space.items())
+    return math.sqrt(sum(apart * apart for apart in gaps))
 
 
-def _share(dimension: Dimension, a: Setting, b: Setting) -> float:
+def gap(dimension: Dimension, a: Setting, b: Setting) -> float:
     """Return how far apart two values are, 1 for the ends of a range or unlike words."""
     if a == b:
         return 0.0

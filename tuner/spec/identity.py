@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOT_OF_THE_ENGINE = (
     "name", "workload", "slos", "guard", "baseline", "space", "budget_s", "sampler",
     "seed", "stop_when_met", "objective", "file", "beside", "notify", "deploy", "promote",
-    "prompts",
+    "prompts", "error",
 )  # fmt: skip
 """Fields of a study that are no part of what it declares about its engine."""
 

@@ -30,6 +30,9 @@ from tuner.spec.requests.workload_files import read_workload
 from tuner.spec.space import Choices, Dimension, Range, Space
 from tuner.spec.values import Candidate, Claim, Guard, Slo
 
+ERROR = 0.05
+"""The chance that anything of a run is wrongly proven."""
+
 Objective = Literal["correct", "throughput", "e2e_p99", "ttft_p99", "memory"]
 
 
@@ -39,7 +42,8 @@ class Study:
 
     `engine_settings` is what the section `engine` says beyond kind, model and url; only the kind
     itself reads it. `limits` are those of an engine that `tune` starts; `beside` is about the
-    production that it runs beside. `prompts` is the file of the workload.
+    production that it runs beside. `prompts` is the file of the workload. `error` is the chance
+    that a run may prove anything wrongly; a round of several has a share of the whole.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Study:
     deploy: Deploy | None = None
     promote: Literal["auto", "ask"] = "auto"
     prompts: Path | None = None
+    error: float = ERROR
 
     @property
     def one_start(self) -> bool:

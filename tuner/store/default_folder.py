@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tuner.spec.errors import InputError
+from tuner.store.run_folder import ROUNDS
 
 _STAMP = re.compile(r"\d{8}-\d{6}")
 _ROOT, _LINK = "out", "latest"
@@ -63,4 +64,5 @@ def _newest(base: Path) -> Path | None:
 
 
 def _holds_something(folder: Path) -> bool:
-    return any(f.stat().st_size for f in (folder / "trials").glob("[!.]*/samples.jsonl"))
+    trials = (folder / "trials", *folder.glob(f"{ROUNDS}/*/trials"))
+    return any(f.stat().st_size for t in trials for f in t.glob("[!.]*/samples.jsonl"))

@@ -15,6 +15,7 @@ from tuner.spec.errors import InputError, Locked, NotComparable, OutputError
 from tuner.spec.identity import digest
 
 RUN_FILE = "run.json"
+ROUNDS = "rounds"
 RUN_SCHEMA = "tuner.run/2"
 """Since version 2 `declared` holds what a study says of its engine and its load."""
 
@@ -132,8 +133,22 @@ def _no_folder(out: Path, error: OSError) -> InputError:
     )
 
 
+def holds_run(out: Path) -> bool:
+    """Tell whether a folder holds a run, finished or not."""
+    return any((out / name).exists() for name in ("trials", "result.json", RUN_FILE))
+
+
+def holds_rounds(out: Path) -> bool:
+    """Tell whether a folder holds the rounds of an iteration, of which one was begun."""
+    return any(holds_run(folder) for folder in (out / ROUNDS).glob("*"))
+
+
 def _check_use(out: Path, resume: bool) -> None:
-    used = any((out / name).exists() for name in ("trials", "result.json", RUN_FILE))
+    used = holds_run(out)
+    if holds_rounds(out):
+        raise InputError(
+            f"{out} holds rounds; go on with --iterate --resume, or name another --out"
+        )
     if used and not resume:
         raise InputError(
             f"{out} already holds a run, and a run is never overwritten; continue it with "
@@ -152,8 +167,9 @@ def same_run(out: Path, identity: Mapping[str, Any], trials: Mapping[str, str | 
     are never pooled. Raises InputError for a file that cannot be read.
     """
     now = json.loads(json.dumps(identity))
-    before = _before(out / RUN_FILE)
-    for found in differences(before or now, now, now):
+    before = begun_as(out)
+    facts = [fact for fact in {**now, **(before or {})} if fact != "schema"]
+    for found in differences(before or now, now, facts):
         raise NotComparable(
             f"{out} was begun with another {found.fact}: then {short(found.a)}, now "
             f"{short(found.b)}; samples of unlike runs are not pooled: name another --out"
@@ -175,8 +191,12 @@ def run_digest(identity: Mapping[str, Any]) -> str:
     return digest({fact: value for fact, value in identity.items() if fact != "schema"})
 
 
-def _before(path: Path) -> dict[str, Any] | None:
-    """Return what a run wrote down when it began, None where there is nothing."""
+def begun_as(out: Path) -> dict[str, Any] | None:
+    """Return what a run wrote down when it began, None where there is nothing.
+
+    Raises InputError for what cannot be read, NotComparable for that of another version.
+    """
+    path = out / RUN_FILE
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(before, dict):

@@ -13,7 +13,7 @@ import yaml
 
 from tests import gguf_files
 from tuner.report.study_check import check_document, show_check
-from tuner.search.budget import ALPHAS
+from tuner.search.error import ALPHAS
 from tuner.spec.errors import InputError
 from tuner.spec.shipped import studies
 from tuner.spec.space import Choices

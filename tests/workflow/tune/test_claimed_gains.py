@@ -16,7 +16,7 @@ from tests.workflow.worlds import Recorder, study
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.search.budget import BASELINE_ALPHA
+from tuner.search.error import BASELINE_ALPHA
 from tuner.search.result import Result
 from tuner.spec.space import Choices
 from tuner.spec.values import Candidate, Guard, Sample, Slo

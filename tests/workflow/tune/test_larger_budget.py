@@ -13,7 +13,7 @@ import pytest
 from tests.workflow.worlds import Recorder, study, world
 from tuner.report.documents import result_document
 from tuner.report.result import as_text, show_result
-from tuner.search.budget import ALPHAS
+from tuner.search.error import ALPHAS
 from tuner.search.result import Result
 from tuner.spec.space import Choices, Range
 from tuner.spec.values import Candidate, Guard, Slo

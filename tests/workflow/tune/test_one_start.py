@@ -199,7 +199,7 @@ def test_a_proof_on_several_starts_needs_them_all_the_same() -> None:
 
     def starts(engine: str) -> int:
         made = replace(STUDY, engine=engine, url=STUDY.url if engine == "openai" else None)
-        return terms_of(0, plan(made).rhythm).starts
+        return terms_of(made, 0, plan(made).rhythm).starts
 
     assert starts("simulated") == 4
     assert starts("openai") == 1

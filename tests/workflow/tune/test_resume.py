@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from tests.workflow.worlds import Recorder, study, trial_folders, world
-from tuner.search.budget import ALPHAS
+from tuner.search.error import ALPHAS
 from tuner.search.result import Result
 from tuner.search.trial import Trial
 from tuner.spec.errors import InputError, Locked, NotComparable

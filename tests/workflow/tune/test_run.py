@@ -16,7 +16,7 @@ from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import measurement
 from tuner.load import samples as sample_file
 from tuner.report.documents import measurement_document, result_document
-from tuner.search.budget import ALPHAS
+from tuner.search.error import ALPHAS
 from tuner.search.result import Result
 from tuner.spec.address import url
 from tuner.spec.errors import EngineDied, InputError

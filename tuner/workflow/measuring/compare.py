@@ -21,7 +21,7 @@ from tuner.stats.noise import ALLOWANCE
 from tuner.stats.paired import difference_bounds
 from tuner.stats.quantiles import Bound
 from tuner.store import trial_folder
-from tuner.store.run_folder import RUN_FILE
+from tuner.store.run_folder import ROUNDS, RUN_FILE
 from tuner.workflow.measuring.environment import ALIKE
 from tuner.workflow.measuring.pairs import latencies
 
@@ -75,12 +75,12 @@ def facts(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def read(path: Path) -> Compared:
     """Read a measurement and the samples beside it; raise InputError where there is none."""
-    file, document = document_at(path)
-    return Compared(str(file), document, _samples(file.parent / "trials", document))
+    file, document, trials = document_at(path)
+    return Compared(str(file), document, _samples(trials, document))
 
 
-def document_at(path: Path) -> tuple[Path, Mapping[str, Any]]:
-    """Return the measurement at a path or in a folder, or the best of a result, and its file.
+def document_at(path: Path) -> tuple[Path, Mapping[str, Any], Path]:
+    """Return the file at a path or in a folder, its measurement (or best), and where trials lie.
 
     Raises InputError where there is none.
     """
@@ -90,7 +90,8 @@ def document_at(path: Path) -> tuple[Path, Mapping[str, Any]]:
             f"{path}: expected a measurement.json or result.json, or a folder that holds one"
             f"{_why_nothing(path)}"
         )
-    return files[0], _measurement(files[0])
+    document, trials = _measurement(files[0])
+    return files[0], document, trials
 
 
 def _why_nothing(folder: Path) -> str:
@@ -103,14 +104,20 @@ def _why_nothing(folder: Path) -> str:
     return f"; nothing was measured there: {failed[0]}" if failed else ""
 
 
-def _measurement(file: Path) -> Mapping[str, Any]:
-    """Return the measurement in a file: itself, or the best of a result."""
+def _measurement(file: Path) -> tuple[Mapping[str, Any], Path]:
+    """Return the measurement in a file, itself or the best of a result, and where its trials are.
+
+    Those of the best of several rounds lie in its round's folder.
+    """
+    trials = file.parent / "trials"
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         schema = document["schema"]
     except (OSError, ValueError, KeyError, TypeError) as broken:
         raise InputError(f"{file}: not a document of tune ({broken})") from None
     if schema == "tuner.result/1":
+        if (number := document.get("best_round")) is not None:
+            trials = file.parent / ROUNDS / str(number) / "trials"
         document = document.get("best")
     elif schema != "tuner.measurement/1":
         raise InputError(
@@ -119,7 +126,7 @@ def _measurement(file: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise InputError(f"{file}: this run measured no candidate that could be compared")
     measured: Mapping[str, Any] = document
-    return measured
+    return measured, trials
 
 
 def _samples(trials: Path, document: Mapping[str, Any]) -> tuple[Sample, ...]:

@@ -16,7 +16,7 @@ from tuner.engines.base import Engine, Limited, Seen, Stores
 from tuner.machine.counters import usable_cpus
 from tuner.machine.kernel import first_line
 from tuner.spec.identity import declared
-from tuner.spec.study import Study
+from tuner.spec.study import ERROR, Study
 from tuner.spec.values import Candidate
 
 ALIKE_BEFORE = (
@@ -57,24 +57,37 @@ def environment(engine: Engine, version: str | None) -> dict[str, Any]:
     }
 
 
-def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
-    """Return the facts in which two parts of a run must agree before their samples are pooled."""
-    facts = environment(engine, None) | {
+def asked(study: Study) -> dict[str, Any]:
+    """Return those of the facts of `identity` that a study tells without its engine."""
+    return {
+        "study": study.name,
         "declared": declared(study),
         "workload_hash": study.workload.hash,
         "load": str(study.workload.load),
+        "slo": [str(slo) for slo in study.slos],
+        "guard": asdict(study.guard),
+        "objective": study.objective,
+        "sampler": study.sampler,
+        "seed": study.seed,
     }
+
+
+def identity(study: Study, engine: Engine, base: Candidate) -> dict[str, Any]:
+    """Return the facts in which two parts of a run must agree before their samples are pooled."""
+    facts = environment(engine, None) | asked(study)
     return {
         "study": study.name,
         "manifests": manifests(engine),
         **{fact: facts[fact] for fact in ALIKE_BEFORE},
-        "slo": [str(slo) for slo in study.slos],
-        "guard": asdict(study.guard),
+        "slo": facts["slo"],
+        "guard": facts["guard"],
         "baseline": dict(base),
         "space": {name: asdict(dimension) for name, dimension in study.space.items()},
         "objective": study.objective,
         "sampler": study.sampler,
         "seed": study.seed,
+        # a round has a part of the error; runs of the whole were begun without this fact
+        **({} if study.error == ERROR else {"error": study.error}),
     }
 
 

@@ -10,13 +10,13 @@ from tuner.engines.base import Preview
 from tuner.engines.registry import preview
 from tuner.report.study_check import StudyCheck
 from tuner.search.budget import (
-    ALPHAS,
     SHORTLIST,
     Plan,
     confirmation_requests,
     plan,
     price,
 )
+from tuner.search.error import ALPHAS
 from tuner.spec.errors import InputError
 from tuner.spec.knobs import name_of
 from tuner.spec.requests.slots import literal_names, texts_with_slots

@@ -14,7 +14,8 @@ from tuner.evaluate.estimates import worst_latencies
 from tuner.evaluate.lateness import by_block
 from tuner.evaluate.measurement import Measurement
 from tuner.evaluate.scope import scope, starts_text
-from tuner.search.budget import MAX_FINALISTS, Plan
+from tuner.search.budget import Plan
+from tuner.search.error import MAX_FINALISTS
 from tuner.search.frontier import frontier
 from tuner.search.result import BaselineDrift, Result, Screened
 from tuner.search.trial import Trial, value
@@ -25,7 +26,7 @@ from tuner.store.run_folder import write_files
 from tuner.workflow.measuring.artifacts import placed, served_candidate
 from tuner.workflow.measuring.environment import environment
 from tuner.workflow.measuring.session import Session
-from tuner.workflow.tune.larger_budget import USED_UP
+from tuner.workflow.tune.larger_budget import used_up
 from tuner.workflow.tune.proving.claimed_gains import gains
 from tuner.workflow.tune.proving.prove_finalists import Finalists
 from tuner.workflow.tune.proving.reasons import what_stood_in_the_way
@@ -107,7 +108,7 @@ def _reasons(run: Finished, best: Measurement | None, alpha: float) -> tuple[str
     """Return what stood in the way of the best, and of proving further candidates."""
     study, failed = run.session.study, run.finalists.baseline.failed
     reasons = what_stood_in_the_way(study, best, alpha, failed)
-    spent = [USED_UP] if run.finalists.next_index >= MAX_FINALISTS else []
+    spent = [used_up(study)] if run.finalists.next_index >= MAX_FINALISTS else []
     return (*reasons, *spent)
 
 

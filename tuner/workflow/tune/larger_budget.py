@@ -8,15 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from tuner.search.budget import MAX_FINALISTS, Plan
+from tuner.search.budget import Plan
+from tuner.search.error import MAX_FINALISTS
 from tuner.search.trial import Trial
+from tuner.spec.study import Study
 from tuner.workflow.tune.proving.prove_finalists import Finalists, next_needs_s
 from tuner.workflow.tune.searching.queue import BATCH
 
-USED_UP = (
-    f"the error of 5 % is spent on {MAX_FINALISTS} finalists, so that no further candidate can be "
-    "proven in this run: name another --out for a new one"
-)
+
+def used_up(study: Study) -> str:
+    """Say that no further candidate can be proven, since the error is spent."""
+    return (
+        f"the error of {100 * study.error:.3g} % is spent on {MAX_FINALISTS} finalists, so that no "
+        "further candidate can be proven in this run: name another --out for a new one"
+    )
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class Continuation:
         if not self.finalists.sides:
             return True
         if self.finalists.next_index >= MAX_FINALISTS:
-            self._say(USED_UP)
+            self._say(used_up(self.finalists.session.study))
             return False
         return plan.search_s - self.finalists.session.elapsed_s() >= BATCH * plan.trial_s
 
@@ -79,7 +84,7 @@ class Continuation:
         finalists, session = self.finalists, self.finalists.session
         while (pick := finalists.better_second(trials)) is not None:
             if finalists.next_index >= MAX_FINALISTS:
-                self._say(USED_UP)
+                self._say(used_up(self.finalists.session.study))
                 return
             if session.left_s() < next_needs_s(session.study, pick, finalists.next_index):
                 self._say(f"no time was left to prove trial {pick.number}")

@@ -12,8 +12,9 @@ from tuner.engines.registry import create
 from tuner.evaluate.cold_start import ColdStarts
 from tuner.report.documents import result_document
 from tuner.report.result import REPORT, as_text, show_result
-from tuner.search.budget import BASELINE_REQUESTS, MAX_FINALISTS, SHORTLIST, Plan, plan
+from tuner.search.budget import BASELINE_REQUESTS, SHORTLIST, Plan, plan
 from tuner.search.choose_finalists import WORTH_A_LOOK, WORTH_A_PROOF, promising
+from tuner.search.error import MAX_FINALISTS
 from tuner.search.propose import Strategy
 from tuner.search.result import Result
 from tuner.search.trial import Trial
@@ -38,6 +39,7 @@ from tuner.workflow.tune.proving.cold_start import cold_starts
 from tuner.workflow.tune.proving.proof import complete_baseline
 from tuner.workflow.tune.proving.prove_finalists import Finalists
 from tuner.workflow.tune.searching.baseline_drift import BaselineRechecks
+from tuner.workflow.tune.searching.lesson import NONE, Earlier, Lesson
 from tuner.workflow.tune.searching.proposer import proposer
 from tuner.workflow.tune.searching.queue import Queue
 from tuner.workflow.tune.searching.screening import Screening, Watcher
@@ -55,6 +57,7 @@ async def run(
     resume: bool = False,
     gate: Gate | None = None,
     ends_in: Callable[[], float] = unbounded,
+    earlier: Earlier = NONE,
 ) -> Result:
     """Tune a study into the folder `out`; `engine` and `strategy` replace the study's own.
 
@@ -63,7 +66,8 @@ async def run(
     NotComparable where `out` holds a run of something else; OutputError where `out` cannot be
     written; EngineError where the engine is missing or nothing could be measured; and Busy where
     production is busy for too long, or leaves no room. `gate` replaces the study's own; `ends_in`
-    tells in how many seconds the run has to end, whatever is left of the budget.
+    tells in how many seconds the run has to end, whatever is left of the budget; `earlier` are the
+    rounds whose trials teach the search.
     """
     check(study)
     with claimed(out, resume=resume):
@@ -73,7 +77,7 @@ async def run(
             if gate is not None:
                 await gate.until_calm(ends_in())
             ensure_room(study, engine)
-            return await _run(study, out, watcher, engine, strategy, gate, ends_in)
+            return await _run(study, out, watcher, engine, strategy, gate, ends_in, earlier)
 
 
 async def _run(
@@ -84,6 +88,7 @@ async def _run(
     strategy: Strategy | None,
     gate: Gate | None,
     ends_in: Callable[[], float],
+    earlier: Earlier,
 ) -> Result:
     """Tune a study with an engine into a folder that is ours; see `run`."""
     study, inert = await as_served(study, engine, watcher)
@@ -92,9 +97,10 @@ async def _run(
     run_id = same_run(out, about, {t.name: t.run for t in stored})
     session = begin(study, engine, out, stored, run_id, gate, ends_in)
     trials: Sequence[Trial] = restored(study, engine.knobs, stored)
-    own = proposer(session, base, trials)
+    own, lesson = proposer(session, base, trials), Lesson.of(study, engine.knobs, base, earlier)
+    lesson.teach(own)
     queue = Queue(session, strategy or own)
-    job = _Job(session, queue, base, watcher, plan(study), stored, inert)
+    job = _Job(session, queue, base, watcher, plan(study), stored, inert, lesson)
     try:
         finished = await job.search_and_prove(trials)
     finally:
@@ -138,6 +144,7 @@ class _Job:
     plan: Plan
     stored: Sequence[StoredTrial]
     inert: dict[str, str]
+    lesson: Lesson
     rechecks: BaselineRechecks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,7 +154,7 @@ class _Job:
         """Search, take second looks, prove, and measure what else the result needs."""
         trials = await self._controls(trials)
         finalists = Finalists.of(
-            self.session, self.watcher, self.plan.rhythm, self.base, self.stored
+            self.session, self.watcher, self.plan.rhythm, self.base, self.stored, self.lesson.failed
         )
         continuation = Continuation.of(finalists, trials)
         if self.session.study.stop_when_met:
@@ -220,6 +227,7 @@ class _Job:
         self.watcher.phase("search")
         screening = self._screening(trials)
         await screening.controls(self.base)
+        await screening.first(self.lesson.first)
         self.plan = plan(self.session.study, self.session.pace())
         self.watcher.note(_planned(self.plan))
         self._say_limits()

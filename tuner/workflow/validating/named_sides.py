@@ -119,7 +119,7 @@ def _settings(word: str) -> dict[str, Any]:
 
 def _of_result(study: Study, engine: Engine, path: Path, label: str) -> _Found:
     """Return the best candidate of a result, or that of a measurement."""
-    file, document = document_at(path)
+    file, document, _ = document_at(path)
     candidate = document.get("candidate")
     if not isinstance(candidate, Mapping):
         raise InputError(f"{label}: {file} names no candidate; expected what `tune` wrote")

@@ -12,7 +12,8 @@ from tuner.evaluate.estimates import is_late
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measured import Measured
 from tuner.evaluate.measurement import Measurement, measurement
-from tuner.search.budget import ALPHAS, LEAST_S, Rhythm, proof_requests, request_s
+from tuner.search.budget import LEAST_S, Rhythm, proof_requests, request_s
+from tuner.search.error import finalist_error
 from tuner.spec.requests.workload import Supply
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, Prompt, Sample, Slo
@@ -120,9 +121,9 @@ class Side:
         return measurement(study, self.candidate, self.measured, terms)
 
 
-def terms_of(index: int, rhythm: Rhythm) -> Terms:
+def terms_of(study: Study, index: int, rhythm: Rhythm) -> Terms:
     """Return the terms of the finalist with this index."""
-    return Terms(alpha=ALPHAS[index], starts=rhythm.starts)
+    return Terms(alpha=finalist_error(study, index), starts=rhythm.starts)
 
 
 def held_out(session: Session, fill: int) -> Iterator[Prompt]:

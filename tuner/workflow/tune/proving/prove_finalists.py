@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -11,8 +11,9 @@ from tuner.evaluate.failures import refused
 from tuner.evaluate.lateness import Terms
 from tuner.evaluate.measurement import Measurement
 from tuner.guard.verdict import is_correct
-from tuner.search.budget import ALPHAS, BASELINE_ALPHA, MAX_FINALISTS, Rhythm
+from tuner.search.budget import Rhythm
 from tuner.search.choose_finalists import answers_alike, better, choose_finalists, worth
+from tuner.search.error import MAX_FINALISTS, baseline_error, finalist_error
 from tuner.search.trial import Trial, value
 from tuner.spec.study import Study
 from tuner.spec.values import Candidate, changes
@@ -45,7 +46,8 @@ class Finalists:
 
     `measured` has a measurement for each of `sides` whose proof has come to its end; of those in
     `poor` a floor failed, or stayed open to the last template.
-    `of_baseline` is the baseline's own proof, None where it was not tried.
+    `of_baseline` is the baseline's own proof, None where it was not tried. What `failed` in an
+    earlier round is not proven again.
     """
 
     session: Session
@@ -56,6 +58,7 @@ class Finalists:
     measured: list[Measurement] = field(default_factory=list)
     poor: list[Candidate] = field(default_factory=list)
     of_baseline: Measurement | None = None
+    failed: Collection[Candidate] = ()
 
     @classmethod
     def of(
@@ -65,6 +68,7 @@ class Finalists:
         rhythm: Rhythm,
         base: Candidate,
         stored: Sequence[StoredTrial],
+        failed: Collection[Candidate] = (),
     ) -> Finalists:
         """Return the finalists of a run, with the blocks of an earlier part of it.
 
@@ -72,7 +76,7 @@ class Finalists:
         """
         blocks = [t for t in stored if t.place.phase == "confirmation"]
         by_side = {t.place.side: t for t in blocks if t.place.side != "baseline"}
-        found = cls(session, watcher, rhythm, _side(session, base, "baseline", None))
+        found = cls(session, watcher, rhythm, _side(session, base, "baseline", None), failed=failed)
         found.baseline.add_stored(blocks)
         for name, block in by_side.items():
             side = _side(session, block.candidate, str(name), block.place.number)
@@ -90,7 +94,8 @@ class Finalists:
 
     def alpha(self, place: int) -> float:
         """Return the error that the finalist at this place in `measured` may spend."""
-        return ALPHAS[self.sides[place].index] if self.sides else ALPHAS[0]
+        index = self.sides[place].index if self.sides else 0
+        return finalist_error(self.session.study, index)
 
     @property
     def requests(self) -> int:
@@ -160,7 +165,7 @@ class Finalists:
     async def prove_baseline(self) -> None:
         """Prove the baseline itself in the time that is left; then the advice can be to keep it."""
         study, side = self.session.study, self.baseline
-        terms = replace(terms_of(0, self.rhythm), alpha=BASELINE_ALPHA)
+        terms = replace(terms_of(study, 0, self.rhythm), alpha=baseline_error(study))
         now = side.evaluated(study, side, terms)
         if side.failed or "FAIL" in (now.latency_verdict, now.guard.verdict):
             return
@@ -180,8 +185,9 @@ class Finalists:
         return next(same, None)
 
     def _evaluated(self, side: Side) -> Measurement:
-        terms = terms_of(side.index, self.rhythm)
-        return side.evaluated(self.session.study, self.baseline, terms)
+        study = self.session.study
+        terms = terms_of(study, side.index, self.rhythm)
+        return side.evaluated(study, self.baseline, terms)
 
     def untried(self, trials: Sequence[Trial]) -> list[Trial]:
         """Return the trials that could still be proven.
@@ -194,6 +200,7 @@ class Finalists:
             t
             for t in trials
             if t.number not in tried
+            and t.candidate not in self.failed
             and not any(answers_alike(knobs, t.candidate, other) for other in self.poor)
         ]
 
@@ -215,7 +222,7 @@ class Finalists:
         study, pairs = self.session.study, self.rhythm.baseline_requests
         self.watcher.note(_pairs_text(study, trial, trials[0], pairs))
         terms, next_s = (
-            terms_of(side.index, self.rhythm),
+            terms_of(study, side.index, self.rhythm),
             next_needs_s(study, trial, side.index + 1),
         )
         proof = Proof(self.session, side, self.baseline, terms, self.rhythm, next_s)
@@ -241,7 +248,7 @@ def next_needs_s(study: Study, trial: Trial, index: int) -> float:
     served = [s.latency_s("e2e") for s in trial.samples if s.outcome == "ok"]
     if index >= MAX_FINALISTS or not served:
         return math.inf
-    return fastest_proof_s(study, ALPHAS[index], sum(served) / len(served))
+    return fastest_proof_s(study, finalist_error(study, index), sum(served) / len(served))
 
 
 def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str:
@@ -259,7 +266,7 @@ def _pairs_text(study: Study, trial: Trial, control: Trial, planned: int) -> str
     discordance, difference = sum(g != 0 for g in gaps) / len(gaps), sum(gaps) / len(gaps)
     if difference <= -margin:
         return f"max_drop: screening saw {difference:+.0%} correct answers; {planned} pairs planned"
-    needed = pairs_needed(discordance, margin, difference, ALPHAS[0])
+    needed = pairs_needed(discordance, margin, difference, finalist_error(study, 0))
     return (
         f"max_drop: at least {needed:.0f} pairs are needed; {planned} are planned, and more come "
         "once nothing else is open"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -127,6 +127,12 @@ class Screening:
         """Raise EngineDied where all requests of the baseline failed: others would fail alike."""
         if control.reason and failures.refused(control.samples):
             raise EngineDied(failures.with_next_step(control.reason, self.session.study))
+
+    async def first(self, candidates: Sequence[Candidate]) -> None:
+        """Measure candidates of earlier rounds, unless an earlier part of the run did."""
+        there = [t.candidate for t in self.trials]
+        for candidate in (c for c in candidates if c not in there and not self._over()):
+            await self.screen(*self.queue.strategy.fixed(candidate, "neighbour"))
 
     async def screen(self, number: int, candidate: Candidate, origin: Origin) -> None:
         """Measure one candidate and tell the proposer."""

@@ -1,0 +1,1 @@
+"""Rounds of tuning, each from the best so far, until one proves the target or none pays."""
