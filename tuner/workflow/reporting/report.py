@@ -1,0 +1,48 @@
+"""Write the report of a folder: `report.html`, or the same in short as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+
+from tuner.report.page.page import page
+from tuner.spec.errors import TunerError
+from tuner.store.run_folder import writing
+from tuner.workflow.reporting.island import island
+from tuner.workflow.reporting.read import read
+
+FILE = "report.html"
+
+
+def data(folder: Path) -> dict[str, Any]:
+    """Return all that the report of a folder shows, `tuner.report/1`; see `read` for errors."""
+    return island(read(folder))
+
+
+def write_report(folder: Path) -> Path:
+    """Write the report of a folder into it, and return its path.
+
+    Raises InputError for a folder that holds no finished run, OutputError where it cannot be
+    written.
+    """
+    text, file = page(data(folder)), folder / FILE
+    partial = file.with_name(f".{FILE}.partial")
+    with writing(file):
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.replace(file)
+    return file
+
+
+def write_at_the_end(folder: Path, note: Callable[[str], None]) -> None:
+    """Write the report of a run that has ended; a failure is told and spoils nothing."""
+    try:
+        write_report(folder)
+    except TunerError as error:
+        note(f"{FILE} was not written: {error}")
+    except (ArithmeticError, LookupError, TypeError, ValueError, TemplateError) as error:
+        # a mistake of the report's own must not take a result along that was written already
+        note(f"{FILE} was not written ({type(error).__name__}: {error}); "
+             f"please report it with {folder / 'result.json'}")  # fmt: skip
