@@ -17,8 +17,8 @@ from tuner import __version__
 from tuner.spec.errors import TunerError
 
 COMMANDS = (
-    "run", "measure", "capacity", "compare", "init", "study", "workload", "lint", "diff", "apply",
-    "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
+    "run", "measure", "capacity", "compare", "report", "init", "study", "workload", "lint", "diff",
+    "apply", "rollback", "retune", "history", "check", "schedule", "notify", "doctor",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -68,6 +68,7 @@ def cli() -> None:
     tune measure tune.yaml --requests 300    measure one configuration
     tune capacity tune.yaml --highest 32     how much load it carries within the target
     tune compare out/before out/after        compare two measurements
+    tune report out/task-api/latest          write what a run found as a page to read
     tune lint Modelfile                      see what a Modelfile does not do as it seems to
     tune diff Modelfile task-api             see what changes, and what that costs in service
     tune apply out/task-api/latest --name X  put a result into service

@@ -56,14 +56,14 @@ def importance(candidates: Sequence[Candidate], ranks: Sequence[float]) -> list[
     if len(candidates) < LEAST_TRIALS or not space:
         return []
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    random, every = np.random.default_rng(0), np.arange(len(candidates))
-    drawn = [random.choice(every, len(every)) for _ in range(RESAMPLES)]
+    random, every = np.random.default_rng(0), range(len(candidates))
+    drawn = [random.choice(every, len(every)).tolist() for _ in range(RESAMPLES)]
     seen = [found for d in drawn if (found := _shares(candidates, ranks, space, d))]
     whole = _shares(candidates, ranks, space, every)
     if not whole or len(seen) < RESAMPLES / 2:
         return []
-    found = [_importance(knob, share, seen) for knob, share in whole.items()]
-    return sorted(found, key=lambda i: -i.share)
+    told = [_importance(knob, share, seen) for knob, share in whole.items()]
+    return sorted(told, key=lambda knob: -knob.share)
 
 
 def _importance(knob: str, share: float, seen: Sequence[Mapping[str, float]]) -> Importance:
@@ -90,7 +90,7 @@ def _shares(
     candidates: Sequence[Candidate],
     ranks: Sequence[float],
     space: Mapping[str, BaseDistribution],
-    drawn: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]],
+    drawn: Sequence[int],
 ) -> dict[str, float]:
     """Return each knob's share of the importance in some of the trials, {} where none has any."""
     with warnings.catch_warnings():

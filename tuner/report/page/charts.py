@@ -16,6 +16,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 348, 12, 190
 ROW = 34
 BAR_TOP, BAR_LEFT = 6, 4
 
+MINUTE_S = 60.0
+MIB = float(2**20)
+
 SHARES = (0.5, 0.9, 0.99, 0.999)
 
 
@@ -166,7 +169,8 @@ def course(
     y = fitting([*levels, *([target_s] if target_s else [])], BOTTOM, TOP)
     marks = [Mark(x.at(w), y.at(v), kind, i) for w, v, kind, i in found if v is not None]
     line = None if target_s is None else y.at(target_s)
-    return Points(Axes(x, y, x.ticks(), y.ticks()), marks, line, None, len(trials) - len(marks))
+    axes = Axes(x, y, x.ticks(5, MINUTE_S), y.ticks())
+    return Points(axes, marks, line, None, len(trials) - len(marks))
 
 
 def _estimate(trial: Mapping[str, Any], target: str | None) -> float | None:
@@ -193,7 +197,7 @@ def against(
         for i, t, p99, value in found
     ]
     marks.sort(key=lambda m: m.kind != "other")  # those of the frontier are drawn last
-    return Points(Axes(x, y, x.ticks(4), y.ticks(4)), marks)
+    return Points(Axes(x, y, x.ticks(4), y.ticks(4, MIB if of == "memory_bytes" else 1.0)), marks)
 
 
 def pace(blocks: Sequence[Mapping[str, Any]], floor: float | None) -> Points | None:
@@ -207,11 +211,11 @@ def pace(blocks: Sequence[Mapping[str, Any]], floor: float | None) -> Points | N
     y = fitting([*levels, *band], BOTTOM, TOP, log=False)
     marks = [Mark(x.at(b["ended_s"]), y.at(b["median_s"]), "met", i) for i, b in enumerate(blocks)]
     drawn = (y.at(band[1]), y.at(band[0])) if band else None
-    return Points(Axes(x, y, x.ticks(), y.ticks()), marks, None, drawn)
+    return Points(Axes(x, y, x.ticks(5, MINUTE_S), y.ticks()), marks, None, drawn)
 
 
-def loads(levels: Sequence[Mapping[str, Any]]) -> Points | None:
-    """Return the first target's quantile at each load, with its interval."""
+def loads(levels: Sequence[Mapping[str, Any]], verdicts: Sequence[str]) -> Points | None:
+    """Return the first target's quantile at each load, with its interval and its verdict."""
     told = [(i, v, v["verdicts"][0]) for i, v in enumerate(levels) if v["verdicts"]]
     found = [(i, v, _bound(v, slo)) for i, v, slo in told if _bound(v, slo)["value"] is not None]
     if not found:
@@ -222,7 +226,7 @@ def loads(levels: Sequence[Mapping[str, Any]]) -> Points | None:
     y = fitting([*ends, target_s], BOTTOM, TOP)
     kinds = {"PASS": "met", "FAIL": "too slow", "UNDECIDED": "cut"}
     marks = [
-        Mark(x.at(v["size"]), y.at(b["value"]), kinds[v["verdict"]], i,
+        Mark(x.at(v["size"]), y.at(b["value"]), kinds[verdicts[i]], i,
              None if b["low"] is None else y.at(b["low"]),
              TOP if b["high"] is None else y.at(b["high"]))
         for i, v, b in found
@@ -235,16 +239,20 @@ def _bound(level: Mapping[str, Any], slo: Mapping[str, Any]) -> Mapping[str, Any
     return found
 
 
-def stacked(rows: Mapping[str, Sequence[tuple[str, float]]], names: Sequence[str]) -> Bars | None:
+def stacked(
+    rows: Mapping[str, Sequence[tuple[str, float]]], names: Sequence[str], unit: float = 1.0
+) -> Bars | None:
     """Return bars of pieces: for each row its pieces as (name, size), coloured by `names`.
 
-    What is below zero has no room.
+    What is below zero has no room. Ticks are round in `unit`.
     """
     wholes = [sum(max(size, 0.0) for _, size in row) for row in rows.values()]
     if not wholes or max(wholes) <= 0:
         return None
     scale = Scale(0.0, max(wholes), BAR_LEFT, RIGHT)
-    return Bars(scale, scale.ticks(4), [(n, _pieces(row, names, scale)) for n, row in rows.items()])
+    return Bars(
+        scale, scale.ticks(4, unit), [(n, _pieces(row, names, scale)) for n, row in rows.items()]
+    )
 
 
 def _pieces(

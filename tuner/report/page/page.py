@@ -17,7 +17,7 @@ from tuner.report.page import charts
 from tuner.report.page.figures import Figures, escaped
 from tuner.report.page.run_views import of_loads, of_run
 from tuner.report.page.scale import Scale
-from tuner.report.page.sides import of_sides
+from tuner.report.page.sides import latency_verdict, of_sides
 from tuner.report.page.words import ENVIRONMENT, GLOSSARY, PROMISE
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -30,6 +30,9 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The sections of a page, by the document that it is about."""
 
+TOP = ("sides", "service")
+"""What stands first, side by side where there is room."""
+
 KINDS: Mapping[str, str] = {
     "tuner.result/1": "tune run",
     "tuner.measurement/1": "tune measure",
@@ -39,14 +42,15 @@ KINDS: Mapping[str, str] = {
 
 def page(island: Mapping[str, Any]) -> str:
     """Return the HTML page of a report; `island` is a `tuner.report/1`."""
-    schema, figures = island["document"]["schema"], Figures(island)
+    schema, figures, names = island["document"]["schema"], Figures(island), _sections(island)
     kind = "tune retune" if island["night"] else KINDS[schema]
     script = _part("hover.js").strip()
     values = {
         "island": island,
         "title": _title(island),
         "subtitle": f"Report of {kind}",
-        "sections": SECTIONS[schema] if _measured(island) else ("trials", "environment"),
+        "top": [name for name in TOP if name in names],
+        "sections": [name for name in names if name not in TOP],
         "style": Markup(_part("style.css").strip()),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -70,10 +74,12 @@ def embedded(island: Mapping[str, Any]) -> Markup:
     return Markup(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def _measured(island: Mapping[str, Any]) -> bool:
-    """Tell whether there is anything to set side by side."""
+def _sections(island: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sections of a page; without a measurement there is nothing to set side by side."""
     document = island["document"]
-    return document["schema"] != "tuner.result/1" or document["best"] is not None
+    if document["schema"] == "tuner.result/1" and document["best"] is None:
+        return ("trials", "environment")
+    return SECTIONS[document["schema"]]
 
 
 def _title(island: Mapping[str, Any]) -> str:
@@ -97,6 +103,7 @@ def _environment(island: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _common() -> dict[str, Any]:
     return {
         "esc": escaped,
+        "latency_verdict": latency_verdict,
         "glossary": GLOSSARY,
         "promise": PROMISE,
         "tick": tick,

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from tuner.report.page import charts
 from tuner.report.page.figures import Figures
+from tuner.report.page.sides import latency_verdict
 from tuner.report.page.words import OUTCOMES
 
 FRONTS = (
@@ -97,7 +98,9 @@ def _course(island: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
         return figures.tip("{}: {} ms", (f"{at}/name", "text"), (f"{at}/median_s", "ms"))
 
     return {
-        "spent_chart": charts.stacked({"": [(p["part"], p["seconds"]) for p in spent]}, names),
+        "spent_chart": charts.stacked(
+            {"": [(p["part"], p["seconds"]) for p in spent]}, names, charts.MINUTE_S
+        ),
         "spent_names": names,
         "spent_tip": spent_tip,
         "pace": charts.pace(island["blocks"], island["document"]["noise_floor"]),
@@ -114,4 +117,6 @@ def of_loads(island: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
         value = f"{at}/{slo['metric']}/quantiles/{slo['quantile']:g}/value"
         return figures.tip("at {}: {} ms", (f"{at}/size", "plain"), (value, "ms"))
 
-    return {"load_chart": charts.loads(island["document"]["levels"]), "load_tip": tip}
+    levels = island["document"]["levels"]
+    verdicts = [latency_verdict(level) for level in levels]
+    return {"load_chart": charts.loads(levels, verdicts), "load_tip": tip}

@@ -29,9 +29,11 @@ class Scale:
     def _position(self, value: float) -> float:
         return math.log(max(value, self.low / 10)) if self.log else value
 
-    def ticks(self, most: int = 5) -> list[float]:
-        """Return round values on the scale, at most about `most` of them."""
-        return _powers(self.low, self.high, most) if self.log else _steps(self, most)
+    def ticks(self, most: int = 5, unit: float = 1.0) -> list[float]:
+        """Return values on the scale that are round in `unit`, at most about `most` of them."""
+        if self.log:
+            return _powers(self.low, self.high, most)
+        return [value * unit for value in _steps(self.low / unit, self.high / unit, most)]
 
 
 def fitting(
@@ -56,11 +58,11 @@ def fitting(
     return Scale(0.0 if zero else low - room, high + room, start, end)
 
 
-def _steps(scale: Scale, most: int) -> list[float]:
-    rough = (scale.high - scale.low) / most
+def _steps(low: float, high: float, most: int) -> list[float]:
+    rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
-    first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)]
 
 

@@ -69,6 +69,12 @@ def _target(index: int, verdict: Mapping[str, Any], first: Side, last: Side) -> 
     )  # fmt: skip
 
 
+def latency_verdict(m: Mapping[str, Any]) -> str:
+    """Return the verdict of a measurement on its targets alone, whatever its answers are like."""
+    found = {v["verdict"] for v in m["verdicts"]} if m["client"]["valid"] else {"UNDECIDED"}
+    return next((v for v in ("FAIL", "UNDECIDED") if v in found), "PASS")
+
+
 def quantile_words(key: str) -> str:
     """Return a quantile as it stands behind a p."""
     return f"{float(key) * 100:g}"
@@ -87,6 +93,7 @@ def of_sides(island: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
         or any("min_correct" in s.m["guard"]["verdicts"] for s in sides),
         "claims": [(name, words) for name, words in _CLAIMS.items() if document.get(name)],
         "ecdfs": list(_ecdfs(island, sides, targets)),
+        "side_words": SIDES,
         "chart_sides": lambda metric: [(n, SIDES[n]) for n in island["latencies"][metric]],
         "open_ended": lambda chart: any(c.open_ended for c in chart.curves),
         "quantile_words": quantile_words,

@@ -38,7 +38,7 @@ def in_order_of_size(
 
     `n` requests have a known latency, those that `never` ended among them, which come after all
     points; of `unknown` ones nobody knows it. Where there are more than MOST_POINTS, some ranks are
-    left out, none of the SLOWEST; `gap` is the largest number left out in a row.
+    left out, none of the `slowest`; `gap` is the largest number left out in a row.
     """
     seconds = [s.latency_s(metric, scheduled=scheduled) for s in samples]
     known = sorted(value for value in seconds if not math.isnan(value))
@@ -48,6 +48,8 @@ def in_order_of_size(
         "n": len(known),
         "never": len(known) - len(ended),
         "unknown": len(seconds) - len(known),
+        "drawn": len(ranks),
+        "slowest": min(SLOWEST, len(ended)),
         "gap": max((b - a - 1 for a, b in pairwise(ranks)), default=0),
         "points": [[rank, ended[rank - 1]] for rank in ranks],
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from tuner.spec.errors import InputError
 from tuner.store import trial_folder
+from tuner.store.run_folder import is_taken
 from tuner.store.trial_folder import StoredTrial
 
 DOCUMENTS: Mapping[str, str] = {
@@ -57,6 +58,8 @@ def _why_not(folder: Path) -> str:
     """Say what the folder is instead, "" where that is not known."""
     if not folder.is_dir():
         return ", and there is no such folder"
+    if is_taken(folder / ".lock"):
+        return "; this one still goes on"
     if (folder / "trials").is_dir():
         return "; this one was broken off: `tune run --resume` goes on"
     return ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from tuner.report.markdown import markdown
 from tuner.report.page.page import page
 from tuner.spec.errors import TunerError
 from tuner.store.run_folder import writing
@@ -34,6 +35,11 @@ def write_report(folder: Path) -> Path:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
         partial.replace(file)
     return file
+
+
+def in_markdown(folder: Path) -> str:
+    """Return the report of a folder in short, as Markdown; errors as `read`."""
+    return markdown(data(folder))
 
 
 def write_at_the_end(folder: Path, note: Callable[[str], None]) -> None:
