@@ -16,6 +16,9 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 348, 12, 190
 ROW = 34
 BAR_TOP, BAR_LEFT = 6, 4
 
+APART = 3.5
+"""By so much the intervals of two sides lie beside the line of their quantile."""
+
 MINUTE_S = 60.0
 MIB = float(2**20)
 
@@ -145,7 +148,9 @@ def _curve(
     if bound is None or quantile is None or bound["low"] is None:
         return Curve(side, path, len(told["points"]))
     high = bound["high"]
-    whisker = (x.at(bound["low"]), RIGHT if high is None else x.at(high), y.at(rarity(quantile)))
+    apart = -APART if side == "baseline" else APART
+    level = round(y.at(rarity(quantile)) + apart, 1)
+    whisker = (x.at(bound["low"]), RIGHT if high is None else x.at(high), level)
     return Curve(side, path, len(told["points"]), whisker, high is None)
 
 
@@ -262,7 +267,8 @@ def _pieces(
     for index, (name, size) in enumerate(row):
         begin, passed = scale.at(passed), passed + max(size, 0.0)
         width = round(scale.at(passed) - begin, 1)
-        found.append(Piece(begin, width, names.index(name), index, name))
+        if size > 0:
+            found.append(Piece(begin, width, names.index(name), index, name))
     return found
 
 

@@ -42,7 +42,7 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "less": lambda v: f"{(1 - v) * 100:.0f} %",
     "mib": lambda v: f"{v / 2**20:,.0f}",
     "ms": lambda v: _digits(v * 1000),
-    "of_ms": _digits,
+    "of_ms": lambda v: f"{v:,.6g}",
     "percent": lambda v: f"{v * 100:.1f} %",
     "plain": lambda v: f"{v:.4g}",
     "change": lambda v: f"{(v - 1) * 100:+.1f} %",
