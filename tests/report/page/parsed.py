@@ -103,6 +103,8 @@ FACTORS = {
 
 def agrees(value: Any, unit: str, text: str) -> bool:
     """Tell whether a text shows a value, to the last digit that it has."""
+    if unit == "words":
+        return text == str(value).replace("_", " ")
     if unit in ("text", "setting"):
         words = str(value).lower() if isinstance(value, bool) else str(value)
         return text == words
@@ -122,3 +124,27 @@ def agrees(value: Any, unit: str, text: str) -> bool:
     if unit in ("plain", "of_ms"):
         room = max(abs(wanted) * 5e-4, 1e-12)  # so many digits as there are, four at least
     return abs(told - wanted) <= room * 1.001
+
+
+def ensure_recomputed(page: Page) -> None:
+    """Look each figure up in the page's own data, and compare it with what is shown."""
+    for figure in page.figures:
+        values = dict(zip(figure.units, map(page.at, figure.at), strict=True))
+        if not figure.is_tip:
+            assert agrees(page.at(figure.at[0]), figure.units[0], figure.text), figure
+            continue
+        told = numbers(figure.text, str(values.pop("text", "")))
+        assert len(told) == len(values), figure
+        for (unit, value), text in zip(values.items(), told, strict=True):
+            assert agrees(value, unit, text), figure
+
+
+def numbers(tip: str, name: str) -> list[str]:
+    """Return the numbers of a mark's words, with their units; a name's digits are none."""
+    words = re.sub(r"\bp\d+", "", tip.removeprefix(name))
+    return re.findall(r"(?:\d+ h )?(?:\d+ min )?\d[\d,]*(?:\.\d+)?(?: s\b| %)?", words)
+
+
+def unplaced(page: Page) -> list[str]:
+    """Return the words with a digit that is no figure; the names of quantiles have some."""
+    return [w for w in page.words if re.search(r"\d", re.sub(r"\b(p\d+(\.\d+)?|e2e)\b", "", w))]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.report.page.parsed import Page, agrees
+from tests.report.page.parsed import Page, ensure_recomputed, unplaced
 from tuner.report.page.page import page
 from tuner.spec.errors import InputError
 from tuner.workflow.reporting.report import data, in_markdown, write_at_the_end, write_report
@@ -49,28 +49,12 @@ def facts(trial: Path) -> dict[str, Any]:
 def test_each_number_is_what_the_data_say(shown: Page) -> None:
     """Whatever the page shows, its place in the data gives the same number, to the last digit."""
     assert len(shown.figures) > 200 and shown.data["knobs"]["found"]
-    for figure in shown.figures:
-        values = dict(zip(figure.units, map(shown.at, figure.at), strict=True))
-        if not figure.is_tip:
-            assert agrees(shown.at(figure.at[0]), figure.units[0], figure.text), figure
-            continue
-        told = numbers(figure.text, str(values.pop("text", "")))
-        assert len(told) == len(values), figure
-        for (unit, value), text in zip(values.items(), told, strict=True):
-            assert agrees(value, unit, text), figure
-
-
-def numbers(tip: str, name: str) -> list[str]:
-    """Return the numbers of a mark's words, with their units; a name's digits are none."""
-    words = re.sub(r"\bp\d+", "", tip.removeprefix(name))
-    return re.findall(r"(?:\d+ h )?(?:\d+ min )?\d[\d,]*(?:\.\d+)?(?: s\b| %)?", words)
+    ensure_recomputed(shown)
 
 
 def test_no_number_is_without_a_place(shown: Page) -> None:
     """Outside of figures, code and explanations there is no digit but in the name of a quantile."""
-    strange = [w for w in shown.words if re.search(r"\d", re.sub(r"\b(p\d+(\.\d+)?|e2e)\b", "", w))]
-
-    assert strange == []
+    assert unplaced(shown) == []
 
 
 def test_the_page_carries_what_the_command_prints(shown: Page, folder: Path) -> None:

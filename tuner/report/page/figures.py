@@ -51,6 +51,7 @@ FORMATS: Mapping[str, Callable[[Any], str]] = {
     "setting": _setting,
     "share": lambda v: f"{v * 100:.0f} %",
     "text": str,
+    "words": lambda v: str(v).replace("_", " "),
 }
 """How a value is written, by its unit: values in the data are in seconds, bytes and shares."""
 
