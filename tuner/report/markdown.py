@@ -37,7 +37,7 @@ def markdown(island: Mapping[str, Any]) -> str:
 
 def _verdict(document: Mapping[str, Any], sides: list[Side], figures: Figures) -> Iterator[str]:
     if not sides:
-        yield "**Nothing could be measured.**"
+        yield "**Nothing is proven**: no request was answered that could prove anything."
     elif document.get("keeps_baseline"):
         yield "**Keep what serves**: it meets the target, and nothing is better beyond noise."
     for target in targets_of(sides):

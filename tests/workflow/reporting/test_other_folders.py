@@ -71,13 +71,25 @@ def test_a_night(folder: Path, tmp_path: Path) -> None:
     assert "rolled back" in found.html and "it lost 3 of 5 pairs" in found.html
 
 
-def test_a_run_that_measured_nothing(folder: Path) -> None:
-    """It says so, and shows what there is."""
+def test_a_night_without_a_comparison_has_no_page(tmp_path: Path) -> None:
+    """What it came to is told in its place."""
+    night = {"schema": "tuner.night/1", "decision": "kept", "why": "none looked better"}
+    (tmp_path / "night.json").write_text(json.dumps(night))
+
+    with pytest.raises(InputError, match="nothing to compare: kept, none looked better"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("none", [True, False])
+def test_a_run_that_proved_nothing(none: bool, folder: Path) -> None:
+    """Without a candidate, or with one that was sent nothing, no figure of it is shown."""
     island = data(folder)
-    document = island["document"] | {"best": None, "baseline": None, "verdict": "UNDECIDED"}
+    best = None if none else island["document"]["best"] | {"n": 0}
+    document = island["document"] | {"best": best, "baseline": None, "verdict": "UNDECIDED"}
     found = Page(page(island | {"document": document, "latencies": {"e2e": {}}, "blocks": []}))
 
-    assert "Nothing could be measured." in found.html and "The trials" in found.html
+    assert "no request was answered that could prove anything" in found.html
+    assert "The trials" in found.html and "Before and after" not in found.html
 
 
 def test_what_serves_stays(folder: Path) -> None:

@@ -17,7 +17,7 @@ from tuner.report.page import charts
 from tuner.report.page.figures import Figures, escaped
 from tuner.report.page.run_views import of_loads, of_run
 from tuner.report.page.scale import Scale
-from tuner.report.page.sides import latency_verdict, of_sides
+from tuner.report.page.sides import latency_verdict, of_sides, sides_of
 from tuner.report.page.words import ENVIRONMENT, GLOSSARY, PROMISE
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -77,8 +77,8 @@ def embedded(island: Mapping[str, Any]) -> Markup:
 def _sections(island: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the sections of a page; without a measurement there is nothing to set side by side."""
     document = island["document"]
-    if document["schema"] == "tuner.result/1" and document["best"] is None:
-        return ("trials", "environment")
+    if document["schema"] == "tuner.result/1" and not sides_of(document):
+        return ("trials", "knobs", "course", "environment")
     return SECTIONS[document["schema"]]
 
 

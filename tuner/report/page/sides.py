@@ -38,13 +38,14 @@ class Target:
 
 
 def sides_of(document: Mapping[str, Any]) -> list[Side]:
-    """Return the sides of a document, what serves first."""
+    """Return the sides of a document, what serves first; none where the last was sent nothing."""
     if document["schema"] == "tuner.measurement/1":
         return [Side("measured", SIDES["measured"], "/document", document)]
     names = [name for name in ("baseline", "best") if document.get(name)]
     if document.get("keeps_baseline"):
         names = names[:1]
-    return [Side(name, SIDES[name], f"/document/{name}", document[name]) for name in names]
+    found = [Side(name, SIDES[name], f"/document/{name}", document[name]) for name in names]
+    return found if found and found[-1].m["n"] else []
 
 
 def targets_of(sides: Sequence[Side]) -> list[Target]:

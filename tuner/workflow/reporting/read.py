@@ -60,6 +60,9 @@ def _why_not(folder: Path) -> str:
         return ", and there is no such folder"
     if is_taken(folder / ".lock"):
         return "; this one still goes on"
+    if (folder / NIGHT[0]).is_file():
+        night = _document(folder / NIGHT[0], NIGHT[1])
+        return f"; this night had nothing to compare: {night['decision']}, {night['why']}"
     if (folder / "trials").is_dir():
         return "; this one was broken off: `tune run --resume` goes on"
     return ""
