@@ -23,5 +23,4 @@
   function hide() {
     tip.hidden = true;
   }
-  document.addEventListener("scroll", hide, { passive: true });
 })();
