@@ -271,3 +271,36 @@ def test_without_its_trials_a_result_is_shown_all_the_same(folder: Path, tmp_pat
     text = write_report(out).read_text()
 
     assert "Not known: the samples of the measurement are not all in" in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "lateness", "guard", "said"),
+    [
+        ("PASS", "PASS", {"min_valid": "PASS"}, "The floors on the answers hold as well."),
+        ("PASS", "PASS", {}, "Nothing was asked of the answers."),
+        ("FAIL", "FAIL", {"min_valid": "PASS"}, "The target is missed."),
+        ("FAIL", "PASS", {"min_valid": "FAIL"}, "The answers are not good enough."),
+        ("UNDECIDED", "UNDECIDED", {"min_valid": "PASS"}, "Not proven yet."),
+    ],
+)
+def test_the_first_sentence_says_what_is_so(
+    verdict: str, lateness: str, guard: dict[str, str], said: str, shown: Page
+) -> None:
+    """Target and answers are told apart, and what was not asked is not claimed."""
+    best = dict(shown.data["document"]["best"])
+    best["verdicts"] = [best["verdicts"][0] | {"verdict": lateness}]
+    best["guard"] = best["guard"] | {"verdicts": guard, "verdict": verdict}
+    found = changed(shown, verdict=verdict, best=best)
+    first = found.html.partition('<p class="verdict')[2].partition("</p>")[0]
+
+    assert said in first
+    assert ("Proven" in first) == (verdict == "PASS")
+
+
+def test_why_requests_failed_is_told(shown: Page) -> None:
+    """With their number; what a server answered is only text."""
+    best = shown.data["document"]["best"] | {"failure_reasons": {"500 a/b <b>": 3}}
+    found = changed(shown, best=best)
+
+    assert " <code>500 a/b &lt;b&gt;</code>" in found.html
+    ensure_recomputed(found)
