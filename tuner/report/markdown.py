@@ -32,7 +32,8 @@ def markdown(island: Mapping[str, Any]) -> str:
     if service := island.get("service"):
         lines += ["", "```console", f"$ {service['apply']}", f"$ {service['back']}", "```"]
     lines += ["", f"`tune report {island['folder']}` writes the whole report."]
-    return "\n".join(lines) + "\n"
+    # half of a surrogate pair, as a server may send it, stays an escape
+    return "\n".join([*lines, ""]).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _verdict(document: Mapping[str, Any], sides: list[Side], figures: Figures) -> Iterator[str]:

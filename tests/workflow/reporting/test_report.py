@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.report.page.parsed import Page, ensure_recomputed, unplaced
+from tuner.report.markdown import markdown
 from tuner.report.page.page import page
 from tuner.spec.errors import InputError
 from tuner.workflow.reporting.report import data, in_markdown, write_at_the_end, write_report
@@ -181,17 +182,19 @@ def test_in_markdown(folder: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_fails_no_run(folder: Path, tmp_path: Path) -> None:
-    """What happened is told, and nothing is raised; a page of an earlier time stays."""
+    """What happened is told, and nothing is raised."""
     out = Path(shutil.copytree(folder, tmp_path / "copy"))
+    notes: list[str] = []
+    write_at_the_end(out, notes.append)
     (out / "report.html").unlink()
     (out / "report.html").mkdir()
-    notes: list[str] = []
     write_at_the_end(out, notes.append)
     (out / "result.json").write_text('{"schema": "tuner.result/1"}')
     write_at_the_end(out, notes.append)
 
-    assert notes[0].startswith(f"report.html was not written: cannot write {out}")
-    assert notes[1].startswith("report.html was not written (KeyError: ")
+    assert notes[0] == f"a page to show: {out / 'report.html'}"
+    assert notes[1].startswith(f"report.html was not written: cannot write {out}")
+    assert notes[2].startswith("report.html was not written (KeyError: ")
 
 
 def changed(shown: Page, **document: Any) -> Page:
@@ -207,6 +210,8 @@ def test_what_a_server_says_cannot_become_a_part_of_the_page(shown: Page) -> Non
 
     assert found.html.count("<script") == 2 and "<img" not in found.html
     assert found.data["document"]["reasons"] == [evil]
+    short = markdown(found.data)
+    assert "<script" not in re.sub(r"\\<", "", short) and "\\ud800" in short
 
 
 def test_unknown_is_no_number(shown: Page) -> None:

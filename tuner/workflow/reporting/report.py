@@ -17,6 +17,9 @@ from tuner.workflow.reporting.read import read
 
 FILE = "report.html"
 
+MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a mistake of the report's own raises."""
+
 
 def data(folder: Path) -> dict[str, Any]:
     """Return all that the report of a folder shows, `tuner.report/1`; see `read` for errors."""
@@ -43,12 +46,12 @@ def in_markdown(folder: Path) -> str:
 
 
 def write_at_the_end(folder: Path, note: Callable[[str], None]) -> None:
-    """Write the report of a run that has ended; a failure is told and spoils nothing."""
+    """Write the report of a run that has ended and say where; a failure spoils nothing."""
     try:
-        write_report(folder)
+        note(f"a page to show: {write_report(folder)}")
     except TunerError as error:
         note(f"{FILE} was not written: {error}")
-    except (ArithmeticError, LookupError, TypeError, ValueError, TemplateError) as error:
-        # a mistake of the report's own must not take a result along that was written already
+    except (*MISTAKES, TemplateError, OSError) as error:
+        # the result was written already, and must not be taken along
         note(f"{FILE} was not written ({type(error).__name__}: {error}); "
              f"please report it with {folder / 'result.json'}")  # fmt: skip
