@@ -101,7 +101,7 @@ def test_curves_are_drawn_where_the_latencies_are(shown: Page) -> None:
     assert {c.attributes["data-side"] for c in curves} == {"baseline", "best"}
     for curve in curves:
         told = shown.data["latencies"]["e2e"][curve.attributes["data-side"]]
-        drawn = re.findall(r"[ML]([\d.]+) ([\d.]+)", curve.attributes["d"])
+        drawn = re.findall(r"[MH]([\d.]+)[ V]([\d.]+)", curve.attributes["d"])
         assert len(drawn) == len(told["points"]) == told["drawn"]
         for (x, y), (rank, s) in zip(drawn, told["points"], strict=True):
             rarity = -math.log10(1 - (rank - 0.5) / told["n"])

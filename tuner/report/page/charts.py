@@ -126,7 +126,8 @@ def steps(
     ends = [b[k] for b in bounds.values() for k in ("low", "high")]
     x = fitting([*seconds, *[e for e in (*ends, target_s) if e is not None]], LEFT, RIGHT)
     top = max(rarity((told["n"] - 0.5) / told["n"]) for told in drawn.values())
-    y = Scale(0.0, max(top, 1.0) * 1.05, BOTTOM, TOP)
+    asked = 1.0 if quantile is None else rarity(quantile)
+    y = Scale(0.0, max(top, asked, 1.0) * 1.12, BOTTOM, TOP)
     shares = [s for s in SHARES if rarity(s) <= y.high]
     curves = [_curve(side, told, bounds.get(side), quantile, x, y) for side, told in drawn.items()]
     target = None if target_s is None else x.at(target_s)
@@ -143,8 +144,8 @@ def _curve(
 ) -> Curve:
     path, n = "", told["n"]
     for rank, seconds in told["points"]:
-        place = f"{x.at(seconds)} {y.at(rarity((rank - 0.5) / n))}"
-        path += f"L{place}" if path else f"M{place}"
+        across, up = x.at(seconds), y.at(rarity((rank - 0.5) / n))
+        path += f"H{across}V{up}" if path else f"M{across} {up}"
     if bound is None or quantile is None or bound["low"] is None:
         return Curve(side, path, len(told["points"]))
     high = bound["high"]

@@ -104,6 +104,12 @@ def of_sides(island: Mapping[str, Any], figures: Figures) -> dict[str, Any]:
     }
 
 
+COLOURED = (
+    "correct", "wrong_fields", "refused", "schema_violation", "unparseable", "truncated", "empty",
+    "error",
+)  # fmt: skip
+"""Classes of answers in the order of their colours: each has the same on every page."""
+
 _CLAIMS = {"mean_gain": "its mean", "median_gain": "its median", "gain": "its target's quantile"}
 
 
@@ -159,8 +165,9 @@ def _classes(sides: Sequence[Side], figures: Figures) -> dict[str, Any]:
 
     asked = [f for f in FLOORS if any(f in s.m["guard"]["verdicts"] for s in sides)]
     return {
-        "class_chart": charts.stacked(rows, seen),
+        "class_chart": charts.stacked(rows, COLOURED),
         "class_names": seen,
+        "class_colours": [COLOURED.index(name) for name in seen],
         "class_words": [CLASSES[name] for name in seen],
         "class_tip": tip,
         "floors": asked,
