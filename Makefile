@@ -7,7 +7,7 @@ DEMO_ARGS ?=
 # Tests start `tune` many hundred times: it is compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-vllm lint docs bench ollama vllm wheel clean
+.PHONY: demo test test-vllm lint docs bench ollama vllm chromium wheel clean
 
 demo: $(VENV)/.embedded
 	$(BIN)/tune run --target-p99 500 $(DEMO_ARGS) || { status=$$?; \
@@ -39,6 +39,14 @@ bench: $(VENV)/.embedded
 # Builds what the tests marked `ollama` run against, once, outside of the tree; needs Go.
 ollama: $(VENV)/.dev $(VENV)/.embedded
 	$(BIN)/python -m tests.ollama.build
+
+# The tests marked `browser` show pages in the system's Chromium: Debian's, where there is none yet.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name && exit 0; done; \
+	test "$$(id -u)" -eq 0 || sudo=sudo; \
+	{ $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+	{ echo "make chromium: install Chromium with your system's own means, and do it again"; exit 1; }
 
 # Installs vLLM for CPUs (6 GB) outside of the tree, once, for the tests marked `vllm`.
 vllm: $(VENV)/.dev $(VENV)/.embedded

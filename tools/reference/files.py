@@ -36,6 +36,7 @@ FILES: Mapping[str, str] = {
     "deployment.yaml": "The vLLM server as a Deployment of Kubernetes; secrets are only named.",
     "result.json": "Everything that the run found (`tuner.result/1`, below).",
     "report.txt": "What the run printed at its end, with all that `--verbose` adds.",
+    "report.html": "The same as a page to read, in one file; `tune report` writes it anew.",
     "run.json": "What the run is about. `--resume` refuses to continue a run of something else.",
     "study.db": "The trials as an Optuna study (SQLite), for looking at. Nothing reads it back.",
     "trials/NAME/": "A folder for each trial and each block of a proof (below).",

@@ -19,9 +19,9 @@ from tuner.cli.completing import study_files
 from tuner.spec.errors import TunerError
 
 COMMANDS = (
-    "run", "measure", "capacity", "sweep", "compare", "validate", "init", "study", "workload",
-    "lint", "diff", "apply", "rollback", "retune", "history", "check", "schedule", "notify",
-    "diagnose", "cost", "doctor", "config", "paths", "completion",
+    "run", "measure", "capacity", "sweep", "compare", "validate", "report", "init", "study",
+    "workload", "lint", "diff", "apply", "rollback", "retune", "history", "check", "schedule",
+    "notify", "diagnose", "cost", "doctor", "config", "paths", "completion",
 )  # fmt: skip
 _DEFAULT = "run"
 
@@ -90,6 +90,7 @@ def cli() -> None:
     tune sweep num_ctx=2048,1024 tune.yaml   see what single values of a knob change
     tune compare out/before out/after        compare two measurements
     tune validate baseline num_batch=256     see whether B is better than A, not worse, or worse
+    tune report out/task-api/latest          write what a run found as a page to read
     tune lint Modelfile                      see what a Modelfile does not do as it seems to
     tune diff Modelfile task-api             see what changes, and what that costs in service
     tune apply out/task-api/latest --name X  put a result into service

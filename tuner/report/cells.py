@@ -44,3 +44,8 @@ def floor_percent(floor: float, *, longer: bool = False) -> str:
     if math.isinf(floor):
         return "unbounded"
     return f"{math.expm1(floor) if longer else -math.expm1(-floor):.1%}"
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that JSON can hold; what is infinite or undefined is null."""
+    return value if value is not None and math.isfinite(value) else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -11,20 +10,19 @@ from tuner import __version__
 from tuner.engines import observation
 from tuner.evaluate.breakdown import Breakdown, Part, Rate, breakdown
 from tuner.evaluate.cold_start import cold_document
-from tuner.evaluate.estimates import shares
 from tuner.evaluate.measurement import METRICS, Measurement
 from tuner.evaluate.scope import claim, scope, start_spread
 from tuner.evaluate.token_counts import counts_document
 from tuner.guard.verdict import GuardReport
 from tuner.machine.disturbance import Disturbance, disturbed, sentences
 from tuner.machine.resources import resources_document
+from tuner.report.cells import finite
 from tuner.report.starting import starting_document
-from tuner.search.frontier import Point
-from tuner.search.result import BaselineDrift, FewerLate, Gain, Result, Screened
-from tuner.search.trial import Trial
+from tuner.report.trial_documents import point_document, screening_document, trial_document
+from tuner.search.result import BaselineDrift, FewerLate, Gain, Result
 from tuner.spec.identity import declared
 from tuner.spec.study import Study
-from tuner.spec.values import Slo, changes
+from tuner.spec.values import Slo
 from tuner.stats.quantiles import Bound
 
 
@@ -40,7 +38,7 @@ def measurement_document(
         "n": measured.n,
         "engine_starts": measured.starts,
         "warmups": measured.warmups,
-        "slowest_warmup_s": _number(measured.slowest_warmup_s),
+        "slowest_warmup_s": finite(measured.slowest_warmup_s),
         **_load(study),
         "prompts": _prompts(measured, study),
         "threads": measured.effective.threads if measured.effective else None,
@@ -92,15 +90,15 @@ def result_document(result: Result) -> dict[str, Any]:
         "set_by_study": sorted({*study.space, *study.baseline}),
         **_gains(result),
         "keeps_baseline": result.keeps_baseline,
-        "noise_floor": _number(result.noise_floor),
+        "noise_floor": finite(result.noise_floor),
         "drift": _drift(result.drift),
         "cold": cold_document(result.cold),
         "continued": list(result.continued),
         "disturbances": _disturbances(result.windows),
         "finalists": [doc(m) for m in result.finalists],
-        "trials": [_trial(t, result) for t in result.trials],
-        "frontier": [_point(p) for p in result.frontier],
-        "screening": _screening(result.screened),
+        "trials": [trial_document(t, result) for t in result.trials],
+        "frontier": [point_document(p) for p in result.frontier],
+        "screening": screening_document(result.screened),
         "artifacts": {name: str(path) for name, path in result.artifacts.items()},
         "environment": dict(env),
         "workload_hash": study.workload.hash,
@@ -219,7 +217,7 @@ def _guard(guard: GuardReport) -> dict[str, Any]:
         "verdicts": dict(guard.verdicts),
         "correct_minus_baseline": bound_document(guard.difference),
         "pairs": guard.pairs,
-        "pairs_needed": _number(guard.pairs_needed),
+        "pairs_needed": finite(guard.pairs_needed),
     }
 
 
@@ -270,50 +268,6 @@ def _disturbances(windows: Mapping[str, Disturbance]) -> dict[str, Any]:
     return {"observed": len(windows), "sentences": sentences(windows), "trials": trials}
 
 
-def _trial(trial: Trial, result: Result) -> dict[str, Any]:
-    valid, correct = shares(trial.samples)
-    base = result.baseline.candidate if result.baseline else {}
-    return {
-        "number": trial.number,
-        "state": trial.state,
-        "origin": trial.origin,
-        "reason": trial.reason,
-        "server_reason": trial.observed.reason.name if trial.observed else None,
-        "candidate": dict(trial.candidate),
-        "changed": list(changes(trial.candidate, base)),
-        "n": len(trial.samples),
-        "valid": valid,
-        "correct": correct,
-        "value": _number(trial.value),
-        "violations": {k: _number(v) for k, v in trial.violations.items()},
-    }
-
-
-def _point(point: Point) -> dict[str, Any]:
-    return {
-        "trial": point.trial.number,
-        "candidate": dict(point.trial.candidate),
-        "n": len(point.trial.samples),
-        "meets_all_estimates": point.trial.feasible,
-        "e2e_p99_s": _number(point.e2e_p99_s),
-        "correct": point.correct,
-        "output_tokens_per_s": point.tokens_per_s,
-        "memory_bytes": point.memory_bytes,
-    }
-
-
-def _screening(screened: Sequence[Screened]) -> dict[str, Any]:
-    """Return how often screening and confirmation lay on different sides of the target."""
-    finalists = [{**asdict(s), "quantile_s": _number(s.quantile_s)} for s in screened]
-    disagreed = sum(not s.agreed for s in screened)
-    return {"confirmed": len(screened), "disagreed": disagreed, "finalists": finalists}
-
-
 def bound_document(bound: Bound) -> dict[str, Any]:
     """Return a value with its bounds; what is infinite or undefined is null."""
-    return {"value": _number(bound.value), "low": _number(bound.low), "high": _number(bound.high)}
-
-
-def _number(value: float | None) -> float | None:
-    """Return a number that JSON can hold; what is infinite or undefined is null."""
-    return value if value is not None and math.isfinite(value) else None
+    return {"value": finite(bound.value), "low": finite(bound.low), "high": finite(bound.high)}

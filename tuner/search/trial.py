@@ -93,10 +93,10 @@ def violations(
     the share that is missing. Shares are compared with what a proof is likely to show, since
     candidates that only just keep a floor draw a search to where nothing can be proven.
     """
-    found = {}
-    for slo in study.slos:
-        values = worst_latencies(study, slo.metric, samples)
-        found[str(slo)] = _log_ratio(MARGIN * _quantile(values, slo.quantile), slo.max_s)
+    found = {
+        str(slo): _log_ratio(MARGIN * estimate_s(study, slo, samples), slo.max_s)
+        for slo in study.slos
+    }
     valid, correct = shares(samples)
     guard = study.guard
     if guard.min_valid is not None:
@@ -106,6 +106,11 @@ def violations(
     if (least := _least_correct(study, baseline_correct)) is not None:
         found["max_drop"] = provable_drop(study, least) - correct
     return found
+
+
+def estimate_s(study: Study, slo: Slo, samples: Sequence[Sample]) -> float:
+    """Return the search's estimate of a target's quantile in seconds; inf without samples."""
+    return _quantile(worst_latencies(study, slo.metric, samples), slo.quantile)
 
 
 def baseline_correct(trials: Sequence[Trial]) -> float | None:

@@ -38,6 +38,7 @@ from tuner.workflow.nightly.into_service import promote, watch_by_day
 from tuner.workflow.nightly.ledger import Ledger, opened
 from tuner.workflow.nightly.tell_people import told
 from tuner.workflow.nightly.window import until_closed
+from tuner.workflow.reporting.report import write_at_the_end
 from tuner.workflow.service.journal import Journal, locked
 from tuner.workflow.service.repair import repair
 from tuner.workflow.tune.searching.screening import Watcher
@@ -174,7 +175,13 @@ class _Night:
             self.ledger.write("night", out=str(self.asked.out.absolute()), **document)
             if self.asked.out.is_dir():
                 write_json(self.asked.out / DOCUMENT, document)
+                self._report()
         return outcome
+
+    def _report(self) -> None:
+        """Write the report of a night that compared something."""
+        if (self.asked.out / "result.json").is_file():
+            write_at_the_end(self.asked.out, self.watcher.note)
 
     @contextlib.contextmanager
     def failing_aloud(self) -> Iterator[None]:

@@ -30,6 +30,7 @@ from tuner.workflow.measuring.candidates import baseline
 from tuner.workflow.measuring.environment import identity
 from tuner.workflow.measuring.run_time import unbounded
 from tuner.workflow.measuring.session import Session
+from tuner.workflow.reporting.report import write_at_the_end
 from tuner.workflow.tune.begin import begin
 from tuner.workflow.tune.conclude import Finished, best_of, conclude, worth_to
 from tuner.workflow.tune.larger_budget import Continuation
@@ -110,6 +111,7 @@ async def _run(
     if strategy is None:
         with writing(out / "study.db"):
             own.save(out / "study.db")
+    write_at_the_end(out, watcher.note)
     return result
 
 
