@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import Duration, ending_cleanly, read_study, run_loop, show
+from tuner.cli.asked_study import read_study
+from tuner.cli.option_types import Duration
+from tuner.cli.program import ending_cleanly, run_loop, show
 from tuner.engines.deployment import TARGETS
 
 if TYPE_CHECKING:

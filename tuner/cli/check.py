@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import (
-    Duration,
-    option,
-    read_study,
-    run_loop,
-    shared_without_starts,
-    show,
-)
+from tuner.cli.asked_study import read_study
+from tuner.cli.option_types import Duration
+from tuner.cli.options import option, shared_without_starts
+from tuner.cli.program import run_loop, show
 
 if TYPE_CHECKING:
     from tuner.cli.watching import Shown

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.asked_study import read_study
 from tuner.cli.completing import swept
-from tuner.cli.options import option, read_study, run_loop, shared_without_study, show
+from tuner.cli.options import option, shared_without_study
+from tuner.cli.program import run_loop, show
 from tuner.cli.run_options import folder_of
 
 if TYPE_CHECKING:

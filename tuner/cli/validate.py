@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import option, read_study, run_loop, shared_with_named_study, show
+from tuner.cli.asked_study import read_study
+from tuner.cli.options import option, shared_with_named_study
+from tuner.cli.program import run_loop, show
 
 if TYPE_CHECKING:
     from tuner.evaluate.validation import Outcome
