@@ -131,7 +131,7 @@ def _checked(serves: Serving, out: Path | None, shown: Shown) -> int:
     from tuner.evaluate.checked import state_of, why
     from tuner.report.check import check_summary, show_check
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.checking.check import check
 

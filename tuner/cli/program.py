@@ -81,7 +81,7 @@ def show(what: Any) -> None:
 def progress(quiet: bool, study: Study) -> Lines:
     """Return what shows how a run goes: a bar on a terminal, lines elsewhere."""
     from tuner.report.progress import Bar, Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
 
     errors, judged, target = console(stderr=True), study.workload.judged, study.slos[:1]
     if errors.is_terminal and not quiet:

@@ -80,9 +80,9 @@ def _swept(
 ) -> None:
     """Measure, and print what was found; say how to go on where it was interrupted."""
     from tuner.report.progress import Lines
-    from tuner.report.result import console
     from tuner.report.sweep import show_sweep, sweep_document
     from tuner.report.sweep_plan import show_plan
+    from tuner.report.terminal import console
     from tuner.workflow.sweeping.schedule import sweep_plan
     from tuner.workflow.sweeping.sweep import sweep
 

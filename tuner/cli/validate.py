@@ -74,7 +74,7 @@ def command(
     study = read_study(study_file, **overrides)  # before what is slow to import
 
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.report.validation import show_validation
     from tuner.store.default_folder import default_out, latest_out
     from tuner.workflow.validating.asked import Asked
