@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tuner.cli.options import overridden
+from tuner.cli.asked_study import overridden
 from tuner.engines.base import Engine
 from tuner.engines.registry import create
 from tuner.evaluate.measured import Measured

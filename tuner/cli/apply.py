@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import Duration, ending_cleanly, read_study, run_loop, show
+from tuner.cli.asked_study import read_study
+from tuner.cli.option_types import Duration
+from tuner.cli.program import ending_cleanly, run_loop, show
 from tuner.engines.deployment import TARGETS
 
 if TYPE_CHECKING:
@@ -156,7 +158,7 @@ def _repair(deployment: Deployment, journal: Journal, *, dry_run: bool) -> None:
 
 def _show_proposal(proposal: Proposal, deployment: Deployment) -> None:
     from tuner.report.apply import show_proposal
-    from tuner.report.result import console
+    from tuner.report.terminal import console
 
     shown = show_proposal(
         proposal.name, proposal.verdict, proposal.changes, proposal.setup, deployment.noun,
@@ -234,7 +236,7 @@ def _show_done(proposal: Proposal, done: Applied, *, as_json: bool) -> None:
 def _edited(result: Path, file: Path, *, unproven: bool, yes: bool, dry_run: bool) -> int:
     """Write the settings of a result into the user's own Modelfile."""
     from tuner.report.diff import show_diff, told_unlike
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.workflow.modelfiles.edit import edit, write
 
     found = edit(result, file)

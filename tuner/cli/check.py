@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import (
-    Duration,
-    option,
-    read_study,
-    run_loop,
-    shared_without_starts,
-    show,
-)
+from tuner.cli.asked_study import read_study
+from tuner.cli.option_types import Duration
+from tuner.cli.options import option, shared_without_starts
+from tuner.cli.program import run_loop, show
 
 if TYPE_CHECKING:
     from tuner.cli.watching import Shown
@@ -135,7 +131,7 @@ def _checked(serves: Serving, out: Path | None, shown: Shown) -> int:
     from tuner.evaluate.checked import state_of, why
     from tuner.report.check import check_summary, show_check
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.store.default_folder import default_out
     from tuner.workflow.checking.check import check
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import show, verbose_option
+from tuner.cli.options import verbose_option
+from tuner.cli.program import show
 
 if TYPE_CHECKING:
     from tuner.evaluate.comparison import Comparison

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from tuner.cli.asked_study import read_study
 from tuner.cli.groups import Group
-from tuner.cli.options import of_study, read_study, show
+from tuner.cli.options import of_study
+from tuner.cli.program import show
 from tuner.cli.run_options import searching
 
 if TYPE_CHECKING:

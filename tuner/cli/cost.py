@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import show
+from tuner.cli.program import show
 
 if TYPE_CHECKING:
     from tuner.advice.cost.values import Api

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import read_study, run_loop, show
+from tuner.cli.asked_study import read_study
+from tuner.cli.program import run_loop, show
 
 if TYPE_CHECKING:
     from tuner.advice.diagnosis.figures import Figures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tuner.cli.options import show
+from tuner.cli.program import show
 
 
 @click.command(name="doctor")

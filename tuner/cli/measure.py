@@ -7,15 +7,9 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import (
-    option,
-    read_study,
-    run_loop,
-    setting_option,
-    shared,
-    show,
-    verbose_option,
-)
+from tuner.cli.asked_study import read_study
+from tuner.cli.options import option, setting_option, shared, verbose_option
+from tuner.cli.program import run_loop, show
 
 
 @click.command(name="measure")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import read_study, show, study_argument
+from tuner.cli.asked_study import read_study
+from tuner.cli.options import study_argument
+from tuner.cli.program import show
 
 if TYPE_CHECKING:
     from tuner.telling.event import Delivery

@@ -1,4 +1,4 @@
-"""How sizes, sets of CPUs and windows are written on the command line."""
+"""How durations, sizes, sets of CPUs and windows are written on the command line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,35 @@ import click
 
 if TYPE_CHECKING:
     from tuner.spec.window import Window
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or a number with s, m or h."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds; a line that is still typed is not read."""
+        if ctx is not None and ctx.resilient_parsing:
+            return value  # type: ignore[no-any-return]
+        from tuner.spec.file.parts import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as wrong:
+            self.fail(f"{wrong}, found {value!r}", param, ctx)
+
+
+class DurationOrZero(Duration):
+    """Seconds as in Duration, or 0 for none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        return 0.0 if str(value).strip() == "0" else super().convert(value, param, ctx)
 
 
 class _Parsed(click.ParamType[Any]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tuner.cli.options import show
+from tuner.cli.program import show
 
 
 @click.command(name="report")

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from tuner.cli import options
-from tuner.cli.option_types import window_of
-from tuner.cli.options import Duration, option, read_study, shared, show
+from tuner.cli import program
+from tuner.cli.asked_study import read_study
+from tuner.cli.option_types import Duration, window_of
+from tuner.cli.options import option, shared
+from tuner.cli.program import show
 
 
 @click.command(name="retune")
@@ -83,9 +85,9 @@ def command(
     folder = out or default_out(study.name)
     hours = None if window is None else window_of(window)
     asked = Asked(study, place, folder, hours, pause, requests, watch or 0.0, watch_rate)
-    watcher = options.progress(quiet, study)
+    watcher = program.progress(quiet, study)
     try:
-        outcome = retune(asked, options, watcher)
+        outcome = retune(asked, program, watcher)
     finally:
         watcher.close()
     show(night_document(outcome, place.name) if as_json else show_night(outcome, place.name))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.options import show
+from tuner.cli.program import show
 
 if TYPE_CHECKING:
     from tuner.engines.deployment import Deployment, Version

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-from tuner.cli.options import progress, read_study, run_loop, shared, show, verbose_option
+from tuner.cli.asked_study import read_study
+from tuner.cli.options import shared, verbose_option
+from tuner.cli.program import progress, run_loop, show
 from tuner.cli.run_options import folder_of, pause_option, resume_option, searching
 
 

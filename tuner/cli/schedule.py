@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from tuner.cli.option_types import window_of
-from tuner.cli.options import Duration, show, study_argument
+from tuner.cli.option_types import Duration, DurationOrZero, window_of
+from tuner.cli.options import study_argument
+from tuner.cli.program import show
 
 if TYPE_CHECKING:
     from tuner.spec.window import Window
     from tuner.workflow.schedule.job import Job, Plan
-
-
-class Watch(Duration):
-    """Seconds as in Duration, or 0 for none."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return seconds."""
-        return 0.0 if str(value).strip() == "0" else super().convert(value, param, ctx)
 
 
 _KINDS = ("systemd", "cron", "launchd", "k8s", "alerts")
@@ -48,7 +39,7 @@ _KINDS = ("systemd", "cron", "launchd", "k8s", "alerts")
 @click.option("--budget", type=Duration(), help="Time of a night, such as 2h; else the study's.")
 @click.option(
     "--watch",
-    type=Watch(),
+    type=DurationOrZero(),
     default="8h",
     show_default=True,
     help="How long to watch what a night promoted, which goes back where a target is lost; 0 for "
@@ -126,7 +117,7 @@ def _job(
     pause: bool,
 ) -> Job:
     """Return the job; the study is read now, so that what is wrong with it shows by day."""
-    from tuner.cli.options import read_study
+    from tuner.cli.asked_study import read_study
     from tuner.workflow.beside.pausing import to_pause
     from tuner.workflow.schedule.job import Job
     from tuner.workflow.schedule.remarks import remarks

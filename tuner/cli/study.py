@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.asked_study import read_study
 from tuner.cli.groups import Group
-from tuner.cli.options import of_study, option, read_study, show
+from tuner.cli.options import of_study, option
+from tuner.cli.program import show
 from tuner.cli.run_options import folder_of, pause_option, resume_option, searching
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.asked_study import read_study
 from tuner.cli.completing import swept
-from tuner.cli.options import option, read_study, run_loop, shared_without_study, show
+from tuner.cli.options import option, shared_without_study
+from tuner.cli.program import run_loop, show
 from tuner.cli.run_options import folder_of
 
 if TYPE_CHECKING:
@@ -78,9 +80,9 @@ def _swept(
 ) -> None:
     """Measure, and print what was found; say how to go on where it was interrupted."""
     from tuner.report.progress import Lines
-    from tuner.report.result import console
     from tuner.report.sweep import show_sweep, sweep_document
     from tuner.report.sweep_plan import show_plan
+    from tuner.report.terminal import console
     from tuner.workflow.sweeping.schedule import sweep_plan
     from tuner.workflow.sweeping.sweep import sweep
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tuner.cli.options import option, read_study, run_loop, shared_with_named_study, show
+from tuner.cli.asked_study import read_study
+from tuner.cli.options import option, shared_with_named_study
+from tuner.cli.program import run_loop, show
 
 if TYPE_CHECKING:
     from tuner.evaluate.validation import Outcome
@@ -72,7 +74,7 @@ def command(
     study = read_study(study_file, **overrides)  # before what is slow to import
 
     from tuner.report.progress import Lines
-    from tuner.report.result import console
+    from tuner.report.terminal import console
     from tuner.report.validation import show_validation
     from tuner.store.default_folder import default_out, latest_out
     from tuner.workflow.validating.asked import Asked

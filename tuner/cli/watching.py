@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tuner.report.result import console
+from tuner.report.terminal import console
 from tuner.report.watch import Lines, LiveTable, summary, watched_document
 from tuner.spec.errors import InputError
 from tuner.store.run_folder import claimed, writing

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tuner.cli.asked_study import read_study
 from tuner.cli.groups import Group
-from tuner.cli.options import (
-    Duration,
-    ending_cleanly,
-    option,
-    read_study,
-    run_loop,
-    show,
-)
+from tuner.cli.option_types import Duration
+from tuner.cli.options import option
+from tuner.cli.program import ending_cleanly, run_loop, show
 
 if TYPE_CHECKING:
     from tuner.workflow.recordings.drift import Apart, Drift

@@ -23,7 +23,6 @@ from tuner.report.closing.verdict import (
 )
 from tuner.report.file_contents import holds
 from tuner.report.gain_lines import better_in_words
-from tuner.report.terminal import console as console
 from tuner.search.result import Result
 
 REPORT = "report.txt"

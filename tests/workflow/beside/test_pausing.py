@@ -193,7 +193,7 @@ def test_a_command_that_is_not_there_is_found_before_anything_is_stopped(
 
 
 OWNER = """
-from tuner.cli.options import run_loop
+from tuner.cli.program import run_loop
 from tuner.spec.beside import Production
 from tuner.workflow.beside.pausing import paused
 import asyncio

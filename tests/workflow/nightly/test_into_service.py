@@ -13,7 +13,7 @@ from tests.engines.files.server import Production, production
 from tests.workflow.nightly.test_incumbent import put
 from tests.workflow.service.folder import NAME, deployment, result, study
 from tests.workflow.service.test_repair import last, whole
-from tuner.cli import options
+from tuner.cli import program
 from tuner.evaluate.night import Challenger, Outcome
 from tuner.spec.errors import EngineError
 from tuner.spec.study import load
@@ -49,7 +49,7 @@ def serves(night: Asked) -> Incumbent:
 def promoted(night: Asked, run: Path, was: Incumbent | None = None) -> tuple[Outcome, list[str]]:
     """Put the result of a run into service as a night does; return what it said as well."""
     said: list[str] = []
-    found = promote(night, was or serves(night), replace(BETTER, result=run), options, said.append)
+    found = promote(night, was or serves(night), replace(BETTER, result=run), program, said.append)
     return found, said
 
 
@@ -130,7 +130,7 @@ def test_what_is_lost_by_day_brings_the_old_one_back(there: Production, tmp_path
     was = serves(night)
     watched = lost(there, night, tmp_path / "r")
     better = replace(BETTER, decision="promoted")
-    found = watch_by_day(watched, was, better, options, str)
+    found = watch_by_day(watched, was, better, program, str)
 
     assert found is not None
     assert found.decision == "rolled_back"
@@ -147,7 +147,7 @@ def test_what_nothing_came_before_stays(there: Production, tmp_path: Path) -> No
     watched, said = lost(there, night, tmp_path / "r"), list[str]()
     better = replace(BETTER, decision="promoted")
 
-    assert watch_by_day(watched, Incumbent(None, {}), better, options, said.append) is None
+    assert watch_by_day(watched, Incumbent(None, {}), better, program, said.append) is None
     assert "nothing served before, so that it stays" in said[-1]
     assert whole(there) == "new"
 
@@ -160,9 +160,9 @@ def test_what_was_met_is_left_alone(there: Production, tmp_path: Path) -> None:
     was, _ = serves(night), promoted(night, tmp_path / "r")
     better, said = replace(BETTER, decision="promoted"), list[str]()
 
-    assert watch_by_day(night, was, better, options, said.append) is None
+    assert watch_by_day(night, was, better, program, said.append) is None
     assert said == []
-    assert watch_by_day(replace(night, watch_s=2.0), was, better, options, said.append) is None
+    assert watch_by_day(replace(night, watch_s=2.0), was, better, program, said.append) is None
     assert said[-1] == "the watch ended: no target was shown to be lost"
     assert there.serves() == "new"
 
@@ -177,7 +177,7 @@ def test_what_cannot_be_brought_back_is_an_error(there: Production, tmp_path: Pa
     there.script.write_text("raise SystemExit('nothing starts here')\n")
     better = replace(BETTER, decision="promoted")
     with pytest.raises(EngineError, match="it does not answer"):
-        watch_by_day(watched, was, better, options, str)
+        watch_by_day(watched, was, better, program, str)
 
     assert whole(there) == "old"
     assert last().ended

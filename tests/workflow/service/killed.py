@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tuner.cli import options
+from tuner.cli import program
 from tuner.cli.main import main
 from tuner.evaluate.night import Outcome
 from tuner.machine import durable
@@ -47,7 +47,7 @@ def _promote(result: str, name: str) -> None:
     with locked(asked.deployment) as journal:
         was = incumbent(study, asked.deployment, journal)
     better = Outcome("undecided", "it is better", result=Path(result))
-    promote(asked, was, better, options, print)
+    promote(asked, was, better, program, print)
 
 
 setattr(durable, _kind, _write_and_die)
