@@ -132,7 +132,7 @@ def test_connecting_is_told_beside_the_parts() -> None:
     whole = found([asked(connect_ns=3 * MS), asked()])
 
     assert (whole.connects, whole.connecting_s) == (1, pytest.approx(0.003))
-    assert "1 requests opened a connection first, 3.0 ms" in shown(whole)
+    assert "1 request opened a connection first, 3.0 ms" in shown(whole)
 
 
 ODD = st.none() | st.booleans() | st.text(max_size=3) | st.floats() | st.integers(-5, 10**12)

@@ -91,7 +91,7 @@ def remarks(found: Breakdown, *, verbose: bool = True) -> list[str]:
                  f"{_rate(found.decode)}.")  # fmt: skip
     if found.connects:
         lines.append(
-            f"{found.connects} requests opened a connection first, "
+            f"{found.connects} request{'s' * (found.connects != 1)} opened a connection first, "
             f"{found.connecting_s / found.connects * 1000:.1f} ms on average."
         )
     lines += [
