@@ -163,6 +163,7 @@ def table(found: Mapping[str, Any]) -> str:
         "e2e p50": [_ms(s["quantiles"]["e2e"]["0.5"]) for s in sides.values()],
         "e2e p95": [_ms(s["quantiles"]["e2e"]["0.95"]) for s in sides.values()],
         "late": [str(s["late"]) for s in sides.values()],
+        "correct": [f"{s['correct']:.1%}" for s in sides.values()],
     }
     return "\n".join([*lines, *(f"| {name} | {' | '.join(of)} |" for name, of in rows.items())])
 
